@@ -1,0 +1,29 @@
+"""curvdetect: find wrong labels by watching a network memorize them."""
+
+from importlib.metadata import version
+
+from curvdetect.data.noise import corrupt_labels
+from curvdetect.detectors.curvature import CurvatureNoiseDetector
+from curvdetect.detectors.dynamics import (
+    InconfidenceDetector,
+    InputGradientDetector,
+    LearningTimeDetector,
+    LossDetector,
+    MarginDetector,
+)
+from curvdetect.signals.curvature import input_curvature
+from curvdetect.training.nets import memorizing_net
+
+__version__ = version("curvdetect")
+
+__all__ = [
+    "CurvatureNoiseDetector",
+    "InconfidenceDetector",
+    "InputGradientDetector",
+    "LearningTimeDetector",
+    "LossDetector",
+    "MarginDetector",
+    "corrupt_labels",
+    "input_curvature",
+    "memorizing_net",
+]

@@ -1,0 +1,133 @@
+"""Planting wrong labels where the truth is known.
+
+Counts are exact, not binomial, so that a rate of 1 % means 1 % in every class and every seed. Nothing here looks at
+the inputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state, column_or_1d
+
+
+class CorruptedLabels(NamedTuple):
+    """Labels after corruption, and where they are wrong."""
+
+    labels: NDArray[Any]
+    mask: NDArray[np.bool_]
+
+
+def corrupt_labels(
+    y: ArrayLike,
+    rate: float | None = None,
+    *,
+    kind: Literal["uniform", "pair", "confusion"] = "uniform",
+    confusion: ArrayLike | None = None,
+    random_state: Any = None,
+) -> CorruptedLabels:
+    """Replace an exact share of the labels of each class by wrong ones.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels of any sortable kind. Not changed.
+    rate : float in [0, 1], optional
+        Share of each class to corrupt. Needed except with ``kind="confusion"``, where None means that the matrix is
+        to be taken literally.
+    kind : {"uniform", "pair", "confusion"}, default="uniform"
+        ``"uniform"``: each wrong label is any other class with equal chance (the noise of the paper's Table 2).
+        ``"pair"``: class c becomes c + 1, the last one the first. ``"confusion"``: as ``confusion`` says.
+    confusion : array-like of shape (n_classes, n_classes), optional
+        Row c holds the shares of class c that get each label, in the sorted order of the classes; rows sum to 1.
+        With a ``rate``, each row's entries off the diagonal are rescaled to sum to it.
+    random_state : int, RandomState instance or None, default=None
+        Which samples, and which wrong labels.
+
+    Returns
+    -------
+    CorruptedLabels
+        Named tuple of ``labels``, of the same shape and dtype as ``y``, and ``mask``, boolean, True where the label
+        is now wrong.
+
+    Raises
+    ------
+    ValueError
+        Where ``rate``, ``kind`` or ``confusion`` make no sense together.
+
+    Notes
+    -----
+    Counts are rounded by largest remainder, within a class and, for the rows of a matrix, over its entries.
+
+    Examples
+    --------
+    >>> from curvdetect import corrupt_labels
+    >>> labels, mask = corrupt_labels(["cat", "dog"] * 50, rate=0.1, random_state=0)
+    >>> int(mask.sum())
+    10
+    """
+    y = column_or_1d(y)
+    rng = check_random_state(random_state)
+    classes, encoded = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y holds one class only ({classes.tolist()}); a wrong label needs another class to go to.")
+    transition = _transition(len(classes), rate, kind, confusion)
+    wrong = encoded.copy()
+    for c in range(len(classes)):
+        members = rng.permutation(np.flatnonzero(encoded == c))
+        counts = _apportion(transition[c], len(members), c, spread=kind == "uniform", rng=rng)
+        wrong[members] = np.repeat(np.arange(len(classes)), counts)
+    return CorruptedLabels(classes[wrong], wrong != encoded)
+
+
+def _transition(n_classes: int, rate: float | None, kind: str, confusion: ArrayLike | None) -> NDArray[np.float64]:
+    """Return the row-stochastic matrix of given label by true label."""
+    if kind not in ("uniform", "pair", "confusion"):
+        raise ValueError(f"kind must be 'uniform', 'pair' or 'confusion', got {kind!r}.")
+    if (confusion is None) == (kind == "confusion"):
+        raise ValueError("confusion goes with kind='confusion', and that kind with a matrix: pass both or neither.")
+    if rate is None and kind != "confusion":
+        raise ValueError(f"rate is needed with kind={kind!r}: pass the share of labels to corrupt, such as rate=0.1.")
+    if rate is not None and not 0 <= rate <= 1:
+        raise ValueError(f"rate must lie in [0, 1], got {rate!r}.")
+    identity = np.eye(n_classes)
+    if kind == "uniform":
+        return (1 - rate) * identity + rate * (1 - identity) / (n_classes - 1)
+    if kind == "pair":
+        return (1 - rate) * identity + rate * np.roll(identity, 1, axis=1)
+    matrix = np.asarray(confusion, dtype=float)
+    if matrix.shape != (n_classes, n_classes):
+        raise ValueError(f"confusion must have shape {(n_classes, n_classes)}, one row a class, got {matrix.shape}.")
+    if (matrix < 0).any() or not np.allclose(matrix.sum(axis=1), 1):
+        raise ValueError("confusion must hold shares: no negative entry, and every row must sum to 1.")
+    if rate is None:
+        return matrix
+    off = matrix * (1 - identity)
+    total = off.sum(axis=1, keepdims=True)
+    if (total == 0).any():
+        raise ValueError("confusion has a row with nothing off the diagonal, which can't be rescaled to a rate.")
+    return off / total * rate + (1 - rate) * identity
+
+
+def _apportion(
+    shares: NDArray[np.float64], total: int, own: int, *, spread: bool, rng: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Return whole counts that sum to ``total``: how many members of class ``own`` get each label.
+
+    The number that stays right is rounded first, so that the rate is exact. ``spread`` then draws the wrong classes
+    independently, as uniform noise does; otherwise the largest remainders win.
+    """
+    n_wrong = int(np.floor((1 - shares[own]) * total + 0.5 + 1e-9))
+    others = np.delete(shares, own)
+    if n_wrong == 0:
+        wrong = np.zeros(len(others), dtype=np.int64)
+    elif spread:
+        wrong = np.bincount(rng.randint(len(others), size=n_wrong), minlength=len(others))
+    else:
+        exact = others / others.sum() * n_wrong
+        wrong = np.floor(exact + 1e-9).astype(np.int64)
+        remainder = np.argsort(wrong - exact, kind="stable")[: n_wrong - wrong.sum()]
+        wrong[remainder] += 1
+    return np.insert(wrong, own, total - n_wrong)

@@ -1,0 +1,110 @@
+"""Finding the rows of the training data again.
+
+scikit-learn hands `score_samples` the rows that `fit` saw, as a whole, permuted or in part, and changed in the last
+digits where a transformer stands before. Each training row leaves a few random projections behind, by which it is
+recognised; the data itself is not kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from curvdetect.data.sources import LazySamples, Samples, as_samples, is_dataset
+
+#: Rows count as equal when their projections differ by no more than this share of the row's own norm.
+TOLERANCE = 1e-5
+_PROJECTIONS = 6
+_CHUNK = 4096
+
+
+class RowIndex:
+    """Recognise the rows of the data a detector was fitted on.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training data.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self.shape = samples.shape
+        self.labels = samples.labels.numpy()
+        size = int(np.prod(self.shape))
+        directions = np.random.default_rng(0).standard_normal((size, _PROJECTIONS))
+        self.directions = directions / np.linalg.norm(directions, axis=0)
+        self.points, _ = self._project(samples.batch, len(samples))
+
+    def find(self, X: Any) -> NDArray[np.int64]:
+        """Return the training index of every row.
+
+        A row is looked for at its own position first, then among all rows; of several copies with one label the
+        first is taken.
+
+        Parameters
+        ----------
+        X : array of shape (n_rows, ...) or map-style Dataset
+            Rows of the training data, in any order and number.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            Indices into the training data.
+
+        Raises
+        ------
+        ValueError
+            Where the shape is wrong, a row was never seen, or its copies carry different labels.
+        """
+        points, tolerance = self._points_of(X)
+        n = len(points)
+        found = np.arange(n)
+        shared = min(n, len(self.points))
+        at_home = np.zeros(n, dtype=bool)
+        at_home[:shared] = np.linalg.norm(points[:shared] - self.points[:shared], axis=1) <= tolerance[:shared]
+        away = np.flatnonzero(~at_home)
+        if len(away) == 0:
+            return found
+        neighbours = cKDTree(self.points).query_ball_point(points[away], tolerance[away], return_sorted=True)
+        counts = np.fromiter(map(len, neighbours), dtype=np.int64, count=len(away))
+        self._refuse(away[counts == 0], "not among the rows that were fitted")
+        candidates = np.concatenate(neighbours).astype(np.int64)
+        starts = np.cumsum(counts) - counts
+        labels = self.labels[candidates]
+        clash = np.minimum.reduceat(labels, starts) != np.maximum.reduceat(labels, starts)
+        self._refuse(away[clash], "found several times among the fitted rows, under different labels")
+        found[away] = np.minimum.reduceat(candidates, starts)
+        return found
+
+    def _refuse(self, rows: NDArray[np.int64], why: str) -> None:
+        if len(rows):
+            listed = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+            raise ValueError(
+                f"X holds {len(rows)} row(s) {why}: {listed}. A training score belongs to one sample of the training "
+                "run. Either call score_samples() without X for the scores of the training data in their own order, "
+                "or fit again on data that includes the rows of X under the labels you mean."
+            )
+
+    def _points_of(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        unlabelled = np.zeros(len(X), dtype=int)
+        samples = LazySamples(X, unlabelled) if is_dataset(X) else as_samples(X, unlabelled)
+        if samples.shape != self.shape:
+            raise ValueError(
+                f"X has samples of shape {samples.shape}, but the detector was fitted on samples of shape "
+                f"{self.shape}. Pass rows of the training data, or fit again."
+            )
+        return self._project(samples.batch, len(X))
+
+    def _project(self, read: Any, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return projections and tolerances of ``n`` rows, read in chunks to bound the memory."""
+        points, norms = np.empty((n, _PROJECTIONS)), np.empty(n)
+        for start in range(0, n, _CHUNK):
+            chunk = torch.arange(start, min(start + _CHUNK, n))
+            rows = read(chunk).double().flatten(1).numpy()
+            points[start : start + _CHUNK] = rows @ self.directions
+            norms[start : start + _CHUNK] = np.linalg.norm(rows, axis=1)
+        return points, TOLERANCE * np.maximum(norms, 1e-30)

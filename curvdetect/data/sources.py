@@ -1,0 +1,208 @@
+"""Whatever the user has, as samples that can be read by index.
+
+`as_samples` turns validated arrays or a map-style torch ``Dataset`` into `Samples`: float32 inputs, labels encoded
+as 0..C-1, the original classes kept. It refuses to augment, to shuffle or to choose a device.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+#: A dataset whose samples fit in this many bytes is read once and kept in memory.
+RESIDENT_BYTES = 2 * 1024**3
+
+
+class Samples(Dataset[tuple[Tensor, int]]):
+    """Indexed samples: inputs by index, encoded labels at once.
+
+    Parameters
+    ----------
+    labels : array of shape (n_samples,)
+        Labels of any sortable kind.
+    """
+
+    shape: tuple[int, ...]
+
+    def __init__(self, labels: NDArray[Any]) -> None:
+        self.classes, encoded = np.unique(labels, return_inverse=True)
+        self.labels = torch.from_numpy(encoded.astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.batch(torch.tensor([index]))[0], int(self.labels[index])
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, int]]:
+        chosen = torch.as_tensor(indices)
+        return list(zip(self.batch(chosen), self.labels[chosen].tolist(), strict=True))
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Return the inputs of ``index`` as one float32 tensor."""
+        raise TypeError(f"{type(self).__name__} does not say how its inputs are read")
+
+
+class ResidentSamples(Samples):
+    """Samples held in one tensor; uint8 pictures are scaled to [0, 1] as they are read.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_samples, ...)
+        Real numbers of any width; uint8 with three or more dimensions is taken as pixels.
+    labels : array of shape (n_samples,)
+        Labels of any sortable kind.
+    """
+
+    def __init__(self, inputs: Tensor, labels: NDArray[Any]) -> None:
+        super().__init__(labels)
+        self.inputs = inputs if inputs.dtype == torch.uint8 else inputs.float()
+        self.shape = tuple(inputs.shape[1:])
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Return the inputs of ``index`` as one float32 tensor."""
+        return as_float(self.inputs[index.to(self.inputs.device)])
+
+    def to(self, device: torch.device) -> ResidentSamples:
+        """Return the same samples with their inputs on ``device``."""
+        moved = ResidentSamples.__new__(ResidentSamples)
+        moved.__dict__.update(self.__dict__)
+        moved.inputs = self.inputs.to(device)
+        return moved
+
+
+class LazySamples(Samples):
+    """Samples read from a map-style dataset whenever they are asked for.
+
+    Parameters
+    ----------
+    dataset : map-style Dataset
+        Yields ``x`` or ``(x, y)``.
+    labels : array of shape (n_samples,)
+        Labels of any sortable kind; those of the dataset are not looked at again.
+    """
+
+    def __init__(self, dataset: Any, labels: NDArray[Any]) -> None:
+        super().__init__(labels)
+        self.dataset = dataset
+        self.shape = tuple(read_input(dataset, 0).shape)
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Return the inputs of ``index`` as one float32 tensor."""
+        return torch.stack([as_float(read_input(self.dataset, int(i))[None])[0] for i in index])
+
+
+def as_samples(X: Any, y: Any = None) -> Samples:
+    """Return indexed samples of arrays or of a map-style dataset.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, ...) or map-style Dataset
+        Arrays are expected to be validated already.
+    y : array-like of shape (n_samples,), optional
+        Labels. Beside a dataset they take the place of the labels it carries.
+
+    Returns
+    -------
+    Samples
+        In memory where it is an array, or a dataset that yields the same inputs every time and fits.
+    """
+    if is_dataset(X):
+        return _read_dataset(X, y)
+    inputs = np.array(X, dtype=np.uint8 if X.dtype == np.uint8 else np.float32)  # a copy: later changes can't reach it
+    return ResidentSamples(torch.from_numpy(inputs), np.asarray(y))
+
+
+def is_dataset(X: Any) -> bool:
+    """Say whether ``X`` is a map-style dataset rather than an array."""
+    if isinstance(X, torch.utils.data.IterableDataset):
+        raise TypeError(
+            "X is an IterableDataset, whose samples have no index. curvdetect has to meet every sample again after "
+            "each epoch: pass a map-style Dataset (with __len__ and __getitem__) or an array."
+        )
+    if isinstance(X, torch.utils.data.DataLoader):
+        raise TypeError("X is a DataLoader. Pass its dataset (`loader.dataset`): curvdetect makes its own batches.")
+    return isinstance(X, Dataset)
+
+
+def read_input(dataset: Any, index: int) -> Tensor:
+    """Return the input of one sample of a dataset as a tensor."""
+    return _split_item(dataset[index], index)[0]
+
+
+def _split_item(item: Any, index: int) -> tuple[Tensor, Any]:
+    """Return ``(x, y)`` of what a dataset yields; ``y`` is None where it carries no label."""
+    x, y = (item[0], item[1]) if isinstance(item, (tuple, list)) and len(item) >= 2 else (item, None)
+    if isinstance(x, (tuple, list)) and len(x) == 1:
+        x = x[0]
+    if isinstance(x, np.ndarray):
+        x = torch.from_numpy(x)
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"X[{index}] yields a {type(x).__module__}.{type(x).__name__}, and a network needs a tensor. For pictures "
+            "give the dataset `transform=torchvision.transforms.ToTensor()`; for a dictionary wrap it in a Dataset "
+            "that returns (x, y)."
+        )
+    if x.is_complex():
+        raise ValueError(f"X[{index}] is complex. Complex data not supported: pass its real and imaginary parts.")
+    return x.detach(), y
+
+
+def _read_dataset(dataset: Any, y: Any) -> Samples:
+    """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time."""
+    n_samples = len(dataset)
+    if n_samples == 0:
+        raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
+    state = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        first = read_input(dataset, 0)
+        size = first.numel() * first.element_size()
+        fixed = _reads_the_same(dataset)
+        keep = fixed and size * n_samples <= RESIDENT_BYTES
+        stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if keep else None
+        labels: list[Any] = []
+        for i in range(n_samples):
+            x, label = _split_item(dataset[i], i)
+            if x.shape != first.shape:
+                raise ValueError(
+                    f"X[{i}] has shape {tuple(x.shape)} and X[0] has {tuple(first.shape)}. Every sample needs the "
+                    "same shape: add a Resize or CenterCrop to the dataset's transform."
+                )
+            if x.is_floating_point() and not torch.isfinite(x).all():
+                raise ValueError(f"X[{i}] contains NaN or infinity. Remove or impute such values.")
+            labels.append(label.item() if isinstance(label, Tensor) else label)
+            if stored is not None:
+                stored[i] = x
+    finally:
+        torch.set_rng_state(state[0])
+        np.random.set_state(state[1])
+        random.setstate(state[2])
+    if y is None and labels[0] is None:
+        raise ValueError("requires y to be passed, but the target y is None: the dataset X yields no labels either.")
+    given = np.asarray(labels if y is None else y)
+    if not fixed:
+        warnings.warn(
+            "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
+            "the transform from the dataset and use memorizing_net(..., augment=True) instead.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given)
+
+
+def _reads_the_same(dataset: Any) -> bool:
+    """Say whether the first few inputs are equal when read twice."""
+    return all(torch.equal(read_input(dataset, i), read_input(dataset, i)) for i in range(min(16, len(dataset))))
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Return a float32 batch: pictures of bytes scaled to [0, 1], anything else as it is."""
+    return x.float() / 255 if x.dtype == torch.uint8 and x.ndim >= 3 else x.float()

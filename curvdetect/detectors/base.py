@@ -1,0 +1,322 @@
+"""The common part of all detectors: from labelled data to scores, flags and a ranking.
+
+A detector says which signals it wants and which number is its score; everything else is here. There is no
+``OutlierMixin``, whose ``fit_predict`` drops the labels, and no ``ClassifierMixin``, since nothing is classified.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.metrics import roc_auc_score
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from curvdetect.data.rows import RowIndex
+from curvdetect.data.sources import Samples, as_samples, is_dataset
+from curvdetect.detectors.ranking import n_flagged, quality, worst_first
+from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
+from curvdetect.signals.signal import Signal
+from curvdetect.training.isolation import resolve_device
+from curvdetect.training.memorize import Run, memorize
+
+
+class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
+    """Base of all detectors of wrong labels; higher scores are more suspect.
+
+    Subclasses implement `_signals` and `_score`. See `CurvatureNoiseDetector` for parameters and attributes.
+    """
+
+    net: Any
+    q: float | int
+    every: int | str = "auto"
+    max_epochs: int | None
+    stop_at: float | None
+    device: str
+    random_state: Any
+    verbose: int
+
+    @abstractmethod
+    def _signals(self, seed: int) -> Sequence[Signal]:
+        """Return the signals wanted beside those that always ride along."""
+
+    @abstractmethod
+    def _score(self, signal_scores: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return the detector's own score."""
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Train a network on the labels as they are, and score every sample meanwhile.
+
+        Parameters
+        ----------
+        X : array, tensor, DataFrame or map-style Dataset, n_samples long
+            The samples: (n_samples, n_features), or pictures (n_samples, channels, height, width). uint8 pictures
+            are scaled to [0, 1].
+        y : array-like of shape (n_samples,), optional
+            Given labels, of any kind. May be left out where ``X`` is a dataset that carries them; beside one, they
+            take the place of its own.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For data that can't be scored: NaN, sparse, complex, one class, wrong shapes.
+        FloatingPointError
+            Where the training loss became infinite or NaN.
+        """
+        self._check_params()
+        device = resolve_device(self.device)
+        samples = self._validated(X, y)
+        n_top = n_flagged(self.q, len(samples))
+        seed = _seed(self.random_state)
+        rows = RowIndex(samples)
+        own = list(self._signals(seed))
+        names = {s.name for s in own}
+        vote = OtherLabelVote()
+        free = [s for s in (Loss(), Margin(), LearningTime(), Inconfidence()) if s.name not in names]
+        run = memorize(
+            self.net,
+            samples,
+            [*own, *free, vote],
+            max_epochs=self.max_epochs,
+            stop_at=self.stop_at,
+            every=self.every,
+            device=device,
+            seed=seed,
+            progress=bool(self.verbose),
+        )
+        signal_scores = {
+            s.name: s.scores() for s in [*own, *free] if run.interrupt is None or s.stage != "final"
+        }
+        self._store_run(run, seed)
+        self._store(samples, rows, signal_scores, vote.scores().astype(np.int64), n_top, run.interrupt)
+        if run.interrupt is not None:
+            raise run.interrupt
+        return self
+
+    def _store_run(self, run: Run, seed: int) -> None:
+        self.net_ = run.net
+        self.n_iter_ = len(run.history)
+        self.train_accuracy_ = run.train_accuracy
+        self.stop_reason_ = run.stop_reason
+        self.history_ = run.history
+        self.seconds_ = run.seconds
+        self.device_ = str(run.device)
+        self.interrupted_ = run.interrupt is not None
+
+    def _store(
+        self,
+        samples: Samples,
+        rows: RowIndex,
+        signal_scores: dict[str, NDArray[np.float64]],
+        other: NDArray[np.int64],
+        n_top: int,
+        interrupt: KeyboardInterrupt | None = None,
+    ) -> None:
+        """Keep what was measured; give up where the run ended before the detector's own score was."""
+        try:
+            scores = np.asarray(self._score(signal_scores), dtype=np.float64)
+        except KeyError:
+            if interrupt is None:
+                raise
+            raise interrupt from None
+        if not np.isfinite(scores).all():
+            if interrupt is not None:
+                raise interrupt
+            unseen = np.flatnonzero(~np.isfinite(scores))
+            raise ValueError(
+                f"{len(unseen)} sample(s) got no finite score, the first at index {unseen[0]}: the net's "
+                "iterator_train never showed them (drop_last, or a sampler that leaves samples out), or its outputs "
+                "are not finite in evaluation mode."
+            )
+        self._rows = rows
+        self._given = samples.labels.numpy()
+        self.classes_ = samples.classes
+        self.signal_scores_ = signal_scores
+        self.scores_ = self.decision_scores_ = scores
+        self.suggested_labels_ = samples.classes[other]
+        self.ranking_ = worst_first(scores)
+        self.labels_ = np.zeros(len(scores), dtype=int)
+        self.labels_[self.ranking_[:n_top]] = 1
+        self.threshold_ = self.offset_ = float(scores[self.ranking_[n_top - 1]])
+
+    def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return a score for each sample; higher is more suspect.
+
+        Parameters
+        ----------
+        X : array, tensor, DataFrame or Dataset, optional
+            Rows of the training data: all, a permutation or a subset. Left out, the training data.
+        y : array-like, optional
+            Scores of samples that were not fitted need weights kept from during the training, which this version
+            does not do: leave it out.
+
+        Returns
+        -------
+        array of shape (n_samples,), float64
+
+        Raises
+        ------
+        ValueError
+            Where a row was not fitted, or its copies carry different labels; the message names the rows.
+        """
+        return self.scores_[self._find(X, y)]
+
+    def decision_function(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return ``score_samples(X) - threshold_``; positive or zero is suspect, higher is more so."""
+        return self.score_samples(X, y) - self.threshold_
+
+    def predict(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Return 1 for a suspect and 0 otherwise: over the training data exactly the top ``q`` are 1."""
+        return self.labels_[self._find(X, y)]
+
+    def fit_predict(self, X: Any, y: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Fit, and return the flags of the training data."""
+        return self.fit(X, y).labels_
+
+    def score(
+        self,
+        X: Any = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        noise_mask: ArrayLike | None = None,
+    ) -> float:
+        """Return the ROC AUC against a known mask of wrong labels; higher is better.
+
+        Parameters
+        ----------
+        X : array, tensor, DataFrame or Dataset, optional
+            Rows of the training data; left out, all of them.
+        y : ignored
+            Present for scikit-learn.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+        noise_mask : array-like of shape (n_samples,), bool
+            True where a label is known to be wrong.
+        """
+        if noise_mask is None:
+            raise ValueError(
+                "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
+                "with corrupt_labels, which returns the mask, and pass score(X, noise_mask=mask)."
+            )
+        mask, scores = column_or_1d(noise_mask).astype(bool), self.scores_[self._find(X, None)]
+        if len(mask) != len(scores):
+            raise ValueError(f"noise_mask has {len(mask)} entries for {len(scores)} samples.")
+        if mask.all() or not mask.any():
+            raise ValueError("noise_mask must mark some labels as wrong and some as right.")
+        return float(roc_auc_score(mask, scores, sample_weight=sample_weight))
+
+    def ranking(self, k: int | None = None) -> pd.DataFrame:
+        """Return the samples as a table, most suspect first.
+
+        Parameters
+        ----------
+        k : int, optional
+            Length of the table; by default all samples.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``index`` (position in the training data), ``score``, ``rank`` (from 1), ``given``,
+            ``suggested`` and ``flagged``.
+        """
+        check_is_fitted(self, "scores_")
+        order = self.ranking_[:k]
+        return pd.DataFrame(
+            {
+                "index": order,
+                "score": self.scores_[order],
+                "rank": np.arange(1, len(order) + 1),
+                "given": self.classes_[self._given[order]],
+                "suggested": self.suggested_labels_[order],
+                "flagged": self.labels_[order].astype(bool),
+            }
+        )
+
+    def label_quality(self) -> NDArray[np.float64]:
+        """Return the quality of each label in (0, 1); low is bad, as in cleanlab.
+
+        The share of samples that are more suspect, so that 0.05 means "among the worst twentieth", not a probability.
+        """
+        check_is_fitted(self, "scores_")
+        return quality(self.scores_)
+
+    def _find(self, X: Any, y: ArrayLike | None) -> NDArray[np.int64]:
+        """Return training indices of rows, all for None."""
+        check_is_fitted(self, "scores_")
+        if X is None:
+            return np.arange(len(self.scores_))
+        if y is not None:
+            raise ValueError(
+                "y was passed beside X, which asks for scores of samples that were not fitted. They need weights "
+                "kept during the training, and none are: leave y out for rows of the training data, or fit on the "
+                "new samples too."
+            )
+        if not is_dataset(X):
+            X = validate_data(self, _plain(X), reset=False, allow_nd=True, dtype="numeric")
+        return self._rows.find(X)
+
+    def _validated(self, X: Any, y: ArrayLike | None) -> Samples:
+        """Return indexed samples, or raise what is wrong with them."""
+        if is_dataset(X):
+            samples = as_samples(X, None if y is None else column_or_1d(_plain(y)))
+            self.n_features_in_ = samples.shape[0] if samples.shape else 1
+            self.__dict__.pop("feature_names_in_", None)
+        else:
+            X, y = validate_data(
+                self, _plain(X), _plain(y), allow_nd=True, dtype="numeric", ensure_min_samples=2
+            )
+            check_classification_targets(y)
+            samples = as_samples(X, y)
+        if len(samples) < 2:
+            raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
+        if len(samples.classes) < 2:
+            raise ValueError(
+                f"y holds one class only ({samples.classes.tolist()}); a label can be wrong only where there are two."
+            )
+        return samples
+
+    def _check_params(self) -> None:
+        """Raise where a parameter that all detectors share is out of range."""
+        every, epochs, aim = self.every, self.max_epochs, self.stop_at
+        if every != "auto" and not (_is_count(every)):
+            raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {every!r}.")
+        if epochs is not None and not _is_count(epochs):
+            raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {epochs!r}.")
+        if aim is not None and not (isinstance(aim, Real) and 0 < aim <= 1):
+            raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {aim!r}.")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+
+def _plain(X: Any) -> Any:
+    """Return a tensor as an array; anything else as it is."""
+    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
+def _seed(random_state: Any) -> int:
+    """Return a seed; None draws one from the system, not from numpy's global generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))

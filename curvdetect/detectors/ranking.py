@@ -1,0 +1,44 @@
+"""From scores to an order: exact top-q and rank-based quality.
+
+Scores of wrong-label detectors tie and live on scales of their own, so nothing here cuts at a quantile or compares
+values of two signals.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+
+def worst_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return indices by falling score; ties keep the order of the data."""
+    return np.argsort(-scores, kind="stable")
+
+
+def n_flagged(q: Any, n_samples: int) -> int:
+    """Return how many of ``n_samples`` the share or count ``q`` stands for, at least one.
+
+    Parameters
+    ----------
+    q : float in (0, 1) or int
+        A share, rounded to the nearest whole number, or a count.
+    n_samples : int
+        Number of samples.
+    """
+    if isinstance(q, Integral) and not isinstance(q, bool) and 1 <= q <= n_samples:
+        return int(q)
+    if isinstance(q, Real) and not isinstance(q, Integral) and 0 < q < 1:
+        return max(1, math.floor(float(q) * n_samples + 0.5))
+    raise ValueError(
+        f"q must be a share between 0 and 1 (exclusive), such as 0.05, or a count from 1 to {n_samples}, got {q!r}."
+    )
+
+
+def quality(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of samples that are more suspect, ties counted half: in (0, 1), low is bad."""
+    return 1 - (rankdata(scores) - 0.5) / len(scores)

@@ -1,0 +1,1 @@
+"""What is measured of a sample while a network learns it."""

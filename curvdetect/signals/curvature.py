@@ -1,0 +1,245 @@
+"""Curvature of the loss around an input, by finite differences of the input gradient.
+
+Pure functions on tensors. They refuse to decide when a sample is measured or what is done with the number: epochs
+are averaged by `Curvature`, flags are for the detectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from curvdetect.signals.probes import rademacher
+from curvdetect.signals.scoring import OutputKind, gradient_and_logits, logits_of, losses_of, measuring
+from curvdetect.signals.signal import Batch, EpochMean, Plan, Stage
+
+#: Rows of one gradient pass, probes included. More rows run slower on a CPU, whose caches they leave.
+ROWS = 256
+
+
+def input_curvature(
+    module: nn.Module,
+    X: Tensor,
+    y: Tensor,
+    *,
+    h: float = 1e-2,
+    n: int = 1,
+    power: int = 1,
+    seed: int = 0,
+    epoch: int = 0,
+    index: Tensor | None = None,
+    batch_size: int = ROWS,
+    output: OutputKind = "logits",
+) -> Tensor:
+    r"""Measure the curvature of the loss around each input; higher is more suspect.
+
+    .. math:: C_p(x) = \frac{1}{n} \sum_{i=1}^{n} \lVert \nabla_x L(x + h v_i) - \nabla_x L(x) \rVert_2^p
+
+    with Rademacher probes :math:`v_i` and the cross-entropy :math:`L` of the given label.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A classifier. Measured in evaluation mode, with frozen weights, and left as it was, on its own device.
+    X : Tensor of shape (n_samples, ...)
+        Inputs, in the precision of the module.
+    y : Tensor of shape (n_samples,), int64
+        Given labels.
+    h : float, default=1e-2
+        Step of the finite difference, in the units of ``X``.
+    n : int, default=1
+        Number of probes.
+    power : {1, 2}, default=1
+        1 averages norms, as the authors' code does; 2 averages squared norms, eq. (6) of the paper.
+    seed, epoch : int, default=0
+        Key of the probes, together with the probe's and the sample's number.
+    index : Tensor of shape (n_samples,), int64, optional
+        The samples' numbers; by default 0, 1, ....
+    batch_size : int, default=256
+        Most rows in one gradient pass. Bounds the memory, does not change the result beyond rounding.
+    output : {"logits", "probabilities"}, default="logits"
+        What the module puts out.
+
+    Returns
+    -------
+    Tensor of shape (n_samples,), float64
+        On the host.
+
+    Raises
+    ------
+    ValueError
+        Where a parameter is out of range.
+
+    Notes
+    -----
+    Costs n + 1 gradients with regard to the input, that is 2 (n + 1) forward passes, and the memory of
+    ``batch_size`` rows. Where the second derivative :math:`H` exists in a neighbourhood,
+    :math:`\mathbb{E}\, C_2 / h^2 \to \operatorname{tr}(H^2)` as h shrinks. On networks of ReLUs it does not: the
+    difference is made by the kinks that the step crosses, so that ``h`` is part of the definition.
+
+    References
+    ----------
+    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
+       ICML 2024, eq. (6).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from curvdetect import input_curvature
+    >>> module = torch.nn.Linear(3, 2)
+    >>> input_curvature(module, torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])).shape
+    torch.Size([4])
+    """
+    check_curvature(h=h, n=n, power=power)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
+    if len(X) != len(y):
+        raise ValueError(f"X has {len(X)} samples and y {len(y)} labels; pass one label for each sample.")
+    device = next((p.device for p in module.parameters()), X.device)
+    index = torch.arange(len(X)) if index is None else index
+
+    def forward(x: Tensor) -> Tensor:
+        return logits_of(module(x), output)
+
+    scores = torch.empty(len(X), dtype=torch.float64)
+    with measuring(module):
+        for chunk in torch.arange(len(X)).split(batch_size):
+            x, labels = X[chunk].to(device), y[chunk].to(device)
+            clean, _ = gradient_and_logits(forward, x, labels)
+            signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
+            part = curvature_of_gradient(forward, x, labels, clean, signs, h=h, n=n, power=power, rows=batch_size)
+            scores[chunk] = part.double().cpu()
+    return scores
+
+
+def curvature_of_gradient(
+    forward: Callable[[Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+    clean: Tensor,
+    signs: Callable[[int], Tensor],
+    *,
+    h: float,
+    n: int,
+    power: int,
+    rows: int = ROWS,
+) -> Tensor:
+    """Return the curvature of each sample of a batch whose clean gradient is known.
+
+    Parameters
+    ----------
+    forward : callable
+        From inputs to logits.
+    x, y : Tensor
+        Inputs and labels of the batch.
+    clean : Tensor of the shape of ``x``
+        Gradients of the losses at ``x``.
+    signs : callable
+        Probe i for every sample of the batch, of the shape of ``x``.
+    h, n, power
+        As in `input_curvature`.
+    rows : int
+        Most rows in one pass: as many probes are stacked as fit beside each other.
+
+    Returns
+    -------
+    Tensor of shape (batch,)
+        Mean over the probes.
+    """
+    stacked = max(1, rows // len(x))
+    total = x.new_zeros(len(x))
+    for first in range(0, n, stacked):
+        probes = range(first, min(first + stacked, n))
+        moved = torch.cat([x + h * signs(i) for i in probes])
+        there, _ = gradient_and_logits(forward, moved, y.repeat(len(probes)))
+        difference = (there.unflatten(0, (len(probes), len(x))) - clean).flatten(2)
+        squared = difference.square().sum(2)
+        total += (squared if power == 2 else squared.sqrt()).sum(0)
+    return total / n
+
+
+def probe_factory(index: Tensor, x: Tensor, *, seed: int, epoch: int) -> Callable[[int], Tensor]:
+    """Return the function that draws probe i for the samples ``index``, in the shape and precision of ``x``."""
+    return lambda i: rademacher(index, tuple(x.shape[1:]), seed=seed, epoch=epoch, probe=i, dtype=x.dtype)
+
+
+def exact_curvature(module: nn.Module, X: Tensor, y: Tensor) -> Tensor:
+    """Return tr(H²) of the loss's exact Hessian at each input: the oracle of `input_curvature` on smooth networks.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A twice differentiable classifier, in float64 if the result is to be trusted to more than a few digits.
+    X : Tensor of shape (n_samples, ...)
+        Inputs.
+    y : Tensor of shape (n_samples,), int64
+        Labels.
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+        ``(h**2).sum()`` over the entries of each Hessian. Cost and memory grow with the square of the input's size.
+    """
+
+    def loss(x: Tensor, label: Tensor) -> Tensor:
+        return losses_of(logits_of(module(x[None]), "logits"), label[None])[0]
+
+    with measuring(module):
+        hessian = torch.func.vmap(torch.func.hessian(loss))(X, y)
+    return hessian.flatten(1).square().sum(1)
+
+
+def check_curvature(*, h: float, n: int, power: int) -> None:
+    """Raise where a parameter of the curvature is out of range."""
+    if not (isinstance(h, Real) and math.isfinite(h) and h > 0):
+        raise ValueError(f"h must be a positive number, got {h!r}. It is a step in the units of X; 1e-2 is a good start.")
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
+        raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
+    if power not in (1, 2):
+        raise ValueError(f"power must be 1 (norm) or 2 (squared norm, eq. 6), got {power!r}.")
+
+
+class Curvature:
+    """Curvature at each sample, averaged over the scored epochs; higher is more suspect.
+
+    Parameters
+    ----------
+    h, n, power
+        As in `input_curvature`.
+    seed : int
+        Key of the probes.
+    """
+
+    name: ClassVar[str] = "curvature"
+    stage: ClassVar[Stage] = "scoring"
+
+    def __init__(self, *, h: float, n: int, power: int, seed: int) -> None:
+        check_curvature(h=h, n=n, power=power)
+        self.h, self.n, self.power, self.seed = h, n, power, seed
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.mean = EpochMean(plan)
+
+    def update(self, batch: Batch) -> None:
+        """Measure a batch; its clean gradient is shared with other signals."""
+        signs = probe_factory(batch.index, batch.x, seed=self.seed, epoch=batch.epoch)
+        values = curvature_of_gradient(
+            batch.forward, batch.x, batch.y, batch.gradient, signs, h=self.h, n=self.n, power=self.power
+        )
+        self.mean.add(batch, values)
+
+    def end_epoch(self) -> None:
+        """Take the epoch into the mean."""
+        self.mean.end_epoch()
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the mean over the scored epochs, shape (n_samples,)."""
+        return self.mean.values()

@@ -1,0 +1,203 @@
+"""Signals of the training dynamics that cost next to nothing: loss, margin, learning time, inconfidence, input gradient.
+
+All but `Inconfidence` are read off the training passes, so they see a sample as the optimizer does: in training mode,
+augmented where augmentation is on, just before the step that its batch makes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from curvdetect.signals.signal import QUARTERS, Batch, EpochMean, Plan, Stage
+
+
+class _MeanOverEpochs:
+    """A signal whose score is the mean over epochs of one number of the batch."""
+
+    name: ClassVar[str]
+    stage: ClassVar[Stage] = "training"
+    rows: ClassVar[int] = 1
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.mean = EpochMean(plan, self.rows)
+
+    def update(self, batch: Batch) -> None:
+        """Look at a batch."""
+        self.mean.add(batch, self.value(batch))
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the number of each sample, higher for the more suspect."""
+        raise TypeError(f"{type(self).__name__} does not say which number it averages")
+
+    def end_epoch(self) -> None:
+        """Take the epoch into the mean."""
+        self.mean.end_epoch()
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the mean over epochs, shape (n_samples,)."""
+        return self.mean.values()
+
+    def quarters(self) -> NDArray[np.float64]:
+        """Return the mean within each quarter of the planned training, shape (4, n_samples)."""
+        return self.mean.quarters()
+
+
+class Loss(_MeanOverEpochs):
+    """Mean loss over the epochs, the cumulative sample loss (CSL) divided by their number; higher is more suspect."""
+
+    name = "loss"
+    rows = QUARTERS
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the loss."""
+        return batch.loss
+
+
+class Margin(_MeanOverEpochs):
+    """Area under the margin (AUM) with its sign turned, so that higher is more suspect."""
+
+    name = "margin"
+    rows = QUARTERS
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the largest other logit minus the given one."""
+        return -batch.margin
+
+
+class InputGradient(_MeanOverEpochs):
+    """Mean over epochs of the norm of the loss's gradient at the input; higher is more suspect.
+
+    Parameters
+    ----------
+    power : {1, 2}, default=1
+        1 averages norms, 2 squared norms.
+    """
+
+    name = "input_gradient"
+
+    def __init__(self, power: int = 1) -> None:
+        if power not in (1, 2):
+            raise ValueError(f"power must be 1 (norm) or 2 (squared norm), got {power!r}.")
+        self.power = power
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the norm or its square."""
+        squared = batch.gradient.flatten(1).float().square().sum(1)
+        return squared if self.power == 2 else squared.sqrt()
+
+
+class Inconfidence(_MeanOverEpochs):
+    """One minus the given label's probability when training is over; higher is more suspect."""
+
+    name = "inconfidence"
+    stage = "final"
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return what is left for the other labels, computed so that it doesn't round to zero."""
+        logits = batch.logits.cpu().double()
+        others = logits.scatter(1, batch.y.cpu()[:, None], -torch.inf)
+        return (others.logsumexp(1) - logits.logsumexp(1)).exp()
+
+
+class LearningTime:
+    """First epoch from which a sample stays correct to the end, the number of epochs plus one where there is none.
+
+    Higher is more suspect. Counted from 1.
+    """
+
+    name: ClassVar[str] = "learning_time"
+    stage: ClassVar[Stage] = "training"
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.last_wrong = plan.zeros(plan.n_samples, dtype=torch.int64)
+        self._wrong = torch.zeros_like(self.last_wrong)
+
+    def update(self, batch: Batch) -> None:
+        """Note who is wrong in this epoch."""
+        index = batch.index.to(self._wrong.device)
+        wrong = (~batch.correct).to(self._wrong.device, torch.int64) * batch.epoch
+        self._wrong[index] = torch.maximum(self._wrong[index], wrong)
+
+    def end_epoch(self) -> None:
+        """Take the epoch into account."""
+        self.last_wrong = torch.maximum(self.last_wrong, self._wrong)
+        self._wrong.zero_()
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the learning time, shape (n_samples,)."""
+        return (self.last_wrong + 1).double().cpu().numpy()
+
+
+class AveragedMargin:
+    """Logit margin of the probabilities averaged over epochs, sign turned: higher is more suspect.
+
+    Keeps one probability for each sample and class.
+    """
+
+    name: ClassVar[str] = "averaged_margin"
+    stage: ClassVar[Stage] = "training"
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.total = plan.zeros(plan.n_samples, plan.n_classes)
+        self._pending: list[tuple[Tensor, Tensor]] = []
+        self.labels = plan.zeros(plan.n_samples, dtype=torch.int64)
+
+    def update(self, batch: Batch) -> None:
+        """Keep the probabilities of a batch until its epoch is over."""
+        index = batch.index.to(self.total.device)
+        self._pending.append((index, batch.probabilities.detach().to(self.total)))
+        self.labels[index] = batch.y.to(self.labels.device)
+
+    def end_epoch(self) -> None:
+        """Take the epoch into the mean."""
+        for index, probabilities in self._pending:
+            self.total.index_add_(0, index, probabilities)
+        self._pending.clear()
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return log of the best other mean probability minus log of the given one, shape (n_samples,)."""
+        given = self.total.gather(1, self.labels[:, None])[:, 0]
+        other = self.total.scatter(1, self.labels[:, None], 0).amax(1)
+        tiny = torch.finfo(torch.float64).tiny
+        return (other.clamp_min(tiny).log() - given.clamp_min(tiny).log()).cpu().numpy()
+
+
+class OtherLabelVote:
+    """Which other label a sample was taken for most, by a weighted majority vote in constant memory.
+
+    Each pass casts one vote for the most probable label other than the given one, with its probability as weight
+    (Boyer and Moore's algorithm), so that no table of samples by classes is kept.
+    """
+
+    name: ClassVar[str] = "other_label"
+    stage: ClassVar[Stage] = "training"
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.candidate = plan.zeros(plan.n_samples, dtype=torch.int64) - 1
+        self.weight = plan.zeros(plan.n_samples)
+
+    def update(self, batch: Batch) -> None:
+        """Cast the votes of a batch."""
+        index = batch.index.to(self.weight.device)
+        weight, vote = batch.probabilities.detach().scatter(1, batch.y[:, None], -1).max(1)
+        weight, vote = weight.to(self.weight), vote.to(self.candidate)
+        held = self.weight[index]
+        after = torch.where(self.candidate[index] == vote, held + weight, held - weight)
+        self.candidate[index] = torch.where(after < 0, vote, self.candidate[index])
+        self.weight[index] = after.abs()
+
+    def end_epoch(self) -> None:
+        """Nothing to do: a vote counts at once."""
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the code of the label, shape (n_samples,); -1 for a sample never seen."""
+        return self.candidate.double().cpu().numpy()

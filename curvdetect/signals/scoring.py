@@ -1,0 +1,115 @@
+"""The state in which a network is measured: evaluation mode, frozen, in full precision, and left as it was found.
+
+Also what a network's output means, since per-sample losses are always cross-entropy on logits of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+OutputKind = Literal["logits", "probabilities"]
+
+
+@contextmanager
+def measuring(module: nn.Module) -> Iterator[None]:
+    """Put ``module`` into evaluation mode with frozen weights, TF32 and autocast off, and restore all of it after.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Each submodule gets its own mode back, each parameter its own ``requires_grad``.
+    """
+    modes = [(m, m.training) for m in module.modules()]
+    frozen = [p for p in module.parameters() if p.requires_grad]
+    precision = torch.get_float32_matmul_precision()
+    cudnn = torch.backends.cudnn
+    with ExitStack() as stack:
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(
+            cudnn.flags(
+                enabled=cudnn.enabled,
+                benchmark=cudnn.benchmark,
+                deterministic=cudnn.deterministic,
+                allow_tf32=False,
+            )
+        )
+        for kind in {"cpu", *(p.device.type for p in module.parameters())}:
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        try:
+            torch.set_float32_matmul_precision("highest")
+            module.eval()
+            for p in frozen:
+                p.requires_grad_(False)
+            yield
+        finally:
+            torch.set_float32_matmul_precision(precision)
+            for m, mode in modes:
+                m.training = mode
+            for p in frozen:
+                p.requires_grad_(True)
+
+
+def logits_of(output: Any, kind: OutputKind) -> Tensor:
+    """Return logits of shape (batch, classes) from what a network puts out.
+
+    Parameters
+    ----------
+    output : Tensor or tuple
+        The first entry of a tuple counts, as in skorch.
+    kind : {"logits", "probabilities"}
+        Log-probabilities are logits already.
+    """
+    first = output[0] if isinstance(output, (tuple, list)) else output
+    if first.ndim != 2:
+        raise ValueError(
+            f"net puts out a tensor of shape {tuple(first.shape)}; classification needs (batch, n_classes) logits."
+        )
+    return torch.log(first + torch.finfo(first.dtype).eps) if kind == "probabilities" else first
+
+
+def losses_of(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the cross-entropy of each sample, shape (batch,)."""
+    return F.cross_entropy(logits, y, reduction="none")
+
+
+def margins_of(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the given label's logit minus the largest other one, shape (batch,)."""
+    given = logits.gather(1, y[:, None])[:, 0]
+    others = logits.scatter(1, y[:, None], -torch.inf)
+    return given - others.amax(1)
+
+
+def gradient_and_logits(
+    forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return each sample's gradient of its own loss at ``x``, and its logits.
+
+    The sum of the losses is differentiated, whose gradient at one sample is that of its own loss as long as samples
+    don't interact, as in evaluation mode they don't; a mean would scale it by the batch size.
+
+    Parameters
+    ----------
+    forward : callable
+        From inputs to logits.
+    x : Tensor of shape (batch, ...)
+        Inputs.
+    y : Tensor of shape (batch,)
+        Labels.
+
+    Returns
+    -------
+    gradient : Tensor of shape (batch, ...)
+        Gradients with regard to the input.
+    logits : Tensor of shape (batch, n_classes)
+        Detached.
+    """
+    x = x.detach().requires_grad_(True)
+    logits = forward(x)
+    (gradient,) = torch.autograd.grad(losses_of(logits, y).sum(), x)
+    return gradient, logits.detach()

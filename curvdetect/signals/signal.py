@@ -1,0 +1,173 @@
+"""What a signal is, and the batch that signals share.
+
+A signal sees every sample at one of three stages: ``"training"``, on the training passes themselves; ``"scoring"``,
+in evaluation mode after a scored epoch; ``"final"``, in evaluation mode once training is over. It accumulates what it
+needs and yields one number for each sample, higher for the more suspect. The house keeps no registry of base
+classes: whatever has these members is a signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from curvdetect.signals.scoring import gradient_and_logits, losses_of, margins_of
+
+Stage = Literal["training", "scoring", "final"]
+QUARTERS = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is going to be."""
+
+    n_samples: int
+    n_classes: int
+    n_epochs: int
+    device: torch.device
+
+    def zeros(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Return an accumulator; on the host where the device knows no float64."""
+        return torch.zeros(shape, dtype=dtype, device="cpu" if self.device.type == "mps" else self.device)
+
+
+class Batch:
+    """Samples shown to signals; whatever several of them need is computed once, when first asked for.
+
+    Parameters
+    ----------
+    index, x, y : Tensor
+        Numbers, inputs and encoded labels of the samples, on the network's device.
+    epoch : int
+        Counted from 1.
+    quarter : int
+        Quarter of the planned training, 0 to 3, that the epoch lies in.
+    forward : callable
+        From inputs to logits.
+    logits : Tensor of shape (batch, n_classes), optional
+        Known already on a training pass.
+    gradient : Tensor of the shape of ``x``, optional
+        Each sample's gradient of its own loss, where known already.
+    """
+
+    def __init__(
+        self,
+        index: Tensor,
+        x: Tensor,
+        y: Tensor,
+        *,
+        epoch: int,
+        quarter: int,
+        forward: Callable[[Tensor], Tensor],
+        logits: Tensor | None = None,
+        gradient: Tensor | None = None,
+    ) -> None:
+        self.index, self.x, self.y = index, x, y
+        self.epoch, self.quarter, self.forward = epoch, quarter, forward
+        if logits is not None:
+            self.logits = logits
+        if gradient is not None:
+            self.gradient = gradient
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """Gradient of each sample's loss at its input."""
+        gradient, self.logits = gradient_and_logits(self.forward, self.x, self.y)
+        return gradient
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Logits of shape (batch, n_classes)."""
+        with torch.no_grad():
+            return self.forward(self.x)
+
+    @cached_property
+    def loss(self) -> Tensor:
+        """Cross-entropy of the given label."""
+        return losses_of(self.logits, self.y)
+
+    @cached_property
+    def margin(self) -> Tensor:
+        """Logit of the given label minus the largest other."""
+        return margins_of(self.logits, self.y)
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """Softmax of the logits."""
+        return self.logits.softmax(1)
+
+    @cached_property
+    def correct(self) -> Tensor:
+        """Whether the given label is predicted."""
+        return self.logits.argmax(1) == self.y
+
+
+class Signal(Protocol):
+    """One number for each sample, gathered while a network trains."""
+
+    @property
+    def name(self) -> str:
+        """Key in ``signal_scores_``."""
+
+    @property
+    def stage(self) -> Stage:
+        """When the signal wants to see the samples."""
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run; forget an earlier one."""
+
+    def update(self, batch: Batch) -> None:
+        """Look at a batch."""
+
+    def end_epoch(self) -> None:
+        """Take what was seen since the last call into account; what was not is dropped with the epoch."""
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return one number for each sample, higher for the more suspect."""
+
+
+class EpochMean:
+    """Mean of a per-sample number over completed epochs, in float64.
+
+    Parameters
+    ----------
+    plan : Plan
+        What the run is going to be.
+    rows : int, default=1
+        Means kept side by side; with 4, one for each quarter of the training.
+    """
+
+    def __init__(self, plan: Plan, rows: int = 1) -> None:
+        self.total, self.count = plan.zeros(rows, plan.n_samples), plan.zeros(rows, plan.n_samples)
+        self._total, self._count = plan.zeros(plan.n_samples), plan.zeros(plan.n_samples)
+        self._row = 0
+
+    def add(self, batch: Batch, values: Tensor) -> None:
+        """Add the numbers of a batch to the running epoch."""
+        index = batch.index.to(self._total.device)
+        values = values.detach().to(self._total.device, torch.float64)
+        self._total.index_add_(0, index, values)
+        self._count.index_add_(0, index, torch.ones_like(values))
+        self._row = min(batch.quarter, len(self.total) - 1)
+
+    def end_epoch(self) -> None:
+        """Take the running epoch into the mean."""
+        self.total[self._row] += self._total
+        self.count[self._row] += self._count
+        self._total.zero_()
+        self._count.zero_()
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the mean over all epochs, shape (n_samples,); NaN where a sample was never seen."""
+        return (self.total.sum(0) / self.count.sum(0)).cpu().numpy()
+
+    def quarters(self) -> NDArray[np.float64]:
+        """Return the mean within each quarter, shape (rows, n_samples); NaN where nothing was seen."""
+        return (self.total / self.count).cpu().numpy()

@@ -1,0 +1,74 @@
+"""Randomness that leaves no trace, and the device that a name stands for."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None]:
+    """Give the block its own global generators (torch, the device, numpy, random) and put the caller's back after.
+
+    The generators belong to the process, so a lock is held: two threads that train take turns.
+
+    Parameters
+    ----------
+    device : torch.device
+        Whose generator is put back as well.
+    seed : int, optional
+        Where the block starts; by default where the caller stands.
+    """
+    cuda = [device] if device.type == "cuda" else []
+    with _LOCK, torch.random.fork_rng(cuda):
+        states = np.random.get_state(), random.getstate()
+        mps = torch.mps.get_rng_state() if device.type == "mps" else None
+        try:
+            if seed is not None:
+                torch.manual_seed(seed)
+                np.random.seed(seed % 2**32)  # noqa: NPY002 - users' transforms draw from it
+                random.seed(seed)
+            yield
+        finally:
+            np.random.set_state(states[0])
+            random.setstate(states[1])
+            if mps is not None:
+                torch.mps.set_rng_state(mps)
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the device that a name stands for.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        ``"auto"`` takes CUDA, else MPS, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        Where the name means nothing to torch, or the device is not there.
+    """
+    if device == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(kind)
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} is not known. Choose 'auto', 'cpu', 'cuda', 'cuda:1', ... or 'mps'."
+        ) from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r}, but torch sees no CUDA device here. device='auto' takes what there is.")
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device={device!r}, but torch sees {torch.cuda.device_count()} CUDA device(s), from 'cuda:0'.")
+    if found.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device={device!r}, but torch sees no MPS device here. device='auto' takes what there is.")
+    return found

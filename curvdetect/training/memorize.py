@@ -1,0 +1,223 @@
+"""Taking a network to memorization while signals watch.
+
+One function: a copy of the user's net is made and seeded, trained on every sample, and watched. It refuses to hold
+out data, to print, and to touch anything that is the caller's.
+"""
+
+from __future__ import annotations
+
+import copy
+import traceback
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from skorch import NeuralNet, NeuralNetClassifier
+from skorch.callbacks import Callback
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from torch import nn
+
+from curvdetect.data.loading import BatchLoader, IndexedLoader
+from curvdetect.data.sources import RESIDENT_BYTES, ResidentSamples, Samples
+from curvdetect.signals.scoring import OutputKind, logits_of, measuring
+from curvdetect.signals.signal import Plan, Signal
+from curvdetect.training.isolation import isolated_rng
+from curvdetect.training.nets import memorizing_net, module_for
+from curvdetect.training.tracker import AimReached, Tracker
+
+#: Scored epochs that ``every="auto"`` aims at.
+SCORED_EPOCHS = 24
+#: Training accuracy below which memorization is called not reached.
+MEMORIZED = 0.99
+
+
+@dataclass
+class Run:
+    """What a training run left behind."""
+
+    net: NeuralNet
+    device: torch.device
+    history: list[dict[str, Any]]
+    seconds: dict[str, float]
+    train_accuracy: float
+    stop_reason: str
+    interrupt: KeyboardInterrupt | None = field(default=None, repr=False)
+
+
+def memorize(
+    net: Any,
+    samples: Samples,
+    signals: Sequence[Signal],
+    *,
+    max_epochs: int | None = None,
+    stop_at: float | None = None,
+    every: int | str = "auto",
+    device: torch.device,
+    seed: int,
+    progress: bool = False,
+) -> Run:
+    """Train a copy of a net on every sample and show all of them to the signals.
+
+    Parameters
+    ----------
+    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class
+        What is to be trained. None and names are sized from the data.
+    samples : Samples
+        The data.
+    signals : sequence of Signal
+        Filled by the run.
+    max_epochs : int, optional
+        By default the net's own.
+    stop_at : float, optional
+        Stop after the first epoch whose training accuracy is at least this.
+    every : int or "auto", default="auto"
+        Score every so many epochs, counted back from the last; "auto" aims at 24 scored epochs.
+    device : torch.device
+        Where to train.
+    seed : int
+        Of weights, order and augmentation.
+    progress : bool, default=False
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    Run
+        With ``interrupt`` set where Ctrl-C ended the run after at least one epoch.
+    """
+    with isolated_rng(device, seed):
+        net = _own_net(net, samples).set_params(device=str(device))
+        if max_epochs is not None:
+            net.set_params(max_epochs=max_epochs)
+        loader = net.iterator_train
+        ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
+        resident = _on_device(samples, device)
+        with warnings.catch_warnings():
+            # skorch asks for get_params of every argument, also of those that have none
+            warnings.simplefilter("ignore", FutureWarning)
+            net.initialize()
+        n_epochs, output = net.max_epochs, _output_kind(net)
+        plan = Plan(len(samples), len(samples.classes), n_epochs, device)
+        _check_output(net, resident, output)
+        every = max(1, n_epochs // SCORED_EPOCHS) if every == "auto" else int(every)
+        tracker = Tracker(resident, signals, plan, every=every, output=output, stop_at=stop_at, progress=progress)
+        net.callbacks_.insert(0, ("tracker", tracker))
+        net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index)
+        try:
+            stop_reason, interrupt = _train(net, resident if ours else samples, tracker)
+            train_accuracy = tracker.history[-1]["train_accuracy"]
+            if interrupt is None:
+                train_accuracy = tracker.finish(net)
+        finally:
+            tracker.bar.close()
+            net.callbacks_ = [pair for pair in net.callbacks_ if pair[1] is not tracker]
+            net.iterator_train = loader
+    if train_accuracy < MEMORIZED and interrupt is None and stop_at is None:
+        warnings.warn(
+            f"the net did not memorize the labels: training accuracy {train_accuracy:.4f} after "
+            f"{len(tracker.history)} epochs, below {MEMORIZED}. Scores are most telling when wrong labels have been "
+            "learned too: raise max_epochs, lower the weight decay, or take a larger net.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt)
+
+
+def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, KeyboardInterrupt | None]:
+    """Run the training loop; return why it ended, and the Ctrl-C that ended it."""
+    labels = samples.labels.numpy()
+    net.notify("on_train_begin", X=samples, y=labels)
+    stop_reason, interrupt = "max_epochs", None
+    try:
+        net.fit_loop(samples, labels, epochs=net.max_epochs)
+    except AimReached:
+        stop_reason = "stop_at"
+    except KeyboardInterrupt as error:
+        # skorch's callbacks end a training with the very exception that Ctrl-C raises
+        if _raised_by_callback(error):
+            stop_reason = "early_stopping"
+        elif tracker.history:
+            stop_reason, interrupt = "interrupted", error
+        else:
+            raise
+    net.notify("on_train_end", X=samples, y=labels)
+    return stop_reason, interrupt
+
+
+def _raised_by_callback(error: BaseException) -> bool:
+    """Say whether a callback raised ``error`` itself, rather than being interrupted from outside."""
+    frame, _ = list(traceback.walk_tb(error.__traceback__))[-1]
+    return frame.f_code.co_name == "on_epoch_end" and isinstance(frame.f_locals.get("self"), Callback)
+
+
+def _own_net(net: Any, samples: Samples) -> NeuralNet:
+    """Return a fresh skorch net made of whatever ``net`` is; nothing of it is shared with the caller."""
+    n_classes = len(samples.classes)
+    if net is None or isinstance(net, str):
+        shape, batch_size = samples.shape, 128
+        # a picture's net steps a few hundred times even where there is little data
+        batch_size = int(min(batch_size, max(16, len(samples) // 32)))
+        return memorizing_net(module_for(net, shape, n_classes), batch_size=batch_size)
+    if isinstance(net, NeuralNet):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            own = clone(net)
+        own.set_params(train_split=None, verbose=0, callbacks__print_log=None)
+        return own
+    if isinstance(net, type) and issubclass(net, NeuralNet):
+        raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")
+    if isinstance(net, type) and issubclass(net, nn.Module):
+        try:
+            module = net()
+        except TypeError as error:
+            raise TypeError(
+                f"net={net.__name__} can't be made without arguments ({error}). Pass an instance, or "
+                f"memorizing_net({net.__name__}(...))."
+            ) from error
+        return memorizing_net(module)
+    if isinstance(net, nn.Module):
+        return memorizing_net(copy.deepcopy(net))
+    raise TypeError(
+        f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {type(net).__name__}."
+    )
+
+
+def _on_device(samples: Samples, device: torch.device) -> Samples:
+    """Return the samples with their inputs on an accelerator, where they fit comfortably."""
+    if isinstance(samples, ResidentSamples) and device.type != "cpu" and samples.inputs.nbytes <= RESIDENT_BYTES:
+        return samples.to(device)
+    return samples
+
+
+def _output_kind(net: NeuralNet) -> OutputKind:
+    """Return what the net puts out, by skorch's own rule: its classifier takes the log for NLLLoss."""
+    if isinstance(net.criterion_, nn.NLLLoss) and isinstance(net, NeuralNetClassifier):
+        return "probabilities"
+    return "logits"
+
+
+def _check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
+    """Show the net two samples, so that what can't work is said before training starts."""
+    with isolated_rng(torch.device(net.device)), measuring(net.module_), torch.no_grad():
+        try:
+            raw = net.infer(samples.batch(torch.arange(min(2, len(samples)))))
+        except Exception as error:
+            error.add_note(f"The net met samples of shape {samples.shape} from X.")
+            raise
+        first = raw[0] if isinstance(raw, (tuple, list)) else raw
+        logits = logits_of(first, "logits")
+    n_classes = len(samples.classes)
+    if logits.shape[1] < n_classes:
+        raise ValueError(f"net puts out {logits.shape[1]} logits, but y holds {n_classes} classes. Widen its last layer.")
+    if isinstance(net.criterion_, nn.NLLLoss):
+        weights = logits if output == "probabilities" else logits.exp()
+        total = weights.sum(1)
+        if (weights < 0).any() or not torch.allclose(total, torch.ones_like(total), atol=1e-3):
+            wanted = "probabilities" if output == "probabilities" else "log-probabilities"
+            raise ValueError(
+                f"net has criterion NLLLoss, for which skorch wants {wanted}, but puts out something else. For "
+                "logits pass criterion=torch.nn.CrossEntropyLoss."
+            )

@@ -1,0 +1,267 @@
+"""Networks to memorize with: defaults sized from the data, and the paper's own.
+
+`memorizing_net` puts any of them, or a module of the user's, behind the training recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
+
+from curvdetect.data.loading import BatchLoader
+
+#: Epochs of the recipe where nothing else is said.
+EPOCHS = 30
+
+
+class MLP(nn.Sequential):
+    """Two hidden layers of ReLUs behind a BatchNorm that makes up for unscaled columns.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns of the input.
+    n_classes : int
+        Logits put out.
+    width : int, default=256
+        Units in each hidden layer.
+    """
+
+    def __init__(self, n_features: int, n_classes: int, width: int = 256) -> None:
+        super().__init__(
+            nn.Flatten(),
+            nn.BatchNorm1d(n_features, affine=False),
+            nn.Linear(n_features, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, n_classes),
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with BatchNorm, and a shortcut around them.
+
+    Parameters
+    ----------
+    planes_in, planes : int
+        Channels before and after.
+    stride : int, default=1
+        Of the first convolution.
+    """
+
+    def __init__(self, planes_in: int, planes: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(planes_in, planes, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or planes_in != planes:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(planes_in, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """A residual network with a 3x3 stem, in stages of `ResidualBlock`; each stage but the first halves the picture.
+
+    Parameters
+    ----------
+    n_classes : int
+        Logits put out.
+    channels : int, default=3
+        Of the input. With 1, pictures may also come as (batch, height, width).
+    planes : sequence of int, default=(16, 32, 64)
+        Channels of each stage.
+    blocks : int, default=1
+        Blocks in each stage.
+    stem_stride : int, default=1
+        2 halves the picture at once, which is four times cheaper.
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        channels: int = 3,
+        planes: Sequence[int] = (16, 32, 64),
+        blocks: int = 1,
+        stem_stride: int = 1,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels, planes[0], 3, stem_stride, 1, bias=False),
+            nn.BatchNorm2d(planes[0]),
+            nn.ReLU(),
+        ]
+        width = planes[0]
+        for stage, out in enumerate(planes):
+            for block in range(blocks):
+                layers.append(ResidualBlock(width, out, 2 if stage > 0 and block == 0 else 1))
+                width = out
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(width, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits."""
+        if x.ndim == 3 and self.channels == 1:
+            x = x[:, None]
+        return self.head(self.features(x).mean((2, 3)))
+
+
+def resnet18_cifar(n_classes: int, channels: int = 3) -> ResNet:
+    """Return ResNet18 with a 3x3 stem and no pooling, the paper's network for CIFAR."""
+    return ResNet(n_classes, channels, (64, 128, 256, 512), 2)
+
+
+def resnet_mnist(n_classes: int, channels: int = 1) -> ResNet:
+    """Return the paper's downscaled ResNet for MNIST: three stages of 16, 32 and 64 planes, depth 20."""
+    return ResNet(n_classes, channels, (16, 32, 64), 3)
+
+
+def compact_resnet(n_classes: int, channels: int, side: int) -> ResNet:
+    """Return the default network for pictures, small enough for a CPU; large pictures are halved more often."""
+    planes = (32, 64, 128) if side < 64 else (32, 64, 128, 256)
+    return ResNet(n_classes, channels, planes, 1, 2 if side >= 24 else 1)
+
+
+#: Networks that can be asked for by name: from the number of classes and of channels.
+NAMED: dict[str, Callable[[int, int], nn.Module]] = {
+    "resnet18-cifar": resnet18_cifar,
+    "resnet-mnist": resnet_mnist,
+}
+
+
+def module_for(name: str | None, shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """Return a fresh network for samples of a shape.
+
+    Parameters
+    ----------
+    name : str or None
+        A key of `NAMED`; None for the default: an `MLP` for one dimension, a compact `ResNet` for pictures.
+    shape : tuple of int
+        Of one sample: (features,), (height, width) or (channels, height, width).
+    n_classes : int
+        Logits put out.
+    """
+    if name is not None and name not in NAMED:
+        raise ValueError(f"net={name!r} is not known. Names: {', '.join(map(repr, NAMED))}; None for the default.")
+    if name is None and len(shape) == 1:
+        return MLP(shape[0], n_classes)
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            f"X has samples of shape {shape}, for which there is no default network. It takes (n_features,), "
+            "(height, width) or (channels, height, width): reshape X, or pass a net of your own."
+        )
+    channels = 1 if len(shape) == 2 else shape[0]
+    if min(shape[-2:]) < 8:
+        hint = ""
+        if len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) >= 8:
+            hint = " This looks like channels last: X.transpose(0, 3, 1, 2) puts the channels first."
+        raise ValueError(
+            f"X has pictures of {shape[-2]} by {shape[-1]} pixels with {channels} channel(s); the default network "
+            f"needs at least 8 by 8.{hint} Otherwise flatten them or pass a net of your own."
+        )
+    return NAMED[name](n_classes, channels) if name else compact_resnet(n_classes, channels, min(shape[-2:]))
+
+
+def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:
+    """Return a schedule that rises linearly over the first ``peak`` of the epochs and falls linearly to the end."""
+    top = max(1, round(peak * n_epochs))
+    return lambda epoch: min((epoch + 1) / top, (n_epochs - epoch) / max(1, n_epochs - top + 1))
+
+
+def step_decay(n_epochs: int, milestones: Sequence[float] = (0.5, 5 / 6), gamma: float = 0.1) -> Callable[[int], float]:
+    """Return a schedule multiplied by ``gamma`` after each share of the epochs; by default the paper's for CIFAR."""
+    return lambda epoch: gamma ** sum(epoch >= round(share * n_epochs) for share in milestones)
+
+
+def memorizing_net(
+    module: Any,
+    *,
+    lr: float = 0.1,
+    batch_size: int = 128,
+    momentum: float = 0.9,
+    weight_decay: float = 1e-4,
+    schedule: Callable[[int], Callable[[int], float]] = one_cycle,
+    max_epochs: int = EPOCHS,
+    augment: bool = False,
+    **options: Any,
+) -> NeuralNetClassifier:
+    """Return a skorch net with the recipe that takes a classifier to memorization.
+
+    Parameters
+    ----------
+    module : nn.Module class or instance
+        Puts out logits.
+    lr, momentum, weight_decay : float
+        Of SGD.
+    batch_size : int, default=128
+        Batches differ in size by one at most.
+    schedule : callable, default=one_cycle
+        From the number of epochs to a function from an epoch, counted from 0, to a factor of ``lr``. The default
+        rises over three tenths of the epochs and falls linearly to the end; `step_decay` is the paper's.
+    max_epochs : int
+        Length of the training, by which the schedule is laid out.
+    augment : bool, default=False
+        Crop and flip pictures at random. Scoring never sees it.
+    **options
+        Any other parameter of ``skorch.NeuralNetClassifier``.
+
+    Returns
+    -------
+    NeuralNetClassifier
+        Not initialized.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from curvdetect import memorizing_net
+    >>> memorizing_net(torch.nn.Linear(2, 2), lr=0.05).lr
+    0.05
+    """
+    defaults: dict[str, Any] = {
+        "criterion": nn.CrossEntropyLoss,
+        "optimizer": torch.optim.SGD,
+        "optimizer__momentum": momentum,
+        "optimizer__weight_decay": weight_decay,
+        "iterator_train": BatchLoader,
+        "iterator_train__augment": augment,
+        "train_split": None,
+        "verbose": 0,
+        "callbacks": [("schedule", Schedule(schedule))],
+    }
+    return NeuralNetClassifier(module, lr=lr, batch_size=batch_size, max_epochs=max_epochs, **{**defaults, **options})
+
+
+class Schedule(Callback):  # type: ignore[misc]
+    """A learning-rate schedule laid out over the net's own ``max_epochs``, so that one number changes both.
+
+    Parameters
+    ----------
+    factor : callable
+        From the number of epochs to a function from an epoch to a factor of the learning rate.
+    """
+
+    def __init__(self, factor: Callable[[int], Callable[[int], float]]) -> None:
+        self.factor = factor
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Lay the schedule out, now that the number of epochs is known."""
+        self.policy_ = LambdaLR(net.optimizer_, self.factor(net.max_epochs))
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Go on to the next epoch's learning rate."""
+        self.policy_.step()

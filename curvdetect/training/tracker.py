@@ -1,0 +1,199 @@
+"""The skorch callback that shows every sample to every signal.
+
+Training signals look at the passes that train; scoring signals at a walk over all samples, in index order and
+evaluation mode, after each scored epoch. The callback goes first in the net's list, before anything that may end the
+training, and draws nothing from the generators that training uses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from curvdetect.data.sources import Samples
+from curvdetect.signals.curvature import ROWS
+from curvdetect.signals.scoring import OutputKind, logits_of, measuring
+from curvdetect.signals.signal import QUARTERS, Batch, Plan, Signal, Stage
+from curvdetect.training.isolation import isolated_rng
+
+
+class Tracker(Callback):  # type: ignore[misc]
+    """Show samples to signals while a skorch net trains.
+
+    Parameters
+    ----------
+    samples : Samples
+        What is trained on, without augmentation.
+    signals : sequence of Signal
+        Who looks.
+    plan : Plan
+        What the run is going to be.
+    every : int
+        Distance of scored epochs; the last planned one is scored.
+    output : {"logits", "probabilities"}
+        What the net puts out.
+    stop_at : float, optional
+        Training accuracy at which an epoch is the last.
+    progress : bool, default=False
+        Whether to draw a bar.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        signals: Sequence[Signal],
+        plan: Plan,
+        *,
+        every: int,
+        output: OutputKind,
+        stop_at: float | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.samples, self.plan, self.every, self.output, self.stop_at = samples, plan, every, output, stop_at
+        self.signals: dict[Stage, list[Signal]] = {
+            stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
+        }
+        self.wants_gradient = any(s.name == "input_gradient" for s in self.signals["training"])
+        self.history: list[dict[str, Any]] = []
+        self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in signals}}
+        self.index = torch.empty(0, dtype=torch.int64)
+        n_scored = len(range(plan.n_epochs, 0, -every)) if self.signals["scoring"] else 0
+        self.bar = tqdm(
+            total=plan.n_samples * (plan.n_epochs + n_scored),
+            unit="samples",
+            unit_scale=True,
+            disable=not progress,
+            desc="memorizing",
+        )
+        for signal in signals:
+            signal.start(plan)
+
+    def on_index(self, index: Tensor) -> None:
+        """Take note of which samples the next batch holds."""
+        self.index = index
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start the clock."""
+        self.epoch = len(self.history) + 1
+        self.quarter = min(QUARTERS - 1, (self.epoch - 1) * QUARTERS // self.plan.n_epochs)
+        self._loss = torch.zeros((), device=self.plan.device)
+        self._correct = torch.zeros((), device=self.plan.device)
+        self._seen = 0
+        self._watching = 0.0
+        self._started = time.perf_counter()
+
+    def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+        """Ask for the gradient at the inputs, where a signal wants it."""
+        if training and self.wants_gradient:
+            batch[0].requires_grad_(True)
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Show a training batch to the signals of the training passes."""
+        if not training:
+            return
+        started = time.perf_counter()
+        x, y = batch[0], batch[1].to(self.plan.device)
+        logits = logits_of(y_pred, self.output).detach().float()
+        gradient = None
+        if self.wants_gradient:
+            if x.grad is None:
+                raise ValueError("net passes no gradient to its input, so signal 'input_gradient' can't be measured.")
+            mean = getattr(net.criterion_, "reduction", "mean") == "mean"
+            gradient = x.grad * len(x) if mean else x.grad
+        seen = Batch(
+            self.index.to(self.plan.device),
+            x.detach(),
+            y,
+            epoch=self.epoch,
+            quarter=self.quarter,
+            forward=lambda x: logits_of(net.infer(x), self.output),
+            logits=logits,
+            gradient=None if gradient is None else gradient.to(self.plan.device),
+        )
+        self._loss += seen.loss.sum()
+        self._correct += seen.correct.sum()
+        self._seen += len(y)
+        self._show(seen, "training")
+        self.bar.update(len(y))
+        self._watching += time.perf_counter() - started
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
+        loss, accuracy = float(self._loss) / self._seen, float(self._correct) / self._seen
+        spent = time.perf_counter() - self._started
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise FloatingPointError(
+                f"the training loss became {loss} in epoch {self.epoch}. Lower the learning rate, or check that the "
+                "criterion fits what the net puts out (CrossEntropyLoss for logits)."
+            )
+        done = self.stop_at is not None and accuracy >= self.stop_at
+        turn = (self.plan.n_epochs - self.epoch) % self.every == 0
+        never = not any(record["scored"] for record in self.history)
+        scored = bool(self.signals["scoring"]) and (turn or (done and never))
+        scoring = self.walk(net, "scoring") if scored else 0.0
+        for stage in ("training", "scoring") if scored else ("training",):
+            for signal in self.signals[stage]:
+                signal.end_epoch()
+        self.seconds["training"] += spent - self._watching
+        self.history.append(
+            {
+                "epoch": self.epoch,
+                "train_loss": loss,
+                "train_accuracy": accuracy,
+                "scored": scored,
+                "seconds_training": spent,
+                "seconds_scoring": scoring,
+            }
+        )
+        self.bar.set_postfix_str(f"epoch {self.epoch}/{self.plan.n_epochs}, accuracy {accuracy:.3f}")
+        if done:
+            raise AimReached
+
+    def walk(self, net: Any, stage: Stage) -> float:
+        """Show every sample once, in index order and evaluation mode; return the seconds taken."""
+        started = time.perf_counter()
+
+        def forward(x: Tensor) -> Tensor:
+            return logits_of(net.infer(x), self.output)
+
+        device = self.plan.device
+        self._correct = torch.zeros((), device=device)
+        with isolated_rng(device), measuring(net.module_):
+            for index in torch.arange(self.plan.n_samples).split(ROWS):
+                x, y = self.samples.batch(index).to(device), self.samples.labels[index].to(device)
+                batch = Batch(
+                    index.to(device), x, y, epoch=self.epoch, quarter=self.quarter, forward=forward
+                )
+                self._show(batch, stage)
+                if stage == "final":
+                    self._correct += batch.correct.sum()
+                else:
+                    self.bar.update(len(index))
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - started
+
+    def finish(self, net: Any) -> float:
+        """Show the finished net to the signals that look at nothing else; return the training accuracy."""
+        self.walk(net, "final")
+        for signal in self.signals["final"]:
+            signal.end_epoch()
+        return float(self._correct) / self.plan.n_samples
+
+    def _show(self, batch: Batch, stage: Stage) -> None:
+        for signal in self.signals[stage]:
+            started = time.perf_counter()
+            signal.update(batch)
+            self.seconds[signal.name] += time.perf_counter() - started
+
+
+class AimReached(Exception):  # noqa: N818 - it is no error
+    """The training accuracy asked for is reached."""
