@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from curvdetect.data.noise import corrupt_labels
+from curvdetect.detectors.confident import ConfidentLearningDetector
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.dynamics import (
     InconfidenceDetector,
@@ -17,6 +18,7 @@ from curvdetect.training.nets import memorizing_net
 __version__ = version("curvdetect")
 
 __all__ = [
+    "ConfidentLearningDetector",
     "CurvatureNoiseDetector",
     "InconfidenceDetector",
     "InputGradientDetector",

@@ -50,6 +50,10 @@ class Samples(Dataset[tuple[Tensor, int]]):
         """Return the inputs of ``index`` as one float32 tensor."""
         raise TypeError(f"{type(self).__name__} does not say how its inputs are read")
 
+    def to(self, device: torch.device) -> Samples:
+        """Return the same samples, with inputs on ``device`` where they are in memory and fit comfortably."""
+        return self
+
 
 class ResidentSamples(Samples):
     """Samples held in one tensor; uint8 pictures are scaled to [0, 1] as they are read.
@@ -72,7 +76,9 @@ class ResidentSamples(Samples):
         return as_float(self.inputs[index.to(self.inputs.device)])
 
     def to(self, device: torch.device) -> ResidentSamples:
-        """Return the same samples with their inputs on ``device``."""
+        """Return the same samples, with inputs on ``device`` where they fit comfortably."""
+        if self.inputs.nbytes > RESIDENT_BYTES:
+            return self
         moved = ResidentSamples.__new__(ResidentSamples)
         moved.__dict__.update(self.__dict__)
         moved.inputs = self.inputs.to(device)
@@ -98,6 +104,30 @@ class LazySamples(Samples):
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
         return torch.stack([as_float(read_input(self.dataset, int(i))[None])[0] for i in index])
+
+
+class Part(Samples):
+    """Some of the samples of another source, numbered anew; all its classes are kept.
+
+    Parameters
+    ----------
+    whole : Samples
+        What they are part of.
+    index : Tensor of shape (n_part,), int64
+        Their numbers there.
+    """
+
+    def __init__(self, whole: Samples, index: Tensor) -> None:
+        self.whole, self.index = whole, index
+        self.classes, self.labels, self.shape = whole.classes, whole.labels[index], whole.shape
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Return the inputs of ``index`` as one float32 tensor."""
+        return self.whole.batch(self.index[index])
+
+    def to(self, device: torch.device) -> Part:
+        """Return the same samples, with inputs on ``device`` where they are in memory and fit comfortably."""
+        return Part(self.whole.to(device), self.index)
 
 
 def as_samples(X: Any, y: Any = None) -> Samples:

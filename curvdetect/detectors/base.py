@@ -6,6 +6,7 @@ A detector says which signals it wants and which number is its score; everything
 
 from __future__ import annotations
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -16,6 +17,7 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -80,7 +82,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         device = resolve_device(self.device)
         samples = self._validated(X, y)
         n_top = n_flagged(self.q, len(samples))
-        seed = _seed(self.random_state)
+        seed = derive_seed(self.random_state)
         rows = RowIndex(samples)
         own = list(self._signals(seed))
         names = {s.name for s in own}
@@ -172,7 +174,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         ValueError
             Where a row was not fitted, or its copies carry different labels; the message names the rows.
         """
-        return self.scores_[self._find(X, y)]
+        index = self._find(X, y)
+        return self.scores_[index]
 
     def decision_function(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return ``score_samples(X) - threshold_``; positive or zero is suspect, higher is more so."""
@@ -180,7 +183,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
 
     def predict(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Return 1 for a suspect and 0 otherwise: over the training data exactly the top ``q`` are 1."""
-        return self.labels_[self._find(X, y)]
+        index = self._find(X, y)
+        return self.labels_[index]
 
     def fit_predict(self, X: Any, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
@@ -193,30 +197,45 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         sample_weight: ArrayLike | None = None,
         noise_mask: ArrayLike | None = None,
     ) -> float:
-        """Return the ROC AUC against a known mask of wrong labels; higher is better.
+        """Return the ROC AUC against labels known to be wrong; higher is better.
 
         Parameters
         ----------
         X : array, tensor, DataFrame or Dataset, optional
             Rows of the training data; left out, all of them.
-        y : ignored
-            Present for scikit-learn.
+        y : array-like of shape (n_samples,), optional
+            The right labels of these rows, where they are known: given labels that differ are the wrong ones.
         sample_weight : array-like of shape (n_samples,), optional
             Weights.
-        noise_mask : array-like of shape (n_samples,), bool
-            True where a label is known to be wrong.
+        noise_mask : array-like of shape (n_samples,), bool, optional
+            True where a label is known to be wrong. Goes before ``y``.
+
+        Returns
+        -------
+        float
+            NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong.
         """
-        if noise_mask is None:
+        index = self._find(X, None)
+        if noise_mask is not None:
+            mask = column_or_1d(noise_mask).astype(bool)
+        elif y is not None:
+            mask = column_or_1d(_plain(y)) != self.classes_[self._given[index]]
+        else:
             raise ValueError(
                 "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
-                "with corrupt_labels, which returns the mask, and pass score(X, noise_mask=mask)."
+                "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
             )
-        mask, scores = column_or_1d(noise_mask).astype(bool), self.scores_[self._find(X, None)]
-        if len(mask) != len(scores):
-            raise ValueError(f"noise_mask has {len(mask)} entries for {len(scores)} samples.")
+        if len(mask) != len(index):
+            raise ValueError(f"{'y' if noise_mask is None else 'noise_mask'} has {len(mask)} entries for {len(index)} samples.")
         if mask.all() or not mask.any():
-            raise ValueError("noise_mask must mark some labels as wrong and some as right.")
-        return float(roc_auc_score(mask, scores, sample_weight=sample_weight))
+            warnings.warn(
+                "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as "
+                "y the right labels rather than those that were fitted.",
+                UndefinedMetricWarning,
+                stacklevel=2,
+            )
+            return float("nan")
+        return float(roc_auc_score(mask, self.scores_[index], sample_weight=sample_weight))
 
     def ranking(self, k: int | None = None) -> pd.DataFrame:
         """Return the samples as a table, most suspect first.
@@ -291,9 +310,9 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
     def _check_params(self) -> None:
         """Raise where a parameter that all detectors share is out of range."""
         every, epochs, aim = self.every, self.max_epochs, self.stop_at
-        if every != "auto" and not (_is_count(every)):
+        if every != "auto" and not is_count(every):
             raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {every!r}.")
-        if epochs is not None and not _is_count(epochs):
+        if epochs is not None and not is_count(epochs):
             raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {epochs!r}.")
         if aim is not None and not (isinstance(aim, Real) and 0 < aim <= 1):
             raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {aim!r}.")
@@ -311,11 +330,12 @@ def _plain(X: Any) -> Any:
     return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Say whether ``value`` is a whole number, at least 1."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
-def _seed(random_state: Any) -> int:
+def derive_seed(random_state: Any) -> int:
     """Return a seed; None draws one from the system, not from numpy's global generator."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])

@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from curvdetect.data.loading import BatchLoader, IndexedLoader
-from curvdetect.data.sources import RESIDENT_BYTES, ResidentSamples, Samples
+from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.isolation import isolated_rng
@@ -94,12 +94,12 @@ def memorize(
             net.set_params(max_epochs=max_epochs)
         loader = net.iterator_train
         ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
-        resident = _on_device(samples, device)
+        resident = samples.to(device)
         with warnings.catch_warnings():
             # skorch asks for get_params of every argument, also of those that have none
             warnings.simplefilter("ignore", FutureWarning)
             net.initialize()
-        n_epochs, output = net.max_epochs, _output_kind(net)
+        n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device)
         _check_output(net, resident, output)
         every = max(1, n_epochs // SCORED_EPOCHS) if every == "auto" else int(every)
@@ -185,14 +185,7 @@ def _own_net(net: Any, samples: Samples) -> NeuralNet:
     )
 
 
-def _on_device(samples: Samples, device: torch.device) -> Samples:
-    """Return the samples with their inputs on an accelerator, where they fit comfortably."""
-    if isinstance(samples, ResidentSamples) and device.type != "cpu" and samples.inputs.nbytes <= RESIDENT_BYTES:
-        return samples.to(device)
-    return samples
-
-
-def _output_kind(net: NeuralNet) -> OutputKind:
+def output_kind(net: NeuralNet) -> OutputKind:
     """Return what the net puts out, by skorch's own rule: its classifier takes the log for NLLLoss."""
     if isinstance(net.criterion_, nn.NLLLoss) and isinstance(net, NeuralNetClassifier):
         return "probabilities"

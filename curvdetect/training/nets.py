@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -179,13 +180,20 @@ def module_for(name: str | None, shape: tuple[int, ...], n_classes: int) -> nn.M
 
 def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:
     """Return a schedule that rises linearly over the first ``peak`` of the epochs and falls linearly to the end."""
-    top = max(1, round(peak * n_epochs))
-    return lambda epoch: min((epoch + 1) / top, (n_epochs - epoch) / max(1, n_epochs - top + 1))
+    return partial(_one_cycle_factor, n_epochs, max(1, round(peak * n_epochs)))
+
+
+def _one_cycle_factor(n_epochs: int, top: int, epoch: int) -> float:
+    return min((epoch + 1) / top, (n_epochs - epoch) / max(1, n_epochs - top + 1))
 
 
 def step_decay(n_epochs: int, milestones: Sequence[float] = (0.5, 5 / 6), gamma: float = 0.1) -> Callable[[int], float]:
     """Return a schedule multiplied by ``gamma`` after each share of the epochs; by default the paper's for CIFAR."""
-    return lambda epoch: gamma ** sum(epoch >= round(share * n_epochs) for share in milestones)
+    return partial(_step_factor, [round(share * n_epochs) for share in milestones], gamma)
+
+
+def _step_factor(milestones: Sequence[int], gamma: float, epoch: int) -> float:
+    return gamma ** sum(epoch >= milestone for milestone in milestones)
 
 
 def memorizing_net(

@@ -1,0 +1,192 @@
+"""Confident learning, run properly: the baseline that everything else is compared with.
+
+Out-of-fold probabilities come from the same network and the same number of epochs as the other detectors use, a
+fresh network for each fold; what is done with them is cleanlab's own code.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from curvdetect.data.rows import RowIndex
+from curvdetect.data.sources import Part, Samples
+from curvdetect.detectors.base import BaseNoiseDetector, derive_seed, is_count
+from curvdetect.detectors.ranking import n_flagged
+from curvdetect.signals.scoring import logits_of, measuring
+from curvdetect.signals.signal import Signal
+from curvdetect.training.isolation import resolve_device
+from curvdetect.training.memorize import memorize, output_kind
+
+
+class ConfidentLearningDetector(BaseNoiseDetector):
+    """Rank samples by cleanlab's label quality on out-of-fold probabilities; higher is more suspect.
+
+    Each fold's probabilities come from a network trained on the others. The score is one minus the quality. Costs
+    ``cv`` trainings on a share of ``(cv - 1) / cv`` of the data each.
+
+    Parameters
+    ----------
+    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
+        As in `CurvatureNoiseDetector`; a fresh copy for each fold.
+    cv : int, default=5
+        Number of stratified folds; scikit-learn warns where the smallest class has fewer samples.
+    method : {"self_confidence", "normalized_margin"}, default="self_confidence"
+        Which of cleanlab's quality scores is the detector's own; both are in ``signal_scores_``.
+    q, max_epochs, stop_at, device, random_state, verbose
+        As in `CurvatureNoiseDetector`.
+
+    Attributes
+    ----------
+    label_issues_ : array of shape (n_samples,), bool
+        cleanlab's own flags (`cleanlab.filter.find_label_issues`), whose number cleanlab decides. ``labels_`` has
+        exactly the top ``q``.
+    pred_probs_ : array of shape (n_samples, n_classes)
+        Out-of-fold probabilities.
+    suggested_labels_ : array of shape (n_samples,)
+        Most probable label other than the given one.
+
+    References
+    ----------
+    .. [1] Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import ConfidentLearningDetector
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> detector = ConfidentLearningDetector(cv=2, max_epochs=10, device="cpu", random_state=0)
+    >>> detector.fit(X, y).pred_probs_.shape
+    (60, 3)
+    """
+
+    def __init__(
+        self,
+        net: Any = None,
+        *,
+        cv: int = 5,
+        method: str = "self_confidence",
+        q: float | int = 0.1,
+        max_epochs: int | None = None,
+        stop_at: float | None = None,
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.net = net
+        self.cv = cv
+        self.method = method
+        self.q = q
+        self.max_epochs = max_epochs
+        self.stop_at = stop_at
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Cross-validate the network and hand its probabilities to cleanlab. Parameters as in the other detectors."""
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import get_label_quality_scores
+
+        self._check_params()
+        device = resolve_device(self.device)
+        samples = self._validated(X, y)
+        n_top = n_flagged(self.q, len(samples))
+        labels = samples.labels.numpy()
+        if self.method not in ("self_confidence", "normalized_margin"):
+            raise ValueError(f"method must be 'self_confidence' or 'normalized_margin', got {self.method!r}.")
+        if not is_count(self.cv) or self.cv < 2:
+            raise ValueError(f"cv must be a whole number of folds, at least 2, got {self.cv!r}.")
+        seed = derive_seed(self.random_state)
+        fold = _Fold(samples, self.net, self.max_epochs, self.stop_at, device, seed, bool(self.verbose))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            probabilities = cross_val_predict(
+                fold,
+                np.arange(len(samples)),
+                labels,
+                cv=StratifiedKFold(self.cv, shuffle=True, random_state=seed % 2**32),
+                method="predict_proba",
+            )
+        signals = {
+            name: 1 - get_label_quality_scores(labels, probabilities, method=name)
+            for name in ("self_confidence", "normalized_margin")
+        }
+        issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
+        # the flags as a ranking: what is flagged before what is not, both by the score
+        signals["flags"] = issues + signals["self_confidence"]
+        self.pred_probs_, self.label_issues_ = probabilities, issues
+        self.device_, self.interrupted_ = str(device), False
+        others = probabilities.copy()
+        others[np.arange(len(labels)), labels] = -1
+        self._store(samples, RowIndex(samples), signals, others.argmax(1), n_top)
+        return self
+
+    def _signals(self, seed: int) -> list[Signal]:
+        return []
+
+    def _score(self, signal_scores: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        return signal_scores[self.method]
+
+
+class _Fold(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The trainer as scikit-learn's cross-validation wants it: a classifier over sample numbers."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        net: Any,
+        max_epochs: int | None,
+        stop_at: float | None,
+        device: torch.device,
+        seed: int,
+        progress: bool,
+    ) -> None:
+        self.samples = samples
+        self.net = net
+        self.max_epochs = max_epochs
+        self.stop_at = stop_at
+        self.device = device
+        self.seed = seed
+        self.progress = progress
+
+    def __sklearn_clone__(self) -> _Fold:
+        return _Fold(**self.get_params(deep=False))
+
+    def fit(self, index: NDArray[np.int64], y: NDArray[np.int64]) -> _Fold:
+        """Train a fresh net on the samples ``index``."""
+        self.classes_ = np.arange(len(self.samples.classes))
+        run = memorize(
+            self.net,
+            Part(self.samples, torch.as_tensor(index)),
+            [],
+            max_epochs=self.max_epochs,
+            stop_at=self.stop_at,
+            device=self.device,
+            seed=self.seed,
+            progress=self.progress,
+        )
+        if run.interrupt is not None:
+            raise run.interrupt
+        self.net_ = run.net
+        return self
+
+    def predict(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the most probable class of the samples ``index``."""
+        return self.predict_proba(index).argmax(1)
+
+    def predict_proba(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return probabilities of the samples ``index``."""
+        kind, parts = output_kind(self.net_), []
+        with measuring(self.net_.module_), torch.no_grad():
+            for chunk in torch.as_tensor(index).split(256):
+                logits = logits_of(self.net_.infer(self.samples.batch(chunk).to(self.device)), kind)
+                parts.append(logits[:, : len(self.classes_)].float().softmax(1).double().cpu())
+        return torch.cat(parts).numpy()
