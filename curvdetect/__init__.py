@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from curvdetect.data.folders import load_image_folder
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.detectors.confident import ConfidentLearningDetector
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
@@ -27,5 +28,6 @@ __all__ = [
     "MarginDetector",
     "corrupt_labels",
     "input_curvature",
+    "load_image_folder",
     "memorizing_net",
 ]

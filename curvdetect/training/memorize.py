@@ -155,12 +155,10 @@ def _raised_by_callback(error: BaseException) -> bool:
 
 def _own_net(net: Any, samples: Samples) -> NeuralNet:
     """Return a fresh skorch net made of whatever ``net`` is; nothing of it is shared with the caller."""
-    n_classes = len(samples.classes)
     if net is None or isinstance(net, str):
-        shape, batch_size = samples.shape, 128
-        # a picture's net steps a few hundred times even where there is little data
-        batch_size = int(min(batch_size, max(16, len(samples) // 32)))
-        return memorizing_net(module_for(net, shape, n_classes), batch_size=batch_size)
+        # little data needs small batches to be stepped on often enough
+        batch_size = min(128, max(16, len(samples) // 32))
+        return memorizing_net(module_for(net, samples), batch_size=batch_size)
     if isinstance(net, NeuralNet):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)

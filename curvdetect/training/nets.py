@@ -17,13 +17,42 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
 from curvdetect.data.loading import BatchLoader
+from curvdetect.data.sources import Samples
 
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
 
 
+class Standardize(nn.Module):
+    """Subtract fixed means and divide by fixed scales.
+
+    A column's scale is its standard deviation, with a tenth of the median variance added to its square: a step of
+    equal length in every column must not move one that hardly varies by many of its own deviations.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_samples, n_features)
+        Where means and scales come from.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, rows: Tensor) -> None:
+        super().__init__()
+        variance, mean = torch.var_mean(rows.double(), 0, correction=0)
+        positive = variance[variance > 0]
+        floor = 0.1 * positive.median() if len(positive) else torch.ones(())
+        self.register_buffer("center", mean.float())
+        self.register_buffer("scale", (variance + floor).sqrt().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scaled rows."""
+        return (x - self.center) / self.scale
+
+
 class MLP(nn.Sequential):
-    """Two hidden layers of ReLUs behind a BatchNorm that makes up for unscaled columns.
+    """Two hidden layers of ReLUs.
 
     Parameters
     ----------
@@ -33,12 +62,14 @@ class MLP(nn.Sequential):
         Logits put out.
     width : int, default=256
         Units in each hidden layer.
+    rows : Tensor of shape (n_samples, n_features), optional
+        Data to standardize by; by default columns are taken as they are.
     """
 
-    def __init__(self, n_features: int, n_classes: int, width: int = 256) -> None:
+    def __init__(self, n_features: int, n_classes: int, width: int = 256, rows: Tensor | None = None) -> None:
         super().__init__(
             nn.Flatten(),
-            nn.BatchNorm1d(n_features, affine=False),
+            nn.Identity() if rows is None else Standardize(rows),
             nn.Linear(n_features, width),
             nn.ReLU(),
             nn.Linear(width, width),
@@ -132,9 +163,10 @@ def resnet_mnist(n_classes: int, channels: int = 1) -> ResNet:
     return ResNet(n_classes, channels, (16, 32, 64), 3)
 
 
-def compact_resnet(n_classes: int, channels: int, side: int) -> ResNet:
-    """Return the default network for pictures, small enough for a CPU; large pictures are halved more often."""
-    planes = (32, 64, 128) if side < 64 else (32, 64, 128, 256)
+def compact_resnet(n_classes: int, channels: int, side: int, n_samples: int) -> ResNet:
+    """Return the default network for pictures: small enough for a CPU, wide enough to memorize ``n_samples``."""
+    width = 16 if n_samples <= 25_000 else 32
+    planes = (width, 2 * width, 4 * width) if side < 64 else (width, 2 * width, 4 * width, 8 * width)
     return ResNet(n_classes, channels, planes, 1, 2 if side >= 24 else 1)
 
 
@@ -145,22 +177,22 @@ NAMED: dict[str, Callable[[int, int], nn.Module]] = {
 }
 
 
-def module_for(name: str | None, shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """Return a fresh network for samples of a shape.
+def module_for(name: str | None, samples: Samples) -> nn.Module:
+    """Return a fresh network for samples.
 
     Parameters
     ----------
     name : str or None
         A key of `NAMED`; None for the default: an `MLP` for one dimension, a compact `ResNet` for pictures.
-    shape : tuple of int
-        Of one sample: (features,), (height, width) or (channels, height, width).
-    n_classes : int
-        Logits put out.
+    samples : Samples
+        Of shape (features,), (height, width) or (channels, height, width) each.
     """
+    shape, n_classes = samples.shape, len(samples.classes)
     if name is not None and name not in NAMED:
         raise ValueError(f"net={name!r} is not known. Names: {', '.join(map(repr, NAMED))}; None for the default.")
     if name is None and len(shape) == 1:
-        return MLP(shape[0], n_classes)
+        spread = torch.linspace(0, len(samples) - 1, min(len(samples), 10_000)).long()
+        return MLP(shape[0], n_classes, rows=samples.batch(spread))
     if len(shape) not in (2, 3):
         raise ValueError(
             f"X has samples of shape {shape}, for which there is no default network. It takes (n_features,), "
@@ -175,7 +207,9 @@ def module_for(name: str | None, shape: tuple[int, ...], n_classes: int) -> nn.M
             f"X has pictures of {shape[-2]} by {shape[-1]} pixels with {channels} channel(s); the default network "
             f"needs at least 8 by 8.{hint} Otherwise flatten them or pass a net of your own."
         )
-    return NAMED[name](n_classes, channels) if name else compact_resnet(n_classes, channels, min(shape[-2:]))
+    if name:
+        return NAMED[name](n_classes, channels)
+    return compact_resnet(n_classes, channels, min(shape[-2:]), len(samples))
 
 
 def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:

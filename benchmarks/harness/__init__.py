@@ -1,0 +1,1 @@
+"""What benchmarks share: data, records, tables, and what machine they ran on."""

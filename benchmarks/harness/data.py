@@ -1,0 +1,47 @@
+"""Labelled data by name, through the loaders of scikit-learn and torchvision; nothing is downloaded unasked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from curvdetect import load_image_folder
+
+TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+NAMES = ["digits", *TORCHVISION, "folder"]
+
+
+def load(name: str, data_dir: str, *, download: bool = False, subset: int | None = None, size: int = 32):
+    """Return training samples and labels.
+
+    `digits` comes as (n, 64) float32 in [0, 1], everything else as (n, channels, height, width) uint8. A subset keeps
+    the shares of the classes and is the same for every seed.
+    """
+    if name == "digits":
+        X, y = load_digits(return_X_y=True)
+        X = (X / 16).astype(np.float32)
+    elif name == "folder":
+        try:
+            X, y, _ = load_image_folder(data_dir, size=size)
+        except FileNotFoundError as error:
+            sys.exit(f"--dataset folder: {error} Pass its path as --data-dir.")
+    else:
+        X, y = _torchvision(TORCHVISION[name], data_dir, download)
+    if subset is not None and subset < len(y):
+        X, _, y, _ = train_test_split(X, y, train_size=subset, stratify=y, random_state=0)
+    return X, y
+
+
+def _torchvision(name: str, data_dir: str, download: bool):
+    import torchvision
+
+    try:
+        dataset = getattr(torchvision.datasets, name)(data_dir, train=True, download=download)
+    except RuntimeError as error:
+        sys.exit(f"{name} is not in {Path(data_dir).resolve()} ({error}) Pass --data-dir, or --download to fetch it.")
+    X, y = np.asarray(dataset.data), np.asarray(dataset.targets)
+    return X[:, None] if X.ndim == 3 else X.transpose(0, 3, 1, 2), y

@@ -1,0 +1,45 @@
+"""What a benchmark ran on, and the command that made it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("curvdetect", "torch", "torchvision", "scikit-learn", "skorch", "cleanlab", "numpy")
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe(device: str) -> dict[str, str]:
+    """Return hardware and versions; ``device`` as the detectors take it."""
+    accelerator = "none"
+    if device not in ("cpu", "mps") and torch.cuda.is_available():
+        accelerator = torch.cuda.get_device_name(None if device in ("auto", "cuda") else device)
+    return {
+        "processor": processor(),
+        "cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
+        "accelerator": accelerator,
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def command() -> str:
+    """Return the command line of this process, as it would be typed in the project's root."""
+    script = os.path.relpath(sys.argv[0]) if os.path.exists(sys.argv[0]) else sys.argv[0]
+    return shlex.join(["python", script, *sys.argv[1:]])
