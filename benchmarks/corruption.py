@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import torch
 from harness import data, tables
 from harness.environment import command, describe
 from harness.records import Records
@@ -48,6 +49,9 @@ SETTINGS = ("subset", "size", "net", "epochs", "h", "n", "power", "every")
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     out = args.out or Path(__file__).parent / "runs" / args.dataset
+    threads = args.threads or (1 if args.dataset == "digits" else None)
+    if threads:
+        torch.set_num_threads(threads)
     environment = describe(args.device)
     print(f"command: {command()}")
     print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
@@ -154,7 +158,10 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         lines += [f"## {caption}", "", tables.markdown(rows, metric, METHODS), ""]
         if metric == "auroc":
             lines += [tables.verdict(rows, METHODS), ""]
-            lines += ["Cost: seconds of the run that yields the score, in units of plain training in the same run.", ""]
+            lines += [
+                "Cost: seconds of the run that yields the score, in units of plain training in the same run.",
+                "",
+            ]
     lines += ["Environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()) + "."]
     text = "\n".join(lines) + "\n"
     out.mkdir(parents=True, exist_ok=True)
@@ -190,7 +197,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--kind", choices=["uniform", "pair", "confusion"], default="uniform", help="kind of noise")
     add("--confusion", help="CSV file with the matrix of --kind confusion")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the training")
-    add("--methods", choices=list(METHODS), nargs="+", default=list(METHODS), metavar="METHOD", help=", ".join(METHODS))
+    add(
+        "--methods",
+        choices=list(METHODS),
+        nargs="+",
+        default=list(METHODS),
+        metavar="METHOD",
+        help=", ".join(METHODS),
+    )
     add("--subset", type=int, help="use so many samples, class shares kept")
     add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--net", help="a named network; by default one sized from the data")
@@ -200,6 +214,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--power", type=int, choices=[1, 2], default=1, help="norm or squared norm")
     add("--every", type=every_or_auto, default="auto", help="measure the curvature every so many epochs")
     add("--device", default="auto")
+    add("--threads", type=int, help="of torch; by default its own choice, and 1 for digits, too small to share out")
     add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/DATASET")
     add("--format", choices=list(EXTENSION), nargs="+", default=list(EXTENSION))
     return parser.parse_args(argv)

@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from curvdetect.data.folders import load_image_folder
 from curvdetect.data.noise import corrupt_labels
+from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.confident import ConfidentLearningDetector
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.dynamics import (
@@ -13,12 +14,14 @@ from curvdetect.detectors.dynamics import (
     LossDetector,
     MarginDetector,
 )
+from curvdetect.review.plots import SuspectsDisplay
 from curvdetect.signals.curvature import input_curvature
-from curvdetect.training.nets import memorizing_net
+from curvdetect.training.nets import memorizing_net, one_cycle, step_decay
 
 __version__ = version("curvdetect")
 
 __all__ = [
+    "BaseNoiseDetector",
     "ConfidentLearningDetector",
     "CurvatureNoiseDetector",
     "InconfidenceDetector",
@@ -26,8 +29,11 @@ __all__ = [
     "LearningTimeDetector",
     "LossDetector",
     "MarginDetector",
+    "SuspectsDisplay",
     "corrupt_labels",
     "input_curvature",
     "load_image_folder",
     "memorizing_net",
+    "one_cycle",
+    "step_decay",
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
+from torch.utils.data import Dataset
 
-from curvdetect import corrupt_labels
+from curvdetect import corrupt_labels, memorizing_net
+from curvdetect.training.nets import MLP
 
 
 @cache
@@ -31,3 +35,64 @@ def smooth_net(n_features: int = 5, n_classes: int = 3, seed: int = 0, width: in
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return nn.Sequential(nn.Linear(n_features, width), nn.Tanh(), nn.Linear(width, n_classes)).double()
+
+
+def quick_net(n_features: int = 64, n_classes: int = 10, *, width: int = 32, **options):
+    """Return a small net with fixed weights behind the recipe, short enough for tests that don't look at quality."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = MLP(n_features, n_classes, width)
+    return memorizing_net(module, **{"max_epochs": 4, "batch_size": 64, **options})
+
+
+def digits_net(**options):
+    """Return a net with fixed weights that memorizes 600 digits, wrong labels included, in half a second."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = MLP(64, 10, 64, rows=torch.from_numpy(digits(600)[0]))
+    return memorizing_net(module, **{"max_epochs": 20, "batch_size": 32, **options})
+
+
+@contextmanager
+def untouched_rng():
+    """Fail where the block leaves a global generator (torch, numpy, random) elsewhere than it found it."""
+    torch_before, numpy_before, python_before = _generators()
+    yield
+    torch_after, numpy_after, python_after = _generators()
+    assert torch.equal(torch_before, torch_after), "torch's global generator moved"
+    assert numpy_before[2:] == numpy_after[2:], "numpy's global generator moved"
+    assert (numpy_before[1] == numpy_after[1]).all(), "numpy's global generator moved"
+    assert python_before == python_after, "random's global generator moved"
+
+
+def _generators():
+    return torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+
+
+class Items(Dataset):
+    """A map-style dataset that yields the given items."""
+
+    def __init__(self, items):
+        self.items = list(items)
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+
+class RandomItems(Dataset):
+    """A dataset with a random transform that draws from every global generator."""
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        jitter = torch.rand(3) + np.random.rand() + random.random()  # noqa: NPY002
+        return index + jitter.float(), index % 2
+
+
+def draw_from_every_generator():
+    """Draw from each of the process's global generators."""
+    return torch.rand(3).tolist(), np.random.rand(3).tolist(), [random.random() for _ in range(3)]  # noqa: NPY002

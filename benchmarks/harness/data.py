@@ -11,7 +11,12 @@ from sklearn.model_selection import train_test_split
 
 from curvdetect import load_image_folder
 
-TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+TORCHVISION = {
+    "mnist": "MNIST",
+    "fashion_mnist": "FashionMNIST",
+    "cifar10": "CIFAR10",
+    "cifar100": "CIFAR100",
+}
 NAMES = ["digits", *TORCHVISION, "folder"]
 
 

@@ -86,17 +86,17 @@ def _transition(n_classes: int, rate: float | None, kind: str, confusion: ArrayL
     """Return the row-stochastic matrix of given label by true label."""
     if kind not in ("uniform", "pair", "confusion"):
         raise ValueError(f"kind must be 'uniform', 'pair' or 'confusion', got {kind!r}.")
-    if (confusion is None) == (kind == "confusion"):
+    if (confusion is None) is (kind == "confusion"):
         raise ValueError("confusion goes with kind='confusion', and that kind with a matrix: pass both or neither.")
     if rate is None and kind != "confusion":
         raise ValueError(f"rate is needed with kind={kind!r}: pass the share of labels to corrupt, such as rate=0.1.")
     if rate is not None and not 0 <= rate <= 1:
         raise ValueError(f"rate must lie in [0, 1], got {rate!r}.")
     identity = np.eye(n_classes)
-    if kind == "uniform":
-        return (1 - rate) * identity + rate * (1 - identity) / (n_classes - 1)
-    if kind == "pair":
-        return (1 - rate) * identity + rate * np.roll(identity, 1, axis=1)
+    if kind != "confusion":
+        off = (1 - identity) / (n_classes - 1) if kind == "uniform" else np.roll(identity, 1, axis=1)
+        share = float(rate or 0)
+        return (1 - share) * identity + share * off
     matrix = np.asarray(confusion, dtype=float)
     if matrix.shape != (n_classes, n_classes):
         raise ValueError(f"confusion must have shape {(n_classes, n_classes)}, one row a class, got {matrix.shape}.")

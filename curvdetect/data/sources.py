@@ -191,7 +191,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
     n_samples = len(dataset)
     if n_samples == 0:
         raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
-    state = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    state = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002 - datasets draw from it
     try:
         first = read_input(dataset, 0)
         size = first.numel() * first.element_size()
@@ -213,7 +213,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
                 stored[i] = x
     finally:
         torch.set_rng_state(state[0])
-        np.random.set_state(state[1])
+        np.random.set_state(state[1])  # noqa: NPY002
         random.setstate(state[2])
     if y is None and labels[0] is None:
         raise ValueError("requires y to be passed, but the target y is None: the dataset X yields no labels either.")

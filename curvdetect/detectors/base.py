@@ -32,7 +32,7 @@ from curvdetect.training.isolation import resolve_device
 from curvdetect.training.memorize import Run, memorize
 
 
-class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
+class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors of wrong labels; higher scores are more suspect.
 
     Subclasses implement `_signals` and `_score`. See `CurvatureNoiseDetector` for parameters and attributes.
@@ -99,9 +99,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
             seed=seed,
             progress=bool(self.verbose),
         )
-        signal_scores = {
-            s.name: s.scores() for s in [*own, *free] if run.interrupt is None or s.stage != "final"
-        }
+        signal_scores = {s.name: s.scores() for s in [*own, *free] if run.interrupt is None or s.stage != "final"}
         self._store_run(run, seed)
         self._store(samples, rows, signal_scores, vote.scores().astype(np.int64), n_top, run.interrupt)
         if run.interrupt is not None:
@@ -226,7 +224,9 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
                 "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
             )
         if len(mask) != len(index):
-            raise ValueError(f"{'y' if noise_mask is None else 'noise_mask'} has {len(mask)} entries for {len(index)} samples.")
+            raise ValueError(
+                f"{'y' if noise_mask is None else 'noise_mask'} has {len(mask)} entries for {len(index)} samples."
+            )
         if mask.all() or not mask.any():
             warnings.warn(
                 "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as "
@@ -294,9 +294,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
             self.n_features_in_ = samples.shape[0] if samples.shape else 1
             self.__dict__.pop("feature_names_in_", None)
         else:
-            X, y = validate_data(
-                self, _plain(X), _plain(y), allow_nd=True, dtype="numeric", ensure_min_samples=2
-            )
+            X, y = validate_data(self, _plain(X), _plain(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
             check_classification_targets(y)
             samples = as_samples(X, y)
         if len(samples) < 2:
@@ -332,7 +330,7 @@ def _plain(X: Any) -> Any:
 
 def is_count(value: Any) -> bool:
     """Say whether ``value`` is a whole number, at least 1."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def derive_seed(random_state: Any) -> int:

@@ -20,6 +20,7 @@ from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Part, Samples
 from curvdetect.detectors.base import BaseNoiseDetector, derive_seed, is_count
 from curvdetect.detectors.ranking import n_flagged
+from curvdetect.signals.curvature import ROWS
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
 from curvdetect.training.isolation import resolve_device
@@ -136,7 +137,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         return signal_scores[self.method]
 
 
-class _Fold(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Fold(ClassifierMixin, BaseEstimator):
     """The trainer as scikit-learn's cross-validation wants it: a classifier over sample numbers."""
 
     def __init__(
@@ -186,7 +187,7 @@ class _Fold(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return probabilities of the samples ``index``."""
         kind, parts = output_kind(self.net_), []
         with measuring(self.net_.module_), torch.no_grad():
-            for chunk in torch.as_tensor(index).split(256):
+            for chunk in torch.split(torch.as_tensor(index), ROWS):
                 logits = logits_of(self.net_.infer(self.samples.batch(chunk).to(self.device)), kind)
                 parts.append(logits[:, : len(self.classes_)].float().softmax(1).double().cpu())
         return torch.cat(parts).numpy()

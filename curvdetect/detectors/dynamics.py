@@ -16,7 +16,7 @@ from curvdetect.signals.signal import Signal
 class _DynamicsDetector(BaseNoiseDetector):
     """A detector whose score is one signal of the training dynamics."""
 
-    _signal: ClassVar[type]
+    _signal: ClassVar[type[Loss | Margin | LearningTime | Inconfidence | InputGradient]]
 
     def __init__(
         self,
@@ -132,5 +132,3 @@ class InputGradientDetector(_DynamicsDetector):
     """
 
     _signal = InputGradient
-
-

@@ -30,9 +30,9 @@ def n_flagged(q: Any, n_samples: int) -> int:
     n_samples : int
         Number of samples.
     """
-    if isinstance(q, Integral) and not isinstance(q, bool) and 1 <= q <= n_samples:
+    if isinstance(q, Integral) and not isinstance(q, bool) and 1 <= int(q) <= n_samples:
         return int(q)
-    if isinstance(q, Real) and not isinstance(q, Integral) and 0 < q < 1:
+    if isinstance(q, Real) and not isinstance(q, Integral) and 0 < float(q) < 1:
         return max(1, math.floor(float(q) * n_samples + 0.5))
     raise ValueError(
         f"q must be a share between 0 and 1 (exclusive), such as 0.05, or a count from 1 to {n_samples}, got {q!r}."

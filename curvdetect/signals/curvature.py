@@ -110,7 +110,7 @@ def input_curvature(
 
     scores = torch.empty(len(X), dtype=torch.float64)
     with measuring(module):
-        for chunk in torch.arange(len(X)).split(batch_size):
+        for chunk in torch.split(torch.arange(len(X)), batch_size):
             x, labels = X[chunk].to(device), y[chunk].to(device)
             clean, _ = gradient_and_logits(forward, x, labels)
             signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
@@ -159,7 +159,7 @@ def curvature_of_gradient(
         probes = range(first, min(first + stacked, n))
         moved = torch.cat([x + h * signs(i) for i in probes])
         there, _ = gradient_and_logits(forward, moved, y.repeat(len(probes)))
-        difference = (there.unflatten(0, (len(probes), len(x))) - clean).flatten(2)
+        difference = (there.reshape(len(probes), *x.shape) - clean).flatten(2)
         squared = difference.square().sum(2)
         total += (squared if power == 2 else squared.sqrt()).sum(0)
     return total / n
@@ -199,7 +199,9 @@ def exact_curvature(module: nn.Module, X: Tensor, y: Tensor) -> Tensor:
 def check_curvature(*, h: float, n: int, power: int) -> None:
     """Raise where a parameter of the curvature is out of range."""
     if not (isinstance(h, Real) and math.isfinite(h) and h > 0):
-        raise ValueError(f"h must be a positive number, got {h!r}. It is a step in the units of X; 1e-2 is a good start.")
+        raise ValueError(
+            f"h must be a positive number, got {h!r}. It is a step in the units of X; 1e-2 is a good start."
+        )
     if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
     if power not in (1, 2):

@@ -1,4 +1,4 @@
-"""Signals of the training dynamics that cost next to nothing: loss, margin, learning time, inconfidence, input gradient.
+"""Signals of the training dynamics: loss, margin, learning time, inconfidence, input gradient, all next to free.
 
 All but `Inconfidence` are read off the training passes, so they see a sample as the optimizer does: in training mode,
 augmented where augmentation is on, just before the step that its batch makes.

@@ -15,7 +15,13 @@ _SECOND = -7723592293110705685  # 0x94D049BB133111EB
 
 
 def rademacher(
-    index: Tensor, shape: tuple[int, ...], *, seed: int, epoch: int, probe: int, dtype: torch.dtype = torch.float32
+    index: Tensor,
+    shape: tuple[int, ...],
+    *,
+    seed: int,
+    epoch: int,
+    probe: int,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Return one vector of independent signs for each sample.
 

@@ -85,9 +85,7 @@ def margins_of(logits: Tensor, y: Tensor) -> Tensor:
     return given - others.amax(1)
 
 
-def gradient_and_logits(
-    forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor
-) -> tuple[Tensor, Tensor]:
+def gradient_and_logits(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return each sample's gradient of its own loss at ``x``, and its logits.
 
     The sum of the losses is differentiated, whose gradient at one sample is that of its own loss as long as samples

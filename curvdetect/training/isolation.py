@@ -28,16 +28,16 @@ def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None
     """
     cuda = [device] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(cuda):
-        states = np.random.get_state(), random.getstate()
+        states = np.random.get_state(), random.getstate()  # noqa: NPY002 - users' code draws from it
         mps = torch.mps.get_rng_state() if device.type == "mps" else None
         try:
             if seed is not None:
                 torch.manual_seed(seed)
-                np.random.seed(seed % 2**32)  # noqa: NPY002 - users' transforms draw from it
+                np.random.seed(seed % 2**32)  # noqa: NPY002
                 random.seed(seed)
             yield
         finally:
-            np.random.set_state(states[0])
+            np.random.set_state(states[0])  # noqa: NPY002
             random.setstate(states[1])
             if mps is not None:
                 torch.mps.set_rng_state(mps)
@@ -68,7 +68,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device!r}, but torch sees no CUDA device here. device='auto' takes what there is.")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device={device!r}, but torch sees {torch.cuda.device_count()} CUDA device(s), from 'cuda:0'.")
+        raise ValueError(
+            f"device={device!r}, but torch sees {torch.cuda.device_count()} CUDA device(s), from 'cuda:0'."
+        )
     if found.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device={device!r}, but torch sees no MPS device here. device='auto' takes what there is.")
     return found

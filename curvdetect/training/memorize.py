@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from skorch import NeuralNet, NeuralNetClassifier
-from skorch.callbacks import Callback
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from skorch import NeuralNet, NeuralNetClassifier
+from skorch.callbacks import Callback
 from torch import nn
 
 from curvdetect.data.loading import BatchLoader, IndexedLoader
@@ -202,7 +202,9 @@ def _check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
         logits = logits_of(first, "logits")
     n_classes = len(samples.classes)
     if logits.shape[1] < n_classes:
-        raise ValueError(f"net puts out {logits.shape[1]} logits, but y holds {n_classes} classes. Widen its last layer.")
+        raise ValueError(
+            f"net puts out {logits.shape[1]} logits, but y holds {n_classes} classes. Widen its last layer."
+        )
     if isinstance(net.criterion_, nn.NLLLoss):
         weights = logits if output == "probabilities" else logits.exp()
         total = weights.sum(1)

@@ -97,9 +97,7 @@ class ResidualBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(planes)
         self.shortcut = nn.Sequential()
         if stride != 1 or planes_in != planes:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(planes_in, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(planes_in, planes, 1, stride, bias=False), nn.BatchNorm2d(planes))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
@@ -288,7 +286,7 @@ def memorizing_net(
     return NeuralNetClassifier(module, lr=lr, batch_size=batch_size, max_epochs=max_epochs, **{**defaults, **options})
 
 
-class Schedule(Callback):  # type: ignore[misc]
+class Schedule(Callback):
     """A learning-rate schedule laid out over the net's own ``max_epochs``, so that one number changes both.
 
     Parameters

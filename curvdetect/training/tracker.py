@@ -23,7 +23,7 @@ from curvdetect.signals.signal import QUARTERS, Batch, Plan, Signal, Stage
 from curvdetect.training.isolation import isolated_rng
 
 
-class Tracker(Callback):  # type: ignore[misc]
+class Tracker(Callback):
     """Show samples to signals while a skorch net trains.
 
     Parameters
@@ -167,11 +167,9 @@ class Tracker(Callback):  # type: ignore[misc]
         device = self.plan.device
         self._correct = torch.zeros((), device=device)
         with isolated_rng(device), measuring(net.module_):
-            for index in torch.arange(self.plan.n_samples).split(ROWS):
+            for index in torch.split(torch.arange(self.plan.n_samples), ROWS):
                 x, y = self.samples.batch(index).to(device), self.samples.labels[index].to(device)
-                batch = Batch(
-                    index.to(device), x, y, epoch=self.epoch, quarter=self.quarter, forward=forward
-                )
+                batch = Batch(index.to(device), x, y, epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
                 if stage == "final":
                     self._correct += batch.correct.sum()

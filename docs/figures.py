@@ -1,0 +1,99 @@
+"""Draw the figures of the documentation.
+
+python docs/figures.py score                      # docs/images/score.png, from scikit-learn's digits
+python docs/figures.py suspects --data-dir data   # docs/images/suspects.png, from MNIST as it was published
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional as F
+
+from curvdetect import CurvatureNoiseDetector, SuspectsDisplay, corrupt_labels, input_curvature
+
+IMAGES = Path(__file__).parent / "images"
+EPOCHS = 40
+
+
+def classifier(activation: type[nn.Module]) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 256), activation(), nn.Linear(256, 256), activation(), nn.Linear(256, 10))
+
+
+def memorize(module: nn.Module, X: torch.Tensor, y: torch.Tensor, after_epoch=lambda epoch: None) -> nn.Module:
+    """Train as a user with a loop of their own would."""
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=EPOCHS * 29)
+    for epoch in range(EPOCHS):
+        for batch in torch.randperm(len(X)).tensor_split(29):
+            optimizer.zero_grad()
+            F.cross_entropy(module(X[batch]), y[batch]).backward()
+            optimizer.step()
+            schedule.step()
+        after_epoch(epoch)
+    return module
+
+
+def score() -> Figure:
+    """Draw, left, the curvature of right and wrong labels by epoch and, right, what a smaller step does to it."""
+    X, y = load_digits(return_X_y=True)
+    labels, wrong = corrupt_labels(y, 0.1, random_state=0)
+    X, y = torch.tensor(X / 16, dtype=torch.float32), torch.tensor(labels)
+    curves = []
+    relu = classifier(nn.ReLU)
+    memorize(relu, X, y, lambda epoch: curves.append(input_curvature(relu, X, y, h=1e-2, n=1, epoch=epoch).numpy()))
+    smooth = memorize(classifier(nn.Tanh), X, y)
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    for mask, name, color in ((wrong, "wrong label", "tab:red"), (~wrong, "right label", "tab:blue")):
+        low, middle, high = np.quantile(np.array(curves)[:, mask], (0.25, 0.5, 0.75), axis=1)
+        left.plot(range(1, EPOCHS + 1), middle, color=color, label=f"{name}, median and quartiles")
+        left.fill_between(range(1, EPOCHS + 1), low, high, color=color, alpha=0.2)
+    left.set(
+        yscale="log",
+        xlabel="epoch",
+        ylabel="curvature, $h = 0.01$, $n = 1$",
+        title="Digits, 10 % wrong labels",
+    )
+    left.legend(fontsize=8)
+
+    steps = np.logspace(-4, -0.5, 15)
+    X64 = X[:300].double()
+    for module, name, style in ((relu, "ReLU", "o-"), (smooth, "tanh", "s-")):
+        module.double()
+        values = [input_curvature(module, X64, y[:300], h=h, n=20, power=2).mean() / h**2 for h in steps]
+        right.plot(steps, np.array(values) / values[5], style, ms=4, label=f"{name} network")
+    right.set(xscale="log", yscale="log", xlabel="step $h$", ylabel="$C_2 / h^2$, relative to $h = 0.0018$")
+    right.set_title("A limit for smooth networks, none for ReLU", fontsize=11)
+    right.legend(fontsize=8)
+    return figure
+
+
+def suspects(data_dir: str) -> Figure:
+    """Draw the most suspect of 10,000 MNIST training pictures, labels as published."""
+    from torchvision.datasets import MNIST
+
+    dataset = MNIST(data_dir, train=True)
+    X, y = dataset.data[:10_000, None].numpy(), dataset.targets[:10_000].numpy()
+    detector = CurvatureNoiseDetector(q=24, device="auto", random_state=0, verbose=1).fit(X, y)
+    return SuspectsDisplay.from_detector(detector, X, k=24, n_columns=8).figure_
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figure", choices=["score", "suspects"])
+    parser.add_argument("--data-dir", default="data", help="where torchvision finds MNIST")
+    arguments = parser.parse_args()
+    drawn = score() if arguments.figure == "score" else suspects(arguments.data_dir)
+    IMAGES.mkdir(exist_ok=True)
+    drawn.savefig(IMAGES / f"{arguments.figure}.png", dpi=110)
