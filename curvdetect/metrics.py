@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.utils import check_consistent_length
 
 
 def auroc(mask: ArrayLike, scores: ArrayLike) -> float:
@@ -42,6 +43,7 @@ def fnr_at_noise_rate(mask: ArrayLike, scores: ArrayLike) -> float:
     0.5
     """
     wrong = np.asarray(mask, dtype=bool)
+    check_consistent_length(wrong, scores)
     if not wrong.any():
         raise ValueError("mask marks no label as wrong, so there is nothing to miss.")
     top = np.argsort(-np.asarray(scores, dtype=float), kind="stable")[: wrong.sum()]

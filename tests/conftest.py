@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how fast an example runs says nothing about the code
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

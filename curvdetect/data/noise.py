@@ -103,7 +103,7 @@ def _transition(n_classes: int, rate: float | None, kind: str, confusion: ArrayL
     if (matrix < 0).any() or not np.allclose(matrix.sum(axis=1), 1):
         raise ValueError("confusion must hold shares: no negative entry, and every row must sum to 1.")
     if rate is None:
-        return matrix
+        return matrix / matrix.sum(axis=1, keepdims=True)
     off = matrix * (1 - identity)
     total = off.sum(axis=1, keepdims=True)
     if (total == 0).any():

@@ -64,12 +64,17 @@ class RowIndex:
         n = len(points)
         found = np.arange(n)
         shared = min(n, len(self.points))
+        tree = cKDTree(self.points)
+        nearest = tree.query(points)[0]
+        near = nearest + 1e-3 * tolerance  # copies, told apart from rows that are merely similar
         at_home = np.zeros(n, dtype=bool)
-        at_home[:shared] = np.linalg.norm(points[:shared] - self.points[:shared], axis=1) <= tolerance[:shared]
+        at_home[:shared] = (
+            np.linalg.norm(points[:shared] - self.points[:shared], axis=1) <= np.minimum(near, tolerance)[:shared]
+        )
         away = np.flatnonzero(~at_home)
         if len(away) == 0:
             return found
-        neighbours = cKDTree(self.points).query_ball_point(points[away], tolerance[away], return_sorted=True)
+        neighbours = tree.query_ball_point(points[away], np.minimum(near, tolerance)[away], return_sorted=True)
         counts = np.fromiter(map(len, neighbours), dtype=np.int64, count=len(away))
         self._refuse(away[counts == 0], "not among the rows that were fitted")
         candidates = np.concatenate(neighbours).astype(np.int64)

@@ -33,7 +33,13 @@ class Samples(Dataset[tuple[Tensor, int]]):
     shape: tuple[int, ...]
 
     def __init__(self, labels: NDArray[Any]) -> None:
-        self.classes, encoded = np.unique(labels, return_inverse=True)
+        try:
+            self.classes, encoded = np.unique(labels, return_inverse=True)
+        except TypeError as error:
+            kinds = sorted({type(label).__name__ for label in labels})
+            raise ValueError(
+                f"y mixes labels of types {', '.join(kinds)}. Make them one: y = list(map(str, y))."
+            ) from error
         self.labels = torch.from_numpy(encoded.astype(np.int64))
 
     def __len__(self) -> int:
@@ -96,10 +102,10 @@ class LazySamples(Samples):
         Labels of any sortable kind; those of the dataset are not looked at again.
     """
 
-    def __init__(self, dataset: Any, labels: NDArray[Any]) -> None:
+    def __init__(self, dataset: Any, labels: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(labels)
         self.dataset = dataset
-        self.shape = tuple(read_input(dataset, 0).shape)
+        self.shape = tuple(read_input(dataset, 0).shape) if shape is None else shape
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
@@ -215,6 +221,8 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
         torch.set_rng_state(state[0])
         np.random.set_state(state[1])  # noqa: NPY002
         random.setstate(state[2])
+    if y is not None and len(y) != n_samples:
+        raise ValueError(f"y has {len(y)} labels and X {n_samples} samples: pass one label for each sample.")
     if y is None and labels[0] is None:
         raise ValueError("requires y to be passed, but the target y is None: the dataset X yields no labels either.")
     given = np.asarray(labels if y is None else y)
@@ -225,7 +233,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
             UserWarning,
             stacklevel=4,
         )
-    return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given)
+    return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, tuple(first.shape))
 
 
 def _reads_the_same(dataset: Any) -> bool:

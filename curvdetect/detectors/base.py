@@ -9,22 +9,21 @@ from __future__ import annotations
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
+from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.signal import Signal
@@ -78,7 +77,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         FloatingPointError
             Where the training loss became infinite or NaN.
         """
-        self._check_params()
+        check_run_params(every=self.every, max_epochs=self.max_epochs, stop_at=self.stop_at)
         device = resolve_device(self.device)
         samples = self._validated(X, y)
         n_top = n_flagged(self.q, len(samples))
@@ -100,13 +99,14 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             progress=bool(self.verbose),
         )
         signal_scores = {s.name: s.scores() for s in [*own, *free] if run.interrupt is None or s.stage != "final"}
-        self._store_run(run, seed)
+        self._store_run(run)
+        self.signal_quarters_ = {s.name: s.quarters() for s in [*own, *free] if isinstance(s, Loss | Margin)}
         self._store(samples, rows, signal_scores, vote.scores().astype(np.int64), n_top, run.interrupt)
         if run.interrupt is not None:
             raise run.interrupt
         return self
 
-    def _store_run(self, run: Run, seed: int) -> None:
+    def _store_run(self, run: Run) -> None:
         self.net_ = run.net
         self.n_iter_ = len(run.history)
         self.train_accuracy_ = run.train_accuracy
@@ -217,7 +217,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         if noise_mask is not None:
             mask = column_or_1d(noise_mask).astype(bool)
         elif y is not None:
-            mask = column_or_1d(_plain(y)) != self.classes_[self._given[index]]
+            mask = column_or_1d(plain(y)) != self.classes_[self._given[index]]
         else:
             raise ValueError(
                 "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
@@ -252,6 +252,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             ``suggested`` and ``flagged``.
         """
         check_is_fitted(self, "scores_")
+        if k is not None and not is_count(k):
+            raise ValueError(f"k must be None or a whole number of rows, at least 1, got {k!r}.")
         order = self.ranking_[:k]
         return pd.DataFrame(
             {
@@ -284,19 +286,19 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 "new samples too."
             )
         if not is_dataset(X):
-            X = validate_data(self, _plain(X), reset=False, allow_nd=True, dtype="numeric")
+            X = validate_data(self, plain(X), reset=False, allow_nd=True, dtype="numeric")
         return self._rows.find(X)
 
     def _validated(self, X: Any, y: ArrayLike | None) -> Samples:
         """Return indexed samples, or raise what is wrong with them."""
         if is_dataset(X):
-            samples = as_samples(X, None if y is None else column_or_1d(_plain(y)))
+            samples = as_samples(X, None if y is None else column_or_1d(plain(y)))
             self.n_features_in_ = samples.shape[0] if samples.shape else 1
             self.__dict__.pop("feature_names_in_", None)
         else:
-            X, y = validate_data(self, _plain(X), _plain(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
-            check_classification_targets(y)
+            X, y = validate_data(self, plain(X), plain(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
             samples = as_samples(X, y)
+            check_classification_targets(y)
         if len(samples) < 2:
             raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
         if len(samples.classes) < 2:
@@ -305,36 +307,9 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             )
         return samples
 
-    def _check_params(self) -> None:
-        """Raise where a parameter that all detectors share is out of range."""
-        every, epochs, aim = self.every, self.max_epochs, self.stop_at
-        if every != "auto" and not is_count(every):
-            raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {every!r}.")
-        if epochs is not None and not is_count(epochs):
-            raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {epochs!r}.")
-        if aim is not None and not (isinstance(aim, Real) and 0 < aim <= 1):
-            raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {aim!r}.")
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.input_tags.three_d_array = True
         tags.non_deterministic = self.random_state is None
         return tags
-
-
-def _plain(X: Any) -> Any:
-    """Return a tensor as an array; anything else as it is."""
-    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
-
-
-def is_count(value: Any) -> bool:
-    """Say whether ``value`` is a whole number, at least 1."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
-
-
-def derive_seed(random_state: Any) -> int:
-    """Return a seed; None draws one from the system, not from numpy's global generator."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -18,7 +18,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Part, Samples
-from curvdetect.detectors.base import BaseNoiseDetector, derive_seed, is_count
+from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.checks import check_run_params, derive_seed, is_count
 from curvdetect.detectors.ranking import n_flagged
 from curvdetect.signals.curvature import ROWS
 from curvdetect.signals.scoring import logits_of, measuring
@@ -96,7 +97,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 
-        self._check_params()
+        check_run_params(every="auto", max_epochs=self.max_epochs, stop_at=self.stop_at)
         device = resolve_device(self.device)
         samples = self._validated(X, y)
         n_top = n_flagged(self.q, len(samples))

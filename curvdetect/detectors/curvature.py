@@ -63,6 +63,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         For each sample the best label other than the given one: what it would be if the given one is wrong.
     signal_scores_ : dict of arrays of shape (n_samples,)
         Every signal of the run by name, higher for the more suspect.
+    signal_quarters_ : dict of arrays of shape (4, n_samples)
+        The loss and the margin within each quarter of the planned training; NaN where it ended before.
     classes_ : array
         Distinct labels, sorted.
     n_features_in_ : int

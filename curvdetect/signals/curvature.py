@@ -102,6 +102,12 @@ def input_curvature(
         raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
     if len(X) != len(y):
         raise ValueError(f"X has {len(X)} samples and y {len(y)} labels; pass one label for each sample.")
+    if len(y) and int(y.min()) < 0:
+        raise ValueError(f"y holds {int(y.min())}; labels are classes, counted from 0.")
+    if index is not None and len(index) != len(X):
+        raise ValueError(f"index has {len(index)} entries for {len(X)} samples.")
+    if output not in ("logits", "probabilities"):
+        raise ValueError(f"output must be 'logits' or 'probabilities', got {output!r}.")
     device = next((p.device for p in module.parameters()), X.device)
     index = torch.arange(len(X)) if index is None else index
 
@@ -153,7 +159,7 @@ def curvature_of_gradient(
     Tensor of shape (batch,)
         Mean over the probes.
     """
-    stacked = max(1, rows // len(x))
+    stacked = max(1, rows // max(1, len(x)))
     total = x.new_zeros(len(x))
     for first in range(0, n, stacked):
         probes = range(first, min(first + stacked, n))

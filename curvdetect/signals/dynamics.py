@@ -44,7 +44,7 @@ class _MeanOverEpochs:
         return self.mean.values()
 
     def quarters(self) -> NDArray[np.float64]:
-        """Return the mean within each quarter of the planned training, shape (4, n_samples)."""
+        """Return the mean within each quarter of the planned training, (4, n_samples); one row where they aren't kept."""
         return self.mean.quarters()
 
 
@@ -192,7 +192,8 @@ class OtherLabelVote:
         weight, vote = weight.to(self.weight), vote.to(self.candidate)
         held = self.weight[index]
         after = torch.where(self.candidate[index] == vote, held + weight, held - weight)
-        self.candidate[index] = torch.where(after < 0, vote, self.candidate[index])
+        candidate = self.candidate[index]
+        self.candidate[index] = torch.where((after < 0) | (candidate < 0), vote, candidate)
         self.weight[index] = after.abs()
 
     def end_epoch(self) -> None:

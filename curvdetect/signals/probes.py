@@ -63,7 +63,7 @@ def rademacher(
     words = _mix(row[:, None] + torch.arange(-(-size // 64), dtype=torch.int64, device=index.device) * _GOLDEN)
     octets = words.view(torch.uint8)
     bits = (octets[:, :, None] >> torch.arange(8, dtype=torch.uint8, device=index.device)) & 1
-    signs = bits.reshape(len(index), -1)[:, :size].to(dtype).mul_(2).sub_(1)
+    signs = bits.flatten(1)[:, :size].to(dtype).mul_(2).sub_(1)
     return signs.reshape(len(index), *shape)
 
 

@@ -6,7 +6,8 @@ Also what a network's output means, since per-sample losses are always cross-ent
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -27,32 +28,46 @@ def measuring(module: nn.Module) -> Iterator[None]:
     """
     modes = [(m, m.training) for m in module.modules()]
     frozen = [p for p in module.parameters() if p.requires_grad]
-    precision = torch.get_float32_matmul_precision()
-    cudnn = torch.backends.cudnn
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(
-            cudnn.flags(
-                enabled=cudnn.enabled,
-                benchmark=cudnn.benchmark,
-                deterministic=cudnn.deterministic,
-                allow_tf32=False,
-            )
-        )
+        stack.enter_context(_full_precision())
         for kind in {"cpu", *(p.device.type for p in module.parameters())}:
             stack.enter_context(torch.autocast(kind, enabled=False))
         try:
-            torch.set_float32_matmul_precision("highest")
             module.eval()
             for p in frozen:
                 p.requires_grad_(False)
             yield
         finally:
-            torch.set_float32_matmul_precision(precision)
             for m, mode in modes:
                 m.training = mode
             for p in frozen:
                 p.requires_grad_(True)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Switch TF32 off and put the caller's settings back, in both of torch's interfaces, which it refuses to mix."""
+    backends: Any = torch.backends
+    cuda, cudnn, onednn = backends.cuda, backends.cudnn, backends.mkldnn
+    places = (cuda.matmul, cudnn.conv, cudnn.rnn, onednn.matmul, onednn.conv, onednn.rnn)
+    before = [place.fp32_precision for place in places]
+    older: list[Callable[[], None]] = []
+    with suppress(RuntimeError):  # raised where the caller uses the newer interface
+        older.append(partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()))
+        torch.set_float32_matmul_precision("highest")
+    with suppress(RuntimeError):
+        older.append(partial(setattr, cudnn, "allow_tf32", cudnn.allow_tf32))
+        cudnn.allow_tf32 = False
+    try:
+        for place in places:
+            place.fp32_precision = "ieee"
+        yield
+    finally:
+        for restore in older:
+            restore()
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision
 
 
 def logits_of(output: Any, kind: OutputKind) -> Tensor:

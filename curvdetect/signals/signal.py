@@ -79,7 +79,8 @@ class Batch:
     @cached_property
     def gradient(self) -> Tensor:
         """Gradient of each sample's loss at its input."""
-        gradient, self.logits = gradient_and_logits(self.forward, self.x, self.y)
+        gradient, logits = gradient_and_logits(self.forward, self.x, self.y)
+        self.__dict__.setdefault("logits", logits)
         return gradient
 
     @cached_property

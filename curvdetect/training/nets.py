@@ -211,7 +211,27 @@ def module_for(name: str | None, samples: Samples) -> nn.Module:
 
 
 def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:
-    """Return a schedule that rises linearly over the first ``peak`` of the epochs and falls linearly to the end."""
+    """Return a schedule that rises linearly over the first ``peak`` of the epochs and falls linearly to the end.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Length of the training.
+    peak : float, default=0.3
+        Share of the epochs at which the learning rate is highest.
+
+    Returns
+    -------
+    callable
+        From an epoch, counted from 0, to a factor of the learning rate.
+
+    Examples
+    --------
+    >>> from curvdetect import one_cycle
+    >>> schedule = one_cycle(10)
+    >>> [round(schedule(epoch), 2) for epoch in range(10)]
+    [0.33, 0.67, 1.0, 0.88, 0.75, 0.62, 0.5, 0.38, 0.25, 0.12]
+    """
     return partial(_one_cycle_factor, n_epochs, max(1, round(peak * n_epochs)))
 
 
@@ -220,7 +240,28 @@ def _one_cycle_factor(n_epochs: int, top: int, epoch: int) -> float:
 
 
 def step_decay(n_epochs: int, milestones: Sequence[float] = (0.5, 5 / 6), gamma: float = 0.1) -> Callable[[int], float]:
-    """Return a schedule multiplied by ``gamma`` after each share of the epochs; by default the paper's for CIFAR."""
+    """Return a schedule multiplied by ``gamma`` after each share of the epochs; by default the paper's for CIFAR.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Length of the training.
+    milestones : sequence of float, default=(1/2, 5/6)
+        Shares of the epochs; (0.4, 0.8) is the paper's for MNIST.
+    gamma : float, default=0.1
+        What each of them multiplies by.
+
+    Returns
+    -------
+    callable
+        From an epoch, counted from 0, to a factor of the learning rate.
+
+    Examples
+    --------
+    >>> from curvdetect import step_decay
+    >>> [round(step_decay(300)(epoch), 3) for epoch in (149, 150, 250)]
+    [1.0, 0.1, 0.01]
+    """
     return partial(_step_factor, [round(share * n_epochs) for share in milestones], gamma)
 
 

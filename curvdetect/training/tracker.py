@@ -166,15 +166,22 @@ class Tracker(Callback):
 
         device = self.plan.device
         self._correct = torch.zeros((), device=device)
+        finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(net.module_):
             for index in torch.split(torch.arange(self.plan.n_samples), ROWS):
                 x, y = self.samples.batch(index).to(device), self.samples.labels[index].to(device)
                 batch = Batch(index.to(device), x, y, epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
+                finite &= torch.isfinite(batch.logits).all()
                 if stage == "final":
                     self._correct += batch.correct.sum()
                 else:
                     self.bar.update(len(index))
+        if not finite:
+            raise FloatingPointError(
+                f"the net puts out NaN or infinity after epoch {self.epoch}. Lower the learning rate, or check that "
+                "BatchNorm saw batches of more than one sample."
+            )
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - started

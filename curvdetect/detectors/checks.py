@@ -1,0 +1,37 @@
+"""Checks of parameters, and of what scikit-learn's own checks don't know."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+
+def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any) -> None:
+    """Raise where a parameter of the training run is out of range."""
+    if every != "auto" and not is_count(every):
+        raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {every!r}.")
+    if max_epochs is not None and not is_count(max_epochs):
+        raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {max_epochs!r}.")
+    if stop_at is not None and not (isinstance(stop_at, Real) and 0 < float(stop_at) <= 1):
+        raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {stop_at!r}.")
+
+
+def is_count(value: Any) -> bool:
+    """Say whether ``value`` is a whole number, at least 1."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def plain(X: Any) -> Any:
+    """Return a tensor as an array; anything else as it is."""
+    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+
+
+def derive_seed(random_state: Any) -> int:
+    """Return a seed; None draws one from the system, not from numpy's global generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))

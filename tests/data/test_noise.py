@@ -1,0 +1,200 @@
+"""Planted noise has exact counts, the promised destinations and no side effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curvdetect import corrupt_labels
+from tests.cases import untouched_rng
+
+KINDS = ("uniform", "pair", "confusion")
+label_lists = st.lists(st.integers(0, 4), min_size=2, max_size=60).filter(lambda y: len(set(y)) > 1)
+
+
+def options_for(kind, n_classes):
+    """Return what ``kind`` needs beside a rate; row c of the matrix spreads class c unevenly."""
+    if kind != "confusion":
+        return {"kind": kind}
+    matrix = np.arange(1.0, n_classes**2 + 1).reshape(n_classes, n_classes)
+    return {"kind": kind, "confusion": matrix / matrix.sum(axis=1, keepdims=True)}
+
+
+def table(given_labels, true_labels, n_classes):
+    """Return how often each label stands for each true one."""
+    counts = np.zeros((n_classes, n_classes), dtype=int)
+    np.add.at(counts, (true_labels, given_labels), 1)
+    return counts
+
+
+@given(y=label_lists, percent=st.integers(0, 100), kind=st.sampled_from(KINDS), seed=st.integers(0, 999))
+def test_every_class_loses_exactly_its_share_rounded_half_up(y, percent, kind, seed):
+    y = np.array(y)
+    classes = np.unique(y)
+    labels, mask = corrupt_labels(y, percent / 100, **options_for(kind, len(classes)), random_state=seed)
+    for c in classes:
+        assert mask[y == c].sum() == (2 * percent * (y == c).sum() + 100) // 200
+    np.testing.assert_array_equal(mask, labels != y)
+    assert np.isin(labels, classes).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["a", "bb", "ccc"] * 20),
+        np.array(["a", "bb", "ccc"] * 20, dtype=object),
+        np.array([-1, 0, 7] * 20, dtype=np.int8),
+        np.array([0.5, 1.5, 2.5] * 20, dtype=np.float32),
+        np.array([True, False] * 30),
+    ],
+    ids=["str", "object", "int8", "float32", "bool"],
+)
+def test_labels_keep_their_kind_and_the_input_is_not_changed(y, kind):
+    before = y.copy()
+    labels, mask = corrupt_labels(y, 0.3, **options_for(kind, len(np.unique(y))), random_state=0)
+    assert labels.dtype == y.dtype
+    assert labels.shape == mask.shape == y.shape
+    assert mask.dtype == bool
+    assert set(labels) <= set(y)
+    assert mask.sum() == 18
+    np.testing.assert_array_equal(y, before)
+    np.testing.assert_array_equal(mask, labels != y)
+
+
+def test_a_list_of_strings_is_taken_as_labels():
+    labels, mask = corrupt_labels(["cat", "dog"] * 10, 0.5, random_state=0)
+    assert mask.sum() == 10
+    assert set(labels) == {"cat", "dog"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_gives_the_same_noise_again_and_another_seed_another(kind):
+    y = np.repeat(np.arange(4), 50)
+    options = {"rate": 0.4, **options_for(kind, 4)}
+    first = corrupt_labels(y, **options, random_state=7)
+    np.testing.assert_array_equal(first.labels, corrupt_labels(y, **options, random_state=7).labels)
+    state = np.random.RandomState(7)
+    np.testing.assert_array_equal(first.labels, corrupt_labels(y, **options, random_state=state).labels)
+    assert (first.mask != corrupt_labels(y, **options, random_state=state).mask).any()
+    assert (first.mask != corrupt_labels(y, **options, random_state=8).mask).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seeded_call_leaves_the_global_generators_alone(kind):
+    with untouched_rng():
+        corrupt_labels([0, 1, 2] * 9, 0.3, **options_for(kind, 3), random_state=1)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0, 0), (0.0, 0), (1, 30), (1.0, 30)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_ends_of_the_range_corrupt_nothing_and_everything(rate, expected, kind):
+    _, mask = corrupt_labels([0, 1, 2] * 10, rate, **options_for(kind, 3), random_state=0)
+    assert mask.sum() == expected
+
+
+def test_pair_noise_goes_to_the_next_class_and_from_the_last_to_the_first():
+    y = np.array(["ant", "bee", "cow", "dog"] * 25)
+    labels, mask = corrupt_labels(y, 0.2, kind="pair", random_state=0)
+    following = {"ant": "bee", "bee": "cow", "cow": "dog", "dog": "ant"}
+    assert mask.sum() == 20
+    assert all(label == following[true] for label, true in zip(labels[mask], y[mask], strict=True))
+
+
+def test_uniform_noise_spreads_evenly_over_all_other_classes():
+    n, n_classes = 6000, 6
+    y = np.repeat(np.arange(n_classes), n)
+    labels, _ = corrupt_labels(y, 0.5, random_state=0)
+    counts = table(labels, y, n_classes)
+    off = counts[~np.eye(n_classes, dtype=bool)]
+    expected = n / 2 / (n_classes - 1)
+    assert (np.diag(counts) == n / 2).all()
+    # independent draws: counts scatter as a multinomial's do, neither more nor less
+    assert np.abs(off - expected).max() < 5 * np.sqrt(expected)
+    assert 0.3 < ((off - expected) ** 2).mean() / (expected * (1 - 1 / (n_classes - 1))) < 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_sample_of_a_class_is_equally_likely_to_be_corrupted(kind):
+    y = np.repeat(np.arange(3), 10)
+    runs = 600
+    hits = sum(
+        corrupt_labels(y, 0.3, **options_for(kind, 3), random_state=seed).mask.astype(int) for seed in range(runs)
+    )
+    assert hits.sum() == 9 * runs
+    assert np.abs(hits - 0.3 * runs).max() < 5 * np.sqrt(0.3 * 0.7 * runs)
+
+
+MATRIX = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.25, 0.25, 0.5]])
+
+
+def test_a_confusion_matrix_without_a_rate_is_taken_literally():
+    y = np.repeat(np.arange(3), 100)
+    labels, mask = corrupt_labels(y, kind="confusion", confusion=MATRIX, random_state=0)
+    np.testing.assert_array_equal(table(labels, y, 3), 100 * MATRIX)
+    assert mask.sum() == 80
+
+
+def test_a_confusion_matrix_with_a_rate_keeps_the_proportions_off_the_diagonal():
+    y = np.repeat(np.arange(3), 120)
+    matrix = [[0.7, 0.2, 0.1], [0.0, 0.0, 1.0], [0.3, 0.1, 0.6]]
+    labels, _ = corrupt_labels(y, 0.3, kind="confusion", confusion=matrix, random_state=0)
+    np.testing.assert_array_equal(table(labels, y, 3), [[84, 24, 12], [0, 84, 36], [27, 9, 84]])
+
+
+def test_rows_of_the_matrix_follow_the_sorted_classes():
+    y = np.array(["b", "a"] * 50)
+    labels, _ = corrupt_labels(y, kind="confusion", confusion=[[0.6, 0.4], [0.1, 0.9]], random_state=0)
+    assert (labels[y == "a"] == "b").sum() == 20
+    assert (labels[y == "b"] == "a").sum() == 5
+
+
+@given(
+    rows=st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(any), min_size=3, max_size=3),
+    sizes=st.lists(st.integers(1, 40), min_size=3, max_size=3),
+    seed=st.integers(0, 99),
+)
+def test_counts_of_a_matrix_are_rounded_by_less_than_one_within_the_wrong_labels(rows, sizes, seed):
+    matrix = np.array(rows, dtype=float)
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    y = np.repeat(np.arange(3), sizes)
+    counts = table(corrupt_labels(y, kind="confusion", confusion=matrix, random_state=seed).labels, y, 3)
+    for c in range(3):
+        others = np.delete(matrix[c], c)
+        n_wrong = sizes[c] - counts[c, c]
+        assert counts[c].sum() == sizes[c]
+        assert abs(n_wrong - sizes[c] * others.sum()) <= 0.5 + 1e-6
+        if n_wrong:
+            assert np.abs(np.delete(counts[c], c) - others / others.sum() * n_wrong).max() < 1
+
+
+EYE = np.eye(3)
+REFUSED = {
+    "one class": ([1, 1, 1], {"rate": 0.1}, "one class only"),
+    "no rate": ([0, 1, 2], {}, "rate is needed with kind='uniform'"),
+    "no rate for pairs": ([0, 1, 2], {"kind": "pair"}, "rate is needed with kind='pair'"),
+    "negative rate": ([0, 1, 2], {"rate": -0.1}, r"rate must lie in \[0, 1\], got -0.1"),
+    "rate above one": ([0, 1, 2], {"rate": 1.1}, r"rate must lie in \[0, 1\], got 1.1"),
+    "NaN rate": ([0, 1, 2], {"rate": np.nan}, "rate must lie in"),
+    "unknown kind": ([0, 1, 2], {"rate": 0.1, "kind": "salt"}, "kind must be .* got 'salt'"),
+    "kind without matrix": ([0, 1, 2], {"rate": 0.1, "kind": "confusion"}, "pass both or neither"),
+    "matrix without kind": ([0, 1, 2], {"rate": 0.1, "confusion": EYE}, "pass both or neither"),
+    "shape of matrix": ([0, 1], {"kind": "confusion", "confusion": EYE}, r"shape \(2, 2\).* got \(3, 3\)"),
+    "negative entry": (
+        [0, 1],
+        {"kind": "confusion", "confusion": [[1.5, -0.5], [0, 1]]},
+        "confusion must hold shares: no negative entry",
+    ),
+    "row sum": ([0, 1], {"kind": "confusion", "confusion": [[0.5, 0.4], [0, 1]]}, "every row must sum to 1"),
+    "NaN entry": ([0, 1], {"kind": "confusion", "confusion": [[np.nan, 1], [0, 1]]}, "confusion must hold shares"),
+    "nothing to rescale": ([0, 1, 2], {"rate": 0.1, "kind": "confusion", "confusion": EYE}, "nothing off the diagonal"),
+    "two columns": (np.zeros((4, 2)), {"rate": 0.1}, "y should be a 1d array"),
+}
+
+
+@pytest.mark.parametrize(("y", "options", "message"), list(REFUSED.values()), ids=list(REFUSED))
+def test_options_that_make_no_sense_are_refused_with_a_reason(y, options, message):
+    with pytest.raises(ValueError, match=message):
+        corrupt_labels(y, **options)

@@ -1,0 +1,84 @@
+"""Order, exact counts and quality, ties included."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curvdetect.detectors.ranking import n_flagged, quality, worst_first
+
+tied_scores = st.lists(st.sampled_from([-1.5, 0.0, 0.25, 3.0, 1e9]), min_size=1, max_size=30).map(np.array)
+
+
+@given(tied_scores)
+def test_indices_come_by_falling_score_and_ties_in_the_order_of_the_data(scores):
+    expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    assert worst_first(scores).tolist() == expected
+
+
+def test_infinite_scores_are_the_ends_of_the_order():
+    assert worst_first(np.array([0.0, -np.inf, 5.0, np.inf])).tolist() == [3, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("q", "n_samples", "expected"),
+    [
+        (0.1, 100, 10),
+        (0.05, 30, 2),
+        (0.05, 29, 1),
+        (0.05, 1000, 50),
+        (0.5, 3, 2),
+        (0.99, 10, 10),
+        (0.001, 10, 1),
+        (1e-12, 10, 1),
+        (0.35, 10, 4),
+        (np.float32(0.25), 8, 2),
+        (1, 10, 1),
+        (10, 10, 10),
+        (7, 10, 7),
+        (np.int64(3), 10, 3),
+        (np.uint8(3), 10, 3),
+    ],
+)
+def test_a_share_is_rounded_and_a_count_is_taken_as_it_is(q, n_samples, expected):
+    count = n_flagged(q, n_samples)
+    assert count == expected
+    assert type(count) is int
+
+
+@given(percent=st.integers(1, 99), n_samples=st.integers(1, 5000))
+def test_a_share_is_off_by_at_most_half_a_sample_unless_it_is_the_only_one(percent, n_samples):
+    count = n_flagged(percent / 100, n_samples)
+    assert 1 <= count <= n_samples
+    assert count == 1 or abs(count - Fraction(percent, 100) * n_samples) <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize(
+    "q", [0, 0.0, 1.0, -0.1, 1.5, -3, 11, 2.0, True, False, None, "0.1", np.nan, np.inf, [0.1]], ids=repr
+)
+def test_what_is_neither_a_share_nor_a_count_is_refused_by_name(q):
+    with pytest.raises(ValueError, match=r"^q must be a share between 0 and 1 .* or a count from 1 to 10, got "):
+        n_flagged(q, 10)
+
+
+@given(tied_scores)
+def test_quality_is_the_share_of_more_suspect_samples_with_ties_counted_half(scores):
+    n = len(scores)
+    expected = [((scores > s).sum() + 0.5 * (scores == s).sum()) / n for s in scores]
+    result = quality(scores)
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
+    assert ((result > 0) & (result < 1)).all()
+
+
+def test_quality_falls_as_the_score_rises_and_looks_at_ranks_alone():
+    scores = np.array([3.0, -1.0, 1e12, 0.5])
+    assert (np.argsort(quality(scores)) == worst_first(scores)).all()
+    np.testing.assert_array_equal(quality(scores), quality(np.arctan(scores)))
+
+
+def test_samples_that_all_tie_are_of_quality_one_half():
+    np.testing.assert_array_equal(quality(np.full(7, 2.5)), np.full(7, 0.5))

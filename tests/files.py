@@ -1,0 +1,53 @@
+"""Tiny files in the formats that torchvision's loaders read."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def write_mnist(root: Path, name: str = "MNIST", n: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Write a training set in the IDX format; return its pictures (n, 28, 28) and labels."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), np.arange(n, dtype=np.uint8) % 4
+    raw = root / name / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, n, 28, 28) + X.tobytes())
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, n) + y.tobytes())
+    return X, y
+
+
+def write_cifar(root: Path, monkeypatch, n_classes: int, n: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Write a CIFAR training set of one batch; return its pictures (n, 3, 32, 32) and labels."""
+    from torchvision.datasets import CIFAR10, CIFAR100
+
+    cifar, label = (CIFAR10, "labels") if n_classes == 10 else (CIFAR100, "fine_labels")
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (n, 3, 32, 32), dtype=np.uint8), np.arange(n) % 4
+    folder = root / cifar.base_folder
+    folder.mkdir(parents=True)
+    batch = pickle.dumps({"data": X.reshape(n, -1), label: y.tolist()})
+    meta = pickle.dumps({cifar.meta["key"]: [f"class {i}" for i in range(n_classes)]})
+    (folder / "only").write_bytes(batch)
+    (folder / cifar.meta["filename"]).write_bytes(meta)
+    listed = [["only", hashlib.md5(batch).hexdigest()]]
+    monkeypatch.setattr(cifar, "train_list", listed)
+    monkeypatch.setattr(cifar, "test_list", listed)
+    monkeypatch.setattr(cifar, "meta", {**cifar.meta, "md5": hashlib.md5(meta).hexdigest()})
+    return X, y
+
+
+def write_pictures(root: Path, n: int = 8) -> None:
+    """Write ``n`` pictures of each of two classes, of different sizes: bright cats and dark dogs."""
+    rng = np.random.default_rng(0)
+    for name, low in (("cat", 128), ("dog", 0)):
+        (root / name).mkdir(parents=True)
+        for i in range(n):
+            pixels = rng.integers(low, low + 128, (10 + i, 14, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")

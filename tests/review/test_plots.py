@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from curvdetect import LossDetector, SuspectsDisplay
+
+SHAPES = {"gray": (8, 8), "one channel": (1, 8, 8), "three channels": (3, 8, 8)}
+
+
+def fitted(shape):
+    rng = np.random.default_rng(0)
+    X, y = rng.random((30, *shape)).astype(np.float32), np.array(["cat", "dog", "fox"] * 10)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(shape)), 3))
+    return LossDetector(net, max_epochs=1, stop_at=0.01, device="cpu", random_state=0).fit(X, y), X, y
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+def test_grid_shows_the_worst_pictures_in_order(shape, kind):
+    detector, X, y = fitted(shape)
+    display = SuspectsDisplay.from_detector(detector, kind(X), k=5, n_columns=3)
+    assert len(display.axes_) == 5
+    for ax, i in zip(display.axes_, detector.ranking_, strict=False):
+        drawn = np.asarray(ax.images[0].get_array())
+        assert np.allclose(drawn, X[i].reshape(shape[-2:]) if X[i].size == 64 else X[i].transpose(1, 2, 0))
+        assert ax.get_title() == f"{y[i]} → {detector.suggested_labels_[i]}?"
+
+
+def test_pictures_outside_the_unit_range_are_scaled_together():
+    detector, X, _ = fitted((8, 8))
+    display = SuspectsDisplay.from_detector(detector, 10 * X - 5, k=4)
+    assert display.images.min() == 0
+    assert display.images.max() == 1
+
+
+def test_other_data_is_refused():
+    detector, X, _ = fitted((8, 8))
+    with pytest.raises(ValueError, match="X has 7 samples"):
+        SuspectsDisplay.from_detector(detector, X[:7])
+    with pytest.raises(ValueError, match="no picture"):
+        SuspectsDisplay.from_detector(detector, X.reshape(30, 64))
+
+
+def test_drawing_on_a_given_figure():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    display = SuspectsDisplay(np.zeros((3, 4, 4)), [0, 1, 2], [1, 2, 0], [5, 6, 7]).plot(n_columns=2, figure=figure)
+    assert display.figure_ is figure
+    assert len(figure.axes) == 4

@@ -1,0 +1,269 @@
+"""Each signal against a plain reference over a table of logits."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curvdetect.signals.dynamics import (
+    AveragedMargin,
+    Inconfidence,
+    InputGradient,
+    LearningTime,
+    Loss,
+    Margin,
+    OtherLabelVote,
+)
+from tests.signals.playback import play, recorded, show_epoch
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def per_sample(number):
+    """Return the reference that takes the mean over epochs of ``number(logits of one sample, label)``."""
+
+    def reference(logits, labels):
+        return np.array(
+            [np.mean([number(row[i], label) for row in logits]) for i, label in enumerate(labels)], dtype=float
+        )
+
+    return reference
+
+
+def learning_time(logits, labels):
+    times = []
+    for i, label in enumerate(labels):
+        correct = [row[i].argmax() == label for row in logits]
+        times.append(next((t + 1 for t in range(len(correct)) if all(correct[t:])), len(correct) + 1))
+    return np.array(times)
+
+
+def averaged_margin(logits, labels):
+    mean = softmax(logits).mean(0)
+    return np.array([np.log(np.delete(p, c).max()) - np.log(p[c]) for p, c in zip(mean, labels, strict=True)])
+
+
+def other_label_vote(logits, labels):
+    winners = []
+    for i, label in enumerate(labels):
+        held, weight = -1, 0.0
+        for p in softmax(logits[:, i]):
+            vote = max((c for c in range(len(p)) if c != label), key=lambda c: p[c])
+            weight += p[vote] if vote == held else -p[vote]
+            if weight < 0:
+                held, weight = vote, -weight
+        winners.append(held)
+    return np.array(winners)
+
+
+REFERENCES = {
+    "loss": (Loss, per_sample(lambda z, c: np.log(np.exp(z).sum()) - z[c])),
+    "margin": (Margin, per_sample(lambda z, c: np.delete(z, c).max() - z[c])),
+    "inconfidence": (Inconfidence, per_sample(lambda z, c: 1 - softmax(z)[c])),
+    "learning_time": (LearningTime, learning_time),
+    "averaged_margin": (AveragedMargin, averaged_margin),
+    "other_label": (OtherLabelVote, other_label_vote),
+}
+COMMITTED = {name: case for name, case in REFERENCES.items() if name != "other_label"}
+each_signal = pytest.mark.parametrize(("make", "reference"), list(REFERENCES.values()), ids=list(REFERENCES))
+
+
+@each_signal
+@pytest.mark.parametrize(("n_epochs", "n_samples", "n_classes"), [(7, 12, 4), (1, 5, 2), (30, 40, 3)])
+def test_scores_agree_with_a_plain_reference(make, reference, n_epochs, n_samples, n_classes):
+    logits, labels = recorded(n_epochs, n_samples, n_classes)
+    scores = play(make(), logits, labels).scores()
+    assert scores.dtype == np.float64
+    assert scores.shape == (n_samples,)
+    np.testing.assert_allclose(scores, reference(logits, labels), rtol=1e-9)
+
+
+@each_signal
+def test_scores_are_the_same_on_every_device(make, reference, device):
+    logits, labels = recorded()
+    np.testing.assert_allclose(
+        play(make(), logits, labels, device=device).scores(), reference(logits, labels), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", list(REFERENCES))
+@settings(max_examples=30)
+@given(data=st.data(), batch_size=st.integers(1, 12))
+def test_order_and_batches_do_not_change_a_score(name, data, batch_size):
+    make, reference = REFERENCES[name]
+    logits, labels = recorded()
+    orders = data.draw(st.lists(st.permutations(range(12)), min_size=7, max_size=7))
+    scores = play(make(), logits, labels, orders=orders, batch_size=batch_size).scores()
+    np.testing.assert_allclose(scores, reference(logits, labels), rtol=1e-9)
+
+
+@each_signal
+def test_a_second_run_forgets_the_first(make, reference):
+    signal = play(make(), *recorded(seed=5, n_samples=9))
+    logits, labels = recorded()
+    np.testing.assert_allclose(play(signal, logits, labels).scores(), reference(logits, labels), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("make", "reference"), list(COMMITTED.values()), ids=list(COMMITTED))
+def test_an_epoch_that_was_not_closed_does_not_count(make, reference):
+    logits, labels = recorded()
+    signal = play(make(), logits[:5], labels)
+    show_epoch(signal, -logits[5], labels, 6, 7, order=[0, 3, 4, 8])
+    np.testing.assert_allclose(signal.scores(), reference(logits[:5], labels), rtol=1e-9)
+
+
+@each_signal
+def test_names_and_stages_are_those_that_users_ask_for(make, reference):
+    names = {case[0]: name for name, case in REFERENCES.items()}
+    assert make().name == names[make]
+    assert make().stage == ("final" if make is Inconfidence else "training")
+
+
+@pytest.mark.parametrize(("make", "n_epochs"), [(Loss, 8), (Margin, 8), (Loss, 10), (Margin, 4), (Loss, 30)])
+def test_losses_and_margins_are_kept_for_each_quarter_of_the_training(make, n_epochs):
+    logits, labels = recorded(n_epochs)
+    reference = REFERENCES[make.name][1]
+    quarters = play(make(), logits, labels).quarters()
+    assert quarters.shape == (4, 12)
+    for quarter in range(4):
+        epochs = [e for e in range(n_epochs) if e * 4 // n_epochs == quarter]
+        np.testing.assert_allclose(quarters[quarter], reference(logits[epochs], labels), rtol=1e-9)
+
+
+def test_a_quarter_that_was_not_reached_is_nan():
+    logits, labels = recorded(8)
+    signal = play(Loss(), logits[:1], labels)  # one epoch lies in the first quarter
+    quarters = signal.quarters()
+    assert np.isfinite(quarters[0]).all()
+    assert np.isnan(quarters[1:]).all()
+
+
+@pytest.mark.parametrize("make", [InputGradient, Inconfidence])
+def test_signals_without_quarters_keep_one_mean(make):
+    logits, labels = recorded()
+    signal = play(make(), logits, labels, gradients=GRADIENTS)
+    np.testing.assert_array_equal(signal.quarters(), signal.scores()[None])
+
+
+GRADIENTS = np.random.default_rng(1).standard_normal((7, 12, 3, 2, 2))
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_input_gradient_is_the_mean_of_norms_of_whatever_shape(power):
+    logits, labels = recorded()
+    expected = (np.sqrt((GRADIENTS**2).sum((2, 3, 4))) ** power).mean(0)
+    scores = play(InputGradient(power), logits, labels, gradients=GRADIENTS).scores()
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [0, 3, None, "norm"])
+def test_the_input_gradient_refuses_other_powers(power):
+    with pytest.raises(ValueError, match=r"^power must be 1"):
+        InputGradient(power)
+
+
+@pytest.mark.parametrize(
+    ("correct", "time"),
+    [
+        ("yyyy", 1),
+        ("nyyy", 2),
+        ("nnny", 4),
+        ("nnnn", 5),
+        ("yyyn", 5),
+        ("ynyy", 3),
+        ("ynyn", 5),
+        ("y", 1),
+        ("n", 2),
+    ],
+)
+def test_learning_time_is_the_first_epoch_from_which_a_sample_stays_correct(correct, time):
+    logits = np.array([[[1.0, 0.0] if c == "y" else [0.0, 1.0]] for c in correct])
+    assert play(LearningTime(), logits, np.array([0])).scores().tolist() == [time]
+
+
+@pytest.mark.parametrize("gap", [1, 10, 40, 100, 600], ids=lambda gap: f"e^-{gap}")
+def test_inconfidence_keeps_its_precision_where_the_label_is_all_but_certain(gap):
+    logits = np.array([[[gap, 0.0, 0.0], [gap, -1.0, -2.0], [0.0, 0.0, -gap]]])
+    expected = [
+        2 * math.exp(-gap) / (1 + 2 * math.exp(-gap)),
+        (math.exp(-gap - 1) + math.exp(-gap - 2)) / (1 + math.exp(-gap - 1) + math.exp(-gap - 2)),
+        (1 + math.exp(-gap)) / (2 + math.exp(-gap)),
+    ]
+    scores = play(Inconfidence(), logits, np.zeros(3, dtype=int)).scores()
+    np.testing.assert_allclose(scores, expected, rtol=1e-10)
+
+
+def test_inconfidence_of_single_precision_logits_does_not_tie():
+    logits = np.array([[[20.0, 0.0], [25.0, 0.0], [30.0, 0.0]]], dtype=np.float32)
+    scores = play(Inconfidence(), logits, np.zeros(3, dtype=int)).scores()
+    assert scores[0] > scores[1] > scores[2] > 0
+
+
+def test_probabilities_that_underflow_leave_the_averaged_margin_finite():
+    logits = np.array([[[5000.0, 0.0], [0.0, 5000.0]]])
+    right, wrong = play(AveragedMargin(), logits, np.zeros(2, dtype=int)).scores()
+    assert math.isfinite(right)
+    assert math.isfinite(wrong)
+    assert right < -500
+    assert wrong > 500
+
+
+@given(st.data())
+def test_a_label_with_more_than_half_of_the_votes_weight_wins(data):
+    n_classes = data.draw(st.integers(2, 5))
+    favoured = data.draw(st.integers(1, n_classes - 1))
+    votes = data.draw(st.lists(st.tuples(st.integers(1, n_classes - 1), st.integers(1, 40)), min_size=1, max_size=12))
+    total = sum((Fraction(percent) for _, percent in votes), Fraction(0))
+    own = sum((Fraction(percent) for c, percent in votes if c == favoured), Fraction(0))
+    while 2 * own <= total:  # top up until it has the majority
+        votes.insert(data.draw(st.integers(0, len(votes))), (favoured, 40))
+        own, total = own + 40, total + 40
+    logits = np.full((len(votes), 1, n_classes), -60.0)
+    for e, (c, percent) in enumerate(votes):
+        logits[e, 0, 0], logits[e, 0, c] = math.log(1 - percent / 100), math.log(percent / 100)
+    assert play(OtherLabelVote(), logits, np.array([0])).scores().tolist() == [favoured]
+
+
+def test_the_vote_never_goes_to_the_given_label():
+    logits, labels = recorded(20, 200, 5)
+    logits[:, np.arange(200), labels] += 6
+    winners = play(OtherLabelVote(), logits, labels).scores()
+    assert (winners != labels).all()
+    assert winners.min() >= 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_sample_that_was_seen_has_another_label_even_where_probabilities_underflow(dtype):
+    logits = np.tile(np.array([2000.0, -5.0, 0.0], dtype=dtype), (3, 2, 1))
+    winners = play(OtherLabelVote(), logits, np.array([0, 0])).scores()
+    assert np.isin(winners, [1, 2]).all()
+
+
+def test_a_sample_that_was_never_seen_has_no_other_label():
+    logits, labels = recorded(1)
+    signal = play(OtherLabelVote(), logits, labels, orders=[[0, 1, 2]])
+    assert (signal.scores()[3:] == -1).all()
+    assert (signal.scores()[:3] >= 0).all()
+
+
+@pytest.mark.parametrize("make", [Loss, Margin, Inconfidence])
+def test_a_sample_that_was_never_seen_has_no_mean(make):
+    logits, labels = recorded(2)
+    scores = play(make(), logits, labels, orders=[[0, 1], [1, 2]]).scores()
+    assert np.isfinite(scores[:3]).all()
+    assert np.isnan(scores[3:]).all()
+
+
+@pytest.mark.parametrize("name", ["loss", "margin", "inconfidence", "learning_time", "averaged_margin"])
+def test_a_label_that_the_network_never_takes_scores_above_one_that_it_takes(name):
+    logits = np.tile([[4.0, 0.0, -1.0]], (5, 2, 1))
+    right, wrong = play(REFERENCES[name][0](), logits, np.array([0, 1])).scores()
+    assert wrong > right

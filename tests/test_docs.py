@@ -1,0 +1,47 @@
+"""The documentation says what the project does."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import curvdetect
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.fixture
+def tables(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    yield __import__("tables")
+    sys.modules.pop("tables")
+
+
+def test_tables_are_those_that_the_benchmarks_wrote(tables):
+    assert tables.main(check=True) == 0
+
+
+def test_a_typed_number_is_noticed(tables):
+    page = (ROOT / "README.md").read_text()
+    number = re.search(r"\d\d\.\d\d ±", page)[0]
+    assert tables.filled(page.replace(number, "12.34 ±"), 0) == page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_inside_the_project_lead_somewhere(page):
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def test_every_public_name_is_in_the_docs():
+    text = "".join(page.read_text() for page in PAGES) + (ROOT / "CHANGELOG.md").read_text()
+    assert [name for name in curvdetect.__all__ if name not in text] == []
+
+
+def test_every_public_name_documents_itself_with_an_example():
+    without = [name for name in curvdetect.__all__ if ">>>" not in (getattr(curvdetect, name).__doc__ or "")]
+    assert without == ["BaseNoiseDetector"]  # abstract: its subclasses have theirs
