@@ -16,7 +16,7 @@ from curvdetect.detectors.dynamics import (
 )
 from curvdetect.review.plots import SuspectsDisplay
 from curvdetect.signals.curvature import input_curvature
-from curvdetect.training.nets import memorizing_net, one_cycle, step_decay
+from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
 
 __version__ = version("curvdetect")
 

@@ -73,7 +73,9 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            For data that can't be scored: NaN, sparse, complex, one class, wrong shapes.
+            For data that can't be scored: NaN, complex, one class, wrong shapes.
+        TypeError
+            For sparse ``X``, and a ``net`` that is none.
         FloatingPointError
             Where the training loss became infinite or NaN.
         """
@@ -214,19 +216,16 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong.
         """
         index = self._find(X, None)
-        if noise_mask is not None:
-            mask = column_or_1d(noise_mask).astype(bool)
-        elif y is not None:
-            mask = column_or_1d(plain(y)) != self.classes_[self._given[index]]
-        else:
+        name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
+        if known is None:
             raise ValueError(
                 "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
                 "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
             )
-        if len(mask) != len(index):
-            raise ValueError(
-                f"{'y' if noise_mask is None else 'noise_mask'} has {len(mask)} entries for {len(index)} samples."
-            )
+        known = column_or_1d(plain(known))
+        if len(known) != len(index):
+            raise ValueError(f"{name} has {len(known)} entries for {len(index)} samples.")
+        mask = known.astype(bool) if name == "noise_mask" else known != self.classes_[self._given[index]]
         if mask.all() or not mask.any():
             warnings.warn(
                 "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as "
@@ -298,7 +297,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         else:
             X, y = validate_data(self, plain(X), plain(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
             samples = as_samples(X, y)
-            check_classification_targets(y)
+        check_classification_targets(samples.classes[samples.labels.numpy()])
         if len(samples) < 2:
             raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
         if len(samples.classes) < 2:

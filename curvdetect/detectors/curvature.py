@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -162,8 +162,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         return cls(net, **{"h": 1e-3, "n": 10, "power": 2, "every": 1, **params})
 
     def _signals(self, seed: int) -> Sequence[Signal]:
-        unknown = set(self.signals) - set(self._extras)
-        if unknown or isinstance(self.signals, str):
+        listed = isinstance(self.signals, Collection) and not isinstance(self.signals, str)
+        if not listed or not set(self.signals) <= set(self._extras):
             raise ValueError(
                 f"signals must be a sequence of {sorted(self._extras)}, got {self.signals!r}. The loss, the margin, "
                 "the learning time and the inconfidence are always recorded."

@@ -44,7 +44,7 @@ class _MeanOverEpochs:
         return self.mean.values()
 
     def quarters(self) -> NDArray[np.float64]:
-        """Return the mean within each quarter of the planned training, (4, n_samples); one row where they aren't kept."""
+        """Return the mean within each quarter of the planned training: (4, n_samples), or one row."""
         return self.mean.quarters()
 
 
@@ -153,7 +153,8 @@ class AveragedMargin:
     def update(self, batch: Batch) -> None:
         """Keep the probabilities of a batch until its epoch is over."""
         index = batch.index.to(self.total.device)
-        self._pending.append((index, batch.probabilities.detach().to(self.total)))
+        probabilities = batch.probabilities.detach()[:, : self.total.shape[1]]
+        self._pending.append((index, probabilities.to(self.total)))
         self.labels[index] = batch.y.to(self.labels.device)
 
     def end_epoch(self) -> None:
@@ -182,13 +183,14 @@ class OtherLabelVote:
 
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
+        self.n_classes = plan.n_classes
         self.candidate = plan.zeros(plan.n_samples, dtype=torch.int64) - 1
         self.weight = plan.zeros(plan.n_samples)
 
     def update(self, batch: Batch) -> None:
         """Cast the votes of a batch."""
         index = batch.index.to(self.weight.device)
-        weight, vote = batch.probabilities.detach().scatter(1, batch.y[:, None], -1).max(1)
+        weight, vote = batch.probabilities.detach()[:, : self.n_classes].scatter(1, batch.y[:, None], -1).max(1)
         weight, vote = weight.to(self.weight), vote.to(self.candidate)
         held = self.weight[index]
         after = torch.where(self.candidate[index] == vote, held + weight, held - weight)

@@ -7,6 +7,7 @@ out data, to print, and to touch anything that is the caller's.
 from __future__ import annotations
 
 import copy
+import dis
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -26,8 +27,9 @@ from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.isolation import isolated_rng
-from curvdetect.training.nets import memorizing_net, module_for
-from curvdetect.training.tracker import AimReached, Tracker
+from curvdetect.training.nets import module_for
+from curvdetect.training.recipe import memorizing_net
+from curvdetect.training.tracker import AimReached, StopAt, Tracker
 
 #: Scored epochs that ``every="auto"`` aims at.
 SCORED_EPOCHS = 24
@@ -104,7 +106,9 @@ def memorize(
         _check_output(net, resident, output)
         every = max(1, n_epochs // SCORED_EPOCHS) if every == "auto" else int(every)
         tracker = Tracker(resident, signals, plan, every=every, output=output, stop_at=stop_at, progress=progress)
-        net.callbacks_.insert(0, ("tracker", tracker))
+        # first, so that no callback's stop loses it an epoch; its own stop last, so that it loses them none
+        theirs = net.callbacks_
+        net.callbacks_ = [("tracker", tracker), *theirs, ("stop_at", StopAt(tracker))]
         net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index)
         try:
             stop_reason, interrupt = _train(net, resident if ours else samples, tracker)
@@ -113,7 +117,7 @@ def memorize(
                 train_accuracy = tracker.finish(net)
         finally:
             tracker.bar.close()
-            net.callbacks_ = [pair for pair in net.callbacks_ if pair[1] is not tracker]
+            net.callbacks_ = theirs
             net.iterator_train = loader
     if train_accuracy < MEMORIZED and interrupt is None and stop_at is None:
         warnings.warn(
@@ -139,6 +143,7 @@ def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, Key
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
         if _raised_by_callback(error):
             stop_reason = "early_stopping"
+            tracker.score_late(net)
         elif tracker.history:
             stop_reason, interrupt = "interrupted", error
         else:
@@ -148,9 +153,16 @@ def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, Key
 
 
 def _raised_by_callback(error: BaseException) -> bool:
-    """Say whether a callback raised ``error`` itself, rather than being interrupted from outside."""
-    frame, _ = list(traceback.walk_tb(error.__traceback__))[-1]
-    return frame.f_code.co_name == "on_epoch_end" and isinstance(frame.f_locals.get("self"), Callback)
+    """Say whether a callback raised ``error`` itself at the end of an epoch, rather than being interrupted there."""
+    code, at, within = None, 0, False
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        owner = frame.f_locals.get("self") if frame.f_code.co_name == "on_epoch_end" else None
+        within |= isinstance(owner, Callback) and not isinstance(owner, Tracker)
+    end = error.__traceback__
+    while end is not None:
+        code, at, end = end.tb_frame.f_code.co_code, end.tb_lasti, end.tb_next
+    # a signal arrives at any instruction; only a `raise` of its own is this one
+    return within and code is not None and dis.opname[code[at]] == "RAISE_VARARGS"
 
 
 def _own_net(net: Any, samples: Samples) -> NeuralNet:
@@ -163,7 +175,7 @@ def _own_net(net: Any, samples: Samples) -> NeuralNet:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             own = clone(net)
-        own.set_params(train_split=None, verbose=0, callbacks__print_log=None)
+        own.set_params(train_split=None, verbose=0)
         return own
     if isinstance(net, type) and issubclass(net, NeuralNet):
         raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")

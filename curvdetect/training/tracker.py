@@ -134,10 +134,10 @@ class Tracker(Callback):
                 f"the training loss became {loss} in epoch {self.epoch}. Lower the learning rate, or check that the "
                 "criterion fits what the net puts out (CrossEntropyLoss for logits)."
             )
-        done = self.stop_at is not None and accuracy >= self.stop_at
+        self.done = self.stop_at is not None and accuracy >= self.stop_at
         turn = (self.plan.n_epochs - self.epoch) % self.every == 0
         never = not any(record["scored"] for record in self.history)
-        scored = bool(self.signals["scoring"]) and (turn or (done and never))
+        scored = bool(self.signals["scoring"]) and (turn or (self.done and never))
         scoring = self.walk(net, "scoring") if scored else 0.0
         for stage in ("training", "scoring") if scored else ("training",):
             for signal in self.signals[stage]:
@@ -154,8 +154,13 @@ class Tracker(Callback):
             }
         )
         self.bar.set_postfix_str(f"epoch {self.epoch}/{self.plan.n_epochs}, accuracy {accuracy:.3f}")
-        if done:
-            raise AimReached
+
+    def score_late(self, net: Any) -> None:
+        """Score the last epoch after all, where training ended before any was."""
+        if self.signals["scoring"] and not any(record["scored"] for record in self.history):
+            self.history[-1] |= {"scored": True, "seconds_scoring": self.walk(net, "scoring")}
+            for signal in self.signals["scoring"]:
+                signal.end_epoch()
 
     def walk(self, net: Any, stage: Stage) -> float:
         """Show every sample once, in index order and evaluation mode; return the seconds taken."""
@@ -198,6 +203,24 @@ class Tracker(Callback):
             started = time.perf_counter()
             signal.update(batch)
             self.seconds[signal.name] += time.perf_counter() - started
+
+
+class StopAt(Callback):
+    """End the training where a tracker saw its aim reached.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Who watches.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Raise what the training loop ends with."""
+        if self.tracker.done:
+            raise AimReached
 
 
 class AimReached(Exception):  # noqa: N818 - it is no error

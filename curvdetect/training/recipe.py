@@ -1,0 +1,164 @@
+"""The recipe that takes a classifier to memorization, as a skorch net.
+
+SGD with momentum and a learning-rate schedule laid out over the number of epochs. It refuses to choose a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from curvdetect.data.loading import BatchLoader
+
+#: Epochs of the recipe where nothing else is said.
+EPOCHS = 30
+
+
+def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:
+    """Return a schedule that rises linearly over the first ``peak`` of the epochs and falls linearly to the end.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Length of the training.
+    peak : float, default=0.3
+        Share of the epochs at which the learning rate is highest.
+
+    Returns
+    -------
+    callable
+        From an epoch, counted from 0, to a factor of the learning rate.
+
+    Examples
+    --------
+    >>> from curvdetect import one_cycle
+    >>> schedule = one_cycle(10)
+    >>> [round(schedule(epoch), 2) for epoch in range(10)]
+    [0.33, 0.67, 1.0, 0.88, 0.75, 0.62, 0.5, 0.38, 0.25, 0.12]
+    """
+    return partial(_one_cycle_factor, n_epochs, max(1, round(peak * n_epochs)))
+
+
+def _one_cycle_factor(n_epochs: int, top: int, epoch: int) -> float:
+    return min((epoch + 1) / top, (n_epochs - epoch) / max(1, n_epochs - top + 1))
+
+
+def step_decay(n_epochs: int, milestones: Sequence[float] = (0.5, 5 / 6), gamma: float = 0.1) -> Callable[[int], float]:
+    """Return a schedule multiplied by ``gamma`` after each share of the epochs; by default the paper's for CIFAR.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Length of the training.
+    milestones : sequence of float, default=(1/2, 5/6)
+        Shares of the epochs; (0.4, 0.8) is the paper's for MNIST.
+    gamma : float, default=0.1
+        What each of them multiplies by.
+
+    Returns
+    -------
+    callable
+        From an epoch, counted from 0, to a factor of the learning rate.
+
+    Examples
+    --------
+    >>> from curvdetect import step_decay
+    >>> [round(step_decay(300)(epoch), 3) for epoch in (149, 150, 250)]
+    [1.0, 0.1, 0.01]
+    """
+    return partial(_step_factor, [round(share * n_epochs) for share in milestones], gamma)
+
+
+def _step_factor(milestones: Sequence[int], gamma: float, epoch: int) -> float:
+    return gamma ** sum(epoch >= milestone for milestone in milestones)
+
+
+def memorizing_net(
+    module: Any,
+    *,
+    lr: float = 0.1,
+    batch_size: int = 128,
+    momentum: float = 0.9,
+    weight_decay: float = 1e-4,
+    schedule: Callable[[int], Callable[[int], float]] = one_cycle,
+    max_epochs: int = EPOCHS,
+    augment: bool = False,
+    **options: Any,
+) -> NeuralNetClassifier:
+    """Return a skorch net with the recipe that takes a classifier to memorization.
+
+    Parameters
+    ----------
+    module : nn.Module class or instance
+        Puts out logits.
+    lr, momentum, weight_decay : float
+        Of SGD.
+    batch_size : int, default=128
+        Batches differ in size by one at most.
+    schedule : callable, default=one_cycle
+        From the number of epochs to a function from an epoch, counted from 0, to a factor of ``lr``. The default
+        rises over three tenths of the epochs and falls linearly to the end; `step_decay` is the paper's.
+    max_epochs : int
+        Length of the training, by which the schedule is laid out.
+    augment : bool, default=False
+        Crop and flip pictures at random. Scoring never sees it.
+    **options
+        Any other parameter of ``skorch.NeuralNetClassifier``.
+
+    Returns
+    -------
+    NeuralNetClassifier
+        Not initialized.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from curvdetect import memorizing_net
+    >>> memorizing_net(torch.nn.Linear(2, 2), lr=0.05).lr
+    0.05
+    """
+    defaults: dict[str, Any] = {
+        "criterion": nn.CrossEntropyLoss,
+        "optimizer": torch.optim.SGD,
+        "optimizer__momentum": momentum,
+        "optimizer__weight_decay": weight_decay,
+        "iterator_train": BatchLoader,
+        "train_split": None,
+        "verbose": 0,
+        "callbacks": [("schedule", Schedule(schedule))],
+    }
+    if options.get("iterator_train", BatchLoader) is BatchLoader:
+        defaults["iterator_train__augment"] = augment
+    elif augment:
+        raise ValueError(
+            "augment=True is done by the recipe's own loader: leave iterator_train out, or augment in yours."
+        )
+    return NeuralNetClassifier(module, lr=lr, batch_size=batch_size, max_epochs=max_epochs, **{**defaults, **options})
+
+
+class Schedule(Callback):
+    """A learning-rate schedule laid out over the net's own ``max_epochs``, so that one number changes both.
+
+    Parameters
+    ----------
+    factor : callable
+        From the number of epochs to a function from an epoch to a factor of the learning rate.
+    """
+
+    def __init__(self, factor: Callable[[int], Callable[[int], float]]) -> None:
+        self.factor = factor
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Lay the schedule out, now that the number of epochs is known."""
+        self.policy_ = LambdaLR(net.optimizer_, self.factor(net.max_epochs))
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Go on to the next epoch's learning rate."""
+        self.policy_.step()

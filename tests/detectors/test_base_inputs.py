@@ -1,0 +1,208 @@
+"""Whatever holds the samples and the labels, the same data gets the same scores."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+from torchvision.datasets import MNIST, FakeData
+from torchvision.transforms import ToTensor
+
+from curvdetect import CurvatureNoiseDetector, LossDetector
+from tests.cases import digits, quick_net, untouched_rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N = 60
+X, Y = digits(N)
+BYTES = (X * 16).astype(np.uint8) * 15
+
+
+def _fitted(X, y=None, **options):
+    return CurvatureNoiseDetector(**{"max_epochs": 2, "device": "cpu", "random_state": 0, **options}).fit(X, y)
+
+
+KINDS = {
+    "columns": (X, 64),
+    "columns_float64": (X.astype(np.float64), 64),
+    "columns_int": ((X * 16).astype(int), 64),
+    "columns_bytes": (BYTES, 64),
+    "columns_fortran": (np.asfortranarray(X), 64),
+    "list_of_lists": (X.tolist(), 64),
+    "frame": (pd.DataFrame(X).add_prefix("pixel"), 64),
+    "tensor": (torch.tensor(X), 64),
+    "tensor_with_gradient": (torch.tensor(X, requires_grad=True), 64),
+    "pictures": (X.reshape(N, 1, 8, 8), 1),
+    "pictures_gray": (X.reshape(N, 8, 8), 8),
+    "pictures_bytes": (BYTES.reshape(N, 1, 8, 8), 1),
+    "pictures_bytes_gray": (BYTES.reshape(N, 8, 8), 8),
+    "pictures_tensor": (torch.tensor(BYTES).reshape(N, 1, 8, 8), 1),
+}
+
+
+@pytest.mark.parametrize(("data", "n_features"), KINDS.values(), ids=KINDS)
+def test_fit_takes_arrays_and_finds_their_rows_again(data, n_features):
+    detector = _fitted(data, Y)
+    assert detector.n_features_in_ == n_features
+    assert detector.scores_.shape == (N,)
+    assert np.isfinite(detector.scores_).all()
+    backwards = data[::-1] if isinstance(data, list | np.ndarray) else None
+    if isinstance(data, pd.DataFrame):
+        assert list(detector.feature_names_in_) == list(data.columns)
+        backwards = data.iloc[::-1]
+    if isinstance(data, torch.Tensor):
+        backwards = data.flip(0)
+    assert np.array_equal(detector.score_samples(data), detector.scores_)
+    assert np.array_equal(detector.score_samples(backwards), detector.scores_[::-1])
+    assert np.array_equal(detector.predict(backwards), detector.labels_[::-1])
+
+
+SAME = {
+    "float64": (X.astype(np.float64), Y),
+    "list": (X.tolist(), Y.tolist()),
+    "tensor": (torch.tensor(X), torch.tensor(Y)),
+    "frame": (pd.DataFrame(X), pd.Series(Y)),
+    "frame_with_names": (pd.DataFrame(X).add_prefix("pixel"), pd.Series(Y, name="digit")),
+    "dataset": (TensorDataset(torch.tensor(X), torch.tensor(Y)), None),
+    "dataset_with_labels_beside": (TensorDataset(torch.tensor(X), torch.zeros(N)), Y),
+    "dataset_without_labels": (TensorDataset(torch.tensor(X)), torch.tensor(Y)),
+}
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return _fitted(X, Y).scores_
+
+
+@pytest.mark.parametrize(("data", "labels"), SAME.values(), ids=SAME)
+def test_same_data_gets_the_same_scores_whatever_holds_it(expected, data, labels):
+    assert np.array_equal(_fitted(data, labels).scores_, expected)
+
+
+def test_bytes_count_as_pixels_in_pictures_and_as_numbers_in_columns():
+    pictures = BYTES.reshape(N, 1, 8, 8)
+    scaled = _fitted(pictures.astype(np.float32) / 255, Y)
+    assert np.array_equal(_fitted(pictures, Y).scores_, scaled.scores_)
+    assert np.array_equal(_fitted(BYTES, Y).scores_, _fitted(BYTES.astype(np.float32), Y).scores_)
+
+
+def _fake(**options):
+    return FakeData(size=40, image_size=(3, 8, 8), num_classes=3, transform=ToTensor(), **options)
+
+
+def test_torchvision_dataset_carries_its_labels():
+    detector = _fitted(_fake())
+    labels = np.array([int(y) for _, y in _fake()])
+    assert detector.n_features_in_ == 3
+    assert np.array_equal(detector.ranking()["given"], labels[detector.ranking_])
+    assert np.array_equal(detector.score_samples(_fake()), detector.scores_)
+
+
+def test_torchvision_dataset_takes_labels_beside_it():
+    labels = np.array(["x", "y"] * 20)
+    detector = _fitted(_fake(), labels)
+    assert list(detector.classes_) == ["x", "y"]
+
+
+def test_rows_of_a_dataset_are_found_as_an_array():
+    detector = _fitted(_fake())
+    rows = np.stack([np.asarray(x) for x, _ in _fake()])
+    assert np.array_equal(detector.score_samples(rows[[7, 3]]), detector.scores_[[7, 3]])
+
+
+def _write_idx(folder, n):
+    """Write MNIST's four files with a few random pictures in them."""
+    pictures = np.random.default_rng(0).integers(0, 256, (n, 28, 28), dtype=np.uint8)
+    labels = (np.arange(n) % 10).astype(np.uint8)
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        header = np.array([2051, n, 28, 28], dtype=">i4").tobytes()
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + pictures.tobytes())
+        header = np.array([2049, n], dtype=">i4").tobytes()
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
+    return pictures, labels
+
+
+def test_mnist_from_its_files_scores_as_its_pixels_do(tmp_path):
+    pictures, labels = _write_idx(tmp_path / "MNIST" / "raw", 30)
+    dataset = _fitted(MNIST(tmp_path, transform=ToTensor()), max_epochs=1)
+    array = _fitted(pictures[:, None], labels, max_epochs=1)
+    assert list(dataset.classes_) == list(range(10))
+    assert np.array_equal(dataset.scores_, array.scores_)
+
+
+def test_random_transform_of_a_dataset_is_warned_of():
+    class Noisy(TensorDataset):
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            return x + torch.rand(()), y
+
+    with pytest.warns(UserWarning, match=r"X yields another input each time.*augment=True"):
+        LossDetector(quick_net(), max_epochs=1, device="cpu").fit(Noisy(torch.tensor(X), torch.tensor(Y)))
+
+
+NAMES = np.array(["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"])
+LABELS = {
+    "strings": NAMES[Y],
+    "objects": NAMES[Y].astype(object),
+    "ignore_index": np.where(Y == 0, -100, Y),
+    "negatives": Y - 5,
+    "whole_floats": Y.astype(float),
+    "bytes": Y.astype(np.uint8),
+    "gaps": Y * 1000,
+    "bools": Y % 2 == 0,
+    "list_of_strings": NAMES[Y].tolist(),
+    "categorical": pd.Series(NAMES[Y], dtype="category"),
+    "tensor": torch.tensor(Y),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("holder", ["array", "dataset"])
+def test_labels_of_any_kind_come_back_as_they_were(labels, holder):
+    data = X if holder == "array" else TensorDataset(torch.tensor(X))
+    given = np.asarray(labels)
+    net = quick_net(n_classes=len(np.unique(given)))
+    detector = LossDetector(net, device="cpu", random_state=0).fit(data, labels)
+    table = detector.ranking()
+    assert np.array_equal(detector.classes_, np.unique(given))
+    assert table["given"].tolist() == given[detector.ranking_].tolist()
+    assert np.isin(detector.suggested_labels_, given).all()
+    assert (detector.suggested_labels_ != given).all()
+    assert table["suggested"].tolist() == detector.suggested_labels_[detector.ranking_].tolist()
+
+
+@pytest.mark.parametrize("name", ["strings", "ignore_index", "negatives", "whole_floats", "gaps"])
+def test_names_of_labels_change_no_score(name):
+    # in the order of the names, -100 stands where 0 stood, and so on
+    detector = LossDetector(quick_net(), device="cpu", random_state=0)
+    assert np.array_equal(detector.fit(X, Y).scores_, detector.fit(X, LABELS[name]).scores_)
+
+
+@pytest.mark.parametrize("kind", ["columns", "frame", "tensor", "pictures_bytes", "list_of_lists"])
+def test_fit_leaves_the_callers_data_and_generators_alone(kind):
+    data, labels = KINDS[kind][0], Y.copy()
+    before = copy.deepcopy(data)
+    with untouched_rng():
+        detector = _fitted(data, labels, random_state=None)
+        detector.score_samples(data)
+    assert np.array_equal(np.asarray(data), np.asarray(before))
+    assert np.array_equal(labels, Y)
+
+
+def test_later_changes_of_the_callers_array_do_not_reach_the_detector():
+    data = X.copy()
+    detector = _fitted(data, Y)
+    data[:] = 0
+    assert np.array_equal(detector.score_samples(X[::-1]), detector.scores_[::-1])
+
+
+def test_fit_again_on_other_data_forgets_the_first():
+    detector = _fitted(pd.DataFrame(X).add_prefix("pixel"), Y)
+    detector.fit(TensorDataset(torch.tensor(X[:30, :9]), torch.tensor(Y[:30])))
+    assert detector.n_features_in_ == 9
+    assert not hasattr(detector, "feature_names_in_")
+    assert detector.scores_.shape == (30,)

@@ -1,0 +1,174 @@
+"""The curvature detector from data to ranking."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from curvdetect import CurvatureNoiseDetector, input_curvature
+from curvdetect.detectors.checks import derive_seed
+from curvdetect.metrics import auroc
+from tests.cases import digits_net, noisy_digits, quick_net
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ALWAYS = {"curvature", "loss", "margin", "learning_time", "inconfidence"}
+EXTRAS = ("input_gradient", "averaged_margin")
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2], ids="seed_{}".format)
+def run(request):
+    """A detector fitted on digits with one wrong label in ten, and the mask of the wrong ones."""
+    X, labels, mask, true = noisy_digits(600, seed=request.param)
+    detector = CurvatureNoiseDetector(digits_net(), q=60, signals=EXTRAS, device="cpu", random_state=request.param)
+    return detector.fit(X, labels), mask, true
+
+
+# about two points below the worst of five seeds, where chance is 0.5
+BOUNDS = {
+    "curvature": 0.94,
+    "loss": 0.98,
+    "margin": 0.97,
+    "learning_time": 0.94,
+    "inconfidence": 0.88,
+    "input_gradient": 0.97,
+    "averaged_margin": 0.98,
+}
+
+
+@pytest.mark.parametrize(("name", "bound"), BOUNDS.items(), ids=BOUNDS)
+def test_every_signal_ranks_wrong_labels_before_right_ones(run, name, bound):
+    detector, mask, _ = run
+    assert auroc(mask, detector.signal_scores_[name]) > bound
+
+
+def test_wrong_labels_are_memorized_flagged_and_set_right(run):
+    detector, mask, true = run
+    assert detector.train_accuracy_ > 0.98
+    assert mask[detector.predict() == 1].mean() > 0.6
+    assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.8
+
+
+def test_score_is_the_curvature(run):
+    detector, mask, true = run
+    assert set(detector.signal_scores_) == ALWAYS | set(EXTRAS)
+    assert np.array_equal(detector.scores_, detector.signal_scores_["curvature"])
+    assert detector.score(y=true) == auroc(mask, detector.scores_)
+
+
+def test_what_was_decided_is_kept(run):
+    detector, *_ = run
+    assert (detector.n_iter_, detector.stop_reason_, detector.device_) == (20, "max_epochs", "cpu")
+    assert all(record["scored"] for record in detector.history_)
+    assert set(detector.seconds_) == {*ALWAYS, *EXTRAS, "other_label", "training"}
+    assert not detector.interrupted_
+
+
+def _fit(size=100, **params):
+    X, labels, *_ = noisy_digits(size)
+    params = {"net": quick_net(), "device": "cpu", "random_state": 0, **params}
+    return CurvatureNoiseDetector(**params).fit(X, labels)
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"h": 0.1, "n": 3}, {"power": 2}], ids=["default", "step_and_probes", "squared"]
+)
+def test_scores_of_one_epoch_are_those_of_the_plain_function(params):
+    X, labels, *_ = noisy_digits(300)
+    detector = _fit(300, max_epochs=1, **params)
+    module, seed = detector.net_.module_, derive_seed(0)
+    expected = input_curvature(
+        module, torch.tensor(X), torch.tensor(labels), seed=seed, epoch=1, **{"h": 1e-2, "n": 1, **params}
+    )
+    np.testing.assert_allclose(detector.scores_, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_scores_are_the_mean_over_scored_epochs():
+    # a run of so many epochs on an even learning rate begins as a longer one does
+    first, both = (_fit(max_epochs=n, every=1, net=_steady_net()) for n in (1, 2))
+    second = _fit(max_epochs=2, every=2, net=_steady_net())
+    assert [record["scored"] for record in second.history_] == [False, True]
+    np.testing.assert_allclose(both.scores_, (first.scores_ + second.scores_) / 2)
+
+
+def _steady_net():
+    return quick_net(callbacks=None)
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_extra_signals_change_no_other(extra):
+    plain, more = _fit(), _fit(signals=[extra])
+    assert set(plain.signal_scores_) == ALWAYS
+    assert set(more.signal_scores_) == {*ALWAYS, extra}
+    for name, scores in plain.signal_scores_.items():
+        assert np.array_equal(scores, more.signal_scores_[name]), name
+
+
+CHANGES = {
+    "h": {"h": 0.1},
+    "n": {"n": 2},
+    "power": {"power": 2},
+    "every": {"every": 2},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_how_curvature_is_measured_changes_it_and_nothing_else(change):
+    plain, changed = _fit(), _fit(**change)
+    assert (plain.scores_ != changed.scores_).all()
+    for name in ALWAYS - {"curvature"}:
+        assert np.array_equal(plain.signal_scores_[name], changed.signal_scores_[name]), name
+
+
+def test_seed_decides_everything():
+    first, again, other = (_fit(random_state=seed) for seed in (0, 0, 1))
+    assert np.array_equal(first.scores_, again.scores_)
+    assert (first.scores_ != other.scores_).mean() > 0.9
+
+
+def test_stop_at_ends_the_training_early():
+    detector = _fit(net=digits_net(), stop_at=0.6)
+    assert detector.stop_reason_ == "stop_at"
+    assert detector.n_iter_ < 20
+    assert detector.history_[-1]["train_accuracy"] >= 0.6
+    assert np.isfinite(detector.scores_).all()
+
+
+def test_fit_runs_where_it_is_told_to(device):
+    detector = _fit(device=str(device))
+    assert detector.device_ == str(device)
+    assert np.isfinite(detector.scores_).all()
+    host = _fit(device="cpu")
+    assert np.corrcoef(detector.scores_, host.scores_)[0, 1] > 0.9
+
+
+def test_progress_is_silent_unless_asked_for(capsys):
+    _fit(max_epochs=1)
+    assert capsys.readouterr() == ("", "")
+    _fit(max_epochs=1, verbose=1)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "memorizing" in err
+
+
+def test_wrong_labels_of_pictures_are_found_by_the_default_network():
+    X, labels, mask, _ = noisy_digits(200)
+    detector = CurvatureNoiseDetector(max_epochs=12, signals=EXTRAS, device="cpu", random_state=0)
+    detector.fit(X.reshape(-1, 1, 8, 8), labels)
+    assert auroc(mask, detector.scores_) > 0.8
+    assert auroc(mask, detector.signal_scores_["loss"]) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_pictures_are_memorized_and_their_wrong_labels_ranked_first(seed):
+    X, labels, mask, true = noisy_digits(1000, seed=seed)
+    detector = CurvatureNoiseDetector(signals=("input_gradient",), device="cpu", random_state=seed)
+    detector.fit(X.reshape(-1, 1, 8, 8), labels)
+    found = {name: auroc(mask, scores) for name, scores in detector.signal_scores_.items()}
+    assert detector.train_accuracy_ == 1
+    assert found["curvature"] > 0.97
+    assert found["input_gradient"] > 0.98
+    assert found["loss"] > 0.99
+    assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.95

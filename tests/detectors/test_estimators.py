@@ -1,0 +1,155 @@
+"""Every detector as scikit-learn sees it: parameters, tags, copies, and the library's own checks."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import curvdetect
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector
+from curvdetect.detectors.base import BaseNoiseDetector
+from tests.cases import noisy_digits, quick_net
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+EXPORTED = [getattr(curvdetect, name) for name in curvdetect.__all__]
+CLASSES = [c for c in EXPORTED if isinstance(c, type) and issubclass(c, BaseNoiseDetector)]
+DETECTORS = [c for c in CLASSES if not inspect.isabstract(c)]
+EXPECTED_TO_FAIL = {"check_fit_idempotent": "scores rows that were not fitted, of which there is no training score"}
+
+each = pytest.mark.parametrize("detector", DETECTORS, ids=lambda c: c.__name__)
+
+
+@parametrize_with_checks(
+    # with a seed, checks that ask for determinism run too
+    [*(detector() for detector in DETECTORS), LossDetector(max_epochs=2, random_state=0)],
+    expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL,
+)
+def test_sklearn_check(estimator, check):
+    check(estimator)
+
+
+def _parameters(detector):
+    return list(inspect.signature(detector).parameters)
+
+
+@each
+def test_constructor_only_assigns(detector):
+    given = {name: object() for name in _parameters(detector)}
+    estimator = detector(**given)
+    assert vars(estimator).keys() == given.keys()
+    assert all(getattr(estimator, name) is value for name, value in given.items())
+
+
+@each
+def test_only_net_is_positional(detector):
+    kinds = {name: p.kind for name, p in inspect.signature(detector).parameters.items()}
+    assert [name for name, kind in kinds.items() if kind is not inspect.Parameter.KEYWORD_ONLY] == ["net"]
+
+
+@each
+def test_params_make_the_round_trip(detector):
+    estimator = detector(max_epochs=3, q=5, random_state=1)
+    assert list(estimator.get_params()) == sorted(_parameters(detector))
+    again = detector().set_params(**estimator.get_params())
+    assert again.get_params() == estimator.get_params()
+
+
+@each
+def test_clone_copies_parameters_and_forgets_the_fit(detector, fitted):
+    original = fitted(detector)
+    copy = clone(original)
+    assert not hasattr(copy, "scores_")
+    assert copy.net is not original.net
+    plain = [name for name in _parameters(detector) if name != "net"]
+    assert [getattr(copy, name) for name in plain] == [getattr(original, name) for name in plain]
+
+
+@each
+def test_nested_parameters_of_the_net_can_be_set(detector):
+    net = quick_net()
+    estimator = detector(net).set_params(net__lr=0.25, net__max_epochs=7)
+    assert (estimator.net.lr, estimator.net.max_epochs) == (0.25, 7)
+
+
+@each
+def test_repr_names_what_differs_from_the_default(detector):
+    assert repr(detector()) == f"{detector.__name__}()"
+    assert repr(detector(q=3)) == f"{detector.__name__}(q=3)"
+
+
+@each
+def test_tags_say_what_is_taken(detector):
+    tags = get_tags(detector())
+    assert tags.target_tags.required
+    assert tags.input_tags.three_d_array
+    assert not tags.input_tags.sparse
+    assert not tags.input_tags.allow_nan
+    assert tags.estimator_type is None
+    assert tags.non_deterministic
+    assert not get_tags(detector(random_state=0)).non_deterministic
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Fit each class once."""
+    X, labels, _, _ = noisy_digits(80)
+    made = {}
+
+    def fit(detector):
+        if detector not in made:
+            options = {"cv": 2} if detector is ConfidentLearningDetector else {}
+            made[detector] = detector(quick_net(), device="cpu", random_state=0, **options).fit(X, labels)
+        return made[detector]
+
+    return fit
+
+
+FITTED = ["scores_", "decision_scores_", "ranking_", "labels_", "threshold_", "offset_", "suggested_labels_"]
+FITTED += ["signal_scores_", "classes_", "n_features_in_", "device_", "interrupted_"]
+
+
+@each
+def test_every_detector_sets_the_common_attributes(detector, fitted):
+    estimator = fitted(detector)
+    assert [name for name in FITTED if not hasattr(estimator, name)] == []
+    assert estimator.scores_.shape == (80,)
+    assert estimator.scores_.dtype == np.float64
+    assert estimator.labels_.sum() == 8
+    assert all(values.shape == (80,) for values in estimator.signal_scores_.values())
+
+
+@each
+def test_pickle_of_a_fitted_detector_answers_alike(detector, fitted):
+    estimator, (X, *_) = fitted(detector), noisy_digits(80)
+    again = pickle.loads(pickle.dumps(estimator))
+    assert np.array_equal(again.score_samples(X[::-1]), estimator.scores_[::-1])
+    assert np.array_equal(again.predict(), estimator.predict())
+    assert again.ranking().equals(estimator.ranking())
+
+
+PAPER = {
+    "as_printed": ({}, {"h": 1e-3, "n": 10, "power": 2, "every": 1}),
+    "override": ({"n": 2, "q": 7}, {"h": 1e-3, "n": 2, "power": 2, "every": 1, "q": 7}),
+    "net": ({"net": "resnet-mnist"}, {"net": "resnet-mnist", "n": 10}),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), PAPER.values(), ids=PAPER)
+def test_paper_sets_what_equation_6_says_and_can_be_overridden(given, expected):
+    params = CurvatureNoiseDetector.paper(**given).get_params()
+    defaults = CurvatureNoiseDetector().get_params()
+    assert params == {**defaults, **expected, "h": 1e-3, "power": 2, "every": 1}
+
+
+def test_paper_of_a_subclass_is_of_the_subclass():
+    class Mine(CurvatureNoiseDetector):
+        pass
+
+    assert type(Mine.paper("resnet-mnist")) is Mine

@@ -1,0 +1,260 @@
+"""What may be passed as a net, how a training ends, and that nothing of the caller's is touched."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNet, NeuralNetClassifier
+from skorch.callbacks import Callback
+from torch import nn
+
+from curvdetect.data.loading import BatchLoader
+from curvdetect.data.sources import as_samples
+from curvdetect.signals.curvature import Curvature
+from curvdetect.signals.dynamics import Inconfidence, Loss
+from curvdetect.training.memorize import memorize
+from curvdetect.training.nets import MLP, ResNet
+from tests.cases import digits, quick_net, untouched_rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+train = partial(memorize, device=torch.device("cpu"), seed=0)
+
+
+class Small(nn.Sequential):
+    def __init__(self, last=None):
+        super().__init__(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10), *([] if last is None else [last]))
+
+
+class Demanding(nn.Linear):
+    def __init__(self, n_classes):
+        super().__init__(64, n_classes)
+
+
+def _samples(n=100, shape=(64,), labels=None):
+    X, y = digits(n)
+    return as_samples(X.reshape(n, *shape), y if labels is None else labels)
+
+
+def _curvature():
+    return Curvature(h=1e-2, n=1, power=1, seed=3)
+
+
+ACCEPTED = {
+    "none_for_columns": (lambda: None, (64,), MLP),
+    "none_for_pictures": (lambda: None, (1, 8, 8), ResNet),
+    "none_for_gray_pictures": (lambda: None, (8, 8), ResNet),
+    "name": (lambda: "resnet-mnist", (1, 8, 8), ResNet),
+    "recipe": (quick_net, (64,), MLP),
+    "skorch_classifier": (lambda: NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss), (64,), Small),
+    "skorch_base_class": (lambda: NeuralNet(Small, nn.CrossEntropyLoss), (64,), Small),
+    "probabilities": (lambda: NeuralNetClassifier(Small, module__last=nn.Softmax(1)), (64,), Small),
+    "log_probabilities": (lambda: NeuralNet(Small, nn.NLLLoss, module__last=nn.LogSoftmax(1)), (64,), Small),
+    "module_class": (lambda: Small, (64,), Small),
+    "module": (Small, (64,), Small),
+    "more_outputs_than_classes": (lambda: nn.Linear(64, 20), (64,), nn.Linear),
+    "no_callbacks": (lambda: quick_net(callbacks=None), (64,), MLP),
+    "callbacks_disabled": (lambda: quick_net(callbacks="disable"), (64,), MLP),
+    "held_out_data": (
+        lambda: NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, verbose=1),
+        (64,),
+        Small,
+    ),
+}
+
+
+@pytest.mark.parametrize(("net", "shape", "module"), ACCEPTED.values(), ids=ACCEPTED)
+def test_net_may_be(capsys, net, shape, module):
+    loss, curvature = Loss(), _curvature()
+    run = train(net(), _samples(100, shape), [loss, curvature], max_epochs=2)
+    assert isinstance(run.net.module_, module)
+    assert len(run.history) == 2
+    assert run.stop_reason == "max_epochs"
+    assert np.isfinite(loss.scores()).all()
+    assert (curvature.scores() > 0).all()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["probabilities", "log_probabilities", "skorch_base_class"])
+def test_every_kind_of_output_trains_and_scores_alike(name):
+    torch.manual_seed(0)
+    body = Small()
+    logits = NeuralNetClassifier(body, criterion=nn.CrossEntropyLoss, max_epochs=3)
+    others = {
+        "probabilities": NeuralNetClassifier(nn.Sequential(body, nn.Softmax(1)), max_epochs=3),
+        "log_probabilities": NeuralNet(nn.Sequential(body, nn.LogSoftmax(1)), nn.NLLLoss, max_epochs=3),
+        "skorch_base_class": NeuralNet(body, nn.CrossEntropyLoss, max_epochs=3),
+    }
+    scores = []
+    for net in (logits, others[name]):
+        signals = Loss(), _curvature(), Inconfidence()
+        train(net, _samples(), signals)
+        scores.append([s.scores() for s in signals])
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-3, atol=1e-4)
+
+
+REFUSED = {
+    "skorch_class": (
+        NeuralNetClassifier,
+        TypeError,
+        r"class NeuralNetClassifier. Pass an instance: net=NeuralNetCl",
+    ),
+    "logits_for_nll": (
+        lambda: NeuralNetClassifier(Small),
+        ValueError,
+        "NLLLoss.*criterion=torch.nn.CrossEntropyLoss",
+    ),
+    "base_logits_for_nll": (
+        lambda: NeuralNet(Small, nn.NLLLoss),
+        ValueError,
+        "log-probabilities.*CrossEntropyLoss",
+    ),
+    "probabilities_for_base_nll": (
+        lambda: NeuralNet(Small, nn.NLLLoss, module__last=nn.Softmax(1)),
+        ValueError,
+        "wants log-probabilities",
+    ),
+    "too_few_outputs": (
+        lambda: nn.Linear(64, 9),
+        ValueError,
+        "net puts out 9 logits, but y holds 10 classes",
+    ),
+    "one_output": (lambda: nn.Linear(64, 1), ValueError, "net puts out 1 logits"),
+    "pixelwise_output": (
+        lambda: nn.Sequential(nn.Linear(64, 64), nn.Unflatten(1, (8, 8))),
+        ValueError,
+        r"net puts out a tensor of shape \(2, 8, 8\)",
+    ),
+    "class_with_arguments": (
+        Demanding,
+        TypeError,
+        r"net=Demanding can't be made without arguments.*n_classes",
+    ),
+    "unknown_name": ("resnet", ValueError, "net='resnet' is not known"),
+    "named_for_columns": ("resnet-mnist", ValueError, "no default network"),
+    "number": (3, TypeError, "net must be None, a name, a skorch NeuralNet, .* got int"),
+    "other_class": (dict, TypeError, "net must be None, .* got type"),
+}
+
+
+@pytest.mark.parametrize(("net", "error", "message"), REFUSED.values(), ids=REFUSED)
+def test_net_may_not_be(net, error, message):
+    made = net if isinstance(net, type) or not callable(net) else net()
+    with pytest.raises(error, match=message):
+        train(made, _samples(), [Loss()], max_epochs=1)
+
+
+def test_error_of_a_net_that_does_not_fit_the_data_says_what_it_met():
+    with pytest.raises(RuntimeError) as caught:
+        train(nn.Linear(63, 10), _samples(), [])
+    assert "samples of shape (64,) from X" in caught.value.__notes__[0]
+
+
+class Counting(Callback):
+    def __init__(self, count=0):
+        self.count = count
+
+    def on_batch_end(self, net, **kwargs):
+        self.count += 1
+
+
+UNTOUCHED = {
+    "module": Small,
+    "module_in_evaluation_mode": lambda: Small().eval(),
+    "skorch_net": lambda: NeuralNetClassifier(Small(), criterion=nn.CrossEntropyLoss),
+    "recipe": lambda: quick_net(verbose=3, max_epochs=9),
+}
+
+
+@pytest.mark.parametrize("make", UNTOUCHED.values(), ids=UNTOUCHED)
+def test_callers_net_stays_as_it_was(make):
+    net = make()
+    module = net if isinstance(net, nn.Module) else net.module
+    weights, mode = copy.deepcopy(module.state_dict()), module.training
+    run = train(net, _samples(), [Loss()], max_epochs=2)
+    assert module is not run.net.module_
+    assert all(torch.equal(weights[key], value) for key, value in module.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in module.parameters())
+    assert module.training is mode
+
+
+def test_callers_skorch_net_keeps_its_parameters():
+    net = NeuralNetClassifier(
+        Small, criterion=nn.CrossEntropyLoss, callbacks=[("mine", Counting())], verbose=1, device="cpu"
+    )
+    before = dict(vars(net))
+    run = train(net, _samples(), [Loss()], max_epochs=2)
+    assert vars(net).keys() == before.keys()
+    assert [name for name, value in vars(net).items() if value is not before[name]] == []
+    assert not net.initialized_
+    assert net.callbacks[0][1].count == 0
+    assert dict(run.net.callbacks_)["mine"].count > 0
+
+
+def test_initialized_net_keeps_its_weights_and_lends_none():
+    net = NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, verbose=0).initialize()
+    before = copy.deepcopy(net.module_.state_dict())
+    run = train(net, _samples(), [Loss()], max_epochs=2)
+    assert all(torch.equal(before[key], value) for key, value in net.module_.state_dict().items())
+    assert run.net.module_ is not net.module_
+
+
+def test_all_samples_train_though_the_net_would_hold_some_out():
+    net = NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, max_epochs=1)
+    loss = Loss()
+    run = train(net, _samples(), [loss])
+    assert np.isfinite(loss.scores()).all()
+    assert "valid_loss" not in run.net.history[-1]
+
+
+def test_samples_are_trained_on_under_codes_whatever_the_labels_are():
+    loss, strings = Loss(), Loss()
+    net = quick_net()
+    train(net, _samples(), [loss])
+    train(net, _samples(labels=np.array(list("abcdefghij"))[digits(100)[1]]), [strings])
+    assert np.array_equal(loss.scores(), strings.scores())
+
+
+@pytest.mark.parametrize("net", [None, Small, quick_net()], ids=["none", "class", "net"])
+def test_seed_decides_everything(net):
+    scores = {}
+    for key, seed in {"first": 0, "again": 0, "other": 1}.items():
+        torch.rand(7)
+        signals = Loss(), _curvature()
+        train(net, _samples(), signals, max_epochs=2, seed=seed)
+        scores[key] = np.stack([s.scores() for s in signals])
+    assert np.array_equal(scores["first"], scores["again"])
+    assert (scores["first"] != scores["other"]).mean() > 0.9
+
+
+def test_global_generators_stay_as_they_were():
+    net = quick_net()
+    with untouched_rng():
+        train(net, _samples(), [Loss(), _curvature()])
+
+
+def test_net_trains_where_it_is_told_to(device):
+    net, loss, curvature = quick_net(), Loss(), _curvature()
+    run = memorize(net, _samples(), [loss, curvature], device=device, seed=0)
+    assert {p.device.type for p in run.net.module_.parameters()} == {device.type}
+    assert {p.device.type for p in net.module.parameters()} == {"cpu"}
+    assert np.isfinite([loss.scores(), curvature.scores()]).all()
+
+
+def test_trained_net_pickles_and_is_free_of_the_tracker():
+    X, _ = digits(100)
+    run = train(quick_net(), _samples(), [Loss(), _curvature()])
+    assert run.net.iterator_train is BatchLoader
+    assert "tracker" not in dict(run.net.callbacks_)
+    again = pickle.loads(pickle.dumps(run.net))
+    assert np.array_equal(again.predict_proba(X), run.net.predict_proba(X))
+
+
+def test_train_accuracy_is_that_of_the_finished_net():
+    samples = _samples()
+    run = train(quick_net(), samples, [])
+    assert run.train_accuracy == np.mean(run.net.predict(samples.inputs) == samples.labels.numpy())

@@ -1,0 +1,256 @@
+"""How a training ends: as planned, early, interrupted or in an error."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback, EarlyStopping
+from torch import nn
+
+from curvdetect import memorizing_net
+from curvdetect.data.sources import as_samples
+from curvdetect.signals.curvature import Curvature
+from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
+from curvdetect.training.memorize import MEMORIZED, memorize
+from curvdetect.training.nets import MLP
+from curvdetect.training.recipe import Schedule, one_cycle
+from tests.cases import digits, quick_net
+
+quietly = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+train = partial(memorize, device=torch.device("cpu"), seed=0)
+
+
+def _samples(n=100):
+    return as_samples(*digits(n))
+
+
+def _signals():
+    curvature = Curvature(h=1e-2, n=1, power=1, seed=3)
+    return [curvature, Loss(), Margin(), LearningTime(), InputGradient(), AveragedMargin()]
+
+
+def _eager_net(**options):
+    """A net that has learned the digits well within 40 epochs."""
+    return quick_net(width=64, **{"batch_size": 16, "max_epochs": 40, **options})
+
+
+class At(Callback):
+    """Raise an exception in an epoch, at one of skorch's hooks."""
+
+    def __init__(self, hook, epoch, error=KeyboardInterrupt, count=0):
+        self.hook, self.epoch, self.error, self.count = hook, epoch, error, count
+
+    def _raise(self, net, hook):
+        if hook == self.hook and len(net.history) == self.epoch:
+            self.count += 1
+            if self.count == (2 if "batch" in hook else 1):
+                raise self.error
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._raise(net, "on_epoch_begin")
+
+    def on_batch_begin(self, net, **kwargs):
+        self._raise(net, "on_batch_begin")
+
+    def on_grad_computed(self, net, **kwargs):
+        self._raise(net, "on_grad_computed")
+
+    def on_batch_end(self, net, **kwargs):
+        self._raise(net, "on_batch_end")
+
+    def on_epoch_end(self, net, **kwargs):
+        self._raise(net, "on_epoch_end")
+
+
+class InterruptedSignal(Loss):
+    """Stands for Ctrl-C in the scoring pass of an epoch."""
+
+    name = "interrupted"
+    stage = "scoring"
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def update(self, batch):
+        super().update(batch)
+        if batch.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+class InterruptedNet(nn.Module):
+    """Stands for Ctrl-C in a forward pass, at the call of some number."""
+
+    def __init__(self, at):
+        super().__init__()
+        torch.manual_seed(1)
+        self.body, self.at, self.calls = nn.Linear(64, 10), at, 0
+
+    def forward(self, x):
+        self.calls += self.training
+        if self.training and self.calls == self.at:
+            raise KeyboardInterrupt
+        return self.body(x)
+
+
+def _net(*callbacks, module=None, **options):
+    """Return a net of 8 planned epochs, two batches each, whose schedule is kept beside the callbacks."""
+    torch.manual_seed(0)
+    module = module or MLP(64, 10, 32)
+    every = [("schedule", Schedule(one_cycle)), *callbacks]
+    return memorizing_net(module, **{"max_epochs": 8, "batch_size": 50, "callbacks": every, **options})
+
+
+@quietly
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end"])
+def test_interrupt_keeps_the_completed_epochs(hook):
+    signals, expected = _signals(), _signals()
+    run = train(_net(("stop", At(hook, 3))), _samples(), signals)
+    assert isinstance(run.interrupt, KeyboardInterrupt)
+    assert run.stop_reason == "interrupted"
+    assert [record["epoch"] for record in run.history] == [1, 2]
+    assert run.train_accuracy == run.history[-1]["train_accuracy"]
+    # the same training, ended by a callback after the second epoch
+    plain = train(_net(("stop", At("on_epoch_end", 2))), _samples(), expected)
+    assert len(plain.history) == 2
+    for kept, twin in zip(signals, expected, strict=True):
+        assert np.array_equal(kept.scores(), twin.scores()), kept.name
+
+
+@quietly
+def test_interrupt_in_a_scoring_pass_drops_the_epoch_from_every_signal():
+    signals, expected = _signals(), _signals()
+    run = train(_net(), _samples(), [*signals, InterruptedSignal(3)])
+    train(_net(("stop", At("on_epoch_end", 2))), _samples(), expected)
+    assert run.stop_reason == "interrupted"
+    assert len(run.history) == 2
+    for kept, twin in zip(signals, expected, strict=True):
+        assert np.array_equal(kept.scores(), twin.scores()), kept.name
+    assert all(p.requires_grad for p in run.net.module_.parameters())
+
+
+@quietly
+def test_interrupt_in_a_forward_pass_keeps_the_completed_epochs():
+    loss = Loss()
+    run = train(_net(module=InterruptedNet(6)), _samples(), [loss])
+    assert isinstance(run.interrupt, KeyboardInterrupt)
+    assert len(run.history) == 2
+    assert np.isfinite(loss.scores()).all()
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_batch_end"])
+def test_interrupt_in_the_first_epoch_has_nothing_to_keep(hook):
+    with pytest.raises(KeyboardInterrupt):
+        train(_net(("stop", At(hook, 1))), _samples(), [Loss()])
+
+
+def test_interrupt_does_not_complain_about_memorization(recwarn):
+    train(_net(("stop", At("on_batch_end", 3))), _samples(), [Loss()])
+    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
+
+
+@quietly
+@pytest.mark.parametrize("place", [0, 1], ids=["before_the_schedule", "after_the_schedule"])
+def test_early_stopping_ends_the_training_without_losing_an_epoch(place):
+    callbacks = [("schedule", Schedule(one_cycle))]
+    stopping = EarlyStopping(monitor="train_loss", patience=1, threshold=0.5, sink=lambda _: None)
+    callbacks.insert(place, ("stopping", stopping))
+    signals = _signals()
+    run = train(_net(callbacks=callbacks), _samples(), signals, every=1)
+    assert run.interrupt is None
+    assert run.stop_reason == "early_stopping"
+    assert 1 < len(run.history) == len(run.net.history) < 8
+    assert signals[1].mean.count.sum(0).eq(len(run.history)).all()
+    assert signals[0].mean.count.sum(0).eq(len(run.history)).all()
+
+
+class Signalled(Callback):
+    """Ctrl-C that arrives while a callback closes the second epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+@quietly
+def test_interrupt_that_arrives_in_a_callback_is_not_taken_for_early_stopping():
+    run = train(_net(("signalled", Signalled())), _samples(), [Loss()])
+    assert run.stop_reason == "interrupted"
+    assert isinstance(run.interrupt, KeyboardInterrupt)
+
+
+@quietly
+def test_early_stopping_before_the_first_scored_epoch_still_scores():
+    signals = _signals()
+    train(_net(("stop", At("on_epoch_end", 2))), _samples(), signals, every=5)
+    assert np.isfinite(signals[0].scores()).all()
+
+
+@quietly
+def test_other_errors_of_a_callback_pass_through():
+    with pytest.raises(ZeroDivisionError):
+        train(_net(("stop", At("on_epoch_end", 2, ZeroDivisionError))), _samples(), [Loss()])
+
+
+def test_stop_at_ends_with_the_first_epoch_that_reaches_it():
+    run = train(_eager_net(), _samples(), _signals(), stop_at=0.8, every=1)
+    assert run.stop_reason == "stop_at"
+    accuracies = [record["train_accuracy"] for record in run.history]
+    assert accuracies[-1] >= 0.8 > max(accuracies[:-1])
+    assert all(record["scored"] for record in run.history)
+
+
+def test_stop_at_scores_its_last_epoch_where_none_was_scored_before():
+    signals = _signals()
+    run = train(_eager_net(), _samples(), signals, stop_at=0.8, every=40)
+    assert [record["scored"] for record in run.history] == [False] * (len(run.history) - 1) + [True]
+    assert np.isfinite(signals[0].scores()).all()
+
+
+@quietly
+def test_stop_at_changes_nothing_before_it_is_reached():
+    signals, expected, net = _signals(), _signals(), _eager_net()
+    run = train(net, _samples(), signals, stop_at=0.8, every=1)
+    ended = net.set_params(callbacks=[*net.callbacks, ("stop", At("on_epoch_end", len(run.history)))])
+    train(ended, _samples(), expected, every=1)
+    for kept, twin in zip(signals, expected, strict=True):
+        assert np.array_equal(kept.scores(), twin.scores()), kept.name
+
+
+def test_stop_at_that_is_not_reached_runs_to_the_end_in_silence(recwarn):
+    run = train(quick_net(), _samples(), [Loss()], stop_at=1.0)
+    assert run.stop_reason == "max_epochs"
+    assert len(run.history) == 4
+    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
+
+
+NOT_FINITE = {
+    "training": (Loss, r"the training loss became (nan|inf) in epoch 2.*learning rate"),
+    "scoring": (lambda: _signals()[0], r"the net puts out NaN or infinity after epoch 1.*learning rate"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), NOT_FINITE.values(), ids=NOT_FINITE)
+def test_training_that_is_not_finite_is_an_error_that_names_the_epoch(make, message):
+    # one step is enough to send the weights so far that their products overflow
+    with pytest.raises(FloatingPointError, match=message):
+        train(quick_net(lr=1e30, batch_size=100), _samples(), [make()])
+
+
+def test_net_that_did_not_memorize_is_named_with_its_accuracy():
+    with pytest.warns(
+        ConvergenceWarning, match=r"training accuracy 0\.\d{4} after 1 epochs.*raise max_epochs"
+    ) as caught:
+        run = train(quick_net(), _samples(), [Loss()], max_epochs=1)
+    assert run.train_accuracy < MEMORIZED
+    assert f"{run.train_accuracy:.4f}" in str(caught[0].message)
+
+
+def test_net_that_memorized_is_not_complained_about(recwarn):
+    run = train(_eager_net(), _samples(), [Loss()])
+    assert run.train_accuracy >= MEMORIZED
+    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]

@@ -1,0 +1,249 @@
+"""Networks, schedules and the recipe."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skorch.callbacks import Callback
+from torch import nn
+
+from curvdetect.data.loading import BatchLoader
+from curvdetect.data.sources import as_samples
+from curvdetect.training.memorize import memorize
+from curvdetect.training.nets import (
+    MLP,
+    NAMED,
+    ResNet,
+    Standardize,
+    compact_resnet,
+    module_for,
+    resnet18_cifar,
+    resnet_mnist,
+)
+from curvdetect.training.recipe import EPOCHS, memorizing_net, one_cycle, step_decay
+from tests.cases import digits
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SHAPES = {
+    "gray_8": (1, 8, 8),
+    "gray_28": (1, 28, 28),
+    "gray_28_without_channel": (28, 28),
+    "colour_8": (3, 8, 8),
+    "colour_32": (3, 32, 32),
+    "five_channels_8": (5, 8, 8),
+    "five_channels_28": (5, 28, 28),
+    "oblong": (3, 8, 13),
+    "large": (1, 64, 64),
+}
+
+
+def _samples(shape, n_classes=7):
+    pictures = np.random.default_rng(0).random((3 * n_classes, *shape))
+    return as_samples(pictures, np.arange(3 * n_classes) % n_classes)
+
+
+@pytest.mark.parametrize("name", [None, *NAMED])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_module_for_pictures_puts_out_one_logit_a_class(name, shape):
+    module = module_for(name, _samples(shape)).eval()
+    with torch.no_grad():
+        logits = module(torch.rand(2, *shape))
+    assert logits.shape == (2, 7)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("n_features", [1, 5, 64])
+def test_module_for_columns_is_an_mlp(n_features):
+    module = module_for(None, _samples((n_features,)))
+    assert isinstance(module, MLP)
+    assert module(torch.rand(4, n_features)).shape == (4, 7)
+
+
+def test_module_for_starts_afresh_each_time():
+    samples = _samples((4,))
+    first, second = module_for(None, samples)[2], module_for(None, samples)[2]
+    assert not torch.equal(first.weight, second.weight)
+
+
+def test_module_for_columns_makes_up_for_their_scales():
+    samples = _samples((3,))
+    scale, shift = torch.tensor([1e3, 1e3, 1e3]), torch.tensor([0.0, -5.0, 1e4])
+    moved = as_samples((samples.inputs * scale + shift).numpy(), samples.labels.numpy())
+    first, second = module_for(None, samples)[1], module_for(None, moved)[1]
+    assert torch.allclose(first(samples.inputs), second(moved.inputs), atol=1e-3)
+
+
+def test_standardize_keeps_columns_that_hardly_vary_small():
+    spread = torch.tensor([10.0, 1.0, 1e-3, 0.0])
+    rows = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * spread + 3
+    deviations = Standardize(rows)(rows).std(0)
+    assert deviations[:2] == pytest.approx(np.sqrt([1 / (1 + 1e-3), 1 / 1.1]), rel=0.05)
+    assert deviations[2] < 0.01
+    assert deviations[3] == 0
+
+
+def test_standardize_of_constant_rows_only_centres_them():
+    assert torch.equal(Standardize(torch.full((5, 2), 7.0))(torch.full((1, 2), 8.0)), torch.ones(1, 2))
+
+
+def test_mlp_takes_columns_as_they_are_where_it_is_shown_no_rows():
+    module, x = MLP(3, 2), torch.rand(4, 3)
+    assert torch.equal(module[1](module[0](x)), x)
+
+
+def test_resnet_reads_gray_pictures_with_and_without_a_channel_alike():
+    module, x = ResNet(4, 1).eval(), torch.rand(3, 8, 8)
+    assert torch.equal(module(x), module(x[:, None]))
+
+
+NETWORKS = {
+    # 11.17 million weights is the published size of ResNet18 with a 3x3 stem and ten classes
+    "resnet18_cifar": (lambda: resnet18_cifar(10), 18, 512, 11_173_962),
+    "resnet_mnist": (lambda: resnet_mnist(10), 20, 64, None),
+    "compact": (lambda: compact_resnet(10, 3, 32, 25_000), 8, 64, None),
+    "compact_for_much_data": (lambda: compact_resnet(10, 3, 32, 25_001), 8, 128, None),
+    "compact_for_large_pictures": (lambda: compact_resnet(10, 3, 64, 1000), 10, 128, None),
+}
+
+
+@pytest.mark.parametrize(("make", "depth", "width", "n_weights"), NETWORKS.values(), ids=NETWORKS)
+def test_networks_have_the_depth_width_and_weights_they_are_named_for(make, depth, width, n_weights):
+    module = make()
+    layers = [m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    assert len([m for m in layers if isinstance(m, nn.Linear) or m.kernel_size == (3, 3)]) == depth
+    assert module.head.in_features == width
+    if n_weights is not None:
+        assert sum(p.numel() for p in module.parameters()) == n_weights
+
+
+@pytest.mark.parametrize(("side", "expected"), [(8, 8), (23, 23), (24, 12), (32, 16)])
+def test_compact_resnet_halves_pictures_at_once_from_24_pixels_on(side, expected):
+    module = compact_resnet(2, 1, side, 100)
+    assert module.features[0](torch.zeros(1, 1, side, side)).shape[2:] == (expected, expected)
+
+
+REFUSED = {
+    "too_small": (None, (1, 7, 8), "7 by 8 pixels with 1 channel"),
+    "too_small_by_name": ("resnet-mnist", (1, 4, 4), "4 by 4 pixels"),
+    "channels_last": (None, (32, 32, 3), r"channels last: X.transpose\(0, 3, 1, 2\)"),
+    "gray_channels_last": (None, (28, 28, 1), "channels last"),
+    "unknown_name": ("resnet50", (3, 32, 32), r"net='resnet50'.*'resnet18-cifar', 'resnet-mnist'"),
+    "named_net_for_columns": ("resnet-mnist", (64,), r"shape \(64,\)"),
+    "five_dimensions": (None, (3, 4, 16, 16), r"shape \(3, 4, 16, 16\).*no default network"),
+    "no_dimension": (None, (), r"shape \(\)"),
+}
+
+
+@pytest.mark.parametrize(("name", "shape", "message"), REFUSED.values(), ids=REFUSED)
+def test_module_for_refuses_what_it_has_no_network_for(name, shape, message):
+    with pytest.raises(ValueError, match=message):
+        module_for(name, _samples(shape))
+
+
+def test_small_pictures_get_no_hint_of_channels_last_where_they_are_not():
+    with pytest.raises(ValueError, match="at least 8 by 8") as caught:
+        module_for(None, _samples((3, 7, 7)))
+    assert "channels last" not in str(caught.value)
+
+
+@given(n_epochs=st.integers(1, 400), peak=st.floats(0, 1))
+def test_one_cycle_rises_evenly_from_above_zero_to_one_and_falls_evenly_towards_zero(n_epochs, peak):
+    factor = one_cycle(n_epochs, peak)
+    values = [factor(epoch) for epoch in range(n_epochs)]
+    assert max(values) == 1
+    assert min(values) > 0
+    top = max(1, round(peak * n_epochs))
+    assert values[:top] == pytest.approx(np.linspace(0, 1, top + 1)[1:])
+    assert values[top - 1 :] == pytest.approx(np.linspace(1, 0, n_epochs - top + 2)[:-1])
+
+
+STEPS = {
+    "paper": (300, {}, {0: 1, 149: 1, 150: 0.1, 249: 0.1, 250: 0.01, 299: 0.01}),
+    "short": (6, {}, {2: 1, 3: 0.1, 4: 0.1, 5: 0.01}),
+    "own": (10, {"milestones": [0.2], "gamma": 0.5}, {1: 1, 2: 0.5, 9: 0.5}),
+    "none": (10, {"milestones": []}, {0: 1, 9: 1}),
+}
+
+
+@pytest.mark.parametrize(("n_epochs", "options", "expected"), STEPS.values(), ids=STEPS)
+def test_step_decay_drops_at_its_milestones(n_epochs, options, expected):
+    factor = step_decay(n_epochs, **options)
+    assert {epoch: factor(epoch) for epoch in expected} == pytest.approx(expected)
+
+
+def test_memorizing_net_holds_the_recipe():
+    net = memorizing_net(MLP, lr=0.02, momentum=0.5, weight_decay=0.25, augment=True)
+    params = net.get_params(deep=False)
+    assert (net.lr, net.max_epochs, net.batch_size, net.train_split, net.verbose) == (
+        0.02,
+        EPOCHS,
+        128,
+        None,
+        0,
+    )
+    assert (net.criterion, net.optimizer, net.iterator_train) == (
+        nn.CrossEntropyLoss,
+        torch.optim.SGD,
+        BatchLoader,
+    )
+    assert params["optimizer__momentum"] == 0.5
+    assert params["optimizer__weight_decay"] == 0.25
+    assert params["iterator_train__augment"] is True
+    assert not net.initialized_
+
+
+OVERRIDES = {
+    "optimizer": ("optimizer", torch.optim.Adam),
+    "momentum_by_skorch_name": ("optimizer__momentum", 0.1),
+    "criterion": ("criterion", nn.NLLLoss),
+    "train_split": ("train_split", "mine"),
+    "verbose": ("verbose", 1),
+    "shuffle": ("iterator_train__shuffle", False),
+    "module_argument": ("module__width", 16),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), OVERRIDES.values(), ids=OVERRIDES)
+def test_memorizing_net_options_override_the_recipe(name, value):
+    assert memorizing_net(MLP, **{name: value}).get_params(deep=False)[name] == value
+
+
+@pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
+def test_memorizing_net_pickles_before_and_after_training(schedule):
+    X, _ = digits(40)
+    net = pickle.loads(pickle.dumps(memorizing_net(MLP(64, 10, 8), schedule=schedule)))
+    trained = _trained(net, max_epochs=1)
+    again = pickle.loads(pickle.dumps(trained))
+    assert (again.predict_proba(X) == trained.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("max_epochs", [1, 5, 12])
+@pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
+def test_schedule_is_laid_out_over_the_epochs_of_the_run(schedule, max_epochs):
+    net = memorizing_net(MLP(64, 10, 8), lr=0.05, schedule=schedule, max_epochs=30)
+    net.set_params(callbacks=[*net.callbacks, ("rates", RateRecorder())])
+    trained = _trained(net, max_epochs)
+    factor = schedule(max_epochs)
+    seen = dict(trained.callbacks_)["rates"].seen
+    assert seen == pytest.approx([0.05 * factor(epoch) for epoch in range(max_epochs)])
+
+
+class RateRecorder(Callback):
+    """Keep the learning rate that the optimizer holds in each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen = []
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if len(self.seen) < len(net.history):
+            self.seen.append(net.optimizer_.param_groups[0]["lr"])
+
+
+def _trained(net, max_epochs):
+    return memorize(net, as_samples(*digits(40)), [], max_epochs=max_epochs, device=torch.device("cpu"), seed=0).net

@@ -1,0 +1,289 @@
+"""What the tracker shows to signals, and that showing it changes nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+from torch.utils.data import DataLoader
+
+from curvdetect import memorizing_net
+from curvdetect.data.sources import as_samples
+from curvdetect.signals.curvature import Curvature
+from curvdetect.signals.dynamics import (
+    AveragedMargin,
+    Inconfidence,
+    InputGradient,
+    LearningTime,
+    Loss,
+    Margin,
+)
+from curvdetect.signals.scoring import gradient_and_logits, measuring
+from curvdetect.training.memorize import memorize
+from curvdetect.training.nets import MLP, ResNet
+from tests.cases import digits, draw_from_every_generator, quick_net
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+train = partial(memorize, device=torch.device("cpu"), seed=0)
+
+
+class Recorder:
+    """A signal that keeps everything it is shown, epoch by epoch."""
+
+    def __init__(self, stage, name="recorder", look=None):
+        self.stage, self.name, self.look = stage, name, look
+
+    def start(self, plan):
+        self.plan, self.epochs, self.pending = plan, {}, []
+
+    def update(self, batch):
+        seen = (batch.index.clone(), batch.x.clone(), batch.y.clone(), batch.quarter)
+        self.pending.append((batch.epoch, *seen, self.look(batch) if self.look else None))
+
+    def end_epoch(self):
+        epochs = {record[0] for record in self.pending}
+        assert len(epochs) == 1
+        self.epochs[epochs.pop()] = [record[1:] for record in self.pending]
+        self.pending = []
+
+    def column(self, epoch, i):
+        """Return index (0), x (1), y (2) or what was looked at (4) of all samples of an epoch."""
+        return torch.cat([record[i] for record in self.epochs[epoch]])
+
+
+class Glutton(Recorder):
+    """A signal that draws from every global generator whenever it may."""
+
+    def update(self, batch):
+        draw_from_every_generator()
+        super().update(batch)
+
+
+class Shifting(nn.Module):
+    """A net whose logits tell its mode: shifted by 100 in training, by nothing in evaluation."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 10))
+
+    def forward(self, x):
+        modes = [m.training for m in self.modules()]
+        return self.body(x) + 100 * sum(modes) / len(modes)
+
+
+def _samples(n, shape=(64,)):
+    X, y = digits(n)
+    return as_samples(X.reshape(n, *shape), y)
+
+
+def _curvature(**options):
+    return Curvature(**{"h": 1e-2, "n": 1, "power": 1, "seed": 5, **options})
+
+
+NETS = {
+    "dropout_and_batchnorm": (lambda: memorizing_net(Shifting(), max_epochs=3, batch_size=32), (64,)),
+    "residual": (lambda: memorizing_net(ResNet(10, 1, (8, 16)), max_epochs=3, augment=True), (1, 8, 8)),
+}
+WATCHERS = {
+    "curvature": (lambda: [_curvature()], 1),
+    "curvature_every_2": (lambda: [_curvature(n=3)], 2),
+    "drawing_from_generators": (lambda: [Glutton("scoring")], 1),
+    "input_gradient": (lambda: [InputGradient()], 1),
+    "all": (
+        lambda: [
+            _curvature(),
+            InputGradient(),
+            Loss(),
+            Margin(),
+            AveragedMargin(),
+            LearningTime(),
+            Inconfidence(),
+        ],
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize(("watchers", "every"), WATCHERS.values(), ids=WATCHERS)
+@pytest.mark.parametrize(("net", "shape"), NETS.values(), ids=NETS)
+def test_watching_leaves_the_weights_bit_for_bit_as_they_would_be(net, shape, watchers, every):
+    samples, net = _samples(100, shape), net()
+    plain = train(net, samples, []).net.module_.state_dict()
+    watched = train(net, samples, watchers(), every=every).net.module_.state_dict()
+    assert all(torch.equal(plain[key], watched[key]) for key in plain)
+
+
+def test_scoring_signals_meet_every_sample_once_in_index_order():
+    samples, recorder = _samples(600), Recorder("scoring")
+    train(quick_net(max_epochs=3), samples, [recorder], every=1)
+    assert list(recorder.epochs) == [1, 2, 3]
+    for epoch in recorder.epochs:
+        assert torch.equal(recorder.column(epoch, 0), torch.arange(600))
+        assert torch.equal(recorder.column(epoch, 1), samples.inputs)
+        assert torch.equal(recorder.column(epoch, 2), samples.labels)
+
+
+def test_final_signals_meet_every_sample_once_after_the_last_epoch():
+    samples, recorder = _samples(300), Recorder("final")
+    train(quick_net(max_epochs=3), samples, [recorder])
+    assert list(recorder.epochs) == [3]
+    assert torch.equal(recorder.column(3, 0), torch.arange(300))
+
+
+def test_net_is_in_training_mode_for_training_passes_and_in_evaluation_mode_for_scoring():
+    recorders = [Recorder(stage, stage, lambda batch: batch.logits) for stage in ("training", "scoring", "final")]
+    train(memorizing_net(Shifting(), max_epochs=4), _samples(100), recorders, every=1)
+    means = {r.name: [r.column(epoch, 4).mean() for epoch in r.epochs] for r in recorders}
+    assert min(means["training"]) > 50
+    assert max(means["scoring"] + means["final"]) < 50
+    assert (len(means["training"]), len(means["scoring"]), len(means["final"])) == (4, 4, 1)
+
+
+SCORED = {
+    "every": (1, 4, [1, 2, 3, 4]),
+    "every_second_of_even": (2, 6, [2, 4, 6]),
+    "every_second_of_odd": (2, 5, [1, 3, 5]),
+    "every_fifth": (5, 12, [2, 7, 12]),
+    "more_than_there_are": (9, 4, [4]),
+    "auto_short": ("auto", 5, [1, 2, 3, 4, 5]),
+    "auto_47": ("auto", 47, list(range(1, 48))),
+    "auto_48": ("auto", 48, list(range(2, 49, 2))),
+    "auto_80": ("auto", 80, list(range(2, 81, 3))),
+}
+
+
+@pytest.mark.parametrize(("every", "n_epochs", "expected"), SCORED.values(), ids=SCORED)
+def test_scored_epochs_are_counted_back_from_the_last(every, n_epochs, expected):
+    scoring, training = Recorder("scoring"), Recorder("training", "other")
+    run = train(quick_net(), _samples(30), [scoring, training], every=every, max_epochs=n_epochs)
+    assert list(scoring.epochs) == expected
+    assert [record["epoch"] for record in run.history if record["scored"]] == expected
+    assert list(training.epochs) == list(range(1, n_epochs + 1))
+
+
+def test_no_epoch_is_scored_where_no_signal_asks_for_it():
+    run = train(quick_net(), _samples(30), [Recorder("training")], every=1)
+    assert [record["scored"] for record in run.history] == [False] * 4
+
+
+def test_quarters_divide_the_planned_epochs():
+    recorder = Recorder("training")
+    train(quick_net(), _samples(30), [recorder], max_epochs=8)
+    assert [records[0][3] for records in recorder.epochs.values()] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_augmentation_reaches_training_signals_and_not_scoring_signals():
+    samples = _samples(100, (1, 8, 8))
+    training, scoring = Recorder("training"), Recorder("scoring", "other")
+    train(quick_net(augment=True), samples, [training, scoring], every=1)
+    for epoch in (1, 4):
+        index, x = training.column(epoch, 0), training.column(epoch, 1)
+        changed = (x != samples.inputs[index]).flatten(1).any(1)
+        assert changed.float().mean() > 0.5
+        assert torch.equal(scoring.column(epoch, 1), samples.inputs)
+
+
+def _plain_net(**options):
+    return NeuralNetClassifier(MLP(64, 10, 16), criterion=nn.CrossEntropyLoss, batch_size=32, max_epochs=2, **options)
+
+
+LOADERS = {
+    "own": lambda: quick_net(max_epochs=2),
+    "own_in_order": lambda: quick_net(max_epochs=2, iterator_train__shuffle=False),
+    "dataloader": _plain_net,
+    "dataloader_shuffled": lambda: _plain_net(iterator_train__shuffle=True),
+    "dataloader_workers": lambda: _plain_net(iterator_train__shuffle=True, iterator_train__num_workers=1),
+    "dataloader_collating": lambda: _plain_net(iterator_train__shuffle=True, iterator_train__collate_fn=_collate),
+    "dataloader_in_the_recipe": lambda: memorizing_net(
+        MLP(64, 10, 16), iterator_train=DataLoader, iterator_train__shuffle=True, max_epochs=2
+    ),
+}
+
+
+def _collate(items):
+    return torch.stack([x for x, _ in items]), torch.tensor([y for _, y in items])
+
+
+@pytest.mark.parametrize("net", LOADERS.values(), ids=LOADERS)
+def test_training_signals_are_told_which_samples_a_batch_holds(net):
+    samples, recorder = _samples(100), Recorder("training")
+    train(net(), samples, [recorder])
+    for epoch in (1, 2):
+        index = recorder.column(epoch, 0)
+        assert torch.equal(index.sort().values, torch.arange(100))
+        assert torch.equal(recorder.column(epoch, 1), samples.inputs[index])
+        assert torch.equal(recorder.column(epoch, 2), samples.labels[index])
+
+
+@pytest.mark.parametrize("name", ["own", "dataloader_shuffled"])
+def test_each_epoch_has_an_order_of_its_own(name):
+    recorder = Recorder("training")
+    train(LOADERS[name](), _samples(100), [recorder])
+    assert not torch.equal(recorder.column(1, 0), recorder.column(2, 0))
+
+
+GRADIENTS = {
+    "mean": {},
+    "sum": {"criterion__reduction": "sum"},
+    "dataloader_with_short_last_batch": {"iterator_train": DataLoader},
+    "probabilities": {"criterion": nn.NLLLoss, "module": nn.Sequential(nn.Linear(64, 10), nn.Softmax(1))},
+}
+
+
+@pytest.mark.parametrize("options", GRADIENTS.values(), ids=GRADIENTS)
+def test_gradient_of_the_training_pass_is_each_samples_own(options):
+    # a learning rate of zero keeps the weights, so that the gradient can be taken again afterwards
+    module = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    params = {
+        "module": module,
+        "criterion": nn.CrossEntropyLoss,
+        "lr": 0.0,
+        "batch_size": 32,
+        "max_epochs": 1,
+    }
+    samples, recorder = _samples(50), Recorder("training", "input_gradient", lambda batch: batch.gradient)
+    run = train(NeuralNetClassifier(**{**params, **options}), samples, [recorder])
+    module = run.net.module_
+    logits = module[:-1] if isinstance(module[-1], nn.Softmax) else module
+    with measuring(module):
+        expected, _ = gradient_and_logits(logits, samples.inputs, samples.labels)
+    index = recorder.column(1, 0)
+    torch.testing.assert_close(recorder.column(1, 4), expected[index], rtol=1e-4, atol=1e-6)
+
+
+def test_input_gradient_says_that_a_net_passes_none():
+    class Deaf(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.detach())
+
+    with pytest.raises(ValueError, match=r"net passes no gradient to its input.*input_gradient"):
+        train(memorizing_net(Deaf(64, 10)), _samples(20), [InputGradient()])
+
+
+def test_every_signal_and_the_training_are_timed():
+    signals = [_curvature(), Loss(), Inconfidence()]
+    run = train(quick_net(), _samples(50), signals)
+    assert set(run.seconds) == {"training", "curvature", "loss", "inconfidence"}
+    assert min(run.seconds.values()) > 0
+
+
+def test_history_holds_loss_and_accuracy_as_the_training_passes_saw_them():
+    samples = _samples(90)
+    recorder = Recorder("training", look=lambda batch: torch.stack([batch.loss, batch.correct.float()], 1))
+    run = train(quick_net(), samples, [recorder])
+    for record in run.history:
+        loss, accuracy = recorder.column(record["epoch"], 4).mean(0).tolist()
+        assert record["train_loss"] == pytest.approx(loss, rel=1e-5)
+        assert record["train_accuracy"] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_progress_goes_to_stderr_and_only_where_asked_for(capsys, progress):
+    train(quick_net(), _samples(30), [_curvature()], progress=progress)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("memorizing" in err) is progress
+    assert not progress or "100%" in err
