@@ -104,7 +104,7 @@ def memorize(
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device)
         _check_output(net, resident, output)
-        every = max(1, n_epochs // SCORED_EPOCHS) if every == "auto" else int(every)
+        every = max(1, round(n_epochs / SCORED_EPOCHS)) if every == "auto" else int(every)
         tracker = Tracker(resident, signals, plan, every=every, output=output, stop_at=stop_at, progress=progress)
         # first, so that no callback's stop loses it an epoch; its own stop last, so that it loses them none
         theirs = net.callbacks_
