@@ -149,7 +149,8 @@ SCORED = {
     "every_fifth": (5, 12, [2, 7, 12]),
     "more_than_there_are": (9, 4, [4]),
     "auto_short": ("auto", 5, [1, 2, 3, 4, 5]),
-    "auto_47": ("auto", 47, list(range(1, 48))),
+    "auto_35": ("auto", 35, list(range(1, 36))),
+    "auto_36": ("auto", 36, list(range(2, 37, 2))),
     "auto_48": ("auto", 48, list(range(2, 49, 2))),
     "auto_80": ("auto", 80, list(range(2, 81, 3))),
 }
