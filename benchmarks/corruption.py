@@ -160,7 +160,8 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         if metric == "auroc":
             lines += [tables.verdict(rows, METHODS), ""]
             lines += [
-                "Cost: seconds of the run that yields the score, in units of plain training in the same run.",
+                "Cost: in plain trainings of the net; timed within the run, and counted for confident learning, which "
+                f"trains {FOLDS} times on {FOLDS - 1}/{FOLDS} of the data.",
                 "",
             ]
     measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
