@@ -231,7 +231,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
             "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
             "the transform from the dataset and use memorizing_net(..., augment=True) instead.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, tuple(first.shape))
 

@@ -75,7 +75,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         ValueError
             For data that can't be scored: NaN, complex, one class, wrong shapes.
         TypeError
-            For sparse ``X``, and a ``net`` that is none.
+            For sparse ``X``, and for a ``net`` of any other kind.
         FloatingPointError
             Where the training loss became infinite or NaN.
         """
@@ -100,7 +100,10 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             seed=seed,
             progress=bool(self.verbose),
         )
-        signal_scores = {s.name: s.scores() for s in [*own, *free] if run.interrupt is None or s.stage != "final"}
+        complete = run.interrupt is None
+        signal_scores = {s.name: s.scores() for s in [*own, *free] if complete or s.stage != "final"}
+        if complete:
+            _check_all_seen(signal_scores)
         self._store_run(run)
         self.signal_quarters_ = {s.name: s.quarters() for s in [*own, *free] if isinstance(s, Loss | Margin)}
         self._store(samples, rows, signal_scores, vote.scores().astype(np.int64), n_top, run.interrupt)
@@ -134,15 +137,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             if interrupt is None:
                 raise
             raise interrupt from None
-        if not np.isfinite(scores).all():
-            if interrupt is not None:
-                raise interrupt
-            unseen = np.flatnonzero(~np.isfinite(scores))
-            raise ValueError(
-                f"{len(unseen)} sample(s) got no finite score, the first at index {unseen[0]}: the net's "
-                "iterator_train never showed them (drop_last, or a sampler that leaves samples out), or its outputs "
-                "are not finite in evaluation mode."
-            )
+        if interrupt is not None and not np.isfinite(scores).all():
+            raise interrupt
         self._rows = rows
         self._given = samples.labels.numpy()
         self.classes_ = samples.classes
@@ -312,3 +308,15 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = self.random_state is None
         return tags
+
+
+def _check_all_seen(signal_scores: dict[str, NDArray[np.float64]]) -> None:
+    """Raise where a sample has no finite score."""
+    for name, scores in signal_scores.items():
+        unseen = np.flatnonzero(~np.isfinite(scores))
+        if len(unseen):
+            raise ValueError(
+                f"{len(unseen)} sample(s) got no finite score of signal {name!r}, the first at index {unseen[0]}: the "
+                "net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and what "
+                "was not trained on can't have been memorized."
+            )

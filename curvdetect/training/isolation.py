@@ -32,7 +32,13 @@ def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None
         mps = torch.mps.get_rng_state() if device.type == "mps" else None
         try:
             if seed is not None:
-                torch.manual_seed(seed)
+                # torch.manual_seed would reach every accelerator, and only this one's state is put back
+                torch.default_generator.manual_seed(seed)
+                if device.type == "cuda":
+                    with torch.cuda.device(device):
+                        torch.cuda.manual_seed(seed)
+                elif device.type == "mps":
+                    torch.mps.manual_seed(seed)
                 np.random.seed(seed % 2**32)  # noqa: NPY002
                 random.seed(seed)
             yield

@@ -97,10 +97,7 @@ def memorize(
         loader = net.iterator_train
         ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
         resident = samples.to(device)
-        with warnings.catch_warnings():
-            # skorch asks for get_params of every argument, also of those that have none
-            warnings.simplefilter("ignore", FutureWarning)
-            net.initialize()
+        net.initialize()
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device)
         _check_output(net, resident, output)
@@ -114,7 +111,10 @@ def memorize(
             stop_reason, interrupt = _train(net, resident if ours else samples, tracker)
             train_accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
-                train_accuracy = tracker.finish(net)
+                try:
+                    train_accuracy = tracker.finish(net)
+                except KeyboardInterrupt as error:
+                    stop_reason, interrupt = "interrupted", error
         finally:
             tracker.bar.close()
             net.callbacks_ = theirs
@@ -125,7 +125,7 @@ def memorize(
             f"{len(tracker.history)} epochs, below {MEMORIZED}. Scores are most telling when wrong labels have been "
             "learned too: raise max_epochs, lower the weight decay, or take a larger net.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt)
 
@@ -172,11 +172,7 @@ def _own_net(net: Any, samples: Samples) -> NeuralNet:
         batch_size = min(128, max(16, len(samples) // 32))
         return memorizing_net(module_for(net, samples), batch_size=batch_size)
     if isinstance(net, NeuralNet):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            own = clone(net)
-        own.set_params(train_split=None, verbose=0)
-        return own
+        return clone(net).set_params(train_split=None, verbose=0)
     if isinstance(net, type) and issubclass(net, NeuralNet):
         raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")
     if isinstance(net, type) and issubclass(net, nn.Module):

@@ -216,8 +216,9 @@ LEAVING_OUT = {
 }
 
 
+@pytest.mark.parametrize("kind", [LossDetector, CurvatureNoiseDetector])
 @pytest.mark.parametrize("options", LEAVING_OUT.values(), ids=LEAVING_OUT)
-def test_samples_that_the_loader_leaves_out_are_named(options):
+def test_samples_that_the_loader_leaves_out_are_named(options, kind):
     net = NeuralNetClassifier(MLP(64, 10, 16), criterion=nn.CrossEntropyLoss, max_epochs=1, **options)
-    with pytest.raises(ValueError, match=r"5 sample\(s\) got no finite score, the first at index 35"):
-        LossDetector(net, device="cpu").fit(X, Y)
+    with pytest.raises(ValueError, match=r"5 sample\(s\) got no finite score of signal 'loss', the first at index 35"):
+        kind(net, device="cpu").fit(X, Y)

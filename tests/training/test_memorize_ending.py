@@ -68,13 +68,12 @@ class At(Callback):
 
 
 class InterruptedSignal(Loss):
-    """Stands for Ctrl-C in the scoring pass of an epoch."""
+    """Stands for Ctrl-C in the scoring pass of an epoch, or in the pass over the finished net."""
 
     name = "interrupted"
-    stage = "scoring"
 
-    def __init__(self, epoch):
-        self.epoch = epoch
+    def __init__(self, epoch, stage="scoring"):
+        self.epoch, self.stage = epoch, stage
 
     def update(self, batch):
         super().update(batch)
@@ -117,6 +116,18 @@ def test_interrupt_keeps_the_completed_epochs(hook):
     # the same training, ended by a callback after the second epoch
     plain = train(_net(("stop", At("on_epoch_end", 2))), _samples(), expected)
     assert len(plain.history) == 2
+    for kept, twin in zip(signals, expected, strict=True):
+        assert np.array_equal(kept.scores(), twin.scores()), kept.name
+
+
+@quietly
+def test_interrupt_in_the_final_pass_keeps_the_whole_training():
+    signals, expected = _signals(), _signals()
+    run = train(_net(), _samples(), [*signals, InterruptedSignal(8, "final")])
+    train(_net(), _samples(), expected)
+    assert run.stop_reason == "interrupted"
+    assert isinstance(run.interrupt, KeyboardInterrupt)
+    assert run.train_accuracy == run.history[-1]["train_accuracy"]
     for kept, twin in zip(signals, expected, strict=True):
         assert np.array_equal(kept.scores(), twin.scores()), kept.name
 
