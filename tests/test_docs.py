@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import curvdetect
+from tests.cases import digits
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,3 +46,12 @@ def test_every_public_name_is_in_the_docs():
 def test_every_public_name_documents_itself_with_an_example():
     without = [name for name in curvdetect.__all__ if ">>>" not in (getattr(curvdetect, name).__doc__ or "")]
     assert without == ["BaseNoiseDetector"]  # abstract: its subclasses have theirs
+
+
+def test_the_three_lines_of_the_readme_run():
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    X, y = digits(400)
+    names = {"X": X, "y": y}
+    exec(block, names)
+    assert names["scores"].shape == (400,)
+    assert names["detector"].labels_.sum() == 20
