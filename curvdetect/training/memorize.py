@@ -139,6 +139,13 @@ def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, Key
         net.fit_loop(samples, labels, epochs=net.max_epochs)
     except AimReached:
         stop_reason = "stop_at"
+    except KeyError as error:
+        if "valid_" not in str(error):
+            raise
+        raise ValueError(
+            f"a callback of net asks for what only held-out data has ({error}). Every sample is trained on: let it "
+            "monitor train_loss, or leave it out."
+        ) from error
     except KeyboardInterrupt as error:
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
         if _raised_by_callback(error):

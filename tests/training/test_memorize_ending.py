@@ -202,6 +202,14 @@ def test_early_stopping_before_the_first_scored_epoch_still_scores():
 
 
 @quietly
+def test_a_callback_that_wants_held_out_data_is_told_that_there_is_none():
+    with pytest.raises(ValueError, match=r"callback of net asks for .*valid_loss.*train_loss"):
+        train(_net(("stopping", EarlyStopping())), _samples(), [Loss()])
+    with pytest.raises(KeyError, match="something else"):
+        train(_net(("stop", At("on_epoch_end", 2, KeyError("something else")))), _samples(), [Loss()])
+
+
+@quietly
 def test_other_errors_of_a_callback_pass_through():
     with pytest.raises(ZeroDivisionError):
         train(_net(("stop", At("on_epoch_end", 2, ZeroDivisionError))), _samples(), [Loss()])
