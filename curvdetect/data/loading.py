@@ -137,6 +137,8 @@ def crop_and_flip(x: Tensor) -> Tensor:
     Tensor
         Of the same shape; every picture is shifted and mirrored on its own.
     """
+    if x.ndim < 3:
+        raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(x.shape[1:])}.")
     n, height, width = len(x), x.shape[-2], x.shape[-1]
     pad = max(1, height // 8), max(1, width // 8)
     padded = torch.nn.functional.pad(x, (pad[1], pad[1], pad[0], pad[0]))

@@ -49,8 +49,8 @@ def corrupt_labels(
     Returns
     -------
     CorruptedLabels
-        Named tuple of ``labels``, of the same shape and dtype as ``y``, and ``mask``, boolean, True where the label
-        is now wrong.
+        Named tuple of ``labels``, in the dtype that ``y`` has as a numpy array, and ``mask``, boolean, True where the
+        label is now wrong.
 
     Raises
     ------

@@ -16,10 +16,12 @@ from scipy.spatial import cKDTree
 
 from curvdetect.data.sources import LazySamples, Samples, as_samples, is_dataset
 
-#: Rows count as equal when their projections differ by no more than this share of the row's own norm.
+#: Rows count as equal when no column differs by more than about this share of its scale.
 TOLERANCE = 1e-5
+#: Share of a column's mean that belongs to its scale, above what rounding to float32 moves it by.
+_OF_MEAN = 0.01
 _PROJECTIONS = 6
-_CHUNK = 4096
+_CHUNK_BYTES = 2**27
 
 
 class RowIndex:
@@ -37,7 +39,14 @@ class RowIndex:
         size = int(np.prod(self.shape))
         directions = np.random.default_rng(0).standard_normal((size, _PROJECTIONS))
         self.directions = directions / np.linalg.norm(directions, axis=0)
-        self.points, _ = self._project(samples.batch, len(samples))
+        self.tolerance = TOLERANCE * size**0.5
+        # every column on a scale of its own: one of large numbers would hide the others
+        some = torch.linspace(0, len(samples) - 1, min(len(samples), self._chunk)).long()
+        rows = samples.batch(some).double().flatten(1).numpy()
+        self.center = rows.mean(0)
+        scale = rows.std(0) + _OF_MEAN * np.abs(self.center)
+        self.scale = np.where(scale > 0, scale, 1)
+        self.points = self._project(samples.batch, len(samples))
 
     def find(self, X: Any) -> NDArray[np.int64]:
         """Return the training index of every row.
@@ -60,21 +69,21 @@ class RowIndex:
         ValueError
             Where the shape is wrong, a row was never seen, or its copies carry different labels.
         """
-        points, tolerance = self._points_of(X)
+        points = self._points_of(X)
         n = len(points)
         found = np.arange(n)
         shared = min(n, len(self.points))
         tree = cKDTree(self.points)
         nearest = tree.query(points)[0]
-        near = nearest + 1e-3 * tolerance  # copies, told apart from rows that are merely similar
+        near = nearest + 1e-3 * self.tolerance  # copies, told apart from rows that are merely similar
         at_home = np.zeros(n, dtype=bool)
         at_home[:shared] = (
-            np.linalg.norm(points[:shared] - self.points[:shared], axis=1) <= np.minimum(near, tolerance)[:shared]
+            np.linalg.norm(points[:shared] - self.points[:shared], axis=1) <= np.minimum(near, self.tolerance)[:shared]
         )
         away = np.flatnonzero(~at_home)
         if len(away) == 0:
             return found
-        neighbours = tree.query_ball_point(points[away], np.minimum(near, tolerance)[away], return_sorted=True)
+        neighbours = tree.query_ball_point(points[away], np.minimum(near, self.tolerance)[away], return_sorted=True)
         counts = np.fromiter(map(len, neighbours), dtype=np.int64, count=len(away))
         self._refuse(away[counts == 0], "not among the rows that were fitted")
         candidates = np.concatenate(neighbours).astype(np.int64)
@@ -94,7 +103,7 @@ class RowIndex:
                 "or fit again on data that includes the rows of X under the labels you mean."
             )
 
-    def _points_of(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _points_of(self, X: Any) -> NDArray[np.float64]:
         unlabelled = np.zeros(len(X), dtype=int)
         samples = LazySamples(X, unlabelled) if is_dataset(X) else as_samples(X, unlabelled)
         if samples.shape != self.shape:
@@ -104,12 +113,15 @@ class RowIndex:
             )
         return self._project(samples.batch, len(X))
 
-    def _project(self, read: Any, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return projections and tolerances of ``n`` rows, read in chunks to bound the memory."""
-        points, norms = np.empty((n, _PROJECTIONS)), np.empty(n)
-        for start in range(0, n, _CHUNK):
-            chunk = torch.arange(start, min(start + _CHUNK, n))
+    @property
+    def _chunk(self) -> int:
+        """Number of rows that fit in the memory set aside for a chunk."""
+        return max(1, _CHUNK_BYTES // (8 * int(np.prod(self.shape))))
+
+    def _project(self, read: Any, n: int) -> NDArray[np.float64]:
+        """Return projections of ``n`` rows, read in chunks to bound the memory."""
+        points = np.empty((n, _PROJECTIONS))
+        for chunk in torch.split(torch.arange(n), self._chunk):
             rows = read(chunk).double().flatten(1).numpy()
-            points[start : start + _CHUNK] = rows @ self.directions
-            norms[start : start + _CHUNK] = np.linalg.norm(rows, axis=1)
-        return points, TOLERANCE * np.maximum(norms, 1e-30)
+            points[chunk.numpy()] = ((rows - self.center) / self.scale) @ self.directions
+        return points

@@ -153,7 +153,11 @@ def as_samples(X: Any, y: Any = None) -> Samples:
     """
     if is_dataset(X):
         return _read_dataset(X, y)
-    inputs = np.array(X, dtype=np.uint8 if X.dtype == np.uint8 else np.float32)  # a copy: later changes can't reach it
+    with np.errstate(over="ignore"):  # looked at below
+        # a copy: later changes can't reach it
+        inputs = np.array(X, dtype=np.uint8 if X.dtype == np.uint8 else np.float32)
+    if not np.isfinite(inputs).all():
+        raise ValueError("X holds values too large for float32, the precision of the network. Scale its columns first.")
     return ResidentSamples(torch.from_numpy(inputs), np.asarray(y))
 
 
@@ -214,7 +218,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
                 )
             if x.is_floating_point() and not torch.isfinite(x).all():
                 raise ValueError(f"X[{i}] contains NaN or infinity. Remove or impute such values.")
-            labels.append(label.item() if isinstance(label, Tensor) else label)
+            labels.append(_scalar(label, i))
             if stored is not None:
                 stored[i] = x
     finally:
@@ -234,6 +238,18 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
             stacklevel=5,
         )
     return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, tuple(first.shape))
+
+
+def _scalar(label: Any, index: int) -> Any:
+    """Return the label of a sample as one value."""
+    if not isinstance(label, Tensor | np.ndarray):
+        return label
+    if label.size != 1 if isinstance(label, np.ndarray) else label.numel() != 1:
+        raise ValueError(
+            f"X[{index}] yields a label of shape {tuple(label.shape)}; each sample needs one class. For one-hot labels "
+            "pass y=..., their argmax, beside the dataset."
+        )
+    return label.item()
 
 
 def _reads_the_same(dataset: Any) -> bool:

@@ -23,8 +23,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain
+from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain, plain_labels
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
+from curvdetect.metrics import as_mask
 from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.signal import Signal
 from curvdetect.training.isolation import resolve_device
@@ -104,9 +105,9 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         signal_scores = {s.name: s.scores() for s in [*own, *free] if complete or s.stage != "final"}
         if complete:
             _check_all_seen(signal_scores)
+        self._store(samples, rows, signal_scores, vote.scores().astype(np.int64), n_top, run.interrupt)
         self._store_run(run)
         self.signal_quarters_ = {s.name: s.quarters() for s in [*own, *free] if isinstance(s, Loss | Margin)}
-        self._store(samples, rows, signal_scores, vote.scores().astype(np.int64), n_top, run.interrupt)
         if run.interrupt is not None:
             raise run.interrupt
         return self
@@ -221,7 +222,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         known = column_or_1d(plain(known))
         if len(known) != len(index):
             raise ValueError(f"{name} has {len(known)} entries for {len(index)} samples.")
-        mask = known.astype(bool) if name == "noise_mask" else known != self.classes_[self._given[index]]
+        mask = as_mask(known, name) if name == "noise_mask" else known != self.classes_[self._given[index]]
         if mask.all() or not mask.any():
             warnings.warn(
                 "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as "
@@ -287,11 +288,11 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     def _validated(self, X: Any, y: ArrayLike | None) -> Samples:
         """Return indexed samples, or raise what is wrong with them."""
         if is_dataset(X):
-            samples = as_samples(X, None if y is None else column_or_1d(plain(y)))
+            samples = as_samples(X, None if y is None else column_or_1d(plain_labels(y)))
             self.n_features_in_ = samples.shape[0] if samples.shape else 1
             self.__dict__.pop("feature_names_in_", None)
         else:
-            X, y = validate_data(self, plain(X), plain(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
+            X, y = validate_data(self, plain(X), plain_labels(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
             samples = as_samples(X, y)
         check_classification_targets(samples.classes[samples.labels.numpy()])
         if len(samples) < 2:

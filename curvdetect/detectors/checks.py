@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.utils import check_random_state
 
@@ -28,6 +29,13 @@ def is_count(value: Any) -> bool:
 def plain(X: Any) -> Any:
     """Return a tensor as an array; anything else as it is."""
     return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+
+
+def plain_labels(y: Any) -> Any:
+    """Return labels that pandas or torch keep in types of their own as numpy would; anything else as it is."""
+    if isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
+        return np.asarray(y.tolist())
+    return plain(y)
 
 
 def derive_seed(random_state: Any) -> int:

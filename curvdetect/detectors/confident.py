@@ -37,7 +37,8 @@ class ConfidentLearningDetector(BaseNoiseDetector):
     Parameters
     ----------
     net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        As in `CurvatureNoiseDetector`; a fresh copy for each fold.
+        As in `CurvatureNoiseDetector`; a fresh copy for each fold. A module instance that was trained on these labels
+        has seen those it is to judge: pass it untrained.
     cv : int, default=5
         Number of stratified folds; scikit-learn warns where the smallest class has fewer samples.
     method : {"self_confidence", "normalized_margin"}, default="self_confidence"

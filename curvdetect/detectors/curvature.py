@@ -24,7 +24,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     Parameters
     ----------
     net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        What is trained; a copy is, yours stays as it is. None takes an MLP for 2-D ``X`` and a compact ResNet for
+        What is trained; a copy is, yours stays as it is, and the weights of a module instance are where training
+        starts: pass it untrained. None takes an MLP for 2-D ``X`` and a compact ResNet for
         pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are the paper's.
     h : float, default=1e-2
         Step of the finite difference, in the units of the array that the net receives.
@@ -35,7 +36,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     power : {1, 2}, default=1
         1 averages norms of the difference, 2 squared norms, eq. (6) of the paper.
     every : int or "auto", default="auto"
-        Measure after every so many epochs; "auto" aims at 24 times.
+        Measure after every so many epochs; "auto" is after each up to 35 epochs, and about 24 times in longer runs.
     signals : sequence of {"input_gradient", "averaged_margin"}, default=()
         What to record beside the signals that always ride along.
     max_epochs : int, optional
@@ -45,7 +46,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     device : str, default="auto"
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     random_state : int, RandomState instance or None, default=None
-        Of weights, order, augmentation and probes.
+        Of weights (save those that a module instance brings), order, augmentation and probes.
     verbose : int, default=0
         1 shows a progress bar with the time left.
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.data.sources import Samples, as_samples
+from curvdetect.data.sources import Samples, as_samples, is_dataset
 from curvdetect.detectors.base import BaseNoiseDetector
 
 
@@ -111,5 +111,7 @@ class SuspectsDisplay:
 
 def _unlabelled(X: Any) -> Samples:
     """Return samples of ``X`` for the sake of their inputs."""
-    array = X.detach().cpu().numpy() if hasattr(X, "detach") else X
+    if is_dataset(X):
+        return as_samples(X, np.arange(len(X)) % 2)
+    array = X.detach().cpu().numpy() if hasattr(X, "detach") else np.asarray(X)
     return as_samples(array, np.arange(len(array)) % 2)

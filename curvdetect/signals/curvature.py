@@ -117,7 +117,7 @@ def input_curvature(
     scores = torch.empty(len(X), dtype=torch.float64)
     with measuring(module):
         for chunk in torch.split(torch.arange(len(X)), batch_size):
-            x, labels = X[chunk].to(device), y[chunk].to(device)
+            x, labels = X[chunk].to(device), y[chunk].to(device, torch.int64)
             clean, _ = gradient_and_logits(forward, x, labels)
             signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
             part = curvature_of_gradient(forward, x, labels, clean, signs, h=h, n=n, power=power, rows=batch_size)
@@ -210,7 +210,7 @@ def check_curvature(*, h: float, n: int, power: int) -> None:
         )
     if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
-    if power not in (1, 2):
+    if isinstance(power, bool) or power not in (1, 2):
         raise ValueError(f"power must be 1 (norm) or 2 (squared norm, eq. 6), got {power!r}.")
 
 

@@ -138,7 +138,7 @@ class LearningTime:
 class AveragedMargin:
     """Logit margin of the probabilities averaged over epochs, sign turned: higher is more suspect.
 
-    Keeps one probability for each sample and class.
+    Keeps two numbers for each sample and class: the mean so far, and the running epoch.
     """
 
     name: ClassVar[str] = "averaged_margin"

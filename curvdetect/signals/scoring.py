@@ -83,7 +83,8 @@ def logits_of(output: Any, kind: OutputKind) -> Tensor:
     first = output[0] if isinstance(output, (tuple, list)) else output
     if first.ndim != 2:
         raise ValueError(
-            f"net puts out a tensor of shape {tuple(first.shape)}; classification needs (batch, n_classes) logits."
+            f"net puts out a tensor of shape {tuple(first.shape)}; it needs (batch, n_classes) logits, "
+            "two of them for two classes."
         )
     return torch.log(first + torch.finfo(first.dtype).eps) if kind == "probabilities" else first
 

@@ -98,11 +98,20 @@ def memorize(
         ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
         resident = samples.to(device)
         net.initialize()
+        if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
+            raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device)
         _check_output(net, resident, output)
         every = max(1, round(n_epochs / SCORED_EPOCHS)) if every == "auto" else int(every)
         tracker = Tracker(resident, signals, plan, every=every, output=output, stop_at=stop_at, progress=progress)
+        if tracker.wants_gradient and not _is_plain(net.criterion_):
+            warnings.warn(
+                "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
+                "scores follow the weights. A plain CrossEntropyLoss makes them comparable.",
+                UserWarning,
+                stacklevel=3,
+            )
         # first, so that no callback's stop loses it an epoch; its own stop last, so that it loses them none
         theirs = net.callbacks_
         net.callbacks_ = [("tracker", tracker), *theirs, ("stop_at", StopAt(tracker))]
@@ -203,6 +212,12 @@ def output_kind(net: NeuralNet) -> OutputKind:
     if isinstance(net.criterion_, nn.NLLLoss) and isinstance(net, NeuralNetClassifier):
         return "probabilities"
     return "logits"
+
+
+def _is_plain(criterion: nn.Module) -> bool:
+    """Say whether a criterion is cross-entropy without weights and smoothing."""
+    plain = type(criterion) in (nn.CrossEntropyLoss, nn.NLLLoss)
+    return plain and criterion.weight is None and not getattr(criterion, "label_smoothing", 0)
 
 
 def _check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:

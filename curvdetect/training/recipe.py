@@ -19,6 +19,7 @@ from curvdetect.data.loading import BatchLoader
 
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
+_LOADER_OPTIONS = {"iterator_train__augment", "iterator_train__shuffle", "iterator_train__batch_size"}
 
 
 def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:
@@ -98,8 +99,10 @@ def memorizing_net(
     ----------
     module : nn.Module class or instance
         Puts out logits.
-    lr, momentum, weight_decay : float
-        Of SGD.
+    lr, weight_decay : float
+        Of the optimizer.
+    momentum : float, default=0.9
+        Of SGD, the default optimizer.
     batch_size : int, default=128
         Batches differ in size by one at most.
     schedule : callable, default=one_cycle
@@ -110,7 +113,7 @@ def memorizing_net(
     augment : bool, default=False
         Crop and flip pictures at random. Scoring never sees it.
     **options
-        Any other parameter of ``skorch.NeuralNetClassifier``.
+        Any other parameter of ``skorch.NeuralNetClassifier``. Callbacks are added to the schedule.
 
     Returns
     -------
@@ -127,20 +130,33 @@ def memorizing_net(
     defaults: dict[str, Any] = {
         "criterion": nn.CrossEntropyLoss,
         "optimizer": torch.optim.SGD,
-        "optimizer__momentum": momentum,
         "optimizer__weight_decay": weight_decay,
         "iterator_train": BatchLoader,
         "train_split": None,
         "verbose": 0,
-        "callbacks": [("schedule", Schedule(schedule))],
     }
-    if options.get("iterator_train", BatchLoader) is BatchLoader:
-        defaults["iterator_train__augment"] = augment
+    settings = {**defaults, **options}
+    if settings["optimizer"] is torch.optim.SGD:
+        settings.setdefault("optimizer__momentum", momentum)
+    loader = settings["iterator_train"]
+    if isinstance(loader, type) and issubclass(loader, BatchLoader):
+        settings.setdefault("iterator_train__augment", augment)
+        unknown = {k for k in settings if k.startswith("iterator_train__")} - _LOADER_OPTIONS
+        if loader is BatchLoader and unknown:
+            raise ValueError(
+                f"{', '.join(sorted(unknown))}: the recipe's own loader, for data in memory, has no such option. Pass "
+                "iterator_train=torch.utils.data.DataLoader and iterator_train__shuffle=True beside it."
+            )
     elif augment:
         raise ValueError(
             "augment=True is done by the recipe's own loader: leave iterator_train out, or augment in yours."
         )
-    return NeuralNetClassifier(module, lr=lr, batch_size=batch_size, max_epochs=max_epochs, **{**defaults, **options})
+    theirs = settings.pop("callbacks", None) or []
+    if theirs != "disable" and not any(isinstance(c[1] if isinstance(c, tuple) else c, Schedule) for c in theirs):
+        theirs = [("schedule", Schedule(schedule)), *theirs]
+    return NeuralNetClassifier(
+        module, lr=lr, batch_size=batch_size, max_epochs=max_epochs, callbacks=theirs, **settings
+    )
 
 
 class Schedule(Callback):
@@ -162,3 +178,7 @@ class Schedule(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Go on to the next epoch's learning rate."""
         self.policy_.step()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Let go of the optimizer, whose state would be kept and pickled with the net."""
+        del self.policy_

@@ -127,6 +127,10 @@ class Tracker(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
+        if not self._seen:
+            raise ValueError(
+                "the net's iterator_train yields no batch (drop_last with a batch_size beyond the number of samples?)."
+            )
         loss, accuracy = float(self._loss) / self._seen, float(self._correct) / self._seen
         spent = time.perf_counter() - self._started
         if loss != loss or loss in (float("inf"), float("-inf")):

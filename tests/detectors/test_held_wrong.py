@@ -1,0 +1,168 @@
+"""Ways of holding a detector that once went wrong in silence."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from skorch.callbacks import Callback, EpochScoring
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from curvdetect import CurvatureNoiseDetector, InputGradientDetector, LossDetector, memorizing_net
+from curvdetect.training.recipe import Schedule
+
+N = 64
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, 5)).astype(np.float32)
+Y = np.arange(N) % 3
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def fit(net=None, X=X, y=Y, kind=LossDetector, **params):
+    return kind(net, **{"max_epochs": 2, "device": "cpu", "random_state": 0, **params}).fit(X, y)
+
+
+WIDE = {
+    "constant": np.full(N, 1.7e9),
+    "timestamps": 1.7e9 + RNG.integers(86_400, size=N),
+    "thousands": np.full(N, 1e3),
+}
+
+
+@pytest.mark.parametrize("column", WIDE.values(), ids=WIDE)
+def test_a_column_of_large_numbers_hides_no_row(column):
+    Z = np.c_[column, X]
+    detector = fit(X=Z)
+    rows = RNG.permutation(N)
+    assert np.array_equal(detector.score_samples(Z[rows]), detector.scores_[rows])
+    with pytest.raises(ValueError, match=r"64 row\(s\) not among the rows"):
+        detector.score_samples(Z + np.r_[0, np.full(5, 1e-3)])
+
+
+class CtrlC(Callback):
+    def on_batch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+def test_a_refit_cut_short_before_any_score_leaves_the_first_fit_whole():
+    net = memorizing_net(nn.Linear(5, 3), callbacks=[CtrlC()])
+    detector = fit(max_epochs=3)
+    before = {name: vars(detector)[name] for name in vars(detector) if name.endswith("_")}
+    detector.net = net
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:40], Y[:40])
+    assert all(vars(detector)[name] is value for name, value in before.items() if name != "n_features_in_")
+
+
+def test_callbacks_of_the_user_are_added_to_the_schedule():
+    net = memorizing_net(nn.Linear(5, 3), callbacks=[EpochScoring("accuracy", name="acc", on_train=True)])
+    trained = fit(net).net_
+    assert [type(c[1] if isinstance(c, tuple) else c) for c in net.callbacks] == [Schedule, EpochScoring]
+    assert all("acc" in record for record in trained.history)
+
+
+def test_another_optimizer_gets_no_momentum():
+    assert fit(memorizing_net(nn.Linear(5, 3), optimizer=torch.optim.AdamW, lr=1e-3)).n_iter_ == 2
+
+
+def test_a_fitted_detector_does_not_carry_the_schedule_s_optimizer():
+    net = memorizing_net(nn.Linear(5, 3), schedule=lambda n_epochs: lambda epoch: 1.0)
+    assert not any("policy_" in vars(c) for _, c in fit(net).net_.callbacks_)
+    assert np.array_equal(pickle.loads(pickle.dumps(fit())).scores_, fit().scores_)
+
+
+MASKS = {
+    "strings": np.where(Y == 0, "True", "False"),
+    "signs": np.where(Y == 0, 1, -1),
+    "missing": np.where(Y == 0, np.nan, 0.0),
+}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_mask_of_anything_but_truth_values_is_refused(mask):
+    with pytest.raises(ValueError, match="noise_mask must hold booleans"):
+        fit().score(noise_mask=mask)
+
+
+def test_a_mask_may_be_of_zeros_and_ones():
+    assert fit().score(noise_mask=(Y == 0).astype(float)) == fit().score(noise_mask=Y == 0)
+
+
+NULLABLE = {
+    "boolean": (pd.Series(Y == 0, dtype="boolean"), bool),
+    "Int64": (pd.Series(Y, dtype="Int64"), int),
+    "string": (pd.Series(Y.astype(str), dtype="string"), str),
+    "category": (pd.Series(Y.astype(str)).astype("category"), str),
+}
+
+
+@pytest.mark.parametrize(("y", "kind"), NULLABLE.values(), ids=NULLABLE)
+def test_labels_of_pandas_own_types_come_back_as_what_they_hold(y, kind):
+    assert {type(label) for label in fit(y=y).suggested_labels_.tolist()} == {kind}
+
+
+LABELS = {
+    "one-hot tensor": lambda x: TensorDataset(x, torch.eye(3)[Y]),
+    "array of two": lambda x: [(row, np.array([0, 1])) for row in x],
+}
+
+
+class Listed(torch.utils.data.Dataset):
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+@pytest.mark.parametrize("make", LABELS.values(), ids=LABELS)
+def test_labels_of_a_dataset_that_are_no_class_are_refused(make):
+    with pytest.raises(ValueError, match=r"X\[0\] yields a label of shape"):
+        fit(X=Listed(make(torch.from_numpy(X))), y=None)
+
+
+def test_labels_of_a_dataset_may_be_arrays_of_one():
+    items = [(torch.from_numpy(row), np.array([label])) for row, label in zip(X, Y, strict=True)]
+    assert np.array_equal(fit(X=Listed(items), y=None).scores_, fit().scores_)
+
+
+WRONG = {
+    "augmented table": (lambda: fit(memorizing_net(nn.Linear(5, 3), augment=True)), "crops and flips pictures"),
+    "workers of ours": (
+        lambda: memorizing_net(nn.Linear(5, 3), iterator_train__num_workers=2),
+        "iterator_train=torch.utils.data.DataLoader",
+    ),
+    "no batch at all": (
+        lambda: fit(
+            memorizing_net(nn.Linear(5, 3), batch_size=100, iterator_train=DataLoader, iterator_train__drop_last=True)
+        ),
+        "yields no batch",
+    ),
+    "lazy layers": (lambda: fit(nn.Sequential(nn.LazyLinear(3))), "lazy layers"),
+    "beyond float32": (lambda: fit(X=np.c_[X, np.full(N, 1e39)]), "too large for float32"),
+    "one logit": (lambda: fit(nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))), "two of them for two classes"),
+}
+
+
+@pytest.mark.parametrize(("hold", "message"), WRONG.values(), ids=WRONG)
+def test_what_cannot_work_is_said_in_words(hold, message):
+    with pytest.raises(ValueError, match=message):
+        hold()
+
+
+@pytest.mark.parametrize("options", [{"criterion__weight": torch.ones(3)}, {"criterion__label_smoothing": 0.1}])
+def test_an_input_gradient_of_a_weighted_criterion_is_warned_of(options):
+    with pytest.warns(UserWarning, match="plain CrossEntropyLoss"):
+        fit(memorizing_net(nn.Linear(5, 3), **options), kind=InputGradientDetector)
+
+
+def test_a_boolean_power_is_refused():
+    with pytest.raises(ValueError, match="power must be"):
+        fit(kind=CurvatureNoiseDetector, power=True)
