@@ -2,7 +2,7 @@
 
 A network is trained on ``(x, y)``; signals need the index beside it. `IndexedLoader` walks any loader over indexed
 samples, hands on ``(x, y)`` and leaves the index of the current batch where the tracker finds it. `BatchLoader` is
-our own loader, several times faster than one that collates item by item where the samples are in memory.
+our own loader, for samples in memory, which need no collating item by item.
 """
 
 from __future__ import annotations

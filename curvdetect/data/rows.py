@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from curvdetect.data.sources import LazySamples, Samples, as_samples, is_dataset
+from curvdetect.data.sources import Samples, as_unlabelled
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
 TOLERANCE = 1e-5
@@ -104,8 +104,7 @@ class RowIndex:
             )
 
     def _points_of(self, X: Any) -> NDArray[np.float64]:
-        unlabelled = np.zeros(len(X), dtype=int)
-        samples = LazySamples(X, unlabelled) if is_dataset(X) else as_samples(X, unlabelled)
+        samples = as_unlabelled(X)
         if samples.shape != self.shape:
             raise ValueError(
                 f"X has samples of shape {samples.shape}, but the detector was fitted on samples of shape "

@@ -161,6 +161,12 @@ def as_samples(X: Any, y: Any = None) -> Samples:
     return ResidentSamples(torch.from_numpy(inputs), np.asarray(y))
 
 
+def as_unlabelled(X: Any) -> Samples:
+    """Return indexed samples of which only the inputs matter; a dataset is read as it is asked."""
+    no_labels = np.zeros(len(X), dtype=int)
+    return LazySamples(X, no_labels) if is_dataset(X) else as_samples(X, no_labels)
+
+
 def is_dataset(X: Any) -> bool:
     """Say whether ``X`` is a map-style dataset rather than an array."""
     if isinstance(X, torch.utils.data.IterableDataset):

@@ -7,6 +7,8 @@ fresh network for each fold; what is done with them is cleanlab's own code.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -25,7 +27,7 @@ from curvdetect.signals.curvature import ROWS
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
 from curvdetect.training.isolation import resolve_device
-from curvdetect.training.memorize import memorize, output_kind
+from curvdetect.training.memorize import Run, memorize, output_kind
 
 
 class ConfidentLearningDetector(BaseNoiseDetector):
@@ -108,11 +110,20 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         if not is_count(self.cv) or self.cv < 2:
             raise ValueError(f"cv must be a whole number of folds, at least 2, got {self.cv!r}.")
         seed = derive_seed(self.random_state)
-        fold = _Fold(samples, self.net, self.max_epochs, self.stop_at, device, seed, bool(self.verbose))
+        train = partial(
+            memorize,
+            self.net,
+            signals=[],
+            max_epochs=self.max_epochs,
+            stop_at=self.stop_at,
+            device=device,
+            seed=seed,
+            progress=bool(self.verbose),
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             probabilities = cross_val_predict(
-                fold,
+                _Fold(samples, train),
                 np.arange(len(samples)),
                 labels,
                 cv=StratifiedKFold(self.cv, shuffle=True, random_state=seed % 2**32),
@@ -142,43 +153,20 @@ class ConfidentLearningDetector(BaseNoiseDetector):
 class _Fold(ClassifierMixin, BaseEstimator):
     """The trainer as scikit-learn's cross-validation wants it: a classifier over sample numbers."""
 
-    def __init__(
-        self,
-        samples: Samples,
-        net: Any,
-        max_epochs: int | None,
-        stop_at: float | None,
-        device: torch.device,
-        seed: int,
-        progress: bool,
-    ) -> None:
+    def __init__(self, samples: Samples, train: Callable[[Samples], Run]) -> None:
         self.samples = samples
-        self.net = net
-        self.max_epochs = max_epochs
-        self.stop_at = stop_at
-        self.device = device
-        self.seed = seed
-        self.progress = progress
+        self.train = train
 
     def __sklearn_clone__(self) -> _Fold:
-        return _Fold(**self.get_params(deep=False))
+        return _Fold(self.samples, self.train)
 
     def fit(self, index: NDArray[np.int64], y: NDArray[np.int64]) -> _Fold:
         """Train a fresh net on the samples ``index``."""
         self.classes_ = np.arange(len(self.samples.classes))
-        run = memorize(
-            self.net,
-            Part(self.samples, torch.as_tensor(index)),
-            [],
-            max_epochs=self.max_epochs,
-            stop_at=self.stop_at,
-            device=self.device,
-            seed=self.seed,
-            progress=self.progress,
-        )
+        run = self.train(Part(self.samples, torch.as_tensor(index)))
         if run.interrupt is not None:
             raise run.interrupt
-        self.net_ = run.net
+        self.net_, self.device_ = run.net, run.device
         return self
 
     def predict(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -190,6 +178,6 @@ class _Fold(ClassifierMixin, BaseEstimator):
         kind, parts = output_kind(self.net_), []
         with measuring(self.net_.module_), torch.no_grad():
             for chunk in torch.split(torch.as_tensor(index), ROWS):
-                logits = logits_of(self.net_.infer(self.samples.batch(chunk).to(self.device)), kind)
+                logits = logits_of(self.net_.infer(self.samples.batch(chunk).to(self.device_)), kind)
                 parts.append(logits[:, : len(self.classes_)].float().softmax(1).double().cpu())
         return torch.cat(parts).numpy()

@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.data.sources import Samples, as_samples, is_dataset
+from curvdetect.data.sources import as_unlabelled, is_dataset
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.checks import plain
 
 
 class SuspectsDisplay:
@@ -65,7 +66,7 @@ class SuspectsDisplay:
             Width of the grid.
         """
         table = detector.ranking(k)
-        samples = X if isinstance(X, Samples) else _unlabelled(X)
+        samples = as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
         if len(samples) != len(detector.scores_):
             raise ValueError(
                 f"X has {len(samples)} samples, but the detector was fitted on {len(detector.scores_)}. Pass the "
@@ -107,11 +108,3 @@ class SuspectsDisplay:
             ax.imshow(image, cmap="gray_r" if image.ndim == 2 else None, interpolation="nearest", vmin=0, vmax=1)
             ax.set_title(f"{given} → {suggested}?", fontsize=9)
         return self
-
-
-def _unlabelled(X: Any) -> Samples:
-    """Return samples of ``X`` for the sake of their inputs."""
-    if is_dataset(X):
-        return as_samples(X, np.arange(len(X)) % 2)
-    array = X.detach().cpu().numpy() if hasattr(X, "detach") else np.asarray(X)
-    return as_samples(array, np.arange(len(array)) % 2)

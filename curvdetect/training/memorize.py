@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import dis
-import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -170,15 +169,14 @@ def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, Key
 
 def _raised_by_callback(error: BaseException) -> bool:
     """Say whether a callback raised ``error`` itself at the end of an epoch, rather than being interrupted there."""
-    code, at, within = None, 0, False
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        owner = frame.f_locals.get("self") if frame.f_code.co_name == "on_epoch_end" else None
-        within |= isinstance(owner, Callback) and not isinstance(owner, Tracker)
-    end = error.__traceback__
+    within, end = False, error.__traceback__
     while end is not None:
-        code, at, end = end.tb_frame.f_code.co_code, end.tb_lasti, end.tb_next
+        code, at = end.tb_frame.f_code, end.tb_lasti
+        owner = end.tb_frame.f_locals.get("self") if code.co_name == "on_epoch_end" else None
+        within |= isinstance(owner, Callback) and not isinstance(owner, Tracker)
+        end = end.tb_next
     # a signal arrives at any instruction; only a `raise` of its own is this one
-    return within and code is not None and dis.opname[code[at]] == "RAISE_VARARGS"
+    return within and dis.opname[code.co_code[at]] == "RAISE_VARARGS"
 
 
 def _own_net(net: Any, samples: Samples) -> NeuralNet:
