@@ -6,7 +6,6 @@ as 0..C-1, the original classes kept. It refuses to augment, to shuffle or to ch
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from curvdetect.data.isolation import isolated_rng
 
 #: A dataset whose samples fit in this many bytes is read once and kept in memory.
 RESIDENT_BYTES = 2 * 1024**3
@@ -207,8 +208,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
     n_samples = len(dataset)
     if n_samples == 0:
         raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
-    state = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002 - datasets draw from it
-    try:
+    with isolated_rng(torch.device("cpu")):
         first = read_input(dataset, 0)
         size = first.numel() * first.element_size()
         fixed = _reads_the_same(dataset)
@@ -227,10 +227,6 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
             labels.append(_scalar(label, i))
             if stored is not None:
                 stored[i] = x
-    finally:
-        torch.set_rng_state(state[0])
-        np.random.set_state(state[1])  # noqa: NPY002
-        random.setstate(state[2])
     if y is not None and len(y) != n_samples:
         raise ValueError(f"y has {len(y)} labels and X {n_samples} samples: pass one label for each sample.")
     if y is None and labels[0] is None:

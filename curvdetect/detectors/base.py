@@ -28,7 +28,7 @@ from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.metrics import as_mask
 from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.signal import Signal
-from curvdetect.training.isolation import resolve_device
+from curvdetect.training.device import resolve_device
 from curvdetect.training.memorize import Run, memorize
 
 

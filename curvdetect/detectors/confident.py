@@ -26,7 +26,7 @@ from curvdetect.detectors.ranking import n_flagged
 from curvdetect.signals.curvature import ROWS
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
-from curvdetect.training.isolation import resolve_device
+from curvdetect.training.device import resolve_device
 from curvdetect.training.memorize import Run, memorize, output_kind
 
 

@@ -21,11 +21,11 @@ from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
+from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.loading import BatchLoader, IndexedLoader
 from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Plan, Signal
-from curvdetect.training.isolation import isolated_rng
 from curvdetect.training.nets import module_for
 from curvdetect.training.recipe import memorizing_net
 from curvdetect.training.tracker import AimReached, StopAt, Tracker

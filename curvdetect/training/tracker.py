@@ -16,11 +16,11 @@ from skorch.callbacks import Callback
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.curvature import ROWS
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import QUARTERS, Batch, Plan, Signal, Stage
-from curvdetect.training.isolation import isolated_rng
 
 
 class Tracker(Callback):
