@@ -7,7 +7,7 @@ are averaged by `Curvature`, flags are for the detectors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from numbers import Real
 from typing import ClassVar
 
@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from curvdetect.signals.probes import rademacher
-from curvdetect.signals.scoring import OutputKind, gradient_and_logits, logits_of, losses_of, measuring
+from curvdetect.signals.scoring import (
+    OutputKind,
+    gradients_and_logits,
+    logits_of,
+    losses_of,
+    measuring,
+    share_of,
+    with_other,
+)
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Stage
 
 #: Rows of one gradient pass, probes included. More rows run slower on a CPU, whose caches they leave.
@@ -32,6 +40,7 @@ def input_curvature(
     h: float = 1e-2,
     n: int = 1,
     power: int = 1,
+    contrast: bool = False,
     seed: int = 0,
     epoch: int = 0,
     index: Tensor | None = None,
@@ -58,6 +67,9 @@ def input_curvature(
         Number of probes.
     power : {1, 2}, default=1
         1 averages norms, as the authors' code does; 2 averages squared norms, eq. (6) of the paper.
+    contrast : bool, default=False
+        Return :math:`C(y) / (C(y) + C(o))` instead, a share in [0, 1], with :math:`o` the label that the network
+        would rather give than any other but :math:`y`: what makes a sample difficult under any label cancels.
     seed, epoch : int, default=0
         Key of the probes, together with the probe's and the sample's number.
     index : Tensor of shape (n_samples,), int64, optional
@@ -80,9 +92,9 @@ def input_curvature(
     Notes
     -----
     Costs n + 1 gradients with regard to the input, that is 2 (n + 1) forward passes, and the memory of
-    ``batch_size`` rows. Where the second derivative :math:`H` exists in a neighbourhood,
-    :math:`\mathbb{E}\, C_2 / h^2 \to \operatorname{tr}(H^2)` as h shrinks. On networks of ReLUs it does not: the
-    difference is made by the kinks that the step crosses, so that ``h`` is part of the definition.
+    ``batch_size`` rows; with ``contrast`` 3 (n + 1) forward passes. Where the second derivative :math:`H` exists in
+    a neighbourhood, :math:`\mathbb{E}\, C_2 / h^2 \to \operatorname{tr}(H^2)` as h shrinks. On networks of ReLUs it
+    does not: the difference is made by the kinks that the step crosses, so that ``h`` is part of the definition.
 
     References
     ----------
@@ -117,18 +129,19 @@ def input_curvature(
     scores = torch.empty(len(X), dtype=torch.float64)
     with measuring(module):
         for chunk in torch.split(torch.arange(len(X)), batch_size):
-            x, labels = X[chunk].to(device), y[chunk].to(device, torch.int64)
-            clean, _ = gradient_and_logits(forward, x, labels)
+            x, given = X[chunk].to(device), y[chunk].to(device, torch.int64)
+            clean, logits = gradients_and_logits(forward, x, with_other(given) if contrast else given[None])
+            labels = with_other(given)(logits) if contrast else given[None]
             signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
-            part = curvature_of_gradient(forward, x, labels, clean, signs, h=h, n=n, power=power, rows=batch_size)
-            scores[chunk] = part.double().cpu()
+            part = curvature_of_gradients(forward, x, labels, clean, signs, h=h, n=n, power=power, rows=batch_size)
+            scores[chunk] = (share_of(*part) if contrast else part[0]).double().cpu()
     return scores
 
 
-def curvature_of_gradient(
+def curvature_of_gradients(
     forward: Callable[[Tensor], Tensor],
     x: Tensor,
-    y: Tensor,
+    labels: Tensor,
     clean: Tensor,
     signs: Callable[[int], Tensor],
     *,
@@ -137,15 +150,17 @@ def curvature_of_gradient(
     power: int,
     rows: int = ROWS,
 ) -> Tensor:
-    """Return the curvature of each sample of a batch whose clean gradient is known.
+    """Return the curvature of each sample of a batch, under each row of labels, whose clean gradients are known.
 
     Parameters
     ----------
     forward : callable
         From inputs to logits.
-    x, y : Tensor
-        Inputs and labels of the batch.
-    clean : Tensor of the shape of ``x``
+    x : Tensor of shape (batch, ...)
+        Inputs.
+    labels : Tensor of shape (n_labels, batch)
+        Labels that the curvature is taken for.
+    clean : Tensor of shape (n_labels, batch, ...)
         Gradients of the losses at ``x``.
     signs : callable
         Probe i for every sample of the batch, of the shape of ``x``.
@@ -156,18 +171,18 @@ def curvature_of_gradient(
 
     Returns
     -------
-    Tensor of shape (batch,)
+    Tensor of shape (n_labels, batch)
         Mean over the probes.
     """
     stacked = max(1, rows // max(1, len(x)))
-    total = x.new_zeros(len(x))
+    total = x.new_zeros(labels.shape)
     for first in range(0, n, stacked):
         probes = range(first, min(first + stacked, n))
         moved = torch.cat([x + h * signs(i) for i in probes])
-        there, _ = gradient_and_logits(forward, moved, y.repeat(len(probes)))
-        difference = (there.reshape(len(probes), *x.shape) - clean).flatten(2)
-        squared = difference.square().sum(2)
-        total += (squared if power == 2 else squared.sqrt()).sum(0)
+        there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(probes)))
+        difference = (there.reshape(len(labels), len(probes), *x.shape) - clean[:, None]).flatten(3)
+        squared = difference.square().sum(3)
+        total += (squared if power == 2 else squared.sqrt()).sum(1)
     return total / n
 
 
@@ -238,11 +253,12 @@ class Curvature:
 
     def update(self, batch: Batch) -> None:
         """Measure a batch; its clean gradient is shared with other signals."""
-        signs = probe_factory(batch.index, batch.x, seed=self.seed, epoch=batch.epoch)
-        values = curvature_of_gradient(
-            batch.forward, batch.x, batch.y, batch.gradient, signs, h=self.h, n=self.n, power=self.power
-        )
-        self.mean.add(batch, values)
+        self.mean.add(batch, self.value(batch))
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the curvature, that which was measured already where there is one."""
+        known = batch.kept.get(self._key)
+        return self._measured(batch, batch.y[None], batch.gradient[None])[0] if known is None else known
 
     def end_epoch(self) -> None:
         """Take the epoch into the mean."""
@@ -251,3 +267,30 @@ class Curvature:
     def scores(self) -> NDArray[np.float64]:
         """Return the mean over the scored epochs, shape (n_samples,)."""
         return self.mean.values()
+
+    @property
+    def _key(self) -> tuple[Hashable, ...]:
+        return ("curvature", self.h, self.n, self.power, self.seed)
+
+    def _measured(self, batch: Batch, labels: Tensor, clean: Tensor) -> Tensor:
+        signs = probe_factory(batch.index, batch.x, seed=self.seed, epoch=batch.epoch)
+        return curvature_of_gradients(
+            batch.forward, batch.x, labels, clean, signs, h=self.h, n=self.n, power=self.power
+        )
+
+
+class CurvatureContrast(Curvature):
+    """Share of the given label in its curvature and that of the best other label; higher is more suspect.
+
+    The mean over the scored epochs of ``c_y / (c_y + c_o)``, in [0, 1]. Parameters as for `Curvature`; that one costs
+    nothing where this one, before it, has measured the same batch.
+    """
+
+    name = "curvature_contrast"
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the share, and leave the curvature itself for others."""
+        clean = torch.stack([batch.other_gradient, batch.gradient])
+        other, given = self._measured(batch, torch.stack([batch.other, batch.y]), clean)
+        batch.kept[self._key] = given
+        return share_of(given, other)

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from curvdetect.signals.scoring import share_of
 from curvdetect.signals.signal import QUARTERS, Batch, EpochMean, Plan, Stage
 
 
-class _MeanOverEpochs:
+class MeanOverEpochs:
     """A signal whose score is the mean over epochs of one number of the batch."""
 
     name: ClassVar[str]
@@ -48,7 +49,7 @@ class _MeanOverEpochs:
         return self.mean.quarters()
 
 
-class Loss(_MeanOverEpochs):
+class Loss(MeanOverEpochs):
     """Mean loss over the epochs, the cumulative sample loss (CSL) divided by their number; higher is more suspect."""
 
     name = "loss"
@@ -59,7 +60,7 @@ class Loss(_MeanOverEpochs):
         return batch.loss
 
 
-class Margin(_MeanOverEpochs):
+class Margin(MeanOverEpochs):
     """Area under the margin (AUM) with its sign turned, so that higher is more suspect."""
 
     name = "margin"
@@ -70,7 +71,52 @@ class Margin(_MeanOverEpochs):
         return -batch.margin
 
 
-class InputGradient(_MeanOverEpochs):
+class _AtTheEnd(MeanOverEpochs):
+    """A mean over the last part of the planned epochs; over all where the training ended before."""
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the mean over the last part, shape (n_samples,)."""
+        last = self.mean.quarters()[-1]
+        return last if np.isfinite(last).any() else super().scores()
+
+
+class LateLoss(_AtTheEnd):
+    """Mean loss over the second half of the epochs; higher is more suspect."""
+
+    name = "late_loss"
+    rows = 2
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the loss."""
+        return batch.loss
+
+
+class LateMargin(_AtTheEnd):
+    """Area under the margin over the second half of the epochs, sign turned: higher is more suspect."""
+
+    name = "late_margin"
+    rows = 2
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the largest other logit minus the given one."""
+        return -batch.margin
+
+
+class FinalLoss(_AtTheEnd):
+    """Mean loss over the last quarter of the epochs; higher is more suspect.
+
+    What a network that memorizes still can't fit by then is told two things at once: the same sample under two labels.
+    """
+
+    name = "final_loss"
+    rows = QUARTERS
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the loss."""
+        return batch.loss
+
+
+class InputGradient(MeanOverEpochs):
     """Mean over epochs of the norm of the loss's gradient at the input; higher is more suspect.
 
     Parameters
@@ -92,7 +138,22 @@ class InputGradient(_MeanOverEpochs):
         return squared if self.power == 2 else squared.sqrt()
 
 
-class Inconfidence(_MeanOverEpochs):
+class GradientContrast(MeanOverEpochs):
+    """Share of the given label in its input gradient and that of the best other label; higher is more suspect.
+
+    The mean over the scored epochs of ``g_y / (g_y + g_o)``, norms of the gradients in evaluation mode.
+    """
+
+    name = "gradient_contrast"
+    stage = "scoring"
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the share."""
+        other, given = batch.other_gradient.flatten(1).norm(dim=1), batch.gradient.flatten(1).norm(dim=1)
+        return share_of(given, other)
+
+
+class Inconfidence(MeanOverEpochs):
     """One minus the given label's probability when training is over; higher is more suspect."""
 
     name = "inconfidence"
@@ -105,34 +166,50 @@ class Inconfidence(_MeanOverEpochs):
         return (others.logsumexp(1) - logits.logsumexp(1)).exp()
 
 
-class LearningTime:
+class LastEpoch:
+    """Last epoch in which something was true of a sample, 0 where it never was."""
+
+    name: ClassVar[str]
+    stage: ClassVar[Stage] = "training"
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.plan, self.n_ended = plan, 0
+        self.last = plan.zeros(plan.n_samples, dtype=torch.int64)
+        self._running = torch.zeros_like(self.last)
+
+    def update(self, batch: Batch) -> None:
+        """Note of whom it is true in this epoch."""
+        index = batch.index.to(self.last.device)
+        epoch = self.event(batch).to(self.last.device, torch.int64) * batch.epoch
+        self._running[index] = torch.maximum(self._running[index], epoch)
+
+    def event(self, batch: Batch) -> Tensor:
+        """Return what is true of each sample, or not."""
+        raise TypeError(f"{type(self).__name__} does not say what it looks out for")
+
+    def end_epoch(self) -> None:
+        """Take the epoch into account."""
+        self.last = torch.maximum(self.last, self._running)
+        self.n_ended += 1
+        self._running.zero_()
+
+
+class LearningTime(LastEpoch):
     """First epoch from which a sample stays correct to the end, the number of epochs plus one where there is none.
 
     Higher is more suspect. Counted from 1.
     """
 
-    name: ClassVar[str] = "learning_time"
-    stage: ClassVar[Stage] = "training"
+    name = "learning_time"
 
-    def start(self, plan: Plan) -> None:
-        """Make room for a run."""
-        self.last_wrong = plan.zeros(plan.n_samples, dtype=torch.int64)
-        self._wrong = torch.zeros_like(self.last_wrong)
-
-    def update(self, batch: Batch) -> None:
-        """Note who is wrong in this epoch."""
-        index = batch.index.to(self._wrong.device)
-        wrong = (~batch.correct).to(self._wrong.device, torch.int64) * batch.epoch
-        self._wrong[index] = torch.maximum(self._wrong[index], wrong)
-
-    def end_epoch(self) -> None:
-        """Take the epoch into account."""
-        self.last_wrong = torch.maximum(self.last_wrong, self._wrong)
-        self._wrong.zero_()
+    def event(self, batch: Batch) -> Tensor:
+        """Return whether the sample is wrong."""
+        return ~batch.correct
 
     def scores(self) -> NDArray[np.float64]:
         """Return the learning time, shape (n_samples,)."""
-        return (self.last_wrong + 1).double().cpu().numpy()
+        return (self.last + 1).double().cpu().numpy()
 
 
 class AveragedMargin:
@@ -176,10 +253,17 @@ class OtherLabelVote:
 
     Each pass casts one vote for the most probable label other than the given one, with its probability as weight
     (Boyer and Moore's algorithm), so that no table of samples by classes is kept.
+
+    Parameters
+    ----------
+    stage : {"training", "scoring"}, default="training"
+        Which passes vote.
     """
 
     name: ClassVar[str] = "other_label"
-    stage: ClassVar[Stage] = "training"
+
+    def __init__(self, stage: Stage = "training") -> None:
+        self.stage = stage
 
     def start(self, plan: Plan) -> None:
         """Make room for a run."""

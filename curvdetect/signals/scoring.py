@@ -101,11 +101,30 @@ def margins_of(logits: Tensor, y: Tensor) -> Tensor:
     return given - others.amax(1)
 
 
-def gradient_and_logits(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each sample's gradient of its own loss at ``x``, and its logits.
+def best_other(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the label with the largest logit other than ``y``, shape (batch,)."""
+    return logits.detach().scatter(1, y[:, None], -torch.inf).argmax(1)
+
+
+def with_other(y: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the function that, from logits, makes two rows of labels: ``y``, and the best other one of each sample."""
+    return lambda logits: torch.stack([y, best_other(logits, y)])
+
+
+def share_of(given: Tensor, other: Tensor) -> Tensor:
+    """Return ``given / (given + other)`` of numbers that are not negative; one half where both are zero."""
+    total = given + other
+    return torch.where(total > 0, given / total, 0.5)
+
+
+def gradients_and_logits(
+    forward: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor | Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return each sample's gradients of its own losses at ``x``, one for each row of labels, and its logits.
 
     The sum of the losses is differentiated, whose gradient at one sample is that of its own loss as long as samples
-    don't interact, as in evaluation mode they don't; a mean would scale it by the batch size.
+    don't interact, as in evaluation mode they don't; a mean would scale it by the batch size. One forward pass, and
+    one backward pass a row.
 
     Parameters
     ----------
@@ -113,17 +132,27 @@ def gradient_and_logits(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tenso
         From inputs to logits.
     x : Tensor of shape (batch, ...)
         Inputs.
-    y : Tensor of shape (batch,)
-        Labels.
+    labels : Tensor of shape (rows, batch), or callable
+        Labels that the losses are taken for; a callable finds them from the logits.
 
     Returns
     -------
-    gradient : Tensor of shape (batch, ...)
+    gradients : Tensor of shape (rows, batch, ...)
         Gradients with regard to the input.
     logits : Tensor of shape (batch, n_classes)
         Detached.
     """
     x = x.detach().requires_grad_(True)
     logits = forward(x)
-    (gradient,) = torch.autograd.grad(losses_of(logits, y).sum(), x)
-    return gradient, logits.detach()
+    rows = labels(logits.detach()) if callable(labels) else labels
+    gradients = [
+        torch.autograd.grad(losses_of(logits, y).sum(), x, retain_graph=row < len(rows) - 1)[0]
+        for row, y in enumerate(rows)
+    ]
+    return torch.stack(gradients), logits.detach()
+
+
+def gradient_and_logits(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each sample's gradient of the loss of label ``y``, of the shape of ``x``, and its logits."""
+    gradients, logits = gradients_and_logits(forward, x, y[None])
+    return gradients[0], logits

@@ -8,7 +8,7 @@ classes: whatever has these members is a signal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
@@ -18,7 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.scoring import gradient_and_logits, losses_of, margins_of
+from curvdetect.signals.scoring import (
+    best_other,
+    gradient_and_logits,
+    gradients_and_logits,
+    losses_of,
+    margins_of,
+    with_other,
+)
 
 Stage = Literal["training", "scoring", "final"]
 QUARTERS = 4
@@ -71,6 +78,8 @@ class Batch:
     ) -> None:
         self.index, self.x, self.y = index, x, y
         self.epoch, self.quarter, self.forward = epoch, quarter, forward
+        #: What a signal measured that another may want too.
+        self.kept: dict[Hashable, Tensor] = {}
         if logits is not None:
             self.logits = logits
         if gradient is not None:
@@ -109,6 +118,19 @@ class Batch:
         """Whether the given label is predicted."""
         return self.logits.argmax(1) == self.y
 
+    @cached_property
+    def other(self) -> Tensor:
+        """Best label other than the given one."""
+        return best_other(self.logits, self.y)
+
+    @cached_property
+    def other_gradient(self) -> Tensor:
+        """Gradient at the input of the loss that the sample would have under `other`."""
+        pair, logits = gradients_and_logits(self.forward, self.x, with_other(self.y))
+        for name, value in (("logits", logits), ("gradient", pair[0])):
+            self.__dict__.setdefault(name, value)
+        return pair[1]
+
 
 class Signal(Protocol):
     """One number for each sample, gathered while a network trains."""
@@ -142,7 +164,7 @@ class EpochMean:
     plan : Plan
         What the run is going to be.
     rows : int, default=1
-        Means kept side by side; with 4, one for each quarter of the training.
+        Means kept side by side: 1, 2 for the halves of the training, or 4 for its quarters.
     """
 
     def __init__(self, plan: Plan, rows: int = 1) -> None:
@@ -156,7 +178,7 @@ class EpochMean:
         values = values.detach().to(self._total.device, torch.float64)
         self._total.index_add_(0, index, values)
         self._count.index_add_(0, index, torch.ones_like(values))
-        self._row = min(batch.quarter, len(self.total) - 1)
+        self._row = batch.quarter * len(self.total) // QUARTERS
 
     def end_epoch(self) -> None:
         """Take the running epoch into the mean."""

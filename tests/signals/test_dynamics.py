@@ -7,18 +7,23 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvdetect.signals.dynamics import (
     AveragedMargin,
+    FinalLoss,
     Inconfidence,
     InputGradient,
+    LateLoss,
+    LateMargin,
     LearningTime,
     Loss,
     Margin,
     OtherLabelVote,
 )
+from curvdetect.signals.signal import Plan
 from tests.signals.playback import play, recorded, show_epoch
 
 
@@ -64,9 +69,17 @@ def other_label_vote(logits, labels):
     return np.array(winners)
 
 
+def loss_of(z, c):
+    return np.log(np.exp(z).sum()) - z[c]
+
+
+def margin_of(z, c):
+    return np.delete(z, c).max() - z[c]
+
+
 REFERENCES = {
-    "loss": (Loss, per_sample(lambda z, c: np.log(np.exp(z).sum()) - z[c])),
-    "margin": (Margin, per_sample(lambda z, c: np.delete(z, c).max() - z[c])),
+    "loss": (Loss, per_sample(loss_of)),
+    "margin": (Margin, per_sample(margin_of)),
     "inconfidence": (Inconfidence, per_sample(lambda z, c: 1 - softmax(z)[c])),
     "learning_time": (LearningTime, learning_time),
     "averaged_margin": (AveragedMargin, averaged_margin),
@@ -267,3 +280,43 @@ def test_a_label_that_the_network_never_takes_scores_above_one_that_it_takes(nam
     logits = np.tile([[4.0, 0.0, -1.0]], (5, 2, 1))
     right, wrong = play(REFERENCES[name][0](), logits, np.array([0, 1])).scores()
     assert wrong > right
+
+
+def _over(epochs, number):
+    """Return the mean of a number of the batch over some epochs, rows of a table of logits."""
+    return lambda logits, labels: per_sample(number)(logits[epochs], labels)
+
+
+PARTS = {
+    "late_loss": (LateLoss, _over(slice(4, None), loss_of)),
+    "late_margin": (LateMargin, _over(slice(4, None), margin_of)),
+    "final_loss": (FinalLoss, _over(slice(6, None), loss_of)),
+}
+
+
+@pytest.mark.parametrize("name", list(PARTS))
+def test_late_signals_listen_to_the_last_part_of_the_epochs(name):
+    make, reference = PARTS[name]
+    logits, labels = recorded(n_epochs=8)
+    signal = play(make(), logits, labels)
+    assert signal.name == name
+    np.testing.assert_allclose(signal.scores(), reference(logits, labels), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", list(PARTS))
+def test_late_signals_of_a_training_that_ended_before_listen_to_all_of_it(name):
+    make, _ = PARTS[name]
+    whole = {"late_loss": Loss, "late_margin": Margin, "final_loss": Loss}[name]
+    logits, labels = recorded(n_epochs=8)
+    signal, reference = make(), whole()
+    for s in (signal, reference):
+        s.start(Plan(12, 4, 8, torch.device("cpu")))
+        for epoch in (1, 2, 3):
+            show_epoch(s, logits[epoch - 1], labels, epoch, 8)
+            s.end_epoch()
+    np.testing.assert_allclose(signal.scores(), reference.scores(), rtol=1e-12)
+
+
+def test_the_vote_can_be_taken_in_the_scoring_passes():
+    assert OtherLabelVote().stage == "training"
+    assert OtherLabelVote("scoring").stage == "scoring"
