@@ -54,8 +54,11 @@ def memorize(
     samples: Samples,
     signals: Sequence[Signal],
     *,
+    watched: Samples | None = None,
+    weights: NeuralNet | None = None,
     max_epochs: int | None = None,
     stop_at: float | None = None,
+    patience: int = 1,
     every: int | str = "auto",
     device: torch.device,
     seed: int,
@@ -71,10 +74,16 @@ def memorize(
         The data.
     signals : sequence of Signal
         Filled by the run.
+    watched : Samples, optional
+        What scoring signals are shown after each scored epoch; by default what is trained on.
+    weights : skorch.NeuralNet, optional
+        A trained net of the same kind, where training starts.
     max_epochs : int, optional
         By default the net's own.
     stop_at : float, optional
         Stop after the first epoch whose training accuracy is at least this.
+    patience : int, default=1
+        Number of epochs in a row that have to reach ``stop_at``.
     every : int or "auto", default="auto"
         Score every so many epochs, counted back from the last; "auto" aims at 24 scored epochs.
     device : torch.device
@@ -97,13 +106,26 @@ def memorize(
         ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
         resident = samples.to(device)
         net.initialize()
+        if weights is not None:
+            net.module_.load_state_dict(weights.module_.state_dict())
+            net.criterion_.load_state_dict(weights.criterion_.state_dict())
         if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
             raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device)
         _check_output(net, resident, output)
         every = max(1, round(n_epochs / SCORED_EPOCHS)) if every == "auto" else int(every)
-        tracker = Tracker(resident, signals, plan, every=every, output=output, stop_at=stop_at, progress=progress)
+        tracker = Tracker(
+            resident,
+            signals,
+            plan,
+            watched=None if watched is None else watched.to(device),
+            every=every,
+            output=output,
+            stop_at=stop_at,
+            patience=patience,
+            progress=progress,
+        )
         if tracker.wants_gradient and not _is_plain(net.criterion_):
             warnings.warn(
                 "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
@@ -186,7 +208,10 @@ def _own_net(net: Any, samples: Samples) -> NeuralNet:
         batch_size = min(128, max(16, len(samples) // 32))
         return memorizing_net(module_for(net, samples), batch_size=batch_size)
     if isinstance(net, NeuralNet):
-        return clone(net).set_params(train_split=None, verbose=0)
+        own = clone(net)
+        if own.module is None or isinstance(own.module, str):
+            own = type(own)(**{**own.get_params(deep=False), "module": module_for(own.module, samples)})
+        return own.set_params(train_split=None, verbose=0)
     if isinstance(net, type) and issubclass(net, NeuralNet):
         raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")
     if isinstance(net, type) and issubclass(net, nn.Module):

@@ -97,8 +97,9 @@ def memorizing_net(
 
     Parameters
     ----------
-    module : nn.Module class or instance
-        Puts out logits.
+    module : nn.Module class or instance, str or None
+        Puts out logits. None and names (``"resnet18-cifar"``, ``"resnet-mnist"``) are sized from the data by the
+        detector that trains the net.
     lr, weight_decay : float
         Of the optimizer.
     momentum : float, default=0.9

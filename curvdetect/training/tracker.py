@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,12 +35,16 @@ class Tracker(Callback):
         Who looks.
     plan : Plan
         What the run is going to be.
+    watched : Samples, optional
+        What scoring signals are shown; by default what is trained on.
     every : int
         Distance of scored epochs; the last planned one is scored.
     output : {"logits", "probabilities"}
         What the net puts out.
     stop_at : float, optional
         Training accuracy at which an epoch is the last.
+    patience : int, default=1
+        Number of epochs in a row that have to reach it.
     progress : bool, default=False
         Whether to draw a bar.
     """
@@ -50,12 +55,16 @@ class Tracker(Callback):
         signals: Sequence[Signal],
         plan: Plan,
         *,
+        watched: Samples | None = None,
         every: int,
         output: OutputKind,
         stop_at: float | None = None,
+        patience: int = 1,
         progress: bool = False,
     ) -> None:
-        self.samples, self.plan, self.every, self.output, self.stop_at = samples, plan, every, output, stop_at
+        self.samples, self.plan, self.every, self.output = samples, plan, every, output
+        self.stop_at, self.patience, self._reached = stop_at, patience, 0
+        self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
         }
@@ -65,14 +74,14 @@ class Tracker(Callback):
         self.index = torch.empty(0, dtype=torch.int64)
         n_scored = len(range(plan.n_epochs, 0, -every)) if self.signals["scoring"] else 0
         self.bar = tqdm(
-            total=plan.n_samples * (plan.n_epochs + n_scored),
+            total=plan.n_samples * plan.n_epochs + len(self.shown["scoring"]) * n_scored,
             unit="samples",
             unit_scale=True,
             disable=not progress,
             desc="memorizing",
         )
         for signal in signals:
-            signal.start(plan)
+            signal.start(replace(plan, n_samples=len(self.shown.get(signal.stage, samples))))
 
     def on_index(self, index: Tensor) -> None:
         """Take note of which samples the next batch holds."""
@@ -138,7 +147,8 @@ class Tracker(Callback):
                 f"the training loss became {loss} in epoch {self.epoch}. Lower the learning rate, or check that the "
                 "criterion fits what the net puts out (CrossEntropyLoss for logits)."
             )
-        self.done = self.stop_at is not None and accuracy >= self.stop_at
+        self._reached = self._reached + 1 if self.stop_at is not None and accuracy >= self.stop_at else 0
+        self.done = self._reached >= self.patience
         turn = (self.plan.n_epochs - self.epoch) % self.every == 0
         never = not any(record["scored"] for record in self.history)
         scored = bool(self.signals["scoring"]) and (turn or (self.done and never))
@@ -167,7 +177,8 @@ class Tracker(Callback):
                 signal.end_epoch()
 
     def walk(self, net: Any, stage: Stage) -> float:
-        """Show every sample once, in index order and evaluation mode; return the seconds taken."""
+        """Show every sample of a stage once, in index order and evaluation mode; return the seconds taken."""
+        samples = self.shown[stage]
         started = time.perf_counter()
 
         def forward(x: Tensor) -> Tensor:
@@ -177,8 +188,8 @@ class Tracker(Callback):
         self._correct = torch.zeros((), device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(net.module_):
-            for index in torch.split(torch.arange(self.plan.n_samples), ROWS):
-                x, y = self.samples.batch(index).to(device), self.samples.labels[index].to(device)
+            for index in torch.split(torch.arange(len(samples)), ROWS):
+                x, y = samples.batch(index).to(device), samples.labels[index].to(device)
                 batch = Batch(index.to(device), x, y, epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()

@@ -13,6 +13,7 @@ from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
+from curvdetect import memorizing_net
 from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.curvature import Curvature
@@ -50,6 +51,9 @@ ACCEPTED = {
     "none_for_gray_pictures": (lambda: None, (8, 8), ResNet),
     "name": (lambda: "resnet-mnist", (1, 8, 8), ResNet),
     "recipe": (quick_net, (64,), MLP),
+    "recipe_for_columns": (lambda: memorizing_net(None, max_epochs=2), (64,), MLP),
+    "recipe_for_pictures": (lambda: memorizing_net(None, max_epochs=2, augment=True), (1, 8, 8), ResNet),
+    "recipe_of_a_name": (lambda: memorizing_net("resnet-mnist", max_epochs=2), (1, 8, 8), ResNet),
     "skorch_classifier": (lambda: NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss), (64,), Small),
     "skorch_base_class": (lambda: NeuralNet(Small, nn.CrossEntropyLoss), (64,), Small),
     "probabilities": (lambda: NeuralNetClassifier(Small, module__last=nn.Softmax(1)), (64,), Small),

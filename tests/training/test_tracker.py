@@ -288,3 +288,23 @@ def test_progress_goes_to_stderr_and_only_where_asked_for(capsys, progress):
     assert out == ""
     assert ("memorizing" in err) is progress
     assert not progress or "100%" in err
+
+
+def test_scoring_signals_can_watch_samples_that_are_not_trained_on():
+    watched, trained = Recorder("scoring"), Recorder("training")
+    end = Recorder("final", name="end")
+    train(quick_net(), _samples(50), [watched, trained, end], watched=_samples(30), every=1)
+    assert (watched.plan.n_samples, trained.plan.n_samples, end.plan.n_samples) == (30, 50, 50)
+    assert all(torch.equal(watched.column(e, 0), torch.arange(30)) for e in watched.epochs)
+    assert len(watched.epochs) == 4
+    assert torch.equal(end.column(4, 0), torch.arange(50))
+
+
+def test_training_starts_from_the_weights_of_another_net():
+    net, samples = quick_net(), _samples(60)
+    first = train(net, samples, [], max_epochs=2).net
+    seen = Recorder("training", look=lambda batch: batch.logits)
+    train(net, samples, [seen], weights=first, max_epochs=1)
+    index, _, _, _, logits = seen.epochs[1][0]
+    with torch.no_grad():
+        assert torch.allclose(first.module_(samples.batch(index)), logits, atol=1e-5)

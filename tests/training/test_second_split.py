@@ -1,0 +1,270 @@
+"""Two stages: who is learned and who is watched when, from which weights, and what comes of it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skorch.callbacks import Callback
+from torch import nn
+
+from curvdetect import memorizing_net
+from curvdetect.data.sources import as_samples
+from curvdetect.metrics import auroc
+from curvdetect.signals.curvature import Curvature
+from curvdetect.training import second_split as room
+from curvdetect.training.memorize import memorize
+from curvdetect.training.second_split import second_split, stratified_halves
+from tests.cases import digits, quick_net, untouched_rng
+from tests.training.test_tracker import Recorder
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+split = partial(second_split, device=torch.device("cpu"), seed=0)
+STATISTICS = {"forgetting_time", "forgotten_share", "forgetting_loss"}
+
+
+def _samples(n=100):
+    return as_samples(*digits(n))
+
+
+@given(labels=st.lists(st.integers(0, 4), min_size=2, max_size=40), seed=st.integers(0, 2**40))
+def test_halves_share_out_every_class_evenly(labels, seed):
+    labels = np.unique(labels, return_inverse=True)[1]
+    if np.bincount(labels).max() < 2:
+        with pytest.raises(ValueError, match="y holds every label only once"):
+            stratified_halves(labels, seed)
+        return
+    half = stratified_halves(labels, seed)
+    assert set(half) <= {0, 1}
+    for c in np.unique(labels):
+        ones, members = half[labels == c].sum(), (labels == c).sum()
+        assert abs(2 * ones - members) <= 1
+    assert np.array_equal(half, stratified_halves(labels, seed))
+
+
+def test_seeds_draw_different_halves():
+    labels = np.arange(60) % 3
+    assert not np.array_equal(stratified_halves(labels, 0), stratified_halves(labels, 1))
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What each of the four trainings was called with and returned."""
+    seen = []
+
+    def spying(net, samples, signals, **options):
+        before = None
+        if options.get("weights") is not None:
+            before = {k: v.clone() for k, v in options["weights"].module_.state_dict().items()}
+        run = memorize(net, samples, signals, **options)
+        seen.append({"samples": samples, "signals": signals, "run": run, "before": before, **options})
+        return run
+
+    monkeypatch.setattr(room, "memorize", spying)
+    return seen
+
+
+def test_each_half_is_learned_once_and_then_watched_while_the_other_is_trained_on(runs):
+    samples = _samples()
+    found = split(quick_net(), samples)
+    assert len(runs) == 4
+    for direction, (first, second) in enumerate((runs[:2], runs[2:])):
+        mine = np.flatnonzero(found.half == direction)
+        assert first["samples"].index.tolist() == mine.tolist()
+        assert second["watched"].index.tolist() == mine.tolist()
+        assert sorted([*second["samples"].index.tolist(), *mine]) == list(range(100))
+        assert second["weights"] is first["run"].net
+    assert len({run["seed"] for run in runs}) == 4
+    assert set(found.scores) == STATISTICS
+    assert all(np.isfinite(scores).all() for scores in found.scores.values())
+
+
+class _Start(Callback):
+    """Keep the weights and the optimizer's state that a training starts with."""
+
+    starts: list = []  # noqa: RUF012 - clones of the callback write to one list
+
+    def on_train_begin(self, net, **kwargs):
+        weights = {k: v.clone() for k, v in net.module_.state_dict().items()}
+        self.starts.append((weights, len(net.optimizer_.state), net.optimizer_.param_groups[0]["lr"]))
+
+
+def test_second_stage_starts_from_the_weights_of_the_first_with_a_fresh_optimizer_and_schedule(runs):
+    _Start.starts.clear()
+    split(quick_net(callbacks=[_Start()]), _samples())
+    for first, second in ((0, 1), (2, 3)):
+        weights, n_states, lr = _Start.starts[second]
+        trained = runs[second]["before"]
+        assert weights.keys() == trained.keys()
+        assert all(torch.equal(weights[name], trained[name]) for name in weights)
+        assert n_states == 0
+        assert lr == _Start.starts[first][2]
+    # and the first stage of the second direction starts anew
+    assert all(torch.equal(v, _Start.starts[2][0][name]) for name, v in _Start.starts[0][0].items())
+
+
+def test_first_stage_keeps_its_weights(runs):
+    split(quick_net(), _samples())
+    for first, second in (runs[:2], runs[2:]):
+        assert all(torch.equal(v, second["before"][k]) for k, v in first["run"].net.module_.state_dict().items())
+
+
+def test_default_net_of_the_second_stage_standardizes_as_the_first_did(runs):
+    split(None, _samples(), first_epochs=2)
+    first, second = (run["run"].net.module_.state_dict() for run in runs[:2])
+    buffers = [name for name in first if "center" in name or "scale" in name]
+    assert len(buffers) == 2
+    assert all(torch.equal(first[name], second[name]) for name in buffers)
+
+
+def test_statistics_are_what_the_second_net_says_of_the_first_half_after_every_epoch(monkeypatch):
+    """Record the outputs beside the signals, and read the statistics off them."""
+    looks = []
+
+    def watching(net, samples, signals, **options):
+        if options.get("watched") is not None:
+            looks.append(Recorder("scoring", look=lambda batch: (batch.correct, batch.loss)))
+            signals = [*signals, looks[-1]]
+        return memorize(net, samples, signals, **options)
+
+    monkeypatch.setattr(room, "memorize", watching)
+    found = split(quick_net(), _samples(), second_epochs=3)
+    for direction, look in enumerate(looks):
+        assert sorted(look.epochs) == [1, 2, 3]
+        right = torch.stack([torch.cat([r[4][0] for r in look.epochs[e]]) for e in (1, 2, 3)]).numpy()
+        loss = torch.stack([torch.cat([r[4][1] for r in look.epochs[e]]) for e in (1, 2, 3)]).double().numpy()
+        mine = found.half == direction
+        np.testing.assert_allclose(found.scores["forgotten_share"][mine], 1 - right.mean(0))
+        np.testing.assert_allclose(found.scores["forgetting_loss"][mine], loss.mean(0))
+        last = np.where(right.any(0), 3 - right[::-1].argmax(0), 0)
+        times = np.where(last == 3, 4, last + 1)
+        assert np.isin(-found.scores["forgetting_time"][mine], [1, 2, 3, 4]).all()
+        learned = -found.scores["forgetting_time"][mine] == times
+        assert learned.mean() > 0.5  # the others were not learned, and say 1
+        assert (found.scores["forgetting_time"][mine][~learned] == -1).all()
+
+
+def contradicting(seed):
+    """Return three clusters, the halves, and who is in a pair: one sample under two labels, one label in each half."""
+    rng = np.random.default_rng(seed)
+    true = np.tile([0, 1, 2], 40)
+    X = (4 * np.eye(3, 8)[true] + rng.normal(size=(120, 8))).astype(np.float32)
+    labels, half = true.copy(), np.repeat([0, 1], 60)
+    copies, originals = np.arange(6), np.arange(60, 66)
+    X[copies] = X[originals]
+    labels[copies] = (true[originals] + 1) % 3
+    return as_samples(X, labels), half, np.isin(np.arange(120), [*copies, *originals])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_the_other_half_contradicts_is_forgotten_and_little_else(seed, monkeypatch):
+    samples, half, contradicted = contradicting(seed)
+    monkeypatch.setattr(room, "stratified_halves", lambda labels, seed: half)
+    module = nn.Sequential(nn.Linear(8, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 3))
+    net = memorizing_net(module, batch_size=8, lr=0.03, max_epochs=80)
+    found = split(net, samples, seed=seed)
+    assert found.train_accuracy == 1
+    time = -found.scores["forgetting_time"]
+    assert (time[contradicted] <= 80).all()
+    assert (time[~contradicted] == 81).mean() > 0.9
+    for name in STATISTICS:
+        assert auroc(contradicted, found.scores[name]) > 0.99
+    others = samples.labels.numpy()[[*range(60, 66), *range(6)]]
+    assert (found.other[contradicted] == others).mean() > 0.9
+
+
+def test_watching_the_first_stage_changes_no_statistic():
+    plain = split(quick_net(), _samples())
+    watched = split(
+        quick_net(), _samples(), first_signals=lambda seed: [Curvature(h=1e-2, n=1, power=1, seed=seed)], every=2
+    )
+    assert set(watched.scores) == {*STATISTICS, "curvature"}
+    for name in STATISTICS:
+        assert np.array_equal(plain.scores[name], watched.scores[name])
+    assert [r["scored"] for r in watched.history if (r["half"], r["stage"]) == (0, 1)] == [False, True] * 2
+
+
+def test_lengths_of_both_stages_can_be_chosen():
+    found = split(quick_net(), _samples(), first_epochs=3, second_epochs=2)
+    assert [(r["half"], r["stage"], r["epoch"]) for r in found.history] == [
+        *((0, 1, e) for e in (1, 2, 3)),
+        *((0, 2, e) for e in (1, 2)),
+        *((1, 1, e) for e in (1, 2, 3)),
+        *((1, 2, e) for e in (1, 2)),
+    ]
+
+
+def test_second_stage_is_as_long_as_the_first_unless_told():
+    found = split(quick_net(), _samples(), first_epochs=3)
+    assert sum(r["stage"] == 2 for r in found.history) == 6
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_a_stage_ends_after_so_many_epochs_in_a_row_at_the_accuracy_asked_for(patience):
+    net = quick_net(width=64, batch_size=8, max_epochs=60)
+    found = split(net, _samples(60), stop_at=1.0, patience=patience)
+    for half in (0, 1):
+        first = [r["train_accuracy"] for r in found.history if (r["half"], r["stage"]) == (half, 1)]
+        assert len(first) < 60
+        assert first[-patience:] == [1.0] * patience
+        reached = [all(a == 1 for a in first[i : i + patience]) for i in range(len(first) - patience)]
+        assert not any(reached)
+    times = -found.scores["forgetting_time"]
+    assert (times == 61).any()  # never forgotten: one more than planned, however early the stage ended
+
+
+def test_seed_decides_everything_and_no_generator_moves():
+    with untouched_rng():
+        first = split(quick_net(), _samples())
+    again, other = split(quick_net(), _samples()), split(quick_net(), _samples(), seed=1)
+    for name in STATISTICS:
+        assert np.array_equal(first.scores[name], again.scores[name])
+    assert not np.array_equal(first.half, other.half)
+
+
+def test_callers_net_stays_as_it_was():
+    net = quick_net()
+    before = {k: v.clone() for k, v in net.module.state_dict().items()}
+    split(net, _samples())
+    assert all(torch.equal(v, before[k]) for k, v in net.module.state_dict().items())
+    assert not net.initialized_
+
+
+def test_a_class_of_one_sample_has_a_score_too():
+    X, y = digits(60)
+    y = np.where(np.arange(60) == 7, 99, y)
+    found = split(quick_net(n_classes=11), as_samples(X, y))
+    assert np.isfinite(found.scores["forgetting_loss"]).all()
+
+
+class _Stop(Callback):
+    """Stands for Ctrl-C in the n-th training."""
+
+    trainings = 0
+
+    def __init__(self, at):
+        self.at = at
+
+    def on_train_begin(self, net, **kwargs):
+        type(self).trainings += 1
+
+    def on_grad_computed(self, net, **kwargs):
+        if type(self).trainings == self.at and len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_interrupt_ends_it_whatever_stage_it_finds(at):
+    _Stop.trainings = 0
+    with pytest.raises(KeyboardInterrupt):
+        split(quick_net(callbacks=[_Stop(at)]), _samples())
+    assert _Stop.trainings == at
+
+
+def test_it_runs_where_it_is_told_to(device):
+    found = second_split(quick_net(), _samples(), device=device, seed=0)
+    assert np.isfinite(found.scores["forgetting_loss"]).all()
