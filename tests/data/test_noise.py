@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvdetect import corrupt_labels
+from curvdetect import conflicting_duplicates, corrupt_labels
 from tests.cases import untouched_rng
 
 KINDS = ("uniform", "pair", "confusion")
@@ -198,3 +198,43 @@ REFUSED = {
 def test_options_that_make_no_sense_are_refused_with_a_reason(y, options, message):
     with pytest.raises(ValueError, match=message):
         corrupt_labels(y, **options)
+
+
+@given(y=label_lists, percent=st.integers(0, 100), seed=st.integers(0, 999))
+def test_pairs_show_one_sample_under_two_labels(y, percent, seed):
+    y = np.array(y)
+    source, labels, mask = conflicting_duplicates(y, percent / 100, random_state=seed)
+    copies = np.flatnonzero(source != np.arange(len(y)))
+    n_pairs = min((percent * len(y) + 100) // 200, len(y) // 2)
+    assert len(copies) == n_pairs
+    assert len({*copies, *source[copies]}) == 2 * n_pairs  # no sample is in two pairs
+    assert mask.sum() == 2 * n_pairs
+    assert mask[copies].all()
+    assert mask[source[copies]].all()
+    assert (labels[copies] != labels[source[copies]]).all()
+    untouched = np.setdiff1d(np.arange(len(y)), copies)
+    assert np.array_equal(labels[untouched], y[untouched])
+    assert np.isin(labels, y).all()
+
+
+def test_second_labels_of_pairs_go_to_every_other_class_alike():
+    _, labels, _ = conflicting_duplicates(np.zeros(4000, dtype=int).tolist() + [1, 2, 3], 0.9, random_state=0)
+    counts = np.bincount(labels)[1:]
+    assert counts.min() > 0.8 * counts.max()
+
+
+def test_pairs_are_reproducible_and_touch_no_generator():
+    y = np.array(list("abc") * 20)
+    with untouched_rng():
+        first, again = (conflicting_duplicates(y, 0.2, random_state=3) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert first.labels.dtype == y.dtype
+
+
+@pytest.mark.parametrize(
+    ("y", "rate", "message"),
+    [([1, 1], 0.5, "one class only"), ([0, 1], 1.5, r"rate must lie in \[0, 1\], got 1.5"), ([0, 1], -1, "rate must")],
+)
+def test_pairs_that_make_no_sense_are_refused(y, rate, message):
+    with pytest.raises(ValueError, match=message):
+        conflicting_duplicates(y, rate)
