@@ -3,9 +3,10 @@
 from importlib.metadata import version
 
 from curvdetect.data.folders import load_image_folder
-from curvdetect.data.noise import corrupt_labels
+from curvdetect.data.noise import conflicting_duplicates, corrupt_labels
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.confident import ConfidentLearningDetector
+from curvdetect.detectors.curv_ssft import CurvSSFT
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.dynamics import (
     InconfidenceDetector,
@@ -14,6 +15,9 @@ from curvdetect.detectors.dynamics import (
     LossDetector,
     MarginDetector,
 )
+from curvdetect.detectors.fused import FusedDetector, recommended_signals
+from curvdetect.detectors.fusion import fuse
+from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.plots import SuspectsDisplay
 from curvdetect.signals.curvature import input_curvature
 from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
@@ -23,17 +27,23 @@ __version__ = version("curvdetect")
 __all__ = [
     "BaseNoiseDetector",
     "ConfidentLearningDetector",
+    "CurvSSFT",
     "CurvatureNoiseDetector",
+    "FusedDetector",
     "InconfidenceDetector",
     "InputGradientDetector",
     "LearningTimeDetector",
     "LossDetector",
     "MarginDetector",
+    "SSFTDetector",
     "SuspectsDisplay",
+    "conflicting_duplicates",
     "corrupt_labels",
+    "fuse",
     "input_curvature",
     "load_image_folder",
     "memorizing_net",
     "one_cycle",
+    "recommended_signals",
     "step_decay",
 ]

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
@@ -24,12 +25,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
 from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain, plain_labels
+from curvdetect.detectors.measured import Measured, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.metrics import as_mask
-from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.signal import Signal
 from curvdetect.training.device import resolve_device
-from curvdetect.training.memorize import Run, memorize
 
 
 class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
@@ -52,7 +52,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """Return the signals wanted beside those that always ride along."""
 
     @abstractmethod
-    def _score(self, signal_scores: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _score(self, measured: Measured) -> NDArray[np.float64]:
         """Return the detector's own score."""
 
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
@@ -84,16 +84,19 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         device = resolve_device(self.device)
         samples = self._validated(X, y)
         n_top = n_flagged(self.q, len(samples))
-        seed = derive_seed(self.random_state)
         rows = RowIndex(samples)
-        own = list(self._signals(seed))
-        names = {s.name for s in own}
-        vote = OtherLabelVote()
-        free = [s for s in (Loss(), Margin(), LearningTime(), Inconfidence()) if s.name not in names]
-        run = memorize(
+        measured = self._measure(samples, device, derive_seed(self.random_state))
+        self._store(samples, rows, measured, n_top)
+        if measured.interrupt is not None:
+            raise measured.interrupt
+        return self
+
+    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+        """Return the signals of all samples; here, those of one run."""
+        return one_run(
             self.net,
             samples,
-            [*own, *free, vote],
+            self._signals(seed),
             max_epochs=self.max_epochs,
             stop_at=self.stop_at,
             every=self.every,
@@ -101,39 +104,12 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             seed=seed,
             progress=bool(self.verbose),
         )
-        complete = run.interrupt is None
-        signal_scores = {s.name: s.scores() for s in [*own, *free] if complete or s.stage != "final"}
-        if complete:
-            _check_all_seen(signal_scores)
-        self._store(samples, rows, signal_scores, vote.scores().astype(np.int64), n_top, run.interrupt)
-        self._store_run(run)
-        self.signal_quarters_ = {s.name: s.quarters() for s in [*own, *free] if isinstance(s, Loss | Margin)}
-        if run.interrupt is not None:
-            raise run.interrupt
-        return self
 
-    def _store_run(self, run: Run) -> None:
-        self.net_ = run.net
-        self.n_iter_ = len(run.history)
-        self.train_accuracy_ = run.train_accuracy
-        self.stop_reason_ = run.stop_reason
-        self.history_ = run.history
-        self.seconds_ = run.seconds
-        self.device_ = str(run.device)
-        self.interrupted_ = run.interrupt is not None
-
-    def _store(
-        self,
-        samples: Samples,
-        rows: RowIndex,
-        signal_scores: dict[str, NDArray[np.float64]],
-        other: NDArray[np.int64],
-        n_top: int,
-        interrupt: KeyboardInterrupt | None = None,
-    ) -> None:
+    def _store(self, samples: Samples, rows: RowIndex, measured: Measured, n_top: int) -> None:
         """Keep what was measured; give up where the run ended before the detector's own score was."""
+        interrupt = measured.interrupt
         try:
-            scores = np.asarray(self._score(signal_scores), dtype=np.float64)
+            scores = np.asarray(self._score(measured), dtype=np.float64)
         except KeyError:
             if interrupt is None:
                 raise
@@ -143,13 +119,16 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         self._rows = rows
         self._given = samples.labels.numpy()
         self.classes_ = samples.classes
-        self.signal_scores_ = signal_scores
+        self.signal_scores_ = measured.signal_scores
         self.scores_ = self.decision_scores_ = scores
-        self.suggested_labels_ = samples.classes[other]
+        self.suggested_labels_ = samples.classes[measured.other]
         self.ranking_ = worst_first(scores)
         self.labels_ = np.zeros(len(scores), dtype=int)
         self.labels_[self.ranking_[:n_top]] = 1
         self.threshold_ = self.offset_ = float(scores[self.ranking_[n_top - 1]])
+        self.interrupted_ = interrupt is not None
+        for name, value in measured.attributes.items():
+            setattr(self, name, value)
 
     def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return a score for each sample; higher is more suspect.
@@ -309,15 +288,3 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = self.random_state is None
         return tags
-
-
-def _check_all_seen(signal_scores: dict[str, NDArray[np.float64]]) -> None:
-    """Raise where a sample has no finite score."""
-    for name, scores in signal_scores.items():
-        unseen = np.flatnonzero(~np.isfinite(scores))
-        if len(unseen):
-            raise ValueError(
-                f"{len(unseen)} sample(s) got no finite score of signal {name!r}, the first at index {unseen[0]}: the "
-                "net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and what "
-                "was not trained on can't have been memorized."
-            )

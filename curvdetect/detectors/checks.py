@@ -43,3 +43,8 @@ def derive_seed(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def derived_seed(seed: int, *key: int) -> int:
+    """Return another seed, told apart from its like by ``key``."""
+    return int(np.random.SeedSequence([seed, *key]).generate_state(1)[0])

@@ -9,24 +9,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Part, Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count
-from curvdetect.detectors.ranking import n_flagged
+from curvdetect.detectors.checks import is_count
+from curvdetect.detectors.measured import Measured
 from curvdetect.signals.curvature import ROWS
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
-from curvdetect.training.device import resolve_device
 from curvdetect.training.memorize import Run, memorize, output_kind
 
 
@@ -95,21 +93,16 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Cross-validate the network and hand its probabilities to cleanlab. Parameters as in the other detectors."""
+    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+        """Cross-validate the network and hand its probabilities to cleanlab."""
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 
-        check_run_params(every="auto", max_epochs=self.max_epochs, stop_at=self.stop_at)
-        device = resolve_device(self.device)
-        samples = self._validated(X, y)
-        n_top = n_flagged(self.q, len(samples))
-        labels = samples.labels.numpy()
         if self.method not in ("self_confidence", "normalized_margin"):
             raise ValueError(f"method must be 'self_confidence' or 'normalized_margin', got {self.method!r}.")
         if not is_count(self.cv) or self.cv < 2:
             raise ValueError(f"cv must be a whole number of folds, at least 2, got {self.cv!r}.")
-        seed = derive_seed(self.random_state)
+        labels = samples.labels.numpy()
         train = partial(
             memorize,
             self.net,
@@ -136,18 +129,16 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
         # the flags as a ranking: what is flagged before what is not, both by the score
         signals["flags"] = issues + signals["self_confidence"]
-        self.pred_probs_, self.label_issues_ = probabilities, issues
-        self.device_, self.interrupted_ = str(device), False
         others = probabilities.copy()
         others[np.arange(len(labels)), labels] = -1
-        self._store(samples, RowIndex(samples), signals, others.argmax(1), n_top)
-        return self
+        attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(device)}
+        return Measured(signals, others.argmax(1), attributes)
 
     def _signals(self, seed: int) -> list[Signal]:
         return []
 
-    def _score(self, signal_scores: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        return signal_scores[self.method]
+    def _score(self, measured: Measured) -> NDArray[np.float64]:
+        return measured.signal_scores[self.method]
 
 
 class _Fold(ClassifierMixin, BaseEstimator):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.signals.curvature import Curvature
-from curvdetect.signals.dynamics import AveragedMargin, InputGradient
+from curvdetect.detectors.catalogue import curvature_signals, extra_signals
+from curvdetect.detectors.measured import Measured
 from curvdetect.signals.signal import Signal
 
 
@@ -35,10 +35,16 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         Share, or count, of samples to flag.
     power : {1, 2}, default=1
         1 averages norms of the difference, 2 squared norms, eq. (6) of the paper.
+    contrast : bool, default=False
+        Score by the share of the given label in its own curvature and that of the best other label,
+        ``c_y / (c_y + c_o)`` of each scored epoch. What makes a sample difficult under any label cancels. Costs one
+        more backward pass for each gradient.
     every : int or "auto", default="auto"
         Measure after every so many epochs; "auto" is after each up to 35 epochs, and about 24 times in longer runs.
-    signals : sequence of {"input_gradient", "averaged_margin"}, default=()
-        What to record beside the signals that always ride along.
+    signals : sequence of str, default=()
+        What to record beside the signals that always ride along: ``"input_gradient"``, ``"averaged_margin"``,
+        ``"late_loss"`` and ``"late_margin"`` (second half of the epochs), ``"final_loss"`` (last quarter),
+        ``"gradient_contrast"`` (as ``contrast``, of the plain gradient).
     max_epochs : int, optional
         Length of the training; by default the net's own.
     stop_at : float, optional
@@ -53,7 +59,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     Attributes
     ----------
     scores_, decision_scores_ : array of shape (n_samples,)
-        Mean curvature of each training sample.
+        Mean curvature of each training sample, or its contrast.
     ranking_ : array of shape (n_samples,)
         Indices, most suspect first.
     labels_ : array of shape (n_samples,)
@@ -97,7 +103,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
 
     Notes
     -----
-    A scored epoch costs 2 (n + 1) forward passes over the data, against 3 for an epoch of training.
+    A scored epoch costs 2 (n + 1) forward passes over the data, 3 (n + 1) with ``contrast``, against 3 for an epoch of
+    training.
 
     On networks of ReLUs the score depends on ``h`` in more than scale, since the difference is made by the kinks
     that a step crosses; thresholds can't be compared between different ``h``.
@@ -118,8 +125,6 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     3
     """
 
-    _extras: ClassVar[dict[str, type]] = {"input_gradient": InputGradient, "averaged_margin": AveragedMargin}
-
     def __init__(
         self,
         net: Any = None,
@@ -128,6 +133,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         n: int = 1,
         q: float | int = 0.1,
         power: int = 1,
+        contrast: bool = False,
         every: int | str = "auto",
         signals: Sequence[str] = (),
         max_epochs: int | None = None,
@@ -141,6 +147,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         self.n = n
         self.q = q
         self.power = power
+        self.contrast = contrast
         self.every = every
         self.signals = signals
         self.max_epochs = max_epochs
@@ -163,16 +170,11 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         return cls(net, **{"h": 1e-3, "n": 10, "power": 2, "every": 1, **params})
 
     def _signals(self, seed: int) -> Sequence[Signal]:
-        listed = isinstance(self.signals, Collection) and not isinstance(self.signals, str)
-        if not listed or not set(self.signals) <= set(self._extras):
-            raise ValueError(
-                f"signals must be a sequence of {sorted(self._extras)}, got {self.signals!r}. The loss, the margin, "
-                "the learning time and the inconfidence are always recorded."
-            )
+        extras = extra_signals(self.signals)
         return [
-            Curvature(h=self.h, n=self.n, power=self.power, seed=seed),
-            *(self._extras[name]() for name in self.signals),
+            *curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed),
+            *extras,
         ]
 
-    def _score(self, signal_scores: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        return signal_scores["curvature"]
+    def _score(self, measured: Measured) -> NDArray[np.float64]:
+        return measured.signal_scores["curvature_contrast" if self.contrast else "curvature"]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.measured import Measured
 from curvdetect.signals.dynamics import Inconfidence, InputGradient, LearningTime, Loss, Margin
 from curvdetect.signals.signal import Signal
 
@@ -40,8 +41,8 @@ class _DynamicsDetector(BaseNoiseDetector):
     def _signals(self, seed: int) -> Sequence[Signal]:
         return [self._signal()]
 
-    def _score(self, signal_scores: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        return signal_scores[self._signal.name]
+    def _score(self, measured: Measured) -> NDArray[np.float64]:
+        return measured.signal_scores[self._signal.name]
 
 
 class LossDetector(_DynamicsDetector):

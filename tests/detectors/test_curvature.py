@@ -15,6 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 ALWAYS = {"curvature", "loss", "margin", "learning_time", "inconfidence"}
 EXTRAS = ("input_gradient", "averaged_margin")
+MORE = (*EXTRAS, "late_loss", "late_margin", "final_loss", "gradient_contrast")
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2], ids="seed_{}".format)
@@ -96,13 +97,32 @@ def _steady_net():
     return quick_net(callbacks=None)
 
 
-@pytest.mark.parametrize("extra", EXTRAS)
+@pytest.mark.parametrize("extra", MORE)
 def test_extra_signals_change_no_other(extra):
     plain, more = _fit(), _fit(signals=[extra])
     assert set(plain.signal_scores_) == ALWAYS
     assert set(more.signal_scores_) == {*ALWAYS, extra}
     for name, scores in plain.signal_scores_.items():
         assert np.array_equal(scores, more.signal_scores_[name]), name
+
+
+def test_contrast_is_the_score_and_leaves_every_other_signal_to_the_last_bit():
+    plain, contrast = _fit(), _fit(contrast=True)
+    assert set(contrast.signal_scores_) == {*ALWAYS, "curvature_contrast"}
+    assert np.array_equal(contrast.scores_, contrast.signal_scores_["curvature_contrast"])
+    assert ((contrast.scores_ > 0) & (contrast.scores_ < 1)).all()
+    for name, scores in plain.signal_scores_.items():
+        assert np.array_equal(scores, contrast.signal_scores_[name]), name
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_contrast_ranks_wrong_labels_of_pictures_better_than_plain_curvature(seed):
+    X, labels, mask, _ = noisy_digits(400, seed=seed)
+    detector = CurvatureNoiseDetector(contrast=True, max_epochs=20, device="cpu", random_state=seed)
+    detector.fit(X.reshape(-1, 1, 8, 8), labels)
+    plain, contrast = (auroc(mask, detector.signal_scores_[name]) for name in ("curvature", "curvature_contrast"))
+    assert contrast > plain
+    assert contrast > 0.95
 
 
 CHANGES = {

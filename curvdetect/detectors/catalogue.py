@@ -1,0 +1,61 @@
+"""The signals of a single run, by the names that users ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from curvdetect.signals.curvature import Curvature, CurvatureContrast
+from curvdetect.signals.dynamics import (
+    AveragedMargin,
+    FinalLoss,
+    GradientContrast,
+    InputGradient,
+    LateLoss,
+    LateMargin,
+)
+from curvdetect.signals.signal import Signal
+
+#: Recorded in every run.
+ALWAYS = ("loss", "margin", "learning_time", "inconfidence")
+#: Recorded where asked for.
+EXTRAS: dict[str, Callable[[], Signal]] = {
+    "input_gradient": InputGradient,
+    "averaged_margin": AveragedMargin,
+    "late_loss": LateLoss,
+    "late_margin": LateMargin,
+    "final_loss": FinalLoss,
+    "gradient_contrast": GradientContrast,
+}
+#: Need a step and probes. The contrast goes first: it measures the curvature too.
+CURVATURES: dict[str, Callable[..., Signal]] = {"curvature_contrast": CurvatureContrast, "curvature": Curvature}
+
+
+def curvature_signals(*, contrast: bool, h: float, n: int, power: int, seed: int) -> list[Signal]:
+    """Return the curvature, and its contrast before it where that is wanted."""
+    return [
+        make(h=h, n=n, power=power, seed=seed)
+        for name, make in CURVATURES.items()
+        if contrast or name != "curvature_contrast"
+    ]
+
+
+def extra_signals(names: Any) -> list[Signal]:
+    """Return the signals asked for beside those of every run.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of `EXTRAS`.
+    """
+    if not is_names(names, EXTRAS):
+        raise ValueError(
+            f"signals must be a sequence of {sorted(EXTRAS)}, got {names!r}. The loss, the margin, the learning time "
+            "and the inconfidence are always recorded."
+        )
+    return [EXTRAS[name]() for name in names]
+
+
+def is_names(names: Any, known: Collection[str]) -> bool:
+    """Say whether ``names`` is a collection of known names, rather than a string or something else."""
+    return isinstance(names, Collection) and not isinstance(names, str) and all(name in known for name in names)

@@ -1,0 +1,177 @@
+"""Several signals of one run, or of several, made one ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from curvdetect.data.sources import Samples
+from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.catalogue import ALWAYS, CURVATURES, EXTRAS, curvature_signals, extra_signals, is_names
+from curvdetect.detectors.fusion import fuse, fusion_rule
+from curvdetect.detectors.measured import Measured, one_run, repeated
+from curvdetect.signals.signal import Signal
+
+#: Training accuracy from which on the labels count as memorized, for the choice of signals.
+LISTEN_TO_ALL = 0.9
+#: What ``signals="auto"`` listens to.
+AUTO = {"memorized": ("loss",), "underfit": ("late_loss", "late_margin")}
+
+
+def recommended_signals(train_accuracy: float) -> tuple[str, ...]:
+    """Return the names of the signals of a run that rank wrong labels best, by the evidence in the documentation.
+
+    Parameters
+    ----------
+    train_accuracy : float
+        Share of the given labels that the network predicts after training.
+
+    Returns
+    -------
+    tuple of str
+        The cumulative loss from 0.9 on; below, loss and margin of the second half of the epochs.
+
+    Examples
+    --------
+    >>> from curvdetect import recommended_signals
+    >>> recommended_signals(0.8)
+    ('late_loss', 'late_margin')
+    """
+    return AUTO[regime_of(train_accuracy)]
+
+
+def regime_of(train_accuracy: float) -> str:
+    """Return whether the labels were ``"memorized"``, or ``"underfit"``."""
+    return "memorized" if train_accuracy >= LISTEN_TO_ALL else "underfit"
+
+
+class FusedDetector(BaseNoiseDetector):
+    """Rank samples by several signals of the same training at once; higher is more suspect.
+
+    The recommended detector where nothing but the order counts: with ``signals="auto"`` it costs one plain training
+    and listens to what that training has to say. Where the network memorized the labels, to the loss over all epochs;
+    where it did not (training accuracy below 0.9: strong augmentation, a small net), to the loss and the margin over
+    the second half.
+
+    Parameters
+    ----------
+    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
+        As in `CurvatureNoiseDetector`.
+    signals : "auto" or sequence of str, default="auto"
+        Names of what to fuse: ``"loss"``, ``"margin"``, ``"learning_time"``, ``"inconfidence"``, ``"late_loss"``,
+        ``"late_margin"``, ``"final_loss"``, ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``,
+        ``"curvature"``, ``"curvature_contrast"``.
+    combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
+        As in `fuse`.
+    n_repeats : int, default=1
+        Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
+    h, n, power, every
+        Of the curvature, where it is among the signals; as in `CurvatureNoiseDetector`.
+    q, max_epochs, stop_at, device, random_state, verbose
+        As in `CurvatureNoiseDetector`.
+
+    Attributes
+    ----------
+    regime_ : {"memorized", "underfit"}
+        Whether the training accuracy, the lowest of the repeats, reached 0.9.
+    fused_signals_ : tuple of str
+        What was fused.
+    signal_scores_ : dict of arrays of shape (n_samples,)
+        Every signal that was recorded, averaged over the repeats.
+
+    See Also
+    --------
+    CurvSSFT : Curvature and second-split forgetting, whose trainings are not those of one run.
+
+    Notes
+    -----
+    Costs ``n_repeats`` plain trainings, and what the signals cost.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import FusedDetector
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> detector = FusedDetector(max_epochs=10, device="cpu", random_state=0).fit(X, y)
+    >>> detector.regime_, detector.fused_signals_
+    ('memorized', ('loss',))
+    """
+
+    def __init__(
+        self,
+        net: Any = None,
+        *,
+        signals: str | Sequence[str] = "auto",
+        combine: Any = "fisher",
+        n_repeats: int = 1,
+        h: float = 1e-2,
+        n: int = 1,
+        q: float | int = 0.1,
+        power: int = 1,
+        every: int | str = "auto",
+        max_epochs: int | None = None,
+        stop_at: float | None = None,
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.net = net
+        self.signals = signals
+        self.combine = combine
+        self.n_repeats = n_repeats
+        self.h = h
+        self.n = n
+        self.q = q
+        self.power = power
+        self.every = every
+        self.max_epochs = max_epochs
+        self.stop_at = stop_at
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _signals(self, seed: int) -> Sequence[Signal]:
+        if isinstance(self.signals, str) and self.signals == "auto":
+            return extra_signals(AUTO["underfit"])
+        known = (*ALWAYS, *EXTRAS, *CURVATURES)
+        if not is_names(self.signals, known) or not self.signals:
+            raise ValueError(
+                f"signals must be 'auto' or a sequence of names from {sorted(known)}, got {self.signals!r}."
+            )
+        curvatures: list[Signal] = []
+        if set(self.signals) & set(CURVATURES):
+            contrast = "curvature_contrast" in self.signals
+            curvatures = curvature_signals(contrast=contrast, h=self.h, n=self.n, power=self.power, seed=seed)
+        return [*curvatures, *extra_signals([name for name in self.signals if name in EXTRAS])]
+
+    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+        fusion_rule(self.combine)
+
+        def run(seed: int) -> Measured:
+            return one_run(
+                self.net,
+                samples,
+                self._signals(seed),
+                max_epochs=self.max_epochs,
+                stop_at=self.stop_at,
+                every=self.every,
+                device=device,
+                seed=seed,
+                progress=bool(self.verbose),
+            )
+
+        measured = repeated(run, self.n_repeats, seed)
+        accuracy = measured.attributes["train_accuracy_"]
+        measured.attributes["regime_"] = regime_of(accuracy)
+        measured.attributes["fused_signals_"] = (
+            recommended_signals(accuracy) if isinstance(self.signals, str) else tuple(self.signals)
+        )
+        return measured
+
+    def _score(self, measured: Measured) -> NDArray[np.float64]:
+        parts = [measured.signal_scores[name] for name in measured.attributes["fused_signals_"]]
+        return fuse(*parts, combine=self.combine)

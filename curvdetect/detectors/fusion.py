@@ -1,0 +1,140 @@
+"""Several scores made one, on their ranks, which need no common scale.
+
+Pure functions on arrays. They refuse to choose which signals are worth fusing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+Scores = NDArray[np.float64]
+
+
+def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] | None = None) -> Scores:
+    r"""Make one score of several; higher is more suspect, in all of them.
+
+    With :math:`r \in (0, 1)` the share of samples that are less suspect, ties counted half, of each signal:
+
+    ================== ==================================================================================
+    ``combine``        score
+    ================== ==================================================================================
+    ``"fisher"``       :math:`\sum -\log(1 - r)`: were the signals noise, :math:`1 - r` would be p-values,
+                       and this is how Fisher combines them. One signal that is sure of a sample counts
+                       for more than another's doubt.
+    ``"rank_product"`` the same: it orders as the product of ranks counted from the worst does
+    ``"rank_mean"``    mean of :math:`r`, by ``weights`` where given
+    ``"log_mean"``     mean of the logarithms of the scores themselves; scores that are not positive are shifted
+    ``"first"``        :math:`r` of the first score, ties broken by the second, and so on
+    ================== ==================================================================================
+
+    Parameters
+    ----------
+    *scores : array-like of shape (n_samples,)
+        One for each signal.
+    combine : str or callable, default="fisher"
+        As above; a callable takes the arrays and returns one.
+    weights : sequence of float, optional
+        One for each score, with ``"rank_mean"``.
+
+    Returns
+    -------
+    array of shape (n_samples,), float64
+
+    Raises
+    ------
+    ValueError
+        Where ``combine`` is not known, scores differ in length or are not finite, or a callable returned anything but
+        one finite number for each sample.
+
+    Notes
+    -----
+    Costs a sort of each score. A shift, for ``"log_mean"``, puts the lowest score as far above zero as the two closest
+    ones lie apart.
+
+    Examples
+    --------
+    >>> from curvdetect import fuse
+    >>> fuse([0.1, 0.2, 0.9], [5, 7, 6], combine="rank_mean").round(2)
+    array([0.17, 0.67, 0.67])
+    """
+    arrays = [np.asarray(s, dtype=np.float64) for s in scores]
+    if not arrays:
+        raise ValueError("scores are missing: pass at least one array of shape (n_samples,).")
+    if {a.shape for a in arrays} != {(arrays[0].size,)}:
+        raise ValueError(f"scores must all have shape (n_samples,), got {[a.shape for a in arrays]}.")
+    if not all(np.isfinite(a).all() for a in arrays):
+        raise ValueError("scores hold NaN or infinity, which have no rank. Drop the signal, or its samples.")
+    rule = fusion_rule(combine)
+    if weights is not None:
+        _check_weights(weights, len(arrays), combine)
+        return rank_mean(*arrays, weights=weights)
+    result = np.asarray(rule(*arrays), dtype=np.float64)
+    if result.shape != arrays[0].shape or not np.isfinite(result).all():
+        raise ValueError(
+            f"combine returned {result!r} of shape {result.shape}; it has to return one finite number for each of the "
+            f"{len(arrays[0])} samples."
+        )
+    return result
+
+
+def fusion_rule(combine: Any) -> Callable[..., Scores]:
+    """Return the function that a name stands for; a callable as it is."""
+    if callable(combine):
+        return combine
+    if not isinstance(combine, str) or combine not in _RULES:
+        raise ValueError(f"combine must be one of {', '.join(map(repr, _RULES))} or a callable, got {combine!r}.")
+    return _RULES[combine]
+
+
+def rank_share(scores: Scores) -> Scores:
+    """Return the share of samples that are less suspect, ties counted half: in (0, 1), higher is more suspect."""
+    return (rankdata(scores) - 0.5) / len(scores)
+
+
+def fisher(*scores: Scores) -> Scores:
+    """Return Fisher's combination of ranks; higher is more suspect."""
+    return np.sum([-np.log1p(-rank_share(s)) for s in scores], axis=0)
+
+
+def rank_mean(*scores: Scores, weights: Sequence[float] | None = None) -> Scores:
+    """Return the mean of the rank shares; higher is more suspect."""
+    return np.average([rank_share(s) for s in scores], axis=0, weights=weights)
+
+
+def log_mean(*scores: Scores) -> Scores:
+    """Return the mean of the logarithms of scores made positive; higher is more suspect."""
+    return np.mean([np.log(_positive(s)) for s in scores], axis=0)
+
+
+def first(*scores: Scores) -> Scores:
+    """Return rank shares of the first scores, with ties broken by the next ones; higher is more suspect."""
+    _, place = np.unique(np.column_stack(scores), axis=0, return_inverse=True)
+    return rank_share(place.ravel().astype(np.float64))
+
+
+def _positive(scores: Scores) -> Scores:
+    if scores.min() > 0:
+        return scores
+    steps = np.diff(np.unique(scores))
+    return scores - scores.min() + (steps.min() if len(steps) else 1.0)
+
+
+def _check_weights(weights: Sequence[float], n_scores: int, combine: Any) -> None:
+    if combine != "rank_mean":
+        raise ValueError(f"weights go with combine='rank_mean', got combine={combine!r}.")
+    if len(weights) != n_scores or min(weights) < 0 or not sum(weights) > 0:
+        raise ValueError(f"weights must hold {n_scores} numbers, none negative and not all zero, got {weights!r}.")
+
+
+_RULES: dict[str, Callable[..., Scores]] = {
+    "fisher": fisher,
+    "rank_product": fisher,
+    "rank_mean": rank_mean,
+    "log_mean": log_mean,
+    "first": first,
+}

@@ -1,0 +1,150 @@
+"""What a detector measured before it ranks anything, and the measuring that most of them do: one watched run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from curvdetect.data.sources import Samples
+from curvdetect.detectors.checks import derived_seed, is_count
+from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
+from curvdetect.signals.signal import Signal
+from curvdetect.training.memorize import memorize
+
+
+@dataclass
+class Measured:
+    """Signals of all samples, and what else a fit leaves behind."""
+
+    signal_scores: dict[str, NDArray[np.float64]]
+    """By name, shape (n_samples,), higher for the more suspect."""
+    other: NDArray[np.int64]
+    """Code of the best label other than the given one."""
+    attributes: dict[str, Any]
+    """Fitted attributes beside those that every detector has."""
+    interrupt: KeyboardInterrupt | None = None
+    """The Ctrl-C that cut the measuring short."""
+
+
+def one_run(
+    net: Any,
+    samples: Samples,
+    own: Sequence[Signal],
+    *,
+    max_epochs: int | None,
+    stop_at: float | None,
+    every: int | str,
+    device: torch.device,
+    seed: int,
+    progress: bool,
+    patience: int = 1,
+) -> Measured:
+    """Train one net on all samples while signals watch: those asked for, and those that always ride along.
+
+    Parameters
+    ----------
+    own : sequence of Signal
+        What is asked for. The loss, the margin, the learning time and the inconfidence are added where they miss.
+    net, samples, max_epochs, stop_at, patience, every, device, seed, progress
+        As in `memorize`.
+    """
+    names = {s.name for s in own}
+    watching = [*own, *(s for s in (Loss(), Margin(), LearningTime(), Inconfidence()) if s.name not in names)]
+    vote = OtherLabelVote()
+    run = memorize(
+        net,
+        samples,
+        [*watching, vote],
+        max_epochs=max_epochs,
+        stop_at=stop_at,
+        patience=patience,
+        every=every,
+        device=device,
+        seed=seed,
+        progress=progress,
+    )
+    complete = run.interrupt is None
+    signal_scores = {s.name: s.scores() for s in watching if complete or s.stage != "final"}
+    if complete:
+        _check_all_seen(signal_scores)
+    attributes = {
+        "net_": run.net,
+        "n_iter_": len(run.history),
+        "train_accuracy_": run.train_accuracy,
+        "stop_reason_": run.stop_reason,
+        "history_": run.history,
+        "seconds_": run.seconds,
+        "device_": str(run.device),
+        "signal_quarters_": {s.name: s.quarters() for s in watching if isinstance(s, Loss | Margin)},
+    }
+    return Measured(signal_scores, vote.scores().astype(np.int64), attributes, run.interrupt)
+
+
+def repeated(measure: Callable[[int], Measured], n_repeats: int, seed: int) -> Measured:
+    """Measure several times with seeds of their own, and return the means.
+
+    Where Ctrl-C ends a repeat after the first, those that were complete are kept.
+
+    Parameters
+    ----------
+    measure : callable
+        From a seed to what was measured with it.
+    n_repeats : int
+        How often.
+    seed : int
+        Of the first repeat; the others' are derived from it.
+    """
+    if not is_count(n_repeats):
+        raise ValueError(f"n_repeats must be a whole number of runs, at least 1, got {n_repeats!r}.")
+    done: list[Measured] = []
+    interrupt = None
+    for repeat in range(n_repeats):
+        try:
+            done.append(measure(seed if repeat == 0 else derived_seed(seed, repeat)))
+            interrupt = done[-1].interrupt
+        except KeyboardInterrupt as error:
+            if not done:
+                raise
+            interrupt = error
+        if interrupt is not None:
+            break
+    complete = [measured for measured in done if measured.interrupt is None] or done
+    return complete[0] if n_repeats == 1 else _mean(complete, interrupt)
+
+
+def _mean(runs: list[Measured], interrupt: KeyboardInterrupt | None) -> Measured:
+    """Return the means of several runs' signals, with the last one's net and the first one's suggestions."""
+    attributes = dict(runs[-1].attributes)
+    each = [run.attributes for run in runs]
+    attributes["history_"] = [{"repeat": i, **record} for i, a in enumerate(each) for record in a["history_"]]
+    attributes["n_iter_"] = sum(a["n_iter_"] for a in each)
+    attributes["train_accuracy_"] = min(a["train_accuracy_"] for a in each)
+    attributes["seconds_"] = {name: sum(a["seconds_"][name] for a in each) for name in each[0]["seconds_"]}
+    if "signal_quarters_" in attributes:
+        attributes["signal_quarters_"] = {
+            name: np.mean([a["signal_quarters_"][name] for a in each], axis=0) for name in each[0]["signal_quarters_"]
+        }
+    names = runs[0].signal_scores
+    return Measured(
+        {name: np.mean([run.signal_scores[name] for run in runs], axis=0) for name in names},
+        runs[0].other,
+        attributes,
+        interrupt,
+    )
+
+
+def _check_all_seen(signal_scores: dict[str, NDArray[np.float64]]) -> None:
+    """Raise where a sample has no finite score."""
+    for name, scores in signal_scores.items():
+        unseen = np.flatnonzero(~np.isfinite(scores))
+        if len(unseen):
+            raise ValueError(
+                f"{len(unseen)} sample(s) got no finite score of signal {name!r}, the first at index {unseen[0]}: the "
+                "net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and what "
+                "was not trained on can't have been memorized."
+            )

@@ -1,0 +1,155 @@
+"""Several signals of one run, or of several."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skorch.callbacks import Callback
+
+from curvdetect import CurvatureNoiseDetector, FusedDetector, fuse, recommended_signals
+from curvdetect.metrics import auroc
+from tests.cases import digits_net, noisy_digits, quick_net
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, LABELS, MASK, _ = noisy_digits(600)
+EVERY = ("loss", "margin", "learning_time", "inconfidence", "late_loss", "late_margin", "final_loss")
+EVERY += ("averaged_margin", "input_gradient", "gradient_contrast", "curvature", "curvature_contrast")
+
+
+def fit(size=200, **params):
+    params = {"net": quick_net(), "device": "cpu", "random_state": 0, **params}
+    return FusedDetector(**params).fit(X[:size], LABELS[:size])
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A run that memorized, with every signal there is."""
+    return FusedDetector(digits_net(), signals=EVERY, device="cpu", random_state=0).fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "signals"),
+    [(1.0, ("loss",)), (0.9, ("loss",)), (0.89, ("late_loss", "late_margin")), (0.1, ("late_loss", "late_margin"))],
+)
+def test_recommendation_turns_on_the_training_accuracy(accuracy, signals):
+    assert recommended_signals(accuracy) == signals
+
+
+def test_where_the_net_memorized_auto_listens_to_the_loss_of_all_epochs(whole):
+    detector = FusedDetector(digits_net(), device="cpu", random_state=0).fit(X, LABELS)
+    assert detector.train_accuracy_ > 0.9
+    assert (detector.regime_, detector.fused_signals_) == ("memorized", ("loss",))
+    assert np.array_equal(detector.scores_, fuse(whole.signal_scores_["loss"]))
+    assert auroc(MASK, detector.scores_) == auroc(MASK, whole.signal_scores_["loss"]) > 0.98
+
+
+def test_where_it_did_not_auto_listens_to_loss_and_margin_of_the_second_half():
+    # a strong weight decay keeps the wrong labels from being memorized
+    detector = fit(600, net=digits_net(optimizer__weight_decay=0.05))
+    assert 0.7 < detector.train_accuracy_ < 0.9
+    assert (detector.regime_, detector.fused_signals_) == ("underfit", ("late_loss", "late_margin"))
+    parts = [detector.signal_scores_[name] for name in detector.fused_signals_]
+    assert np.array_equal(detector.scores_, fuse(*parts))
+    assert auroc(MASK, detector.scores_) > 0.9
+
+
+def test_a_training_cut_short_by_stop_at_is_ranked_by_all_it_had():
+    detector = FusedDetector(digits_net(), stop_at=0.6, device="cpu", random_state=0).fit(X, LABELS)
+    assert detector.stop_reason_ == "stop_at"
+    assert detector.regime_ == "underfit"
+    assert np.array_equal(detector.signal_scores_["late_loss"], detector.signal_scores_["loss"])
+    assert auroc(MASK, detector.scores_) > 0.9
+
+
+def test_every_signal_can_be_asked_for_and_is_that_of_the_curvature_detectors_run(whole):
+    assert whole.fused_signals_ == EVERY
+    assert set(whole.signal_scores_) == set(EVERY)
+    extras = ("input_gradient", "averaged_margin", "late_loss", "late_margin", "final_loss", "gradient_contrast")
+    other = CurvatureNoiseDetector(digits_net(), contrast=True, signals=extras, device="cpu", random_state=0)
+    other.fit(X, LABELS)
+    for name, scores in other.signal_scores_.items():
+        assert np.array_equal(whole.signal_scores_[name], scores), name
+
+
+@pytest.mark.parametrize("combine", ["fisher", "rank_mean", "rank_product", "log_mean", "first", np.maximum])
+def test_signals_asked_for_are_fused_as_asked(combine):
+    detector = fit(signals=["margin", "loss"], combine=combine)
+    parts = [detector.signal_scores_[name] for name in ("margin", "loss")]
+    assert np.array_equal(detector.scores_, fuse(*parts, combine=combine))
+
+
+def test_curvature_is_measured_only_where_it_is_asked_for():
+    assert not any(record["scored"] for record in fit().history_)
+    detector = fit(signals=["loss", "curvature"], h=0.1, n=2, every=2)
+    assert [record["scored"] for record in detector.history_] == [False, True, False, True]
+    alone = CurvatureNoiseDetector(quick_net(), h=0.1, n=2, every=2, device="cpu", random_state=0)
+    alone.fit(X[:200], LABELS[:200])
+    assert np.array_equal(detector.signal_scores_["curvature"], alone.scores_)
+
+
+def test_repeats_average_the_signals_over_runs_with_seeds_of_their_own():
+    once, twice = fit(signals=["loss"]), fit(signals=["loss"], n_repeats=2)
+    second = 2 * twice.signal_scores_["loss"] - once.signal_scores_["loss"]
+    assert (second > 0).all()
+    assert not np.allclose(second, once.signal_scores_["loss"])
+    assert [record["repeat"] for record in twice.history_] == [0] * 4 + [1] * 4
+    assert twice.n_iter_ == 8
+    assert twice.signal_quarters_["loss"].shape == (4, 200)
+    assert twice.train_accuracy_ <= once.train_accuracy_
+    assert np.array_equal(twice.suggested_labels_, once.suggested_labels_)
+
+
+class _Stop(Callback):
+    """Stands for Ctrl-C in the third epoch of the n-th training."""
+
+    trainings = 0
+
+    def __init__(self, at):
+        self.at = at
+
+    def on_train_begin(self, net, **kwargs):
+        type(self).trainings += 1
+
+    def on_grad_computed(self, net, **kwargs):
+        if type(self).trainings == self.at and len(net.history) == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("at", "like"), [(2, 1), (3, 2)])
+def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(at, like):
+    _Stop.trainings = 0
+    detector = FusedDetector(quick_net(callbacks=[_Stop(at)]), n_repeats=3, device="cpu", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:200], LABELS[:200])
+    assert detector.interrupted_
+    _Stop.trainings = 10
+    expected = FusedDetector(quick_net(callbacks=[_Stop(at)]), n_repeats=like, device="cpu", random_state=0)
+    expected.fit(X[:200], LABELS[:200])
+    assert np.array_equal(detector.scores_, expected.scores_)
+    assert detector.n_iter_ == 4 * like
+
+
+def test_interrupt_in_the_first_run_keeps_its_completed_epochs():
+    _Stop.trainings = 0
+    detector = FusedDetector(quick_net(callbacks=[_Stop(1)]), device="cpu", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:200], LABELS[:200])
+    assert detector.n_iter_ == 2
+    assert np.isfinite(detector.scores_).all()
+
+
+WRONG = {
+    "name": ({"signals": ["loss", "lost"]}, "signals must be 'auto' or a sequence of names from"),
+    "string": ({"signals": "loss"}, "signals must be 'auto' or a sequence of names from .* got 'loss'"),
+    "nothing": ({"signals": []}, "signals must be 'auto'"),
+    "kind": ({"signals": 3}, "signals must be 'auto'"),
+    "combine": ({"combine": "vote"}, "combine must be one of"),
+    "n_repeats": ({"n_repeats": 0}, "n_repeats must be a whole number"),
+    "h": ({"signals": ["curvature"], "h": 0}, "h must be a positive number"),
+}
+
+
+@pytest.mark.parametrize(("params", "message"), WRONG.values(), ids=WRONG)
+def test_parameters_out_of_range_are_refused_by_name(params, message):
+    with pytest.raises(ValueError, match=message):
+        fit(60, **params)

@@ -1,0 +1,176 @@
+"""The detectors of two stages: second-split forgetting, and curvature with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from curvdetect import CurvatureNoiseDetector, CurvSSFT, SSFTDetector, fuse
+from curvdetect.metrics import auroc
+from tests.cases import digits_net, noisy_digits, quick_net, untouched_rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+STATISTICS = {"loss": "forgetting_loss", "share": "forgotten_share", "time": "forgetting_time"}
+X, LABELS, MASK, TRUE = noisy_digits(600)
+# about two points below the worst of five seeds, where chance is 0.5
+BOUNDS = {"loss": 0.95, "share": 0.93, "time": 0.92}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Fit each class with each choice of parameters once, with one and the same net."""
+    net, made = digits_net(), {}
+
+    def fit(detector, **params):
+        key = (detector, *sorted(params.items()))
+        if key not in made:
+            made[key] = detector(net, q=60, device="cpu", random_state=0, **params).fit(X, LABELS)
+        return made[key]
+
+    return fit
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_statistics_rank_wrong_labels_first_and_the_score_is_the_one_asked_for(fitted, statistic):
+    detector = fitted(SSFTDetector, statistic=statistic)
+    assert np.array_equal(detector.scores_, detector.signal_scores_[STATISTICS[statistic]])
+    assert set(detector.signal_scores_) == set(STATISTICS.values())
+    assert auroc(MASK, detector.scores_) > BOUNDS[statistic]
+    assert detector.labels_.sum() == 60
+
+
+def test_wrong_labels_are_set_right_by_what_the_other_half_teaches(fitted):
+    detector = fitted(SSFTDetector)
+    assert (detector.suggested_labels_[MASK] == TRUE[MASK]).mean() > 0.7
+    assert (detector.suggested_labels_ != LABELS).all()
+
+
+def test_default_statistic_is_the_mean_loss(fitted):
+    assert SSFTDetector().statistic == CurvSSFT().statistic == "loss"
+
+
+def test_what_was_done_is_kept(fitted):
+    detector = fitted(SSFTDetector)
+    assert detector.n_iter_ == len(detector.history_) == 80
+    assert {(r["half"], r["stage"]) for r in detector.history_} == {(0, 1), (0, 2), (1, 1), (1, 2)}
+    assert detector.train_accuracy_ > 0.98
+    assert not detector.interrupted_
+    assert detector.seconds_["training"] > detector.seconds_["forgetting_time"] > 0
+
+
+def test_repeats_are_the_mean_of_splits_with_seeds_of_their_own():
+    params = {"net": digits_net(max_epochs=8), "device": "cpu", "random_state": 0}
+    once, twice = (SSFTDetector(n_repeats=n, **params).fit(X[:300], LABELS[:300]) for n in (1, 2))
+    assert {r["repeat"] for r in twice.history_} == {0, 1}
+    assert twice.n_iter_ == 2 * once.n_iter_
+    times = twice.signal_scores_["forgetting_time"]
+    second = 2 * times - once.signal_scores_["forgetting_time"]
+    assert np.array_equal(second, second.round())
+    assert (second <= -1).all()
+    assert not np.array_equal(second, once.signal_scores_["forgetting_time"])
+    assert len(np.unique(times)) > len(np.unique(once.signal_scores_["forgetting_time"]))
+
+
+def test_parts_of_the_combination_are_the_two_detectors_to_the_last_bit(fitted):
+    both = fitted(CurvSSFT)
+    curvature, forgetting = fitted(CurvatureNoiseDetector), fitted(SSFTDetector)
+    for name, scores in (curvature.signal_scores_ | forgetting.signal_scores_).items():
+        assert np.array_equal(both.signal_scores_[name], scores), name
+    assert np.array_equal(both.scores_, fuse(curvature.scores_, forgetting.scores_, combine="rank_mean"))
+    assert np.array_equal(both.suggested_labels_, curvature.suggested_labels_)
+
+
+@pytest.mark.parametrize("contrast", [False, True], ids=["plain", "contrast"])
+@pytest.mark.parametrize("share_training", [False, True], ids=["apart", "shared"])
+def test_combination_is_no_worse_than_the_better_half(fitted, share_training, contrast):
+    detector = fitted(CurvSSFT, share_training=share_training, contrast=contrast)
+    parts = [detector.signal_scores_[n] for n in ("curvature_contrast" if contrast else "curvature", "forgetting_loss")]
+    assert auroc(MASK, detector.scores_) > max(auroc(MASK, part) for part in parts) - 0.005
+    assert np.array_equal(detector.scores_, fuse(*parts, combine="rank_mean"))
+
+
+def test_shared_training_pays_no_third_one_and_ranks_within_halves(fitted):
+    shared, forgetting = fitted(CurvSSFT, share_training=True), fitted(SSFTDetector)
+    assert set(shared.signal_scores_) == {"curvature", *STATISTICS.values()}
+    assert shared.n_iter_ == forgetting.n_iter_
+    assert np.array_equal(shared.signal_scores_["forgetting_loss"], forgetting.scores_)
+    curvature = shared.signal_scores_["curvature"]
+    assert ((curvature > 0) & (curvature < 1)).all()
+    # every rank share is taken once in each half
+    assert np.array_equal(np.sort(curvature), np.repeat((np.arange(300) + 0.5) / 300, 2))
+    assert auroc(MASK, curvature) > 0.9
+
+
+COMBINATIONS = {
+    "rank_mean": lambda c, s: fuse(c, s, combine="rank_mean"),
+    "ssft_first": lambda c, s: fuse(s, c, combine="first"),
+    "weighted_ranks": lambda c, s: fuse(c, s, combine="rank_mean", weights=(1 / 3, 2 / 3)),
+    "rank_product": lambda c, s: fuse(c, s, combine="fisher"),
+    "log_mean": lambda c, s: fuse(c, s, combine="log_mean"),
+}
+
+
+@pytest.mark.parametrize("combine", COMBINATIONS)
+def test_every_named_combination_is_what_it_says(combine):
+    detector = CurvSSFT(
+        quick_net(), combine=combine, statistic="time", share_training=True, device="cpu", random_state=0
+    ).fit(X[:150], LABELS[:150])
+    parts = (detector.signal_scores_[name] for name in ("curvature", "forgetting_time"))
+    np.testing.assert_allclose(detector.scores_, COMBINATIONS[combine](*parts), rtol=1e-12)
+
+
+def test_combination_may_be_a_callable():
+    seen = []
+
+    def combine(curvature, forgetting):
+        seen.append((curvature, forgetting))
+        return curvature * 2
+
+    detector = CurvSSFT(quick_net(), combine=combine, share_training=True, device="cpu", random_state=0)
+    detector.fit(X[:150], LABELS[:150])
+    assert np.array_equal(detector.scores_, 2 * detector.signal_scores_["curvature"])
+    assert np.array_equal(seen[0][1], detector.signal_scores_["forgetting_loss"])
+
+
+WRONG = {
+    "statistic": (SSFTDetector, {"statistic": "epoch"}, "statistic must be one of 'loss', 'share', 'time'"),
+    "second_epochs": (SSFTDetector, {"second_epochs": 0}, "second_epochs must be None or a whole number"),
+    "patience": (SSFTDetector, {"patience": 0}, "patience must be a whole number of epochs, at least 1, got 0"),
+    "n_repeats": (SSFTDetector, {"n_repeats": 1.5}, "n_repeats must be a whole number of runs, at least 1, got 1.5"),
+    "max_epochs": (SSFTDetector, {"max_epochs": -1}, "max_epochs must be None or a whole number"),
+    "combine": (CurvSSFT, {"combine": "vote"}, "combine must be one of 'rank_mean'.*'log_mean' or a callable"),
+    "weight": (CurvSSFT, {"weight": 2}, r"weight must lie in \[0, 1\].*got 2"),
+    "both_statistic": (CurvSSFT, {"statistic": None}, "statistic must be one of"),
+    "h": (CurvSSFT, {"h": -1}, "h must be a positive number"),
+    "n": (CurvSSFT, {"n": 0}, "n must be a whole number of probes"),
+    "repeats_of_both": (CurvSSFT, {"n_repeats": 0}, "n_repeats must be"),
+}
+
+
+@pytest.mark.parametrize(("detector", "params", "message"), WRONG.values(), ids=WRONG)
+def test_parameters_out_of_range_are_refused_by_name_before_anything_is_trained(detector, params, message):
+    class Untrainable:
+        pass
+
+    with pytest.raises(ValueError, match=message):
+        detector(Untrainable(), device="cpu", **params).fit(X[:60], LABELS[:60])
+
+
+def test_labels_that_come_once_each_are_refused():
+    with pytest.raises(ValueError, match="y holds every label only once"):
+        SSFTDetector(device="cpu").fit(X[:6], np.arange(6))
+
+
+def test_seed_decides_everything_and_no_generator_moves():
+    params = {"net": quick_net(), "device": "cpu"}
+    with untouched_rng():
+        first, again, other = (CurvSSFT(random_state=seed, **params).fit(X[:100], LABELS[:100]) for seed in (0, 0, 1))
+    assert np.array_equal(first.scores_, again.scores_)
+    assert not np.array_equal(first.scores_, other.scores_)
+
+
+def test_detectors_run_where_they_are_told_to(device):
+    detector = CurvSSFT(quick_net(), device=str(device), random_state=0).fit(X[:100], LABELS[:100])
+    assert detector.device_ == str(device)
+    assert np.isfinite(detector.scores_).all()
