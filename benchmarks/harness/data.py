@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from curvdetect import load_image_folder
+from curvdetect import conflicting_duplicates, corrupt_labels, load_image_folder
 
 TORCHVISION = {
     "mnist": "MNIST",
@@ -18,6 +18,7 @@ TORCHVISION = {
     "cifar100": "CIFAR100",
 }
 NAMES = ["digits", *TORCHVISION, "folder"]
+KINDS = ["uniform", "pair", "confusion", "duplicates"]
 
 
 def load(name: str, data_dir: str, *, download: bool = False, subset: int | None = None, size: int = 32):
@@ -50,3 +51,15 @@ def _torchvision(name: str, data_dir: str, download: bool):
         sys.exit(f"{name} is not in {Path(data_dir).resolve()} ({error}) Pass --data-dir, or --download to fetch it.")
     X, y = np.asarray(dataset.data), np.asarray(dataset.targets)
     return X[:, None] if X.ndim == 3 else X.transpose(0, 3, 1, 2), y
+
+
+def corrupt(X, y, rate: float, kind: str, seed: int, confusion: str | None = None):
+    """Return samples, labels with a share of wrong ones, and the mask of what is to be found.
+
+    With `duplicates` the share is that of samples in a pair: one picture under two labels, both to be found.
+    """
+    if kind == "duplicates":
+        source, labels, mask = conflicting_duplicates(y, rate, random_state=seed)
+        return X[source], labels, mask
+    matrix = None if confusion is None else np.loadtxt(confusion, delimiter=",")
+    return X, *corrupt_labels(y, rate, kind=kind, confusion=matrix, random_state=seed)

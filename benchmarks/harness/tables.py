@@ -22,16 +22,23 @@ def pivot(rows: list[dict[str, Any]], metric: str, order: dict[str, str]) -> tup
     return groups.mean().unstack().reindex(present), groups.std(ddof=1).unstack().reindex(present)
 
 
-def markdown(rows: list[dict[str, Any]], metric: str, order: dict[str, str]) -> str:
-    """Return one table; the best of each column is bold."""
+def markdown(
+    rows: list[dict[str, Any]],
+    metric: str,
+    order: dict[str, str],
+    beside: dict[str, dict[float, float]] | None = None,
+) -> str:
+    """Return one table; the best of each column is bold, and numbers from elsewhere stand beside it in brackets."""
     mean, std = pivot(rows, metric, order)
     best = mean.min() if metric == "fnr" else mean.max()
     cells = pd.DataFrame(index=[order[m] for m in mean.index])
     for rate in mean.columns:
         column = []
-        for m, s in zip(mean[rate], std[rate], strict=True):
+        for method, m, s in zip(mean.index, mean[rate], std[rate], strict=True):
             text = f"{m:.2f}" if pd.isna(s) else f"{m:.2f} ± {s:.2f}"
-            column.append(f"**{text}**" if round(m, 2) == round(best[rate], 2) else text)
+            text = f"**{text}**" if round(m, 2) == round(best[rate], 2) else text
+            known = (beside or {}).get(method, {}).get(rate)
+            column.append(text if known is None else f"{text} ({known:.1f})")
         cells[f"{100 * rate:g} % wrong"] = column
     if metric == "auroc":
         cost = pd.DataFrame(rows).groupby("method")["cost"].median().reindex(mean.index)
@@ -39,20 +46,32 @@ def markdown(rows: list[dict[str, Any]], metric: str, order: dict[str, str]) -> 
     return cells.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * cells.shape[1])
 
 
-def verdict(rows: list[dict[str, Any]], order: dict[str, str]) -> str:
-    """Return, in words, what beats the curvature and by how much."""
+def verdict(rows: list[dict[str, Any]], order: dict[str, str]) -> list[str]:
+    """Return, in words, what beats the curvature, and what Curv-SSFT and the recommendation are worth."""
     mean, _ = pivot(rows, "auroc", order)
-    if "curvature" not in mean.index:
-        return ""
-    parts = []
-    for rate in mean.columns:
-        others = mean[rate].drop("curvature")
-        if others.empty:
-            return ""
-        gap = mean.loc["curvature", rate] - others.max()
-        word = "leads" if gap > 0 else "trails"
-        parts.append(f"at {100 * rate:g} % it {word} {order[others.idxmax()]} by {abs(gap):.2f} points")
-    return "Curvature against the best other score: " + "; ".join(parts) + "."
+    others = [method for method in mean.index if method != "curvature"]
+    singles = [m for m in mean.index if not m.startswith(("fused", "curv_ssft", "cl_", "ssft"))]
+    told = (
+        ("Curvature against the best other score", "curvature", others),
+        ("Curv-SSFT against the better of its two halves", "curv_ssft", ["curvature", "ssft_loss"]),
+        ("The same with label contrast", "curv_ssft_contrast", ["curvature_contrast", "ssft_loss"]),
+        ("The same with shared training", "curv_ssft_shared", ["curvature", "ssft_loss"]),
+        ("The recommendation against the best single signal of the run", "fused_auto", singles),
+    )
+    lines = []
+    for words, method, rivals in told:
+        present = [m for m in rivals if m in mean.index]
+        if method not in mean.index or not present:
+            continue
+        parts = []
+        for rate in mean.columns:
+            best = mean.loc[present, rate].idxmax()
+            gap = mean.loc[method, rate] - mean.loc[best, rate]
+            how = "level with" if round(gap, 2) == 0 else "ahead of" if gap > 0 else "behind"
+            amount = "" if round(gap, 2) == 0 else f"{abs(gap):.2f} points "
+            parts.append(f"at {100 * rate:g} % {amount}{how} {order[best]}")
+        lines.append(f"{words}: {'; '.join(parts)}.")
+    return lines
 
 
 def csv(rows: list[dict[str, Any]], order: dict[str, str]) -> pd.DataFrame:
@@ -72,11 +91,11 @@ def picture(rows: list[dict[str, Any]], order: dict[str, str], title: str, path:
 
     mean, std = pivot(rows, "auroc", order)
     rates = list(mean.columns)
-    figure = Figure(figsize=(2.2 + 2.4 * len(rates), 0.9 + 0.3 * len(mean)), layout="constrained")
+    figure = Figure(figsize=(3.0 + 2.2 * len(rates), 0.9 + 0.24 * len(mean)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(rates), sharey=True, squeeze=False)[0]
     for ax, rate in zip(axes, rates, strict=True):
-        colors = ["tab:red" if method == "curvature" else "tab:blue" for method in mean.index]
+        colors = ["tab:red" if "curv" in method else "tab:blue" for method in mean.index]
         places = range(len(mean))
         ax.errorbar(mean[rate], places, xerr=std[rate].fillna(0), fmt="none", ecolor="0.6", elinewidth=1.5)
         ax.scatter(mean[rate], places, c=colors, zorder=3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dis
+import inspect
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -131,7 +132,7 @@ def memorize(
                 "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
                 "scores follow the weights. A plain CrossEntropyLoss makes them comparable.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=_callers_level(),
             )
         # first, so that no callback's stop loses it an epoch; its own stop last, so that it loses them none
         theirs = net.callbacks_
@@ -155,9 +156,17 @@ def memorize(
             f"{len(tracker.history)} epochs, below {MEMORIZED}. Scores are most telling when wrong labels have been "
             "learned too: raise max_epochs, lower the weight decay, or take a larger net.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=_callers_level(),
         )
     return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt)
+
+
+def _callers_level() -> int:
+    """Return the ``stacklevel`` of the line of the user's that a warning is about, however deep the call goes here."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("curvdetect."):
+        level, frame = level + 1, frame.f_back
+    return max(1, level - 1)
 
 
 def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, KeyboardInterrupt | None]:

@@ -9,6 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    LossDetector,
+    SSFTDetector,
+)
 from tests.files import write_cifar, write_mnist, write_pictures
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -33,19 +41,26 @@ def records(out: Path) -> list[dict]:
 def test_every_method_is_a_row_and_every_rate_a_column(corruption, tmp_path, capsys):
     corruption.main([*QUICK, "--subset", "300", "--rates", "0.05", "0.2", "--out", str(tmp_path)])
     printed = capsys.readouterr().out
+    every = printed.split("## AUROC, %, every method")[1].split("##")[0]
     for method in corruption.METHODS.values():
-        row = next(line for line in printed.splitlines() if line.startswith(f"| {method} "))
+        row = next(line for line in every.splitlines() if line.startswith(f"| {method.caption} "))
         assert len(row.split("|")) == 6
+    short = printed.split("## AUROC, %\n")[1].split("##")[0]
+    named = [m.caption for m in corruption.METHODS.values() if f"| {m.caption} " in short]
+    assert named == [m.caption for m in corruption.METHODS.values() if m.main]
     rows = records(tmp_path)
     assert {(r["rate"], r["method"]) for r in rows} == {(q, m) for q in (0.05, 0.2) for m in corruption.METHODS}
     for r in rows:
         assert 0.4 < r["auroc"] <= 1
         assert r["n_wrong"] == pytest.approx(r["rate"] * 300, abs=5)
-        assert 0 <= r["seconds_method"] <= r["seconds_run"]
+        assert 1 <= r["cost"] < 60
+        assert r["seconds_run"] > 0
     assert {"table.md", "table.csv", "table.png"} <= {p.name for p in tmp_path.iterdir()}
     assert "command: python" in printed
     assert "processor" in printed
     assert "Curvature against the best other score: at 5 %" in printed
+    assert "Curv-SSFT against the better of its two halves: at 5 %" in printed
+    assert "The recommendation against the best single signal of the run: at 5 %" in printed
 
 
 def test_a_run_cut_short_goes_on_where_it_stopped(corruption, tmp_path, monkeypatch, capsys):
@@ -138,3 +153,156 @@ def test_a_confusion_matrix_comes_from_a_file(corruption, tmp_path):
         + ["--rates", "0.1", "--methods", "loss", "--out", str(tmp_path)]
     )
     assert records(tmp_path)[0]["n_wrong"] == pytest.approx(20, abs=5)
+
+
+def arguments(corruption, *extra):
+    return corruption.parse([*QUICK, "--subset", "200", "--rates", "0.1", *extra])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_rows_of_combinations_are_what_the_detectors_give(corruption):
+    args = arguments(corruption)
+    X, y = corruption.data.load("digits", "", subset=200)
+    X, labels, _ = corruption.data.corrupt(X, y, 0.1, "uniform", 0)
+    nets = corruption.recipes.nets(None, augment=False, paper=None, quick=False, n_samples=200)
+    unfitted = corruption.detectors(nets, vars(args), 0, contrast=True)
+    fits = {name: corruption.fitted(detector, X, labels, None) for name, detector in unfitted.items()}
+    common = {"max_epochs": 2, "device": "cpu", "random_state": 0}
+    same = {
+        "curvature": CurvatureNoiseDetector(**common),
+        "curvature_contrast": CurvatureNoiseDetector(contrast=True, **common),
+        "loss": LossDetector(**common),
+        "ssft_loss": SSFTDetector(**common),
+        "ssft_time": SSFTDetector(statistic="time", **common),
+        "curv_ssft": CurvSSFT(**common),
+        "curv_ssft_contrast": CurvSSFT(contrast=True, **common),
+        "curv_ssft_first": CurvSSFT(statistic="time", combine="ssft_first", **common),
+        "curv_ssft_weighted": CurvSSFT(combine="weighted_ranks", **common),
+        "curv_ssft_product": CurvSSFT(combine="rank_product", **common),
+        "curv_ssft_log": CurvSSFT(combine="log_mean", **common),
+        "curv_ssft_shared": CurvSSFT(share_training=True, **common),
+        "curv_ssft_shared_contrast": CurvSSFT(share_training=True, contrast=True, **common),
+        "fused_auto": FusedDetector(**common),
+        "fused_auto_2": FusedDetector(n_repeats=2, **common),
+        "fused_loss_contrast": FusedDetector(signals=["loss", "curvature_contrast"], **common),
+        "cl_self_confidence": ConfidentLearningDetector(**common),
+    }
+    for name, detector in same.items():
+        expected = detector.fit(X, labels).scores_
+        np.testing.assert_allclose(corruption.METHODS[name].score(fits), expected, rtol=1e-9, err_msg=name)
+
+
+def test_only_what_the_rows_need_is_trained(corruption):
+    assert corruption.needed(["loss", "curvature"]) == ["one run"]
+    assert corruption.needed(["curv_ssft", "cl_flags"]) == ["one run", "second split", "cross-validation"]
+    assert corruption.needed(list(corruption.METHODS)) == list(corruption.WEIGHTS)
+
+
+def test_contrast_is_measured_only_for_rows_that_want_it(corruption, tmp_path):
+    kept = tmp_path / "kept"
+    for methods in (["curvature"], ["curvature", "curvature_contrast"]):
+        corruption.main(
+            [*QUICK, "--subset", "200", "--rates", "0.1", "--methods", *methods]
+            + ["--keep-scores", str(kept), "--out", str(tmp_path / methods[-1])]
+        )
+    signals = sorted(len(np.load(path).files) for path in kept.iterdir())
+    assert signals[1] == signals[0] + 2
+    plain, both = ({r["method"]: r for r in records(tmp_path / m)} for m in ("curvature", "curvature_contrast"))
+    assert plain["curvature"]["auroc"] == both["curvature"]["auroc"]
+    assert both["curvature_contrast"]["cost"] > both["curvature"]["cost"] > 1
+
+
+def test_kept_scores_are_read_again_instead_of_training(corruption, tmp_path, monkeypatch):
+    command = [*QUICK, "--subset", "200", "--rates", "0.1", "--methods", "loss", "ssft_loss"]
+    command += ["--keep-scores", str(tmp_path / "kept")]
+    corruption.main([*command, "--out", str(tmp_path / "a")])
+    for name in ("CurvatureNoiseDetector", "CurvSSFT"):
+        monkeypatch.setattr(f"curvdetect.{name}.fit", lambda *a, **k: pytest.fail("trained again"))
+    corruption.main([*command, "--out", str(tmp_path / "b")])
+    assert (tmp_path / "a" / "records.jsonl").read_text() == (tmp_path / "b" / "records.jsonl").read_text()
+
+
+def test_duplicates_put_one_sample_under_two_labels(corruption, tmp_path):
+    X, y = corruption.data.load("digits", "", subset=200)
+    shown, labels, mask = corruption.data.corrupt(X, y, 0.1, "duplicates", 0)
+    copies = np.flatnonzero((shown != X).any(axis=1))
+    assert len(copies) == 10
+    for i in copies:
+        twins = np.flatnonzero((shown == shown[i]).all(axis=1))
+        assert len(twins) == 2
+        assert labels[twins[0]] != labels[twins[1]]
+        assert mask[twins].all()
+    corruption.main(
+        [*QUICK, "--subset", "200", "--rates", "0.1", "--kind", "duplicates", "--methods", "loss", "final_loss"]
+        + ["--out", str(tmp_path)]
+    )
+    assert {r["n_wrong"] for r in records(tmp_path)} == {20}
+
+
+def test_paper_takes_its_networks_recipes_rows_and_rates(corruption):
+    args = corruption.parse(["--dataset", "cifar10", "--paper"])
+    assert args.rates == [0.01, 0.02, 0.04, 0.06, 0.08, 0.1]
+    assert {"inconfidence", "cl_self_confidence", "ssft_time", "learning_time", "curvature", "curv_ssft"} < set(
+        args.methods
+    )
+    assert (args.h, args.n, args.power, args.every) == (1e-3, 10, 1, 1)
+    nets = corruption.recipes.nets(None, augment=False, paper="cifar10", quick=False, n_samples=50_000)
+    assert (nets.main.module, nets.main.max_epochs, nets.main.batch_size) == ("resnet18-cifar", 300, 128)
+    assert nets.main.iterator_train__augment
+    assert nets.main.optimizer__weight_decay == 1e-4
+    schedule = dict(nets.main.callbacks)["schedule"].factor(300)
+    assert [round(schedule(e), 3) for e in (149, 150, 249, 250)] == [1, 0.1, 0.1, 0.01]
+    two = nets.second_split
+    assert (two.max_epochs, two.batch_size, two.optimizer__weight_decay) == (100, 512, 5e-4)
+    assert (two.iterator_train__augment, nets.stages) == (False, {"stop_at": 1.0, "patience": 5})
+    factor = dict(two.callbacks)["schedule"].factor(100)
+    assert [round(factor(e), 2) for e in (0, 9, 99)] == [0.1, 1.0, 0.01]
+    gray = corruption.recipes.nets(None, augment=False, paper="mnist", quick=False, n_samples=60_000).main
+    assert (gray.module, gray.max_epochs, gray.iterator_train__augment) == ("resnet-mnist", 200, False)
+    schedule = dict(gray.callbacks)["schedule"].factor(200)
+    assert [round(schedule(e), 3) for e in (79, 80, 159, 160)] == [1, 0.1, 0.1, 0.01]
+
+
+def test_quick_is_a_tenth_of_the_epochs_with_the_default_curvature(corruption):
+    args = corruption.parse(["--dataset", "mnist", "--paper", "--quick", "--n", "3"])
+    assert (args.h, args.n, args.power, args.every) == (1e-2, 3, 1, "auto")
+    nets = corruption.recipes.nets(None, augment=False, paper="mnist", quick=True, n_samples=60_000)
+    assert (nets.main.max_epochs, nets.second_split.max_epochs) == (20, 10)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_published_numbers_stand_beside_ours(corruption, tmp_path, monkeypatch, capsys):
+    write_mnist(tmp_path, n=40)
+    corruption.main(
+        ["--dataset", "mnist", "--data-dir", str(tmp_path), "--paper", "--quick", "--seeds", "0", "--epochs", "1"]
+        + ["--rates", "0.1", "--methods", "curvature", "ssft_time", "loss", "curv_ssft", "--device", "cpu"]
+        + ["--threads", "1", "--title", "tiny MNIST", "--out", str(tmp_path / "out")]
+    )
+    printed = capsys.readouterr().out
+    assert "# Planted wrong labels: tiny MNIST, 40 samples" in printed
+    row = next(line for line in printed.splitlines() if line.startswith("| Curvature "))
+    assert row.split("|")[2].strip().endswith("(99.9)")
+    assert "(99.5)" in next(line for line in printed.splitlines() if line.startswith("| SSFT, time "))
+    assert "(" not in next(line for line in printed.splitlines() if line.startswith("| Curv-SSFT "))
+    assert "In brackets: Table 2 of the paper" in printed
+    assert "The paper's network for mnist, a tenth of the epochs" in printed
+
+
+WRONG = {
+    "no recipe": (["--paper"], "--paper digits: the paper has recipes for mnist"),
+    "net beside paper": (["--dataset", "mnist", "--paper", "--net", "resnet-mnist"], "--net goes with the default"),
+    "quick alone": (["--quick"], "--quick shortens the recipes of --paper"),
+}
+
+
+@pytest.mark.parametrize(("argv", "message"), WRONG.values(), ids=WRONG)
+def test_options_that_do_not_go_together_are_refused(corruption, argv, message, capsys):
+    with pytest.raises(SystemExit):
+        corruption.parse(argv)
+    assert message in capsys.readouterr().err
+
+
+def test_published_table_has_a_number_for_every_rate(corruption):
+    for rows in corruption.recipes.PUBLISHED.values():
+        assert set(rows) <= set(corruption.METHODS)
+        assert all(len(values) == len(corruption.recipes.RATES) for values in rows.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from curvdetect import CurvatureNoiseDetector, CurvSSFT, SSFTDetector, fuse
 from curvdetect.metrics import auroc
@@ -174,3 +175,10 @@ def test_detectors_run_where_they_are_told_to(device):
     detector = CurvSSFT(quick_net(), device=str(device), random_state=0).fit(X[:100], LABELS[:100])
     assert detector.device_ == str(device)
     assert np.isfinite(detector.scores_).all()
+
+
+@pytest.mark.parametrize("detector", [SSFTDetector, CurvSSFT, CurvatureNoiseDetector])
+def test_warning_of_what_was_not_memorized_points_to_the_callers_line(detector):
+    with pytest.warns(ConvergenceWarning, match="did not memorize") as caught:
+        detector(quick_net(), device="cpu", random_state=0).fit(X[:100], LABELS[:100])
+    assert {w.filename for w in caught if w.category is ConvergenceWarning} == {__file__}

@@ -1,0 +1,83 @@
+"""The trainings that all methods of a table are read off, each done once and, where asked, kept for later."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, FusedDetector
+
+FOLDS = 5
+REPEATS = 2
+EXTRAS = ("input_gradient", "averaged_margin", "late_loss", "late_margin", "final_loss")
+
+
+@dataclass
+class Fit:
+    """What one fitted detector says of the samples, and what it took."""
+
+    signals: dict[str, np.ndarray]
+    seconds: dict[str, float]
+    wall: float
+    train_accuracy: float | None
+    n_probes: int
+
+
+def detectors(nets: Any, settings: dict[str, Any], seed: int, *, contrast: bool) -> dict[str, Any]:
+    """Return the unfitted detector behind each kind of training.
+
+    ``contrast`` measures the curvature's contrast beside it, in the same pass.
+    """
+    common = {"max_epochs": settings["epochs"], "device": settings["device"], "random_state": seed}
+    curvature = {name: settings[name] for name in ("h", "n", "power", "every")} | {"contrast": contrast}
+    extras = (*EXTRAS, "gradient_contrast") if contrast else EXTRAS
+    return {
+        "one run": CurvatureNoiseDetector(nets.main, signals=extras, **curvature, **common),
+        "two runs": FusedDetector(nets.main, n_repeats=REPEATS, **common),
+        "second split": CurvSSFT(nets.second_split, share_training=True, **nets.stages, **curvature, **common),
+        "cross-validation": ConfidentLearningDetector(nets.main, cv=FOLDS, **common),
+    }
+
+
+def fitted(detector: Any, X: np.ndarray, labels: np.ndarray, kept: Path | None) -> Fit:
+    """Fit a detector, or read what an earlier call left in ``kept``."""
+    if kept is not None and kept.exists():
+        return read(kept)
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        # said by the train_accuracy of the record
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        detector.fit(X, labels)
+    fit = Fit(
+        {**detector.signal_scores_, "own": detector.scores_},
+        getattr(detector, "seconds_", {}),
+        time.perf_counter() - started,
+        getattr(detector, "train_accuracy_", None),
+        getattr(detector, "n", 0),
+    )
+    if kept is not None:
+        write(fit, kept)
+    return fit
+
+
+def write(fit: Fit, path: Path) -> None:
+    """Keep a fit, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rest = {name: value for name, value in asdict(fit).items() if name != "signals"}
+    torn = path.with_suffix(".part.npz")
+    np.savez_compressed(torn, __rest__=json.dumps(rest), **fit.signals)
+    torn.replace(path)
+
+
+def read(path: Path) -> Fit:
+    """Return a fit that was kept."""
+    with np.load(path) as file:
+        signals = {name: file[name] for name in file.files if name != "__rest__"}
+        return Fit(signals, **json.loads(str(file["__rest__"])))
