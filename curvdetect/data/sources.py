@@ -91,6 +91,13 @@ class ResidentSamples(Samples):
         moved.inputs = self.inputs.to(device)
         return moved
 
+    def only(self, index: Tensor) -> ResidentSamples:
+        """Return a copy of some of the samples; all classes are kept."""
+        part = ResidentSamples.__new__(ResidentSamples)
+        part.__dict__.update(self.__dict__)
+        part.inputs, part.labels = self.inputs[index.to(self.inputs.device)], self.labels[index]
+        return part
+
 
 class LazySamples(Samples):
     """Samples read from a map-style dataset whenever they are asked for.
@@ -132,8 +139,13 @@ class Part(Samples):
         """Return the inputs of ``index`` as one float32 tensor."""
         return self.whole.batch(self.index[index])
 
-    def to(self, device: torch.device) -> Part:
-        """Return the same samples, with inputs on ``device`` where they are in memory and fit comfortably."""
+    def to(self, device: torch.device) -> Samples:
+        """Return the same samples, with inputs on ``device`` where they are in memory and fit comfortably.
+
+        To another device goes the part alone, and a copy for each part is not one of the whole.
+        """
+        if isinstance(self.whole, ResidentSamples) and self.whole.inputs.device.type != device.type:
+            return self.whole.only(self.index).to(device)
         return Part(self.whole.to(device), self.index)
 
 

@@ -110,12 +110,14 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         interrupt = measured.interrupt
         try:
             scores = np.asarray(self._score(measured), dtype=np.float64)
-        except KeyError:
+        except (KeyError, ValueError):
             if interrupt is None:
                 raise
             raise interrupt from None
         if interrupt is not None and not np.isfinite(scores).all():
             raise interrupt
+        for name in [n for n in vars(self) if n.endswith("_") and n not in ("n_features_in_", "feature_names_in_")]:
+            delattr(self, name)  # an earlier fit with other parameters may have left more than this one
         self._rows = rows
         self._given = samples.labels.numpy()
         self.classes_ = samples.classes

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from curvdetect.signals.curvature import Curvature, CurvatureContrast
 from curvdetect.signals.dynamics import (
     AveragedMargin,
+    EarlyMargin,
     FinalLoss,
     GradientContrast,
     InputGradient,
@@ -22,6 +25,7 @@ ALWAYS = ("loss", "margin", "learning_time", "inconfidence")
 EXTRAS: dict[str, Callable[[], Signal]] = {
     "input_gradient": InputGradient,
     "averaged_margin": AveragedMargin,
+    "early_margin": EarlyMargin,
     "late_loss": LateLoss,
     "late_margin": LateMargin,
     "final_loss": FinalLoss,
@@ -56,6 +60,13 @@ def extra_signals(names: Any) -> list[Signal]:
     return [EXTRAS[name]() for name in names]
 
 
+def in_order(curvatures: list[Signal], extras: list[Signal]) -> list[Signal]:
+    """Return signals such that whoever asks for more of a batch goes before who can do with a part of it."""
+    contrast = any(isinstance(signal, CurvatureContrast) for signal in curvatures)
+    return [*curvatures, *extras] if contrast else [*extras, *curvatures]
+
+
 def is_names(names: Any, known: Collection[str]) -> bool:
-    """Say whether ``names`` is a collection of known names, rather than a string or something else."""
-    return isinstance(names, Collection) and not isinstance(names, str) and all(name in known for name in names)
+    """Say whether ``names`` is an ordered collection of known names, rather than a string or something else."""
+    ordered = isinstance(names, Sequence | Mapping | np.ndarray) and not isinstance(names, str)
+    return ordered and all(isinstance(name, str) and name in known for name in names)

@@ -47,4 +47,5 @@ def derive_seed(random_state: Any) -> int:
 
 def derived_seed(seed: int, *key: int) -> int:
     """Return another seed, told apart from its like by ``key``."""
-    return int(np.random.SeedSequence([seed, *key]).generate_state(1)[0])
+    # the tag keeps these apart from the seeds that a second split derives from its own
+    return int(np.random.SeedSequence([seed, *key, 1]).generate_state(1)[0])

@@ -37,7 +37,8 @@ class CurvSSFT(BaseNoiseDetector):
     h, n, q, power, contrast, every
         As in `CurvatureNoiseDetector`.
     combine : str or callable, default="rank_mean"
-        ``"rank_mean"``; ``"ssft_first"``, forgetting with the curvature breaking ties; ``"weighted_ranks"``, by
+        ``"rank_mean"``; ``"ssft_first"``, forgetting with the curvature breaking ties (of the ``"time"`` or the
+        ``"share"``: the mean loss has none); ``"weighted_ranks"``, by
         ``weight``; ``"rank_product"``, of ranks counted from the worst; ``"log_mean"``, the mean of the logarithms of
         the scores; or a callable that takes the two arrays of shape (n_samples,), curvature first, and returns one.
     weight : float in [0, 1], default=1/3
@@ -67,7 +68,8 @@ class CurvSSFT(BaseNoiseDetector):
     Notes
     -----
     Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together, 14/3 plain trainings at ``n=1`` and every
-    epoch; with ``share_training`` 11/3.
+    epoch; with ``share_training`` 11/3. Ctrl-C before the first repeat is complete leaves nothing, after it the repeats
+    that were complete.
 
     References
     ----------

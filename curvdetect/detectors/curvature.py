@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.catalogue import curvature_signals, extra_signals
+from curvdetect.detectors.catalogue import curvature_signals, extra_signals, in_order
 from curvdetect.detectors.measured import Measured
 from curvdetect.signals.signal import Signal
 
@@ -43,8 +43,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         Measure after every so many epochs; "auto" is after each up to 35 epochs, and about 24 times in longer runs.
     signals : sequence of str, default=()
         What to record beside the signals that always ride along: ``"input_gradient"``, ``"averaged_margin"``,
-        ``"late_loss"`` and ``"late_margin"`` (second half of the epochs), ``"final_loss"`` (last quarter),
-        ``"gradient_contrast"`` (as ``contrast``, of the plain gradient).
+        ``"early_margin"`` (first quarter of the planned epochs), ``"late_loss"`` and ``"late_margin"`` (second half),
+        ``"final_loss"`` (last quarter), ``"gradient_contrast"`` (as ``contrast``, of the plain gradient).
     max_epochs : int, optional
         Length of the training; by default the net's own.
     stop_at : float, optional
@@ -171,10 +171,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
 
     def _signals(self, seed: int) -> Sequence[Signal]:
         extras = extra_signals(self.signals)
-        return [
-            *curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed),
-            *extras,
-        ]
+        curvatures = curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
+        return in_order(curvatures, extras)
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores["curvature_contrast" if self.contrast else "curvature"]

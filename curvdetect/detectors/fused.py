@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,27 @@ from numpy.typing import NDArray
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.catalogue import ALWAYS, CURVATURES, EXTRAS, curvature_signals, extra_signals, is_names
+from curvdetect.detectors.catalogue import (
+    ALWAYS,
+    CURVATURES,
+    EXTRAS,
+    curvature_signals,
+    extra_signals,
+    in_order,
+    is_names,
+)
 from curvdetect.detectors.fusion import fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, one_run, repeated
 from curvdetect.signals.signal import Signal
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
-#: What ``signals="auto"`` listens to.
-AUTO = {"memorized": ("loss",), "underfit": ("late_loss", "late_margin")}
+#: What ``signals="auto"`` listens to, and how much the ranks of each count.
+AUTO = {"memorized": {"loss": 3.0, "early_margin": 1.0}, "underfit": {"late_loss": 1.0, "late_margin": 1.0}}
 
 
-def recommended_signals(train_accuracy: float) -> tuple[str, ...]:
-    """Return the names of the signals of a run that rank wrong labels best, by the evidence in the documentation.
+def recommended_signals(train_accuracy: float) -> dict[str, float]:
+    """Return the names of the signals of a run that rank wrong labels best, with their weights.
 
     Parameters
     ----------
@@ -32,16 +40,21 @@ def recommended_signals(train_accuracy: float) -> tuple[str, ...]:
 
     Returns
     -------
-    tuple of str
-        The cumulative loss from 0.9 on; below, loss and margin of the second half of the epochs.
+    dict of float
+        From 0.9 on the cumulative loss, and with a third of its weight the margin of the first quarter of the planned
+        epochs; below, loss and margin of the second half.
+
+    Notes
+    -----
+    A choice made on experiments, by the tables of the documentation ("Which detector").
 
     Examples
     --------
     >>> from curvdetect import recommended_signals
-    >>> recommended_signals(0.8)
-    ('late_loss', 'late_margin')
+    >>> recommended_signals(1.0)
+    {'loss': 3.0, 'early_margin': 1.0}
     """
-    return AUTO[regime_of(train_accuracy)]
+    return dict(AUTO[regime_of(train_accuracy)])
 
 
 def regime_of(train_accuracy: float) -> str:
@@ -53,20 +66,21 @@ class FusedDetector(BaseNoiseDetector):
     """Rank samples by several signals of the same training at once; higher is more suspect.
 
     The recommended detector where nothing but the order counts: with ``signals="auto"`` it costs one plain training
-    and listens to what that training has to say. Where the network memorized the labels, to the loss over all epochs;
-    where it did not (training accuracy below 0.9: strong augmentation, a small net), to the loss and the margin over
-    the second half.
+    and listens to what that training has to say. Where the network memorized the labels, to the loss over all epochs
+    and, for less, to the margin of the first quarter, before memorizing set in; where it did not (training accuracy
+    below 0.9: strong augmentation, a small net), to the loss and the margin over the second half.
 
     Parameters
     ----------
     net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
         As in `CurvatureNoiseDetector`.
-    signals : "auto" or sequence of str, default="auto"
-        Names of what to fuse: ``"loss"``, ``"margin"``, ``"learning_time"``, ``"inconfidence"``, ``"late_loss"``,
-        ``"late_margin"``, ``"final_loss"``, ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``,
-        ``"curvature"``, ``"curvature_contrast"``.
+    signals : "auto", sequence of str or dict of float, default="auto"
+        Names of what to fuse, or a dictionary from names to weights: ``"loss"``, ``"margin"``, ``"learning_time"``,
+        ``"inconfidence"``, ``"early_margin"``, ``"late_loss"``, ``"late_margin"``, ``"final_loss"``,
+        ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
+        ``"curvature_contrast"``.
     combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
-        As in `fuse`.
+        As in `fuse`, which knows no weights for ``"first"`` and callables.
     n_repeats : int, default=1
         Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
     h, n, power, every
@@ -78,8 +92,8 @@ class FusedDetector(BaseNoiseDetector):
     ----------
     regime_ : {"memorized", "underfit"}
         Whether the training accuracy, the lowest of the repeats, reached 0.9.
-    fused_signals_ : tuple of str
-        What was fused.
+    fused_signals_ : dict of float
+        What was fused, with the weight of each.
     signal_scores_ : dict of arrays of shape (n_samples,)
         Every signal that was recorded, averaged over the repeats.
 
@@ -98,14 +112,14 @@ class FusedDetector(BaseNoiseDetector):
     >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
     >>> detector = FusedDetector(max_epochs=10, device="cpu", random_state=0).fit(X, y)
     >>> detector.regime_, detector.fused_signals_
-    ('memorized', ('loss',))
+    ('memorized', {'loss': 3.0, 'early_margin': 1.0})
     """
 
     def __init__(
         self,
         net: Any = None,
         *,
-        signals: str | Sequence[str] = "auto",
+        signals: str | Sequence[str] | dict[str, float] = "auto",
         combine: Any = "fisher",
         n_repeats: int = 1,
         h: float = 1e-2,
@@ -136,17 +150,18 @@ class FusedDetector(BaseNoiseDetector):
 
     def _signals(self, seed: int) -> Sequence[Signal]:
         if isinstance(self.signals, str) and self.signals == "auto":
-            return extra_signals(AUTO["underfit"])
+            return extra_signals([name for names in AUTO.values() for name in names if name in EXTRAS])
         known = (*ALWAYS, *EXTRAS, *CURVATURES)
-        if not is_names(self.signals, known) or not self.signals:
+        if not is_names(self.signals, known) or not len(self.signals):
             raise ValueError(
-                f"signals must be 'auto' or a sequence of names from {sorted(known)}, got {self.signals!r}."
+                "signals must be 'auto', or a sequence (a dictionary, with weights) of names from "
+                f"{sorted(known)}, got {self.signals!r}."
             )
         curvatures: list[Signal] = []
         if set(self.signals) & set(CURVATURES):
             contrast = "curvature_contrast" in self.signals
             curvatures = curvature_signals(contrast=contrast, h=self.h, n=self.n, power=self.power, seed=seed)
-        return [*curvatures, *extra_signals([name for name in self.signals if name in EXTRAS])]
+        return in_order(curvatures, extra_signals([name for name in self.signals if name in EXTRAS]))
 
     def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
         fusion_rule(self.combine)
@@ -167,11 +182,19 @@ class FusedDetector(BaseNoiseDetector):
         measured = repeated(run, self.n_repeats, seed)
         accuracy = measured.attributes["train_accuracy_"]
         measured.attributes["regime_"] = regime_of(accuracy)
-        measured.attributes["fused_signals_"] = (
-            recommended_signals(accuracy) if isinstance(self.signals, str) else tuple(self.signals)
-        )
+        measured.attributes["fused_signals_"] = self._weights(accuracy)
         return measured
 
+    def _weights(self, train_accuracy: float) -> dict[str, float]:
+        if isinstance(self.signals, str):
+            return recommended_signals(train_accuracy)
+        return dict(self.signals) if isinstance(self.signals, Mapping) else dict.fromkeys(self.signals, 1.0)
+
     def _score(self, measured: Measured) -> NDArray[np.float64]:
-        parts = [measured.signal_scores[name] for name in measured.attributes["fused_signals_"]]
-        return fuse(*parts, combine=self.combine)
+        weights: dict[str, float] = measured.attributes["fused_signals_"]
+        unweighted = len(set(weights.values())) == 1 or callable(self.combine) or self.combine == "first"
+        return fuse(
+            *(measured.signal_scores[name] for name in weights),
+            combine=self.combine,
+            weights=None if unweighted else list(weights.values()),
+        )

@@ -6,6 +6,7 @@ Pure functions on arrays. They refuse to choose which signals are worth fusing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,12 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
     ================== ==================================================================================
     ``combine``        score
     ================== ==================================================================================
-    ``"fisher"``       :math:`\sum -\log(1 - r)`: were the signals noise, :math:`1 - r` would be p-values,
+    ``"fisher"``       :math:`\sum -w \log(1 - r)`: were the signals noise, :math:`1 - r` would be p-values,
                        and this is how Fisher combines them. One signal that is sure of a sample counts
                        for more than another's doubt.
     ``"rank_product"`` the same: it orders as the product of ranks counted from the worst does
-    ``"rank_mean"``    mean of :math:`r`, by ``weights`` where given
-    ``"log_mean"``     mean of the logarithms of the scores themselves; scores that are not positive are shifted
+    ``"rank_mean"``    mean of :math:`r`, weighted by :math:`w`
+    ``"log_mean"``     mean of the logarithms of the scores themselves, weighted by :math:`w`
     ``"first"``        :math:`r` of the first score, ties broken by the second, and so on
     ================== ==================================================================================
 
@@ -39,7 +40,7 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
     combine : str or callable, default="fisher"
         As above; a callable takes the arrays and returns one.
     weights : sequence of float, optional
-        One for each score, with ``"rank_mean"``.
+        :math:`w`, one for each score; by default they count alike. Not with ``"first"`` and callables.
 
     Returns
     -------
@@ -53,8 +54,9 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
 
     Notes
     -----
-    Costs a sort of each score. A shift, for ``"log_mean"``, puts the lowest score as far above zero as the two closest
-    ones lie apart.
+    Costs a sort of each score. For ``"log_mean"``, scores that are not all positive are shifted so that the lowest lies
+    as far above zero as the two closest ones lie apart: a lone zero gets a very low logarithm, which no other signal
+    makes up for.
 
     Examples
     --------
@@ -72,7 +74,7 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
     rule = fusion_rule(combine)
     if weights is not None:
         _check_weights(weights, len(arrays), combine)
-        return rank_mean(*arrays, weights=weights)
+        rule = partial(rule, weights=weights)
     result = np.asarray(rule(*arrays), dtype=np.float64)
     if result.shape != arrays[0].shape or not np.isfinite(result).all():
         raise ValueError(
@@ -96,25 +98,29 @@ def rank_share(scores: Scores) -> Scores:
     return (rankdata(scores) - 0.5) / len(scores)
 
 
-def fisher(*scores: Scores) -> Scores:
+def fisher(*scores: Scores, weights: Sequence[float] | None = None) -> Scores:
     """Return Fisher's combination of ranks; higher is more suspect."""
-    return np.sum([-np.log1p(-rank_share(s)) for s in scores], axis=0)
+    return _weighted([-np.log1p(-rank_share(s)) for s in scores], weights) * len(scores)
 
 
 def rank_mean(*scores: Scores, weights: Sequence[float] | None = None) -> Scores:
     """Return the mean of the rank shares; higher is more suspect."""
-    return np.average([rank_share(s) for s in scores], axis=0, weights=weights)
+    return _weighted([rank_share(s) for s in scores], weights)
 
 
-def log_mean(*scores: Scores) -> Scores:
+def log_mean(*scores: Scores, weights: Sequence[float] | None = None) -> Scores:
     """Return the mean of the logarithms of scores made positive; higher is more suspect."""
-    return np.mean([np.log(_positive(s)) for s in scores], axis=0)
+    return _weighted([np.log(_positive(s)) for s in scores], weights)
 
 
 def first(*scores: Scores) -> Scores:
     """Return rank shares of the first scores, with ties broken by the next ones; higher is more suspect."""
     _, place = np.unique(np.column_stack(scores), axis=0, return_inverse=True)
     return rank_share(place.ravel().astype(np.float64))
+
+
+def _weighted(parts: Sequence[Scores], weights: Sequence[float] | None) -> Scores:
+    return np.average(parts, axis=0, weights=weights)
 
 
 def _positive(scores: Scores) -> Scores:
@@ -125,8 +131,8 @@ def _positive(scores: Scores) -> Scores:
 
 
 def _check_weights(weights: Sequence[float], n_scores: int, combine: Any) -> None:
-    if combine != "rank_mean":
-        raise ValueError(f"weights go with combine='rank_mean', got combine={combine!r}.")
+    if callable(combine) or combine == "first":
+        raise ValueError(f"weights go with ranks that are summed or averaged, not with combine={combine!r}.")
     if len(weights) != n_scores or min(weights) < 0 or not sum(weights) > 0:
         raise ValueError(f"weights must hold {n_scores} numbers, none negative and not all zero, got {weights!r}.")
 

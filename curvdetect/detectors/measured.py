@@ -71,7 +71,7 @@ def one_run(
     complete = run.interrupt is None
     signal_scores = {s.name: s.scores() for s in watching if complete or s.stage != "final"}
     if complete:
-        _check_all_seen(signal_scores)
+        _check_all_finite(watching, signal_scores)
     attributes = {
         "net_": run.net,
         "n_iter_": len(run.history),
@@ -107,6 +107,8 @@ def repeated(measure: Callable[[int], Measured], n_repeats: int, seed: int) -> M
         try:
             done.append(measure(seed if repeat == 0 else derived_seed(seed, repeat)))
             interrupt = done[-1].interrupt
+            for earlier in done[:-1]:
+                earlier.attributes.pop("net_", None)  # the last one's is kept
         except KeyboardInterrupt as error:
             if not done:
                 raise
@@ -125,26 +127,33 @@ def _mean(runs: list[Measured], interrupt: KeyboardInterrupt | None) -> Measured
     attributes["n_iter_"] = sum(a["n_iter_"] for a in each)
     attributes["train_accuracy_"] = min(a["train_accuracy_"] for a in each)
     attributes["seconds_"] = {name: sum(a["seconds_"][name] for a in each) for name in each[0]["seconds_"]}
+    if interrupt is not None and "stop_reason_" in attributes:
+        attributes["stop_reason_"] = "interrupted"
     if "signal_quarters_" in attributes:
         attributes["signal_quarters_"] = {
             name: np.mean([a["signal_quarters_"][name] for a in each], axis=0) for name in each[0]["signal_quarters_"]
         }
-    names = runs[0].signal_scores
     return Measured(
-        {name: np.mean([run.signal_scores[name] for run in runs], axis=0) for name in names},
+        {name: np.mean([run.signal_scores[name] for run in runs], axis=0) for name in runs[0].signal_scores},
         runs[0].other,
         attributes,
         interrupt,
     )
 
 
-def _check_all_seen(signal_scores: dict[str, NDArray[np.float64]]) -> None:
+def _check_all_finite(watching: Sequence[Signal], signal_scores: dict[str, NDArray[np.float64]]) -> None:
     """Raise where a sample has no finite score."""
-    for name, scores in signal_scores.items():
-        unseen = np.flatnonzero(~np.isfinite(scores))
-        if len(unseen):
+    for signal in watching:
+        bad = np.flatnonzero(~np.isfinite(signal_scores[signal.name]))
+        if not len(bad):
+            continue
+        found = f"{len(bad)} sample(s) got no finite score of signal {signal.name!r}, the first at index {bad[0]}: "
+        if signal.stage == "training":
             raise ValueError(
-                f"{len(unseen)} sample(s) got no finite score of signal {name!r}, the first at index {unseen[0]}: the "
-                "net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and what "
-                "was not trained on can't have been memorized."
+                f"{found}the net's iterator_train never showed them (drop_last, or a sampler that leaves samples "
+                "out), and what was not trained on can't have been memorized."
             )
+        raise ValueError(
+            f"{found}the net's gradient at these inputs is NaN or infinite, as that of a square root is at zero. "
+            "Change the layer, or leave the samples out."
+        )

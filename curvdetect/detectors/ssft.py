@@ -70,7 +70,9 @@ class SSFTDetector(BaseNoiseDetector):
     Notes
     -----
     Costs 7/3 plain trainings for each repeat: in sum two on all samples, and one forward pass over them for each
-    epoch of the second stage. Evaluation is in evaluation mode; the original's code leaves BatchNorm in training mode.
+    epoch of the second stage. Ctrl-C before the first repeat is complete leaves nothing, since half of the samples
+    would have no score; after it, the repeats that were complete. Evaluation is in evaluation mode; the original's
+    code leaves BatchNorm in training mode.
 
     References
     ----------

@@ -134,7 +134,7 @@ def input_curvature(
             labels = with_other(given)(logits) if contrast else given[None]
             signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
             part = curvature_of_gradients(forward, x, labels, clean, signs, h=h, n=n, power=power, rows=batch_size)
-            scores[chunk] = (share_of(*part) if contrast else part[0]).double().cpu()
+            scores[chunk] = (share_of(*part) if contrast else part[0]).cpu().double()
     return scores
 
 

@@ -71,45 +71,61 @@ class Margin(MeanOverEpochs):
         return -batch.margin
 
 
-class _AtTheEnd(MeanOverEpochs):
-    """A mean over the last part of the planned epochs; over all where the training ended before."""
+class _PartOfTheEpochs(MeanOverEpochs):
+    """A mean over one part of the planned epochs; over all for samples that were not seen in that part."""
+
+    part: ClassVar[int]
 
     def scores(self) -> NDArray[np.float64]:
-        """Return the mean over the last part, shape (n_samples,)."""
-        last = self.mean.quarters()[-1]
-        return last if np.isfinite(last).any() else super().scores()
+        """Return the mean over the part, shape (n_samples,)."""
+        mean = self.mean.quarters()[self.part]
+        return np.where(np.isfinite(mean), mean, super().scores())
 
 
-class LateLoss(_AtTheEnd):
-    """Mean loss over the second half of the epochs; higher is more suspect."""
+class EarlyMargin(_PartOfTheEpochs):
+    """Area under the margin over the first quarter of the planned epochs, sign turned: higher is more suspect.
 
-    name = "late_loss"
-    rows = 2
+    Before memorizing sets in, what a network gets wrong is what the other samples contradict.
+    """
 
-    def value(self, batch: Batch) -> Tensor:
-        """Return the loss."""
-        return batch.loss
-
-
-class LateMargin(_AtTheEnd):
-    """Area under the margin over the second half of the epochs, sign turned: higher is more suspect."""
-
-    name = "late_margin"
-    rows = 2
+    name = "early_margin"
+    rows, part = QUARTERS, 0
 
     def value(self, batch: Batch) -> Tensor:
         """Return the largest other logit minus the given one."""
         return -batch.margin
 
 
-class FinalLoss(_AtTheEnd):
-    """Mean loss over the last quarter of the epochs; higher is more suspect.
+class LateLoss(_PartOfTheEpochs):
+    """Mean loss over the second half of the planned epochs; higher is more suspect."""
+
+    name = "late_loss"
+    rows, part = 2, 1
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the loss."""
+        return batch.loss
+
+
+class LateMargin(_PartOfTheEpochs):
+    """Area under the margin over the second half of the planned epochs, sign turned: higher is more suspect."""
+
+    name = "late_margin"
+    rows, part = 2, 1
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the largest other logit minus the given one."""
+        return -batch.margin
+
+
+class FinalLoss(_PartOfTheEpochs):
+    """Mean loss over the last quarter of the planned epochs; higher is more suspect.
 
     What a network that memorizes still can't fit by then is told two things at once: the same sample under two labels.
     """
 
     name = "final_loss"
-    rows = QUARTERS
+    rows, part = QUARTERS, QUARTERS - 1
 
     def value(self, batch: Batch) -> Tensor:
         """Return the loss."""

@@ -24,7 +24,7 @@ class Learned(MeanOverEpochs):
 
     def value(self, batch: Batch) -> Tensor:
         """Return whether the given label is predicted."""
-        return batch.correct.double()
+        return batch.correct.float()
 
 
 class ForgettingTime(LastEpoch):
@@ -73,7 +73,7 @@ class ForgottenShare(MeanOverEpochs):
 
     def value(self, batch: Batch) -> Tensor:
         """Return whether the sample is wrong."""
-        return (~batch.correct).double()
+        return (~batch.correct).float()
 
 
 class ForgettingLoss(MeanOverEpochs):

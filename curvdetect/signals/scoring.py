@@ -114,7 +114,7 @@ def with_other(y: Tensor) -> Callable[[Tensor], Tensor]:
 def share_of(given: Tensor, other: Tensor) -> Tensor:
     """Return ``given / (given + other)`` of numbers that are not negative; one half where both are zero."""
     total = given + other
-    return torch.where(total > 0, given / total, 0.5)
+    return torch.where(total == 0, 0.5, given / total)
 
 
 def gradients_and_logits(
@@ -145,10 +145,16 @@ def gradients_and_logits(
     x = x.detach().requires_grad_(True)
     logits = forward(x)
     rows = labels(logits.detach()) if callable(labels) else labels
-    gradients = [
-        torch.autograd.grad(losses_of(logits, y).sum(), x, retain_graph=row < len(rows) - 1)[0]
-        for row, y in enumerate(rows)
-    ]
+    try:
+        gradients = [
+            torch.autograd.grad(losses_of(logits, y).sum(), x, retain_graph=row < len(rows) - 1)[0]
+            for row, y in enumerate(rows)
+        ]
+    except RuntimeError as error:
+        if "donated" not in str(error):
+            raise
+        # a compiled module gives its buffers away in the first backward pass: a forward pass for each row, then
+        gradients = [torch.autograd.grad(losses_of(forward(x), y).sum(), x)[0] for y in rows]
     return torch.stack(gradients), logits.detach()
 
 

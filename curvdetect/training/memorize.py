@@ -29,7 +29,7 @@ from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.nets import module_for
 from curvdetect.training.recipe import memorizing_net
-from curvdetect.training.tracker import AimReached, StopAt, Tracker
+from curvdetect.training.tracker import AimReached, StartFrom, StopAt, Tracker
 
 #: Scored epochs that ``every="auto"`` aims at.
 SCORED_EPOCHS = 24
@@ -107,9 +107,6 @@ def memorize(
         ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
         resident = samples.to(device)
         net.initialize()
-        if weights is not None:
-            net.module_.load_state_dict(weights.module_.state_dict())
-            net.criterion_.load_state_dict(weights.criterion_.state_dict())
         if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
             raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
         n_epochs, output = net.max_epochs, output_kind(net)
@@ -136,7 +133,8 @@ def memorize(
             )
         # first, so that no callback's stop loses it an epoch; its own stop last, so that it loses them none
         theirs = net.callbacks_
-        net.callbacks_ = [("tracker", tracker), *theirs, ("stop_at", StopAt(tracker))]
+        start = [] if weights is None else [("start_from", StartFrom(weights))]
+        net.callbacks_ = [("tracker", tracker), *theirs, *start, ("stop_at", StopAt(tracker))]
         net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index)
         try:
             stop_reason, interrupt = _train(net, resident if ours else samples, tracker)

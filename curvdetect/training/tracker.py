@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from skorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from curvdetect.data.isolation import isolated_rng
@@ -236,6 +236,26 @@ class StopAt(Callback):
         """Raise what the training loop ends with."""
         if self.tracker.done:
             raise AimReached
+
+
+class StartFrom(Callback):
+    """Let the training start from the weights of another net, whatever else sets weights as it begins.
+
+    Parameters
+    ----------
+    weights : skorch.NeuralNet
+        A trained net of the same kind.
+    """
+
+    def __init__(self, weights: Any) -> None:
+        self.weights = weights
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Load the weights before the first batch."""
+        if net.history[-1]["epoch"] == 1:
+            net.module_.load_state_dict(self.weights.module_.state_dict())
+            if isinstance(net.criterion_, nn.Module):
+                net.criterion_.load_state_dict(self.weights.criterion_.state_dict())
 
 
 class AimReached(Exception):  # noqa: N818 - it is no error

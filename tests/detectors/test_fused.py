@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from skorch.callbacks import Callback
 
-from curvdetect import CurvatureNoiseDetector, FusedDetector, fuse, recommended_signals
+from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, recommended_signals
 from curvdetect.metrics import auroc
 from tests.cases import digits_net, noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, LABELS, MASK, _ = noisy_digits(600)
-EVERY = ("loss", "margin", "learning_time", "inconfidence", "late_loss", "late_margin", "final_loss")
+EVERY = ("loss", "margin", "learning_time", "inconfidence", "early_margin", "late_loss", "late_margin", "final_loss")
 EVERY += ("averaged_margin", "input_gradient", "gradient_contrast", "curvature", "curvature_contrast")
 
 
@@ -27,27 +31,30 @@ def whole():
     return FusedDetector(digits_net(), signals=EVERY, device="cpu", random_state=0).fit(X, LABELS)
 
 
+MEMORIZED, UNDERFIT = {"loss": 3.0, "early_margin": 1.0}, {"late_loss": 1.0, "late_margin": 1.0}
+
+
 @pytest.mark.parametrize(
-    ("accuracy", "signals"),
-    [(1.0, ("loss",)), (0.9, ("loss",)), (0.89, ("late_loss", "late_margin")), (0.1, ("late_loss", "late_margin"))],
+    ("accuracy", "signals"), [(1.0, MEMORIZED), (0.9, MEMORIZED), (0.89, UNDERFIT), (0.1, UNDERFIT)]
 )
 def test_recommendation_turns_on_the_training_accuracy(accuracy, signals):
     assert recommended_signals(accuracy) == signals
 
 
-def test_where_the_net_memorized_auto_listens_to_the_loss_of_all_epochs(whole):
+def test_where_the_net_memorized_auto_listens_to_the_loss_and_less_to_the_early_margin(whole):
     detector = FusedDetector(digits_net(), device="cpu", random_state=0).fit(X, LABELS)
     assert detector.train_accuracy_ > 0.9
-    assert (detector.regime_, detector.fused_signals_) == ("memorized", ("loss",))
-    assert np.array_equal(detector.scores_, fuse(whole.signal_scores_["loss"]))
-    assert auroc(MASK, detector.scores_) == auroc(MASK, whole.signal_scores_["loss"]) > 0.98
+    assert (detector.regime_, detector.fused_signals_) == ("memorized", MEMORIZED)
+    parts = [whole.signal_scores_[name] for name in ("loss", "early_margin")]
+    assert np.array_equal(detector.scores_, fuse(*parts, weights=(3, 1)))
+    assert auroc(MASK, detector.scores_) > max(0.99, auroc(MASK, parts[0]) - 0.002)
 
 
 def test_where_it_did_not_auto_listens_to_loss_and_margin_of_the_second_half():
     # a strong weight decay keeps the wrong labels from being memorized
     detector = fit(600, net=digits_net(optimizer__weight_decay=0.05))
     assert 0.7 < detector.train_accuracy_ < 0.9
-    assert (detector.regime_, detector.fused_signals_) == ("underfit", ("late_loss", "late_margin"))
+    assert (detector.regime_, detector.fused_signals_) == ("underfit", UNDERFIT)
     parts = [detector.signal_scores_[name] for name in detector.fused_signals_]
     assert np.array_equal(detector.scores_, fuse(*parts))
     assert auroc(MASK, detector.scores_) > 0.9
@@ -62,9 +69,17 @@ def test_a_training_cut_short_by_stop_at_is_ranked_by_all_it_had():
 
 
 def test_every_signal_can_be_asked_for_and_is_that_of_the_curvature_detectors_run(whole):
-    assert whole.fused_signals_ == EVERY
+    assert whole.fused_signals_ == dict.fromkeys(EVERY, 1)
     assert set(whole.signal_scores_) == set(EVERY)
-    extras = ("input_gradient", "averaged_margin", "late_loss", "late_margin", "final_loss", "gradient_contrast")
+    extras = (
+        "input_gradient",
+        "averaged_margin",
+        "early_margin",
+        "late_loss",
+        "late_margin",
+        "final_loss",
+        "gradient_contrast",
+    )
     other = CurvatureNoiseDetector(digits_net(), contrast=True, signals=extras, device="cpu", random_state=0)
     other.fit(X, LABELS)
     for name, scores in other.signal_scores_.items():
@@ -76,6 +91,26 @@ def test_signals_asked_for_are_fused_as_asked(combine):
     detector = fit(signals=["margin", "loss"], combine=combine)
     parts = [detector.signal_scores_[name] for name in ("margin", "loss")]
     assert np.array_equal(detector.scores_, fuse(*parts, combine=combine))
+
+
+def test_weights_of_signals_are_those_of_the_dictionary():
+    weights = {"margin": 2.0, "loss": 5.0}
+    detector = fit(signals=weights)
+    parts = [detector.signal_scores_[name] for name in weights]
+    assert detector.fused_signals_ == weights
+    assert np.array_equal(detector.scores_, fuse(*parts, weights=(2, 5)))
+
+
+@pytest.mark.parametrize("combine", ["rank_mean", "log_mean", "first", np.maximum])
+def test_any_combination_goes_with_auto(combine):
+    for net in (quick_net(), digits_net()):
+        detector = fit(net=net, combine=combine)
+        assert len(detector.fused_signals_) == 2
+        assert np.isfinite(detector.scores_).all()
+
+
+def test_names_may_come_in_an_array():
+    assert np.array_equal(fit(signals=np.array(["margin", "loss"])).scores_, fit(signals=["margin", "loss"]).scores_)
 
 
 def test_curvature_is_measured_only_where_it_is_asked_for():
@@ -127,6 +162,40 @@ def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(at, like):
     expected.fit(X[:200], LABELS[:200])
     assert np.array_equal(detector.scores_, expected.scores_)
     assert detector.n_iter_ == 4 * like
+    assert detector.stop_reason_ == "interrupted"
+
+
+def test_interrupt_before_the_first_scored_epoch_is_passed_on_and_nothing_else():
+    _Stop.trainings = 0
+    detector = FusedDetector(
+        quick_net(callbacks=[_Stop(1)]), signals=["loss", "curvature"], every=4, device="cpu", random_state=0
+    )
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:200], LABELS[:200])
+    assert not hasattr(detector, "scores_")
+
+
+def test_only_the_last_repeats_net_is_kept():
+    class Watch(Callback):
+        alive: ClassVar = weakref.WeakSet()
+        most: ClassVar = 0
+
+        def on_train_begin(self, net, **kwargs):
+            gc.collect()
+            Watch.alive.add(net)
+            Watch.most = max(Watch.most, len(Watch.alive))
+
+    fit(net=quick_net(callbacks=[Watch()], max_epochs=1), n_repeats=4)
+    assert Watch.most == 2
+
+
+def test_a_refit_with_other_parameters_leaves_nothing_of_the_first():
+    detector = CurvSSFT(quick_net(), device="cpu", random_state=0).fit(X[:100], LABELS[:100])
+    assert hasattr(detector, "net_")
+    detector.set_params(share_training=True).fit(X[:100], LABELS[:100])
+    assert not hasattr(detector, "net_")
+    assert not hasattr(detector, "stop_reason_")
+    assert detector.n_features_in_ == 64
 
 
 def test_interrupt_in_the_first_run_keeps_its_completed_epochs():
@@ -139,9 +208,11 @@ def test_interrupt_in_the_first_run_keeps_its_completed_epochs():
 
 
 WRONG = {
-    "name": ({"signals": ["loss", "lost"]}, "signals must be 'auto' or a sequence of names from"),
-    "string": ({"signals": "loss"}, "signals must be 'auto' or a sequence of names from .* got 'loss'"),
+    "name": ({"signals": ["loss", "lost"]}, "signals must be 'auto', or a sequence .* of names from"),
+    "string": ({"signals": "loss"}, "signals must be 'auto', or a sequence .* of names from .* got 'loss'"),
     "nothing": ({"signals": []}, "signals must be 'auto'"),
+    "set": ({"signals": {"loss", "margin"}}, "signals must be 'auto', or a sequence"),
+    "weight": ({"signals": {"loss": -1, "margin": 2}}, "weights must hold 2 numbers, none negative"),
     "kind": ({"signals": 3}, "signals must be 'auto'"),
     "combine": ({"combine": "vote"}, "combine must be one of"),
     "n_repeats": ({"n_repeats": 0}, "n_repeats must be a whole number"),

@@ -24,6 +24,7 @@ WORKED_OUT = {
         [(3 * 1 + 3) / 32, (3 * 3 + 7) / 32, (3 * 7 + 5) / 32, (3 * 5 + 1) / 32],
     ),
     "log_mean": ({"combine": "log_mean"}, np.log(A * B) / 2),
+    "weighted log_mean": ({"combine": "log_mean", "weights": (1, 3)}, np.log(A) / 4 + 3 * np.log(B) / 4),
     "callable": ({"combine": lambda a, b: a + 2 * b}, A + 2 * B),
 }
 
@@ -37,6 +38,12 @@ def test_fisher_is_the_statistic_of_the_p_values_that_ranks_would_be():
     shares = np.array([[1, 3, 7, 5], [3, 7, 5, 1]]) / 8
     expected = [combine_pvalues(1 - pair, method="fisher").statistic / 2 for pair in shares.T]
     np.testing.assert_allclose(fuse(A, B), expected)
+
+
+def test_weights_count_a_signal_as_often_as_they_say():
+    order = np.argsort(fuse(A, B, weights=(3, 1)))
+    assert np.array_equal(order, np.argsort(fuse(A, A, A, B)))
+    np.testing.assert_allclose(fuse(A, B, weights=(1, 1)), fuse(A, B))
 
 
 def test_product_of_ranks_counted_from_the_worst_orders_as_fisher_does():
@@ -93,7 +100,8 @@ REFUSED = {
     "nan": ((A, [1, np.nan, 2, 3]), {}, "NaN or infinity"),
     "name": ((A, B), {"combine": "vote"}, "combine must be one of 'fisher'.*got 'vote'"),
     "kind": ((A, B), {"combine": 3}, "combine must be one of .* got 3"),
-    "weights with another rule": ((A, B), {"weights": (1, 1)}, "weights go with combine='rank_mean'"),
+    "weights with first": ((A, B), {"weights": (1, 1), "combine": "first"}, "weights go with ranks .*'first'"),
+    "weights with a callable": ((A, B), {"weights": (1, 1), "combine": np.maximum}, "weights go with ranks"),
     "number of weights": ((A, B), {"combine": "rank_mean", "weights": (1,)}, "weights must hold 2 numbers"),
     "negative weight": ((A, B), {"combine": "rank_mean", "weights": (2, -1)}, "none negative"),
     "no weight": ((A, B), {"combine": "rank_mean", "weights": (0, 0)}, "not all zero"),

@@ -110,6 +110,31 @@ def test_nothing_against_nothing_is_one_half():
     assert (input_curvature(flat, X, Y, contrast=True) == 0.5).all()
     assert share_of(torch.zeros(1), torch.zeros(1)).item() == 0.5
     assert share_of(torch.tensor([3.0]), torch.tensor([1.0])).item() == 0.75
+    assert share_of(torch.tensor([torch.nan]), torch.tensor([1.0])).isnan()  # not hidden
+
+
+def test_a_net_that_frees_its_buffers_in_the_first_backward_pass_gets_a_forward_pass_for_each_row():
+    net = smooth_net()
+
+    class OnePass(torch.autograd.Function):
+        """What torch.compile does: the second backward pass through one forward pass is refused."""
+
+        @staticmethod
+        def forward(ctx, z):
+            ctx.used = False
+            return z.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            if ctx.used:
+                raise RuntimeError("compiled with non-empty donated buffers which requires retain_graph=False")
+            ctx.used = True
+            return gradient
+
+    rows = torch.stack([Y, (Y + 1) % 3])
+    expected, _ = gradients_and_logits(net, X, rows)
+    measured, _ = gradients_and_logits(lambda x: OnePass.apply(net(x)), X, rows)
+    torch.testing.assert_close(measured, expected)
 
 
 def test_signal_is_the_mean_over_epochs_of_the_function():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from curvdetect.signals.dynamics import (
     AveragedMargin,
+    EarlyMargin,
     FinalLoss,
     Inconfidence,
     InputGradient,
@@ -288,6 +289,7 @@ def _over(epochs, number):
 
 
 PARTS = {
+    "early_margin": (EarlyMargin, _over(slice(0, 2), margin_of)),
     "late_loss": (LateLoss, _over(slice(4, None), loss_of)),
     "late_margin": (LateMargin, _over(slice(4, None), margin_of)),
     "final_loss": (FinalLoss, _over(slice(6, None), loss_of)),
@@ -295,7 +297,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize("name", list(PARTS))
-def test_late_signals_listen_to_the_last_part_of_the_epochs(name):
+def test_signals_of_a_part_of_the_epochs_listen_to_that_part(name):
     make, reference = PARTS[name]
     logits, labels = recorded(n_epochs=8)
     signal = play(make(), logits, labels)
@@ -303,7 +305,7 @@ def test_late_signals_listen_to_the_last_part_of_the_epochs(name):
     np.testing.assert_allclose(signal.scores(), reference(logits, labels), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", list(PARTS))
+@pytest.mark.parametrize("name", ["late_loss", "late_margin", "final_loss"])
 def test_late_signals_of_a_training_that_ended_before_listen_to_all_of_it(name):
     make, _ = PARTS[name]
     whole = {"late_loss": Loss, "late_margin": Margin, "final_loss": Loss}[name]
@@ -315,6 +317,18 @@ def test_late_signals_of_a_training_that_ended_before_listen_to_all_of_it(name):
             show_epoch(s, logits[epoch - 1], labels, epoch, 8)
             s.end_epoch()
     np.testing.assert_allclose(signal.scores(), reference.scores(), rtol=1e-12)
+
+
+def test_a_sample_that_was_missed_late_gets_its_mean_over_all_epochs():
+    logits, labels = recorded(n_epochs=8)
+    signal = LateLoss()
+    signal.start(Plan(12, 4, 8, torch.device("cpu")))
+    for epoch in range(1, 9):
+        show_epoch(signal, logits[epoch - 1], labels, epoch, 8, order=range(12) if epoch < 5 else range(11))
+        signal.end_epoch()
+    expected = per_sample(loss_of)(logits[4:], labels)
+    expected[11] = per_sample(loss_of)(logits[:4], labels)[11]
+    np.testing.assert_allclose(signal.scores(), expected, rtol=1e-9)
 
 
 def test_the_vote_can_be_taken_in_the_scoring_passes():
