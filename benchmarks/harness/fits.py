@@ -16,7 +16,7 @@ from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSS
 
 FOLDS = 5
 REPEATS = 2
-EXTRAS = ("input_gradient", "averaged_margin", "late_loss", "late_margin", "final_loss")
+EXTRAS = ("input_gradient", "averaged_margin", "early_margin", "late_loss", "late_margin", "final_loss")
 
 
 @dataclass

@@ -121,7 +121,8 @@ def fused(caption: str, *names: str) -> Method:
 def recommended(fits: Fits) -> np.ndarray:
     """Return the scores of `FusedDetector()`."""
     fit = fits["one run"]
-    return fuse(*(fit.signals[name] for name in recommended_signals(fit.train_accuracy)))
+    weights = recommended_signals(fit.train_accuracy)
+    return fuse(*(fit.signals[name] for name in weights), weights=list(weights.values()))
 
 
 def confident(name: str, caption: str, **options: bool) -> Method:
@@ -147,6 +148,7 @@ METHODS: dict[str, Method] = {
     "loss": one_run("loss", "Cumulative loss (CSL)", main=True),
     "margin": one_run("margin", "Margin (AUM)", main=True),
     "averaged_margin": one_run("averaged_margin", "Margin of averaged probabilities"),
+    "early_margin": one_run("early_margin", "Margin, first quarter of the epochs"),
     "late_loss": one_run("late_loss", "Loss, second half of the epochs"),
     "final_loss": one_run("final_loss", "Loss, last quarter of the epochs"),
     "learning_time": one_run("learning_time", "Learning time (LT)", main=True),
