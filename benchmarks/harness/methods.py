@@ -103,7 +103,7 @@ def curv_ssft_shared(caption: str, curvature: str) -> Method:
     return Method(caption, ("second split",), score, cost, contrast="contrast" in curvature)
 
 
-def fused(caption: str, *names: str) -> Method:
+def fused(caption: str, *names: str, weights: tuple[float, ...] | None = None) -> Method:
     """Return the row of Fisher's combination of signals of one run."""
 
     def cost(fits: Fits) -> float:
@@ -112,7 +112,7 @@ def fused(caption: str, *names: str) -> Method:
     return Method(
         caption,
         ("one run",),
-        lambda fits: fuse(*(fits["one run"].signals[name] for name in names)),
+        lambda fits: fuse(*(fits["one run"].signals[name] for name in names), weights=weights),
         cost,
         contrast="curvature_contrast" in names,
     )
@@ -163,6 +163,8 @@ METHODS: dict[str, Method] = {
     ),
     "fused_loss_margin": fused("Fisher: loss, margin", "loss", "margin"),
     "fused_loss_averaged_margin": fused("Fisher: loss, averaged margin", "loss", "averaged_margin"),
+    "fused_loss_early_margin": fused("Fisher: 3 loss, early margin", "loss", "early_margin", weights=(3, 1)),
+    "fused_late": fused("Fisher: loss, margin, second half", "late_loss", "late_margin"),
     "fused_loss_contrast": fused("Fisher: loss, curvature contrast", "loss", "curvature_contrast"),
     "ssft_time": second_split("forgetting_time", "SSFT, time", main=True),
     "ssft_share": second_split("forgotten_share", "SSFT, share of epochs"),

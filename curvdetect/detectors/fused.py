@@ -27,7 +27,7 @@ from curvdetect.signals.signal import Signal
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
 #: What ``signals="auto"`` listens to, and how much the ranks of each count.
-AUTO = {"memorized": {"loss": 3.0, "early_margin": 1.0}, "underfit": {"late_loss": 1.0, "late_margin": 1.0}}
+AUTO = {"memorized": {"loss": 1.0}, "underfit": {"late_loss": 1.0, "late_margin": 1.0}}
 
 
 def recommended_signals(train_accuracy: float) -> dict[str, float]:
@@ -41,8 +41,7 @@ def recommended_signals(train_accuracy: float) -> dict[str, float]:
     Returns
     -------
     dict of float
-        From 0.9 on the cumulative loss, and with a third of its weight the margin of the first quarter of the planned
-        epochs; below, loss and margin of the second half.
+        From 0.9 on the cumulative loss; below, loss and margin of the second half of the planned epochs.
 
     Notes
     -----
@@ -51,8 +50,8 @@ def recommended_signals(train_accuracy: float) -> dict[str, float]:
     Examples
     --------
     >>> from curvdetect import recommended_signals
-    >>> recommended_signals(1.0)
-    {'loss': 3.0, 'early_margin': 1.0}
+    >>> recommended_signals(0.8)
+    {'late_loss': 1.0, 'late_margin': 1.0}
     """
     return dict(AUTO[regime_of(train_accuracy)])
 
@@ -66,9 +65,9 @@ class FusedDetector(BaseNoiseDetector):
     """Rank samples by several signals of the same training at once; higher is more suspect.
 
     The recommended detector where nothing but the order counts: with ``signals="auto"`` it costs one plain training
-    and listens to what that training has to say. Where the network memorized the labels, to the loss over all epochs
-    and, for less, to the margin of the first quarter, before memorizing set in; where it did not (training accuracy
-    below 0.9: strong augmentation, a small net), to the loss and the margin over the second half.
+    and listens to what that training has to say. Where the network memorized the labels, to the loss over all epochs;
+    where it did not (training accuracy below 0.9: strong augmentation, a small net), to the loss and the margin over
+    the second half of the planned epochs.
 
     Parameters
     ----------
@@ -80,7 +79,7 @@ class FusedDetector(BaseNoiseDetector):
         ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
         ``"curvature_contrast"``.
     combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
-        As in `fuse`, which knows no weights for ``"first"`` and callables.
+        As in `fuse`, which knows no weights for ``"first"`` and callables. A single signal is ranked as it is.
     n_repeats : int, default=1
         Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
     h, n, power, every
@@ -112,7 +111,7 @@ class FusedDetector(BaseNoiseDetector):
     >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
     >>> detector = FusedDetector(max_epochs=10, device="cpu", random_state=0).fit(X, y)
     >>> detector.regime_, detector.fused_signals_
-    ('memorized', {'loss': 3.0, 'early_margin': 1.0})
+    ('memorized', {'loss': 1.0})
     """
 
     def __init__(
@@ -192,6 +191,8 @@ class FusedDetector(BaseNoiseDetector):
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         weights: dict[str, float] = measured.attributes["fused_signals_"]
+        if len(weights) == 1:
+            return fuse(measured.signal_scores[next(iter(weights))])
         unweighted = len(set(weights.values())) == 1 or callable(self.combine) or self.combine == "first"
         return fuse(
             *(measured.signal_scores[name] for name in weights),
