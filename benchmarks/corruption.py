@@ -130,7 +130,14 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         method: dict(zip(recipes.RATES, values, strict=True))
         for method, values in recipes.PUBLISHED.get(args.paper if args.kind == "uniform" else None, {}).items()
     }
-    lines = [f"# Planted wrong labels: {title}", "", f"`{command()}`", "", described(rows, args), ""]
+    lines = [
+        f"# Planted wrong labels: {title}",
+        "",
+        f"`{command(without='--keep-scores')}`",
+        "",
+        described(rows, args),
+        "",
+    ]
     cost = (
         "Cost: in plain trainings of the net, timed within the run; curvature without contrast is counted as two of "
         f"the three passes of its contrast, and confident learning as its {FOLDS} trainings on {FOLDS - 1}/{FOLDS} of "

@@ -39,7 +39,14 @@ def describe(device: str) -> dict[str, str]:
     }
 
 
-def command() -> str:
-    """Return the command line of this process, as it would be typed in the project's root."""
+def command(without: str | None = None) -> str:
+    """Return the command line of this process, as it would be typed in the project's root.
+
+    An option ``without`` which the result is the same, and its value, are left out.
+    """
     script = os.path.relpath(sys.argv[0]) if os.path.exists(sys.argv[0]) else sys.argv[0]
-    return shlex.join(["python", script, *sys.argv[1:]])
+    words = list(sys.argv[1:])
+    if without in words:
+        at = words.index(without)
+        del words[at : at + 2]
+    return shlex.join(["python", script, *words])

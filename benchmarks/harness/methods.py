@@ -148,7 +148,7 @@ METHODS: dict[str, Method] = {
     "loss": one_run("loss", "Cumulative loss (CSL)", main=True),
     "margin": one_run("margin", "Margin (AUM)", main=True),
     "averaged_margin": one_run("averaged_margin", "Margin of averaged probabilities"),
-    "early_margin": one_run("early_margin", "Margin, first quarter of the epochs"),
+    "early_margin": one_run("early_margin", "Margin, first quarter of the epochs", lambda fit: share(fit, "margin")),
     "late_loss": one_run("late_loss", "Loss, second half of the epochs"),
     "final_loss": one_run("final_loss", "Loss, last quarter of the epochs"),
     "learning_time": one_run("learning_time", "Learning time (LT)", main=True),
