@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
+from skorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -67,6 +68,22 @@ def untouched_rng():
 
 def _generators():
     return torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+
+
+class InterruptedTraining(Callback):
+    """Stands for Ctrl-C in one epoch of the n-th training since ``trainings`` was set to 0."""
+
+    trainings = 0
+
+    def __init__(self, training, epoch):
+        self.training, self.epoch = training, epoch
+
+    def on_train_begin(self, net, **kwargs):
+        InterruptedTraining.trainings += 1
+
+    def on_grad_computed(self, net, **kwargs):
+        if InterruptedTraining.trainings == self.training and len(net.history) == self.epoch:
+            raise KeyboardInterrupt
 
 
 class Items(Dataset):

@@ -21,7 +21,7 @@ from curvdetect.detectors.catalogue import (
     is_names,
 )
 from curvdetect.detectors.fusion import fuse, fusion_rule
-from curvdetect.detectors.measured import Measured, one_run, repeated
+from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
@@ -165,20 +165,9 @@ class FusedDetector(BaseNoiseDetector):
     def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
         fusion_rule(self.combine)
 
-        def run(seed: int) -> Measured:
-            return one_run(
-                self.net,
-                samples,
-                self._signals(seed),
-                max_epochs=self.max_epochs,
-                stop_at=self.stop_at,
-                every=self.every,
-                device=device,
-                seed=seed,
-                progress=bool(self.verbose),
-            )
-
-        measured = repeated(run, self.n_repeats, seed)
+        measured = repeated(
+            lambda seed: super(FusedDetector, self)._measure(samples, device, seed), self.n_repeats, seed
+        )
         accuracy = measured.attributes["train_accuracy_"]
         measured.attributes["regime_"] = regime_of(accuracy)
         measured.attributes["fused_signals_"] = self._weights(accuracy)

@@ -63,7 +63,7 @@ def memorize(
     every: int | str = "auto",
     device: torch.device,
     seed: int,
-    progress: bool = False,
+    progress: bool | str = False,
 ) -> Run:
     """Train a copy of a net on every sample and show all of them to the signals.
 
@@ -91,8 +91,8 @@ def memorize(
         Where to train.
     seed : int
         Of weights, order and augmentation.
-    progress : bool, default=False
-        Whether to draw a progress bar.
+    progress : bool or str, default=False
+        Whether to draw a progress bar, and what it calls the training.
 
     Returns
     -------

@@ -106,15 +106,22 @@ def second_split(
     """
     half = stratified_halves(samples.labels.numpy(), seed)
     found = SecondSplit(half, {}, np.full(len(samples), -1, dtype=np.int64))
-    common: dict[str, Any] = {
-        "stop_at": stop_at, "patience": patience, "device": device, "progress": progress
-    }  # fmt: skip
+    common: dict[str, Any] = {"stop_at": stop_at, "patience": patience, "device": device}
     for direction in (0, 1):
         mine, theirs = np.flatnonzero(half == direction), np.flatnonzero(half != direction)
         here, there = (Part(samples, torch.from_numpy(index)) for index in (mine, theirs))
         seeds = np.random.SeedSequence([seed, direction]).generate_state(2).tolist()
         learned, watching = Learned(), list(first_signals(seeds[0]))
-        first = memorize(net, here, [*watching, learned], max_epochs=first_epochs, every=every, seed=seeds[0], **common)
+        first = memorize(
+            net,
+            here,
+            [*watching, learned],
+            max_epochs=first_epochs,
+            every=every,
+            seed=seeds[0],
+            progress=progress and f"half {direction + 1} of 2, learning",
+            **common,
+        )
         _go_on(first)
         vote = OtherLabelVote("scoring")
         forgetting: list[Signal] = [ForgettingTime(learned.scores() > 0), ForgottenShare(), ForgettingLoss()]
@@ -130,6 +137,7 @@ def second_split(
                 max_epochs=second_epochs,
                 every=1,
                 seed=seeds[1],
+                progress=progress and f"half {direction + 1} of 2, forgetting",
                 **common,
             )
         _go_on(second)

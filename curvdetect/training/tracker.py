@@ -45,8 +45,8 @@ class Tracker(Callback):
         Training accuracy at which an epoch is the last.
     patience : int, default=1
         Number of epochs in a row that have to reach it.
-    progress : bool, default=False
-        Whether to draw a bar.
+    progress : bool or str, default=False
+        Whether to draw a bar, and what it calls the training.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Tracker(Callback):
         output: OutputKind,
         stop_at: float | None = None,
         patience: int = 1,
-        progress: bool = False,
+        progress: bool | str = False,
     ) -> None:
         self.samples, self.plan, self.every, self.output = samples, plan, every, output
         self.stop_at, self.patience, self._reached = stop_at, patience, 0
@@ -78,7 +78,7 @@ class Tracker(Callback):
             unit="samples",
             unit_scale=True,
             disable=not progress,
-            desc="memorizing",
+            desc=progress if isinstance(progress, str) else "memorizing",
         )
         for signal in signals:
             signal.start(replace(plan, n_samples=len(self.shown.get(signal.stage, samples))))

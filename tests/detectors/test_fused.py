@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 
 from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, recommended_signals
 from curvdetect.metrics import auroc
-from tests.cases import digits_net, noisy_digits, quick_net
+from tests.cases import InterruptedTraining, digits_net, noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, LABELS, MASK, _ = noisy_digits(600)
@@ -132,31 +132,19 @@ def test_repeats_average_the_signals_over_runs_with_seeds_of_their_own():
     assert np.array_equal(twice.suggested_labels_, once.suggested_labels_)
 
 
-class _Stop(Callback):
-    """Stands for Ctrl-C in the third epoch of the n-th training."""
-
-    trainings = 0
-
-    def __init__(self, at):
-        self.at = at
-
-    def on_train_begin(self, net, **kwargs):
-        type(self).trainings += 1
-
-    def on_grad_computed(self, net, **kwargs):
-        if type(self).trainings == self.at and len(net.history) == 3:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize(("at", "like"), [(2, 1), (3, 2)])
 def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(at, like):
-    _Stop.trainings = 0
-    detector = FusedDetector(quick_net(callbacks=[_Stop(at)]), n_repeats=3, device="cpu", random_state=0)
+    InterruptedTraining.trainings = 0
+    detector = FusedDetector(
+        quick_net(callbacks=[InterruptedTraining(at, 3)]), n_repeats=3, device="cpu", random_state=0
+    )
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X[:200], LABELS[:200])
     assert detector.interrupted_
-    _Stop.trainings = 10
-    expected = FusedDetector(quick_net(callbacks=[_Stop(at)]), n_repeats=like, device="cpu", random_state=0)
+    InterruptedTraining.trainings = 10
+    expected = FusedDetector(
+        quick_net(callbacks=[InterruptedTraining(at, 3)]), n_repeats=like, device="cpu", random_state=0
+    )
     expected.fit(X[:200], LABELS[:200])
     assert np.array_equal(detector.scores_, expected.scores_)
     assert detector.n_iter_ == 4 * like
@@ -164,9 +152,13 @@ def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(at, like):
 
 
 def test_interrupt_before_the_first_scored_epoch_is_passed_on_and_nothing_else():
-    _Stop.trainings = 0
+    InterruptedTraining.trainings = 0
     detector = FusedDetector(
-        quick_net(callbacks=[_Stop(1)]), signals=["loss", "curvature"], every=4, device="cpu", random_state=0
+        quick_net(callbacks=[InterruptedTraining(1, 3)]),
+        signals=["loss", "curvature"],
+        every=4,
+        device="cpu",
+        random_state=0,
     )
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X[:200], LABELS[:200])
@@ -197,8 +189,8 @@ def test_a_refit_with_other_parameters_leaves_nothing_of_the_first():
 
 
 def test_interrupt_in_the_first_run_keeps_its_completed_epochs():
-    _Stop.trainings = 0
-    detector = FusedDetector(quick_net(callbacks=[_Stop(1)]), device="cpu", random_state=0)
+    InterruptedTraining.trainings = 0
+    detector = FusedDetector(quick_net(callbacks=[InterruptedTraining(1, 3)]), device="cpu", random_state=0)
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X[:200], LABELS[:200])
     assert detector.n_iter_ == 2

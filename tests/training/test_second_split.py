@@ -19,7 +19,7 @@ from curvdetect.signals.curvature import Curvature
 from curvdetect.training import second_split as room
 from curvdetect.training.memorize import memorize
 from curvdetect.training.second_split import second_split, stratified_halves
-from tests.cases import digits, quick_net, untouched_rng
+from tests.cases import InterruptedTraining, digits, quick_net, untouched_rng
 from tests.training.test_tracker import Recorder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -259,30 +259,23 @@ def test_a_class_of_one_sample_has_a_score_too():
     assert np.isfinite(found.scores["forgetting_loss"]).all()
 
 
-class _Stop(Callback):
-    """Stands for Ctrl-C in the n-th training."""
-
-    trainings = 0
-
-    def __init__(self, at):
-        self.at = at
-
-    def on_train_begin(self, net, **kwargs):
-        type(self).trainings += 1
-
-    def on_grad_computed(self, net, **kwargs):
-        if type(self).trainings == self.at and len(net.history) == 2:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_interrupt_ends_it_whatever_stage_it_finds(at):
-    _Stop.trainings = 0
+    InterruptedTraining.trainings = 0
     with pytest.raises(KeyboardInterrupt):
-        split(quick_net(callbacks=[_Stop(at)]), _samples())
-    assert _Stop.trainings == at
+        split(quick_net(callbacks=[InterruptedTraining(at, 2)]), _samples())
+    assert InterruptedTraining.trainings == at
 
 
 def test_it_runs_where_it_is_told_to(device):
     found = second_split(quick_net(), _samples(), device=device, seed=0)
     assert np.isfinite(found.scores["forgetting_loss"]).all()
+
+
+def test_progress_tells_halves_and_stages_apart(capsys):
+    split(quick_net(), _samples())
+    assert capsys.readouterr() == ("", "")
+    split(quick_net(), _samples(), progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [f"half {h} of 2, {stage}" in err for h in (1, 2) for stage in ("learning", "forgetting")] == [True] * 4
