@@ -20,7 +20,7 @@ from curvdetect.detectors.catalogue import (
     in_order,
     is_names,
 )
-from curvdetect.detectors.fusion import fuse, fusion_rule
+from curvdetect.detectors.fusion import check_weights, fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
 
@@ -164,7 +164,10 @@ class FusedDetector(BaseNoiseDetector):
 
     def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
         fusion_rule(self.combine)
-
+        self._signals(seed)  # what is wrong with the signals, or with their weights, is said before anything is trained
+        weights = list(self._weights(train_accuracy=1.0).values())
+        if len(set(weights)) > 1:
+            check_weights(weights, len(weights), self.combine)
         measured = repeated(
             lambda seed: super(FusedDetector, self)._measure(samples, device, seed), self.n_repeats, seed
         )
@@ -182,7 +185,7 @@ class FusedDetector(BaseNoiseDetector):
         weights: dict[str, float] = measured.attributes["fused_signals_"]
         if len(weights) == 1:
             return fuse(measured.signal_scores[next(iter(weights))])
-        unweighted = len(set(weights.values())) == 1 or callable(self.combine) or self.combine == "first"
+        unweighted = len(set(weights.values())) == 1
         return fuse(
             *(measured.signal_scores[name] for name in weights),
             combine=self.combine,

@@ -73,7 +73,7 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
         raise ValueError("scores hold NaN or infinity, which have no rank. Drop the signal, or its samples.")
     rule = fusion_rule(combine)
     if weights is not None:
-        _check_weights(weights, len(arrays), combine)
+        check_weights(weights, len(arrays), combine)
         rule = partial(rule, weights=weights)
     result = np.asarray(rule(*arrays), dtype=np.float64)
     if result.shape != arrays[0].shape or not np.isfinite(result).all():
@@ -130,7 +130,8 @@ def _positive(scores: Scores) -> Scores:
     return scores - scores.min() + (steps.min() if len(steps) else 1.0)
 
 
-def _check_weights(weights: Sequence[float], n_scores: int, combine: Any) -> None:
+def check_weights(weights: Sequence[float], n_scores: int, combine: Any) -> None:
+    """Raise where weights make no sense beside ``n_scores`` scores and a way to combine them."""
     if callable(combine) or combine == "first":
         raise ValueError(f"weights go with ranks that are summed or averaged, not with combine={combine!r}.")
     if len(weights) != n_scores or min(weights) < 0 or not sum(weights) > 0:

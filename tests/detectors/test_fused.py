@@ -204,6 +204,7 @@ WRONG = {
     "set": ({"signals": {"loss", "margin"}}, "signals must be 'auto', or a sequence"),
     "weight": ({"signals": {"loss": -1, "margin": 2}}, "weights must hold 2 numbers, none negative"),
     "kind": ({"signals": 3}, "signals must be 'auto'"),
+    "weights of a callable": ({"signals": {"loss": 1, "margin": 2}, "combine": np.maximum}, "weights go with ranks"),
     "combine": ({"combine": "vote"}, "combine must be one of"),
     "n_repeats": ({"n_repeats": 0}, "n_repeats must be a whole number"),
     "h": ({"signals": ["curvature"], "h": 0}, "h must be a positive number"),
@@ -211,6 +212,6 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("params", "message"), WRONG.values(), ids=WRONG)
-def test_parameters_out_of_range_are_refused_by_name(params, message):
+def test_parameters_out_of_range_are_refused_by_name_before_anything_is_trained(params, message):
     with pytest.raises(ValueError, match=message):
-        fit(60, **params)
+        fit(60, net=object(), **params)
