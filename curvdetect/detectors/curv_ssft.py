@@ -38,9 +38,9 @@ class CurvSSFT(BaseNoiseDetector):
         As in `CurvatureNoiseDetector`.
     combine : str or callable, default="rank_mean"
         ``"rank_mean"``; ``"ssft_first"``, forgetting with the curvature breaking ties (of the ``"time"`` or the
-        ``"share"``: the mean loss has none); ``"weighted_ranks"``, by
-        ``weight``; ``"rank_product"``, of ranks counted from the worst; ``"log_mean"``, the mean of the logarithms of
-        the scores; or a callable that takes the two arrays of shape (n_samples,), curvature first, and returns one.
+        ``"share"``: the mean loss has none); ``"weighted_ranks"``, by ``weight``; ``"rank_product"``, of ranks counted
+        from the worst; ``"log_mean"``, the mean of the logarithms of the scores; or a callable that takes the two
+        arrays of shape (n_samples,), curvature first, and returns one.
     weight : float in [0, 1], default=1/3
         Share of the curvature in ``"weighted_ranks"``.
     share_training : bool, default=False
