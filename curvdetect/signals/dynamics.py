@@ -72,14 +72,20 @@ class Margin(MeanOverEpochs):
 
 
 class _PartOfTheEpochs(MeanOverEpochs):
-    """A mean over one part of the planned epochs; over all for samples that were not seen in that part."""
+    """A mean over one part of the planned epochs; over all for samples that were not seen in half of that part."""
 
     part: ClassVar[int]
 
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        super().start(plan)
+        rows = [plan.quarter(epoch) * self.rows // QUARTERS for epoch in range(1, plan.n_epochs + 1)]
+        self.n_planned = max(1, rows.count(self.part))
+
     def scores(self) -> NDArray[np.float64]:
         """Return the mean over the part, shape (n_samples,)."""
-        mean = self.mean.quarters()[self.part]
-        return np.where(np.isfinite(mean), mean, super().scores())
+        seen = self.mean.count[self.part].cpu().numpy()
+        return np.where(2 * seen >= self.n_planned, self.mean.quarters()[self.part], super().scores())
 
 
 class EarlyMargin(_PartOfTheEpochs):

@@ -40,6 +40,10 @@ class Plan:
     n_epochs: int
     device: torch.device
 
+    def quarter(self, epoch: int) -> int:
+        """Return the quarter of the planned training, 0 to 3, that an epoch counted from 1 lies in."""
+        return min(QUARTERS - 1, (epoch - 1) * QUARTERS // self.n_epochs)
+
     def zeros(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return an accumulator; on the host where the device knows no float64."""
         return torch.zeros(shape, dtype=dtype, device="cpu" if self.device.type == "mps" else self.device)

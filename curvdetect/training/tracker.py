@@ -21,7 +21,7 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.curvature import ROWS
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
-from curvdetect.signals.signal import QUARTERS, Batch, Plan, Signal, Stage
+from curvdetect.signals.signal import Batch, Plan, Signal, Stage
 
 
 class Tracker(Callback):
@@ -90,7 +90,7 @@ class Tracker(Callback):
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Start the clock."""
         self.epoch = len(self.history) + 1
-        self.quarter = min(QUARTERS - 1, (self.epoch - 1) * QUARTERS // self.plan.n_epochs)
+        self.quarter = self.plan.quarter(self.epoch)
         self._loss = torch.zeros((), device=self.plan.device)
         self._correct = torch.zeros((), device=self.plan.device)
         self._seen = 0

@@ -305,15 +305,16 @@ def test_signals_of_a_part_of_the_epochs_listen_to_that_part(name):
     np.testing.assert_allclose(signal.scores(), reference(logits, labels), rtol=1e-9)
 
 
+@pytest.mark.parametrize("ended", [3, 5])
 @pytest.mark.parametrize("name", ["late_loss", "late_margin", "final_loss"])
-def test_late_signals_of_a_training_that_ended_before_listen_to_all_of_it(name):
+def test_late_signals_of_a_training_that_ended_before_half_of_their_part_listen_to_all_of_it(name, ended):
     make, _ = PARTS[name]
     whole = {"late_loss": Loss, "late_margin": Margin, "final_loss": Loss}[name]
     logits, labels = recorded(n_epochs=8)
     signal, reference = make(), whole()
     for s in (signal, reference):
         s.start(Plan(12, 4, 8, torch.device("cpu")))
-        for epoch in (1, 2, 3):
+        for epoch in range(1, ended + 1):
             show_epoch(s, logits[epoch - 1], labels, epoch, 8)
             s.end_epoch()
     np.testing.assert_allclose(signal.scores(), reference.scores(), rtol=1e-12)
