@@ -19,7 +19,7 @@ from curvdetect.detectors.fused import FusedDetector, recommended_signals
 from curvdetect.detectors.fusion import fuse
 from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.plots import SuspectsDisplay
-from curvdetect.signals.curvature import input_curvature
+from curvdetect.signals.curvature import input_curvature, input_curvatures
 from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
 
 __version__ = version("curvdetect")
@@ -41,6 +41,7 @@ __all__ = [
     "corrupt_labels",
     "fuse",
     "input_curvature",
+    "input_curvatures",
     "load_image_folder",
     "memorizing_net",
     "one_cycle",

@@ -49,9 +49,11 @@ class BatchLoader:
         """Yield ``(index, x, y)``."""
         n = len(self.dataset)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
+        # to the device at once, rather than a batch at a time
+        order, labels = order.to(self.dataset.device), self.dataset.labels.to(self.dataset.device)
         for index in order.tensor_split(len(self)):
             x = self.dataset.batch(index)
-            yield index, crop_and_flip(x) if self.augment else x, self.dataset.labels[index]
+            yield index, crop_and_flip(x) if self.augment else x, labels[index]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _, x, y in self.indexed():

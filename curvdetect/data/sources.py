@@ -32,6 +32,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
     """
 
     shape: tuple[int, ...]
+    #: Where inputs are read; an index that lies there too is read without waiting.
+    device = torch.device("cpu")
 
     def __init__(self, labels: NDArray[Any]) -> None:
         try:
@@ -77,6 +79,7 @@ class ResidentSamples(Samples):
         super().__init__(labels)
         self.inputs = inputs if inputs.dtype == torch.uint8 else inputs.float()
         self.shape = tuple(inputs.shape[1:])
+        self.device = inputs.device
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
@@ -89,6 +92,7 @@ class ResidentSamples(Samples):
         moved = ResidentSamples.__new__(ResidentSamples)
         moved.__dict__.update(self.__dict__)
         moved.inputs = self.inputs.to(device)
+        moved.device = moved.inputs.device
         return moved
 
     def only(self, index: Tensor) -> ResidentSamples:
@@ -133,11 +137,12 @@ class Part(Samples):
 
     def __init__(self, whole: Samples, index: Tensor) -> None:
         self.whole, self.index = whole, index
-        self.classes, self.labels, self.shape = whole.classes, whole.labels[index], whole.shape
+        self.classes, self.labels, self.shape = whole.classes, whole.labels[index.cpu()], whole.shape
+        self.device = whole.device
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
-        return self.whole.batch(self.index[index])
+        return self.whole.batch(self.index[index.to(self.index.device)])
 
     def to(self, device: torch.device) -> Samples:
         """Return the same samples, with inputs on ``device`` where they are in memory and fit comfortably.
@@ -146,7 +151,8 @@ class Part(Samples):
         """
         if isinstance(self.whole, ResidentSamples) and self.whole.inputs.device.type != device.type:
             return self.whole.only(self.index).to(device)
-        return Part(self.whole.to(device), self.index)
+        whole = self.whole.to(device)
+        return Part(whole, self.index.to(whole.device))
 
 
 def as_samples(X: Any, y: Any = None) -> Samples:

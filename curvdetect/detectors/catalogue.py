@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from curvdetect.signals.curvature import Curvature, CurvatureContrast
 from curvdetect.signals.dynamics import (
     AveragedMargin,
     EarlyMargin,
@@ -17,6 +16,7 @@ from curvdetect.signals.dynamics import (
     LateLoss,
     LateMargin,
 )
+from curvdetect.signals.mean_curvature import Curvature, CurvatureContrast
 from curvdetect.signals.signal import Signal
 
 #: Recorded in every run.
@@ -42,6 +42,11 @@ def curvature_signals(*, contrast: bool, h: float, n: int, power: int, seed: int
         for name, make in CURVATURES.items()
         if contrast or name != "curvature_contrast"
     ]
+
+
+def grid_name(h: float, n: int, power: int) -> str:
+    """Return the name of a curvature that is measured beside the detector's own."""
+    return f"curvature(h={h!r}, n={n!r}, power={power!r})"
 
 
 def extra_signals(names: Any) -> list[Signal]:

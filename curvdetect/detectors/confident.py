@@ -22,7 +22,7 @@ from curvdetect.data.sources import Part, Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured
-from curvdetect.signals.curvature import ROWS
+from curvdetect.signals.passes import ROWS
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
 from curvdetect.training.memorize import Run, memorize, output_kind
@@ -168,7 +168,7 @@ class _Fold(ClassifierMixin, BaseEstimator):
         """Return probabilities of the samples ``index``."""
         kind, parts = output_kind(self.net_), []
         with measuring(self.net_.module_), torch.no_grad():
-            for chunk in torch.split(torch.as_tensor(index), ROWS):
+            for chunk in torch.split(torch.as_tensor(index), ROWS[self.device_.type]):
                 logits = logits_of(self.net_.infer(self.samples.batch(chunk).to(self.device_)), kind)
                 parts.append(logits[:, : len(self.classes_)].float().softmax(1).double().cpu())
         return torch.cat(parts).numpy()

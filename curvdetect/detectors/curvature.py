@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.catalogue import curvature_signals, extra_signals, in_order
+from curvdetect.detectors.catalogue import CURVATURES, curvature_signals, extra_signals, grid_name, in_order
 from curvdetect.detectors.measured import Measured
 from curvdetect.signals.signal import Signal
 
@@ -17,9 +20,9 @@ from curvdetect.signals.signal import Signal
 class CurvatureNoiseDetector(BaseNoiseDetector):
     """Rank samples by the curvature of the loss around them; higher is more suspect.
 
-    A network is trained until it has memorized the labels. After about 24 of the epochs each sample's input gradient
-    is compared with that at ``n`` points a step ``h`` away, and the differences are averaged. Wrong labels have to be
-    memorized one by one, which bends the loss around them.
+    A network is trained until it has memorized the labels. After a quarter of the epochs, most of them early, each
+    sample's input gradient is compared with that at ``n`` points a step ``h`` away, and the differences are averaged.
+    Wrong labels have to be memorized one by one, which bends the loss around them.
 
     Parameters
     ----------
@@ -40,7 +43,11 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         ``c_y / (c_y + c_o)`` of each scored epoch. What makes a sample difficult under any label cancels. Costs one
         more backward pass for each gradient.
     every : int or "auto", default="auto"
-        Measure after every so many epochs; "auto" is after each up to 35 epochs, and about 24 times in longer runs.
+        Measure after every so many epochs, counted back from the last. "auto" measures after a quarter of them, at
+        least 12 and at most 24, at distances that grow with time.
+    grid : dict of sequences, optional
+        Other ``h``, ``n`` and ``power`` to measure in the same run, as ``{"h": [1e-2, 1e-3], "n": [1, 10]}``; scores
+        of all combinations in ``grid_scores_``. Costs, for each ``h``, its largest ``n``.
     signals : sequence of str, default=()
         What to record beside the signals that always ride along: ``"input_gradient"``, ``"averaged_margin"``,
         ``"early_margin"`` (first quarter of the planned epochs), ``"late_loss"`` and ``"late_margin"`` (second half),
@@ -70,6 +77,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         For each sample the best label other than the given one: what it would be if the given one is wrong.
     signal_scores_ : dict of arrays of shape (n_samples,)
         Every signal of the run by name, higher for the more suspect.
+    grid_scores_ : dict of arrays of shape (n_samples,)
+        From ``(h, n, power)`` to the scores that a detector with this setting would have, where ``grid`` was passed.
     signal_quarters_ : dict of arrays of shape (4, n_samples)
         The loss and the margin within each quarter of the planned training; NaN where it ended before.
     classes_ : array
@@ -135,6 +144,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         power: int = 1,
         contrast: bool = False,
         every: int | str = "auto",
+        grid: Mapping[str, Sequence[Any]] | None = None,
         signals: Sequence[str] = (),
         max_epochs: int | None = None,
         stop_at: float | None = None,
@@ -149,6 +159,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         self.power = power
         self.contrast = contrast
         self.every = every
+        self.grid = grid
         self.signals = signals
         self.max_epochs = max_epochs
         self.stop_at = stop_at
@@ -172,7 +183,32 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     def _signals(self, seed: int) -> Sequence[Signal]:
         extras = extra_signals(self.signals)
         curvatures = curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
-        return in_order(curvatures, extras)
+        kind = CURVATURES["curvature_contrast" if self.contrast else "curvature"]
+        others = [
+            kind(h=h, n=n, power=power, seed=seed, name=grid_name(h, n, power)) for h, n, power in self._grid_settings()
+        ]
+        return in_order([*curvatures, *others], extras)
+
+    def _grid_settings(self) -> list[tuple[float, int, int]]:
+        """Return the settings of ``grid``, each once."""
+        if self.grid is None:
+            return []
+        known = ("h", "n", "power")
+        if not isinstance(self.grid, Mapping) or not self.grid or set(self.grid) - set(known):
+            raise ValueError(f"grid must be a dict of sequences with keys among {known}, got {self.grid!r}.")
+        values = [self.grid.get(name, [getattr(self, name)]) for name in known]
+        for name, some in zip(known, values, strict=True):
+            if isinstance(some, str) or not np.iterable(some) or not len(some):
+                raise ValueError(f"grid[{name!r}] must be a sequence of values to measure, got {some!r}.")
+        return list(dict.fromkeys(product(*values)))
+
+    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+        measured = super()._measure(samples, device, seed)
+        if self.grid is not None:
+            measured.attributes["grid_scores_"] = {
+                setting: measured.signal_scores.pop(grid_name(*setting)) for setting in self._grid_settings()
+            }
+        return measured
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores["curvature_contrast" if self.contrast else "curvature"]

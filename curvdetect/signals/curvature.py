@@ -1,21 +1,20 @@
 """Curvature of the loss around an input, by finite differences of the input gradient.
 
 Pure functions on tensors. They refuse to decide when a sample is measured or what is done with the number: epochs
-are averaged by `Curvature`, flags are for the detectors.
+are averaged by the signal of the name, flags are for the detectors.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Sequence
+from itertools import product
 from numbers import Real
-from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.probes import rademacher
 from curvdetect.signals.scoring import (
     OutputKind,
@@ -26,10 +25,6 @@ from curvdetect.signals.scoring import (
     share_of,
     with_other,
 )
-from curvdetect.signals.signal import Batch, EpochMean, Plan, Stage
-
-#: Rows of one gradient pass, probes included. More rows run slower on a CPU, whose caches they leave.
-ROWS = 256
 
 
 def input_curvature(
@@ -44,7 +39,7 @@ def input_curvature(
     seed: int = 0,
     epoch: int = 0,
     index: Tensor | None = None,
-    batch_size: int = ROWS,
+    batch_size: int | None = None,
     output: OutputKind = "logits",
 ) -> Tensor:
     r"""Measure the curvature of the loss around each input; higher is more suspect.
@@ -74,8 +69,9 @@ def input_curvature(
         Key of the probes, together with the probe's and the sample's number.
     index : Tensor of shape (n_samples,), int64, optional
         The samples' numbers; by default 0, 1, ....
-    batch_size : int, default=256
-        Most rows in one gradient pass. Bounds the memory, does not change the result beyond rounding.
+    batch_size : int, optional
+        Most rows in one gradient pass; by default what keeps its activations within 1 GiB (4 on CUDA). Bounds the
+        memory, does not change the result beyond rounding.
     output : {"logits", "probabilities"}, default="logits"
         What the module puts out.
 
@@ -109,8 +105,71 @@ def input_curvature(
     >>> input_curvature(module, torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])).shape
     torch.Size([4])
     """
-    check_curvature(h=h, n=n, power=power)
-    if batch_size < 1:
+    measured = input_curvatures(
+        module,
+        X,
+        y,
+        h=[h],
+        n=[n],
+        power=[power],
+        contrast=contrast,
+        seed=seed,
+        epoch=epoch,
+        index=index,
+        batch_size=batch_size,
+        output=output,
+    )
+    return measured[h, n, power]
+
+
+def input_curvatures(
+    module: nn.Module,
+    X: Tensor,
+    y: Tensor,
+    *,
+    h: Sequence[float],
+    n: Sequence[int],
+    power: Sequence[int],
+    contrast: bool = False,
+    seed: int = 0,
+    epoch: int = 0,
+    index: Tensor | None = None,
+    batch_size: int | None = None,
+    output: OutputKind = "logits",
+) -> dict[tuple[float, int, int], Tensor]:
+    """Measure the curvature around each input for many settings at once; higher is more suspect.
+
+    The clean gradient is shared by all, and the probes of a smaller ``n`` are the first of a larger one's: all
+    settings with the same ``h`` cost as much as the largest ``n`` among them.
+
+    Parameters
+    ----------
+    module, X, y, contrast, seed, epoch, index, batch_size, output
+        As in `input_curvature`.
+    h, n, power : sequences
+        Every combination is measured.
+
+    Returns
+    -------
+    dict
+        From ``(h, n, power)`` to a tensor of shape (n_samples,), float64, on the host.
+
+    Notes
+    -----
+    Costs ``1 + len(h) * max(n)`` gradients with regard to the input.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from curvdetect import input_curvatures
+    >>> X, y = torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])
+    >>> list(input_curvatures(torch.nn.Linear(3, 2), X, y, h=[1e-2], n=[1, 5], power=[1]))
+    [(0.01, 1, 1), (0.01, 5, 1)]
+    """
+    settings = list(product(h, n, power))
+    for step, probes, exponent in settings:
+        check_curvature(h=step, n=probes, power=exponent)
+    if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
     if len(X) != len(y):
         raise ValueError(f"X has {len(X)} samples and y {len(y)} labels; pass one label for each sample.")
@@ -122,23 +181,30 @@ def input_curvature(
         raise ValueError(f"output must be 'logits' or 'probabilities', got {output!r}.")
     device = next((p.device for p in module.parameters()), X.device)
     index = torch.arange(len(X)) if index is None else index
-
-    def forward(x: Tensor) -> Tensor:
-        return logits_of(module(x), output)
-
-    scores = torch.empty(len(X), dtype=torch.float64)
+    scores = {setting: torch.empty(len(X), dtype=torch.float64) for setting in settings}
     with measuring(module):
-        for chunk in torch.split(torch.arange(len(X)), batch_size):
+        few = X[:2].to(device)
+        rows = rows_within(module, few) if batch_size is None else batch_size
+        # rewriting takes a while, and pays where there is more than a pass or two to be made
+        network = quicker(module, few) if len(X) > 2 * rows else module
+
+        def forward(x: Tensor) -> Tensor:
+            return logits_of(network(x), output)
+
+        for chunk in torch.split(torch.arange(len(X)), rows):
             x, given = X[chunk].to(device), y[chunk].to(device, torch.int64)
             clean, logits = gradients_and_logits(forward, x, with_other(given) if contrast else given[None])
             labels = with_other(given)(logits) if contrast else given[None]
             signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
-            part = curvature_of_gradients(forward, x, labels, clean, signs, h=h, n=n, power=power, rows=batch_size)
-            scores[chunk] = (share_of(*part) if contrast else part[0]).cpu().double()
+            for step in dict.fromkeys(h):
+                squared = probe_norms(forward, x, labels, clean, signs, h=step, probes=range(max(n)), rows=rows)
+                for setting in (s for s in settings if s[0] == step):
+                    part = mean_of_norms(squared[: setting[1]], setting[2])
+                    scores[setting][chunk] = (share_of(*part) if contrast else part[0]).cpu().double()
     return scores
 
 
-def curvature_of_gradients(
+def probe_norms(
     forward: Callable[[Tensor], Tensor],
     x: Tensor,
     labels: Tensor,
@@ -146,11 +212,12 @@ def curvature_of_gradients(
     signs: Callable[[int], Tensor],
     *,
     h: float,
-    n: int,
-    power: int,
-    rows: int = ROWS,
+    probes: range,
+    rows: int | None = None,
 ) -> Tensor:
-    """Return the curvature of each sample of a batch, under each row of labels, whose clean gradients are known.
+    """Return the squared norms of what each probe does to the gradients of a batch, whose clean ones are known.
+
+    Every curvature with this ``h`` is read off them: the probes of a smaller ``n`` are the first of a larger one's.
 
     Parameters
     ----------
@@ -159,31 +226,38 @@ def curvature_of_gradients(
     x : Tensor of shape (batch, ...)
         Inputs.
     labels : Tensor of shape (n_labels, batch)
-        Labels that the curvature is taken for.
+        Labels that the gradients are taken for.
     clean : Tensor of shape (n_labels, batch, ...)
         Gradients of the losses at ``x``.
     signs : callable
         Probe i for every sample of the batch, of the shape of ``x``.
-    h, n, power
-        As in `input_curvature`.
-    rows : int
-        Most rows in one pass: as many probes are stacked as fit beside each other.
+    h : float
+        Step.
+    probes : range
+        Numbers of the probes.
+    rows : int, optional
+        Most rows in one pass: as many probes are stacked as fit beside each other. By default none are, so that
+        what one probe gives doesn't depend, in its last digits, on which others are asked for.
 
     Returns
     -------
-    Tensor of shape (n_labels, batch)
-        Mean over the probes.
+    Tensor of shape (n_probes, n_labels, batch)
+        ``||grad L(x + h v_i) - grad L(x)||²``.
     """
-    stacked = max(1, rows // max(1, len(x)))
-    total = x.new_zeros(labels.shape)
-    for first in range(0, n, stacked):
-        probes = range(first, min(first + stacked, n))
-        moved = torch.cat([x + h * signs(i) for i in probes])
-        there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(probes)))
-        difference = (there.reshape(len(labels), len(probes), *x.shape) - clean[:, None]).flatten(3)
-        squared = difference.square().sum(3)
-        total += (squared if power == 2 else squared.sqrt()).sum(1)
-    return total / n
+    stacked = max(1, (rows or 0) // max(1, len(x)))
+    norms = []
+    for first in range(0, len(probes), stacked):
+        chosen = probes[first : first + stacked]
+        moved = torch.cat([torch.add(x, signs(i), alpha=h) for i in chosen])
+        there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(chosen)))
+        difference = there.reshape(len(labels), len(chosen), *x.shape) - clean[:, None]
+        norms.append(difference.flatten(3).square().sum(3).transpose(0, 1))
+    return torch.cat(norms)
+
+
+def mean_of_norms(squared: Tensor, power: int) -> Tensor:
+    """Return the curvature, the mean over the first axis of squared norms or, with ``power=1``, of norms."""
+    return (squared if power == 2 else squared.sqrt()).mean(0)
 
 
 def probe_factory(index: Tensor, x: Tensor, *, seed: int, epoch: int) -> Callable[[int], Tensor]:
@@ -227,70 +301,3 @@ def check_curvature(*, h: float, n: int, power: int) -> None:
         raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
     if isinstance(power, bool) or power not in (1, 2):
         raise ValueError(f"power must be 1 (norm) or 2 (squared norm, eq. 6), got {power!r}.")
-
-
-class Curvature:
-    """Curvature at each sample, averaged over the scored epochs; higher is more suspect.
-
-    Parameters
-    ----------
-    h, n, power
-        As in `input_curvature`.
-    seed : int
-        Key of the probes.
-    """
-
-    name: ClassVar[str] = "curvature"
-    stage: ClassVar[Stage] = "scoring"
-
-    def __init__(self, *, h: float, n: int, power: int, seed: int) -> None:
-        check_curvature(h=h, n=n, power=power)
-        self.h, self.n, self.power, self.seed = h, n, power, seed
-
-    def start(self, plan: Plan) -> None:
-        """Make room for a run."""
-        self.mean = EpochMean(plan)
-
-    def update(self, batch: Batch) -> None:
-        """Measure a batch; its clean gradient is shared with other signals."""
-        self.mean.add(batch, self.value(batch))
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the curvature, that which was measured already where there is one."""
-        known = batch.kept.get(self._key)
-        return self._measured(batch, batch.y[None], batch.gradient[None])[0] if known is None else known
-
-    def end_epoch(self) -> None:
-        """Take the epoch into the mean."""
-        self.mean.end_epoch()
-
-    def scores(self) -> NDArray[np.float64]:
-        """Return the mean over the scored epochs, shape (n_samples,)."""
-        return self.mean.values()
-
-    @property
-    def _key(self) -> tuple[Hashable, ...]:
-        return ("curvature", self.h, self.n, self.power, self.seed)
-
-    def _measured(self, batch: Batch, labels: Tensor, clean: Tensor) -> Tensor:
-        signs = probe_factory(batch.index, batch.x, seed=self.seed, epoch=batch.epoch)
-        return curvature_of_gradients(
-            batch.forward, batch.x, labels, clean, signs, h=self.h, n=self.n, power=self.power
-        )
-
-
-class CurvatureContrast(Curvature):
-    """Share of the given label in its curvature and that of the best other label; higher is more suspect.
-
-    The mean over the scored epochs of ``c_y / (c_y + c_o)``, in [0, 1]. Parameters as for `Curvature`; that one costs
-    nothing where this one, before it, has measured the same batch.
-    """
-
-    name = "curvature_contrast"
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the share, and leave the curvature itself for others."""
-        clean = torch.stack([batch.other_gradient, batch.gradient])
-        other, given = self._measured(batch, torch.stack([batch.other, batch.y]), clean)
-        batch.kept[self._key] = given
-        return share_of(given, other)

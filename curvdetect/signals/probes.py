@@ -56,10 +56,11 @@ def rademacher(
     size = 1
     for side in shape:
         size *= side
-    key = _mix(torch.tensor([seed], dtype=torch.int64, device=index.device))
-    for part in (epoch, probe):
-        key = _mix(key + part)
-    row = _mix(key + index.to(torch.int64))
+    key = 0
+    for part in (seed, epoch, probe):
+        key = _mix_int(key + part)
+    # on the host up to here: a number that travels with the kernel, where a tensor would have to be waited for
+    row = _mix(index.to(torch.int64) + (key - (1 << 64) if key >> 63 else key))
     words = _mix(row[:, None] + torch.arange(-(-size // 64), dtype=torch.int64, device=index.device) * _GOLDEN)
     octets = words.view(torch.uint8)
     bits = (octets[:, :, None] >> torch.arange(8, dtype=torch.uint8, device=index.device)) & 1
@@ -73,6 +74,15 @@ def _mix(z: Tensor) -> Tensor:
     z = (z ^ _shift(z, 30)) * _FIRST
     z = (z ^ _shift(z, 27)) * _SECOND
     return z ^ _shift(z, 31)
+
+
+def _mix_int(z: int) -> int:
+    """Return the same for a number of 64 bits without a sign."""
+    every = (1 << 64) - 1
+    z = (z + _GOLDEN) & every
+    z = ((z ^ (z >> 30)) * _FIRST) & every
+    z = ((z ^ (z >> 27)) * _SECOND) & every
+    return z ^ (z >> 31)
 
 
 def _shift(z: Tensor, by: int) -> Tensor:

@@ -27,12 +27,11 @@ from curvdetect.data.loading import BatchLoader, IndexedLoader
 from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Plan, Signal
-from curvdetect.training.nets import module_for
+from curvdetect.training.nets import ResNet, module_for
 from curvdetect.training.recipe import memorizing_net
+from curvdetect.training.scored_epochs import scored_epochs
 from curvdetect.training.tracker import AimReached, StartFrom, StopAt, Tracker
 
-#: Scored epochs that ``every="auto"`` aims at.
-SCORED_EPOCHS = 24
 #: Training accuracy below which memorization is called not reached.
 MEMORIZED = 0.99
 
@@ -86,7 +85,8 @@ def memorize(
     patience : int, default=1
         Number of epochs in a row that have to reach ``stop_at``.
     every : int or "auto", default="auto"
-        Score every so many epochs, counted back from the last; "auto" aims at 24 scored epochs.
+        Score every so many epochs, counted back from the last; "auto" scores a quarter of them, most of them early
+        (`scored_epochs`).
     device : torch.device
         Where to train.
     seed : int
@@ -109,16 +109,18 @@ def memorize(
         net.initialize()
         if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
             raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
+        if device.type == "cpu" and isinstance(net.module_, ResNet):
+            # of the house's own network it is known that no view depends on it
+            net.module_.to(memory_format=torch.channels_last)
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device)
         _check_output(net, resident, output)
-        every = max(1, round(n_epochs / SCORED_EPOCHS)) if every == "auto" else int(every)
         tracker = Tracker(
             resident,
             signals,
             plan,
             watched=None if watched is None else watched.to(device),
-            every=every,
+            scored=scored_epochs(n_epochs, every),
             output=output,
             stop_at=stop_at,
             patience=patience,

@@ -137,8 +137,8 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits."""
-        if x.ndim == 3 and self.channels == 1:
-            x = x[:, None]
+        if self.channels == 1:  # a branch on the input's dimensions could not be traced
+            x = x.reshape(x.shape[0], 1, x.shape[-2], x.shape[-1])
         return self.head(self.features(x).mean((2, 3)))
 
 

@@ -8,20 +8,22 @@ training, and draws nothing from the generators that training uses.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
-from curvdetect.signals.curvature import ROWS
+from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, Plan, Signal, Stage
+from curvdetect.training.recipe import MemorizingNet
 
 
 class Tracker(Callback):
@@ -37,8 +39,8 @@ class Tracker(Callback):
         What the run is going to be.
     watched : Samples, optional
         What scoring signals are shown; by default what is trained on.
-    every : int
-        Distance of scored epochs; the last planned one is scored.
+    scored : collection of int
+        Epochs, counted from 1, after which samples are shown to the scoring signals.
     output : {"logits", "probabilities"}
         What the net puts out.
     stop_at : float, optional
@@ -56,23 +58,24 @@ class Tracker(Callback):
         plan: Plan,
         *,
         watched: Samples | None = None,
-        every: int,
+        scored: Collection[int],
         output: OutputKind,
         stop_at: float | None = None,
         patience: int = 1,
         progress: bool | str = False,
     ) -> None:
-        self.samples, self.plan, self.every, self.output = samples, plan, every, output
+        self.samples, self.plan, self.scored, self.output = samples, plan, scored, output
         self.stop_at, self.patience, self._reached = stop_at, patience, 0
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
         }
+        self.rows: int | None = None
         self.wants_gradient = any(s.name == "input_gradient" for s in self.signals["training"])
         self.history: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in signals}}
         self.index = torch.empty(0, dtype=torch.int64)
-        n_scored = len(range(plan.n_epochs, 0, -every)) if self.signals["scoring"] else 0
+        n_scored = len(scored) if self.signals["scoring"] else 0
         self.bar = tqdm(
             total=plan.n_samples * plan.n_epochs + len(self.shown["scoring"]) * n_scored,
             unit="samples",
@@ -149,7 +152,7 @@ class Tracker(Callback):
             )
         self._reached = self._reached + 1 if self.stop_at is not None and accuracy >= self.stop_at else 0
         self.done = self._reached >= self.patience
-        turn = (self.plan.n_epochs - self.epoch) % self.every == 0
+        turn = self.epoch in self.scored
         never = not any(record["scored"] for record in self.history)
         scored = bool(self.signals["scoring"]) and (turn or (self.done and never))
         scoring = self.walk(net, "scoring") if scored else 0.0
@@ -180,17 +183,15 @@ class Tracker(Callback):
         """Show every sample of a stage once, in index order and evaluation mode; return the seconds taken."""
         samples = self.shown[stage]
         started = time.perf_counter()
-
-        def forward(x: Tensor) -> Tensor:
-            return logits_of(net.infer(x), self.output)
-
         device = self.plan.device
         self._correct = torch.zeros((), device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(net.module_):
-            for index in torch.split(torch.arange(len(samples)), ROWS):
-                x, y = samples.batch(index).to(device), samples.labels[index].to(device)
-                batch = Batch(index.to(device), x, y, epoch=self.epoch, quarter=self.quarter, forward=forward)
+            everyone, labels = torch.arange(len(samples), device=samples.device), samples.labels.to(device)
+            forward, rows = self._forward(net, samples.batch(everyone[:2]).to(device), rewrite=stage == "scoring")
+            for index in everyone.tensor_split(-(-len(samples) // rows)):
+                x, number = samples.batch(index).to(device), index.to(device)
+                batch = Batch(number, x, labels[number], epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()
                 if stage == "final":
@@ -205,6 +206,19 @@ class Tracker(Callback):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - started
+
+    def _forward(self, net: Any, few: Tensor, *, rewrite: bool) -> tuple[Callable[[Tensor], Tensor], int]:
+        """Return the way from inputs to logits, by a copy of the network where that is quicker, and rows of a pass."""
+        infer = net.infer
+        if rewrite and type(net).infer in (NeuralNet.infer, MemorizingNet.infer):
+            infer = quicker(net.module_, few)
+
+        def forward(x: Tensor) -> Tensor:
+            return logits_of(infer(x), self.output)
+
+        if self.rows is None:
+            self.rows = rows_within(forward, few)
+        return forward, self.rows
 
     def finish(self, net: Any) -> float:
         """Show the finished net to the signals that look at nothing else; return the training accuracy."""

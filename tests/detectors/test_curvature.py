@@ -61,7 +61,8 @@ def test_score_is_the_curvature(run):
 def test_what_was_decided_is_kept(run):
     detector, *_ = run
     assert (detector.n_iter_, detector.stop_reason_, detector.device_) == (20, "max_epochs", "cpu")
-    assert all(record["scored"] for record in detector.history_)
+    assert [record["epoch"] for record in detector.history_ if record["scored"]][-3:] == [13, 16, 20]
+    assert sum(record["scored"] for record in detector.history_) == 12
     assert set(detector.seconds_) == {*ALWAYS, *EXTRAS, "other_label", "training"}
     assert not detector.interrupted_
 
@@ -192,3 +193,36 @@ def test_pictures_are_memorized_and_their_wrong_labels_ranked_first(seed):
     assert found["input_gradient"] > 0.98
     assert found["loss"] > 0.99
     assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.95
+
+
+@pytest.mark.parametrize("contrast", [False, True], ids=["plain", "contrast"])
+def test_a_grid_gives_the_scores_of_separate_fits_bit_by_bit(contrast):
+    # 150 samples: more than one pass, the last of another size
+    common = {"size": 150, "max_epochs": 3, "contrast": contrast}
+    detector = _fit(**common, grid={"h": [1e-2, 1e-3], "n": [1, 3], "power": [1, 2]})
+    assert list(detector.grid_scores_) == [(h, n, p) for h in (1e-2, 1e-3) for n in (1, 3) for p in (1, 2)]
+    for (h, n, power), scores in detector.grid_scores_.items():
+        assert np.array_equal(scores, _fit(**common, h=h, n=n, power=power).scores_)
+    assert np.array_equal(detector.scores_, detector.grid_scores_[1e-2, 1, 1])
+    assert set(detector.signal_scores_) == ALWAYS | ({"curvature_contrast"} if contrast else set())
+
+
+def test_what_a_grid_leaves_out_is_the_detectors_own():
+    assert list(_fit(h=0.05, n=2, grid={"power": [2]}).grid_scores_) == [(0.05, 2, 2)]
+    assert not hasattr(_fit(), "grid_scores_")
+
+
+WRONG_GRIDS = {
+    "not_a_dict": ([1e-2], "grid must be a dict"),
+    "empty": ({}, "grid must be a dict"),
+    "unknown": ({"q": [0.1]}, "keys among"),
+    "no_sequence": ({"h": 1e-2}, r"grid\['h'\] must be a sequence"),
+    "nothing": ({"n": []}, r"grid\['n'\] must be a sequence"),
+    "out_of_range": ({"h": [-1.0]}, "h must be a positive number"),
+}
+
+
+@pytest.mark.parametrize(("grid", "message"), WRONG_GRIDS.values(), ids=WRONG_GRIDS)
+def test_a_wrong_grid_is_refused(grid, message):
+    with pytest.raises(ValueError, match=message):
+        _fit(grid=grid)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from curvdetect.signals.curvature import Curvature, CurvatureContrast, exact_curvature, input_curvature
+from curvdetect.signals.curvature import exact_curvature, input_curvature
 from curvdetect.signals.dynamics import GradientContrast
+from curvdetect.signals.mean_curvature import Curvature, CurvatureContrast
 from curvdetect.signals.scoring import best_other, gradient_and_logits, gradients_and_logits, share_of
 from curvdetect.signals.signal import Batch, Plan
 from tests.cases import smooth_net

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from curvdetect.signals.curvature import Curvature, check_curvature, exact_curvature, input_curvature
+from curvdetect.signals.curvature import check_curvature, exact_curvature, input_curvature, input_curvatures
+from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.probes import rademacher
 from curvdetect.signals.scoring import losses_of
 from curvdetect.signals.signal import Batch, Plan
@@ -270,4 +271,48 @@ def test_the_signal_uses_the_gradient_that_the_batch_holds():
     signal = Curvature(h=1e-2, n=3, power=1, seed=0)
     signal.start(Plan(6, 3, 1, torch.device("cpu")))
     signal.update(batch)
-    assert calls == [6, 18]
+    # the clean pass, and one a probe: none of them stacked, so that n = 3 is bit by bit the start of n = 10
+    assert calls == [6, 6, 6, 6]
+
+
+def test_settings_measured_together_are_those_measured_alone():
+    net, (X, y) = smooth_net(), inputs(9, 5)
+    together = input_curvatures(net, X, y, h=[1e-2, 1e-3], n=[1, 3], power=[1, 2], seed=4, epoch=2, batch_size=9)
+    assert list(together) == [(h, n, p) for h in (1e-2, 1e-3) for n in (1, 3) for p in (1, 2)]
+    for (h, n, power), measured in together.items():
+        alone = input_curvature(net, X, y, h=h, n=n, power=power, seed=4, epoch=2, batch_size=9)
+        assert torch.equal(measured, alone)
+
+
+def test_settings_that_share_a_step_share_its_probes():
+    calls = []
+
+    class Counting(nn.Module):
+        def forward(self, x):
+            calls.append(len(x))
+            return x[:, :3]
+
+    X, y = inputs(6, 5)
+    input_curvatures(Counting(), X, y, h=[1e-2, 1e-3], n=[1, 4, 2], power=[1, 2], batch_size=6)
+    assert len(calls) == 1 + 4 + 4
+
+
+@pytest.mark.parametrize("orders", [(1, 3), (3, 1), (2, 2)], ids=str)
+def test_signals_with_one_step_measure_only_the_probes_that_miss(orders):
+    net, (X, y) = smooth_net(), inputs(6, 5)
+    calls = []
+
+    def forward(x):
+        calls.append(len(x))
+        return net(x)
+
+    batch = Batch(torch.arange(6), X, y, epoch=1, quarter=0, forward=forward)
+    for n in orders:
+        signal = Curvature(h=1e-2, n=n, power=1, seed=0)
+        signal.start(Plan(6, 3, 1, torch.device("cpu")))
+        signal.update(batch)
+        signal.end_epoch()
+        alone = input_curvature(net, X, y, h=1e-2, n=n, seed=0, epoch=1, batch_size=6)
+        assert np.array_equal(signal.scores(), alone.numpy())
+    # the network itself was asked once for the clean gradient and once a probe; `alone` asks the module
+    assert len(calls) == 1 + max(orders)

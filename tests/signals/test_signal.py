@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from curvdetect.signals.curvature import Curvature
 from curvdetect.signals.dynamics import (
     AveragedMargin,
     Inconfidence,
@@ -17,6 +16,7 @@ from curvdetect.signals.dynamics import (
     Margin,
     OtherLabelVote,
 )
+from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.scoring import losses_of, margins_of
 from curvdetect.signals.signal import Batch, EpochMean, Plan
 from tests.cases import smooth_net

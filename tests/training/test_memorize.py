@@ -16,8 +16,8 @@ from torch import nn
 from curvdetect import memorizing_net
 from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
-from curvdetect.signals.curvature import Curvature
 from curvdetect.signals.dynamics import Inconfidence, Loss
+from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP, ResNet
 from tests.cases import digits, quick_net, untouched_rng

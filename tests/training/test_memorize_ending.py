@@ -14,8 +14,8 @@ from torch import nn
 
 from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
-from curvdetect.signals.curvature import Curvature
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
+from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.training.memorize import MEMORIZED, memorize
 from curvdetect.training.nets import MLP
 from curvdetect.training.recipe import Schedule, one_cycle

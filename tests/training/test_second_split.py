@@ -15,7 +15,7 @@ from torch import nn
 from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.metrics import auroc
-from curvdetect.signals.curvature import Curvature
+from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.training import second_split as room
 from curvdetect.training.memorize import memorize
 from curvdetect.training.second_split import second_split, stratified_halves

@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader
 
 from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
-from curvdetect.signals.curvature import Curvature
 from curvdetect.signals.dynamics import (
     AveragedMargin,
     Inconfidence,
@@ -21,6 +20,7 @@ from curvdetect.signals.dynamics import (
     Loss,
     Margin,
 )
+from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.scoring import gradient_and_logits, measuring
 from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP, ResNet
@@ -149,10 +149,7 @@ SCORED = {
     "every_fifth": (5, 12, [2, 7, 12]),
     "more_than_there_are": (9, 4, [4]),
     "auto_short": ("auto", 5, [1, 2, 3, 4, 5]),
-    "auto_35": ("auto", 35, list(range(1, 36))),
-    "auto_36": ("auto", 36, list(range(2, 37, 2))),
-    "auto_48": ("auto", 48, list(range(2, 49, 2))),
-    "auto_80": ("auto", 80, list(range(2, 81, 3))),
+    "auto": ("auto", 30, [1, 2, 3, 4, 5, 6, 8, 11, 14, 18, 23, 30]),
 }
 
 
