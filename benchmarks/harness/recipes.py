@@ -76,7 +76,7 @@ def nets(net: str | None, *, augment: bool, paper: str | None, quick: bool, n_sa
         Batches are smaller than the recipes' where they would leave fewer than 32 steps in an epoch.
     """
     if paper is None:
-        one = memorizing_net(net, augment=True, batch_size=_batch(128, n_samples)) if augment else net
+        one = memorizing_net(net, augment=True, batch_size=batch_size(128, n_samples)) if augment else net
         return Nets(one, one)
     recipe = PAPER[paper]
     epochs = recipe["epochs"] // SHORTER if quick else recipe["epochs"]
@@ -85,7 +85,7 @@ def nets(net: str | None, *, augment: bool, paper: str | None, quick: bool, n_sa
         max_epochs=epochs,
         schedule=one_cycle if quick else partial(step_decay, milestones=recipe["milestones"]),
         augment=recipe["augment"],
-        batch_size=_batch(128, n_samples),
+        batch_size=batch_size(128, n_samples),
     )
     # Maini et al., NeurIPS 2022: their schedule and stopping rule, with this table's network
     second_split = memorizing_net(
@@ -93,10 +93,10 @@ def nets(net: str | None, *, augment: bool, paper: str | None, quick: bool, n_sa
         max_epochs=100 // SHORTER if quick else 100,
         schedule=partial(one_cycle, peak=0.1),
         weight_decay=5e-4,
-        batch_size=_batch(512, n_samples // 2),
+        batch_size=batch_size(512, n_samples // 2),
     )
     return Nets(main, second_split, {"stop_at": 1.0, "patience": 5})
 
 
-def _batch(largest: int, n_samples: int) -> int:
+def batch_size(largest: int, n_samples: int) -> int:
     return min(largest, max(16, n_samples // 32))

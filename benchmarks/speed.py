@@ -1,0 +1,230 @@
+"""What everything costs, side by side in one process: training, curvature, the authors' loop, cross-validation.
+
+Random pictures or rows, since speed does not depend on what they show: nothing is downloaded. All jobs take turns for
+several repeats, and medians are reported, as ratios to an epoch of a plain PyTorch training loop of the same network.
+
+    python benchmarks/speed.py
+    python benchmarks/speed.py --layouts mnist cifar cifar-resnet18 --device cuda
+
+Written to OUT: records.jsonl, table.md and speed.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from harness import costs, loops
+from harness.environment import command, describe
+from sklearn.exceptions import ConvergenceWarning
+from tqdm import tqdm
+
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    LossDetector,
+    input_curvature,
+    memorizing_net,
+)
+
+#: Shape of a sample, named network, batch size of the training, number of samples at most.
+LAYOUTS: dict[str, tuple[tuple[int, ...], str | None, int, int]] = {
+    "table": ((64,), None, 128, 8192),
+    "mnist": ((1, 28, 28), None, 128, 2048),
+    "cifar": ((3, 32, 32), None, 128, 2048),
+    "mnist-resnet20": ((1, 28, 28), "resnet-mnist", 128, 1024),
+    "cifar-resnet18": ((3, 32, 32), "resnet18-cifar", 128, 256),
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse(argv)
+    if args.memory_of is not None:
+        print(json.dumps(memory_of(args.layouts[0], args.memory_of, args)))
+        return
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    out = args.out or Path(__file__).parent / "runs" / "speed"
+    environment = describe(args.device)
+    print(f"command: {command()}")
+    print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
+    rows = []
+    for layout in args.layouts:
+        rows += [{"layout": layout, **row} for row in side_by_side(layout, args)]
+        rows += [{"layout": layout, **row} for row in memory(layout, args)]
+    if args.scaling:
+        rows += scaling(args)
+    out.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps({**row, "environment": environment}) + "\n" for row in rows)
+    (out / "records.jsonl").write_text(text)
+    costs.write(rows, args.layouts, args.repeats, out, environment)
+
+
+def samples_of(layout: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return random samples and labels."""
+    shape, _, _, n = LAYOUTS[layout]
+    rng = np.random.default_rng(0)
+    n = min(n, limit or n)
+    return rng.random((n, *shape), dtype=np.float32), np.arange(n) % 10
+
+
+def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Let all jobs of a layout take turns; return the seconds of each."""
+    X, y = samples_of(layout, args.samples)
+    _, name, batch_size, _ = LAYOUTS[layout]
+    common = {"device": args.device, "random_state": 0, "max_epochs": 2}
+    net = memorizing_net(name, batch_size=batch_size)
+    half = memorizing_net(name, batch_size=batch_size, precision="bfloat16")
+    with quietly():
+        module = LossDetector(net, **common).fit(X, y).net_.module_
+    device = next(module.parameters()).device
+    inputs, labels = torch.as_tensor(X, device=device), torch.as_tensor(y, device=device)
+    contiguous = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
+
+    def of_last_epoch(detector: Any, key: str) -> Callable[[], float]:
+        return lambda: detector.fit(X, y).history_[-1][key]
+
+    def timed(job: Callable[[], Any]) -> Callable[[], float]:
+        def run() -> float:
+            loops.wait(device)
+            started = time.perf_counter()
+            job()
+            loops.wait(device)
+            return time.perf_counter() - started
+
+        return run
+
+    curvature = {n: CurvatureNoiseDetector(net, n=n, every=1, **common) for n in costs.PROBES}
+    rows = args.rows or (128 if device.type == "cpu" else 1024)
+    jobs: dict[str, Callable[[], float]] = {
+        "raw epoch": timed(loops.training(module, inputs, labels, batch_size)),
+        "raw epoch, contiguous": timed(loops.training(contiguous, inputs, labels, batch_size)),
+        "raw epoch, bfloat16": timed(loops.training(module, inputs, labels, batch_size, half=True)),
+        "epoch": of_last_epoch(LossDetector(net, **common), "seconds_training"),
+        "epoch, bfloat16": of_last_epoch(LossDetector(half, **common), "seconds_training"),
+        **{f"pass n={n}": of_last_epoch(curvature[n], "seconds_scoring") for n in costs.PROBES},
+        "authors' pass n=1": timed(loops.authors_pass(contiguous, inputs, labels, n=1, batch_size=rows)),
+        "authors' pass n=10": timed(loops.authors_pass(contiguous, inputs, labels, n=10, batch_size=rows)),
+        "cross-validation": timed(lambda: ConfidentLearningDetector(net, cv=costs.FOLDS, **common).fit(X, y)),
+    }
+    seconds: dict[str, list[float]] = {job: [] for job in jobs}
+    with quietly(), tqdm(total=len(jobs) * (args.repeats + 1), desc=layout, file=sys.stderr) as bar:
+        for repeat in range(args.repeats + 1):
+            for job, run in jobs.items():
+                spent = run() / (common["max_epochs"] if job == "cross-validation" else 1)
+                bar.update()
+                if repeat:  # the first warms up
+                    seconds[job].append(spent)
+    # ratios within a repeat, whose jobs had the same neighbours on the machine
+    return [
+        {
+            "job": job,
+            "n_samples": len(y),
+            "seconds": [round(s, 5) for s in spent],
+            "ratio": round(statistics.median(s / r for s, r in zip(spent, seconds["raw epoch"], strict=True)), 4),
+            "of_contiguous": round(
+                statistics.median(s / r for s, r in zip(spent, seconds["raw epoch, contiguous"], strict=True)), 4
+            ),
+            "speedup": round(
+                statistics.median(a / s for s, a in zip(spent, seconds["authors' pass n=10"], strict=True)), 4
+            ),
+            "per_second": round(len(y) / statistics.median(spent), 1),
+        }
+        for job, spent in seconds.items()
+    ]
+
+
+def memory(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the peak memory of a training, and of ones with n probes: each in a process of its own."""
+    rows = []
+    for n in (0, 1, 10, 200):
+        words = [sys.executable, __file__, "--memory-of", str(n), "--layouts", layout, "--device", args.device]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        rows.append({"job": f"memory n={n}", "peak_mib": json.loads(done.stdout.splitlines()[-1])})
+    return rows
+
+
+def memory_of(layout: str, n: int, args: argparse.Namespace) -> float:
+    """Return the peak memory, in MiB, of a training with a curvature of n probes, or of one without."""
+    import resource
+
+    X, y = samples_of(layout, 256)
+    _, name, batch_size, _ = LAYOUTS[layout]
+    common = {"device": args.device, "random_state": 0, "max_epochs": 1}
+    net = memorizing_net(name, batch_size=batch_size)
+    detector = CurvatureNoiseDetector(net, n=n, **common) if n else LossDetector(net, **common)
+    with quietly():
+        detector.fit(X, y)
+    if detector.device_.startswith("cuda"):
+        return round(torch.cuda.max_memory_allocated() / 1024**2, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return what a pass takes as one size grows: samples, side of the picture, classes, probes."""
+    device = torch.device("cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu")
+    base = {"N": 512, "side": 32, "C": 10, "n": 1}
+    grown = {"N": (512, 1024, 2048), "side": (16, 32, 64), "C": (10, 100, 1000), "n": (1, 5, 20)}
+    rows = []
+    for size, values in grown.items():
+        seconds: dict[int, list[float]] = {value: [] for value in values}
+        for repeat in range(args.repeats + 1):
+            for value in values:
+                s = {**base, size: value}
+                X = torch.rand(s["N"], 3, s["side"], s["side"], device=device)
+                module = loops.small_network(s["C"]).to(device)
+                y = torch.arange(s["N"], device=device) % s["C"]
+                loops.wait(device)
+                started = time.perf_counter()
+                input_curvature(module, X, y, n=s["n"])
+                loops.wait(device)
+                if repeat:
+                    seconds[value].append(time.perf_counter() - started)
+        first = statistics.median(seconds[values[0]])
+        rows += [
+            {
+                "layout": "scaling",
+                "job": f"{size} = {value}",
+                "seconds": [round(s, 5) for s in spent],
+                "ratio": round(statistics.median(spent) / first, 3),
+            }
+            for value, spent in seconds.items()
+        ]
+    return rows
+
+
+def quietly() -> warnings.catch_warnings:
+    """Return a context without the warning that two epochs memorize nothing."""
+    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--layouts", choices=list(LAYOUTS), nargs="+", default=["table", "mnist", "cifar"])
+    add("--samples", type=int, help="samples at most")
+    add("--rows", type=int, help="batch size of the authors' loop (default: 128 on a CPU, else 1024)")
+    add("--repeats", type=int, default=7)
+    add("--no-scaling", dest="scaling", action="store_false", help="leave the scaling out")
+    add("--device", default="auto")
+    add("--threads", type=int)
+    add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/speed")
+    add("--memory-of", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    main()
