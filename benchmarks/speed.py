@@ -47,6 +47,10 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], str | None, int, int]] = {
     "cifar-resnet18": ((3, 32, 32), "resnet18-cifar", 128, 256),
 }
 
+#: Sizes of the pass that scaling starts from, and what each grows to.
+BASE = {"N": 512, "side": 32, "C": 10, "n": 1}
+GROWN = {"N": (512, 1024, 2048), "side": (16, 32, 64), "C": (10, 100, 1000), "n": (1, 5, 20)}
+
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
@@ -174,14 +178,12 @@ def memory_of(layout: str, n: int, args: argparse.Namespace) -> float:
 def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Return what a pass takes as one size grows: samples, side of the picture, classes, probes."""
     device = torch.device("cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu")
-    base = {"N": 512, "side": 32, "C": 10, "n": 1}
-    grown = {"N": (512, 1024, 2048), "side": (16, 32, 64), "C": (10, 100, 1000), "n": (1, 5, 20)}
     rows = []
-    for size, values in grown.items():
+    for size, values in GROWN.items():
         seconds: dict[int, list[float]] = {value: [] for value in values}
         for repeat in range(args.repeats + 1):
             for value in values:
-                s = {**base, size: value}
+                s = {**BASE, size: value}
                 X = torch.rand(s["N"], 3, s["side"], s["side"], device=device)
                 module = loops.small_network(s["C"]).to(device)
                 y = torch.arange(s["N"], device=device) % s["C"]

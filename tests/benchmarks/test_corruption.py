@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +18,6 @@ from curvdetect import (
 )
 from tests.files import write_cifar, write_mnist, write_pictures
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def corruption(monkeypatch):
-    """Import the script as it is run: with its own folder on the path."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield __import__("corruption")
-    for name in [n for n in sys.modules if n == "corruption" or n.split(".")[0] == "harness"]:
-        sys.modules.pop(name)
-
-
 QUICK = ["--seeds", "0", "--epochs", "2", "--threads", "1", "--device", "cpu"]
 
 
@@ -38,18 +25,18 @@ def records(out: Path) -> list[dict]:
     return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
-def test_every_method_is_a_row_and_every_rate_a_column(corruption, tmp_path, capsys):
-    corruption.main([*QUICK, "--subset", "300", "--rates", "0.05", "0.2", "--out", str(tmp_path)])
+def test_every_method_is_a_row_and_every_rate_a_column(script, tmp_path, capsys):
+    script.main([*QUICK, "--subset", "300", "--rates", "0.05", "0.2", "--out", str(tmp_path)])
     printed = capsys.readouterr().out
     every = printed.split("## AUROC, %, every method")[1].split("##")[0]
-    for method in corruption.METHODS.values():
+    for method in script.METHODS.values():
         row = next(line for line in every.splitlines() if line.startswith(f"| {method.caption} "))
         assert len(row.split("|")) == 6
     short = printed.split("## AUROC, %\n")[1].split("##")[0]
-    named = [m.caption for m in corruption.METHODS.values() if f"| {m.caption} " in short]
-    assert named == [m.caption for m in corruption.METHODS.values() if m.main]
+    named = [m.caption for m in script.METHODS.values() if f"| {m.caption} " in short]
+    assert named == [m.caption for m in script.METHODS.values() if m.main]
     rows = records(tmp_path)
-    assert {(r["rate"], r["method"]) for r in rows} == {(q, m) for q in (0.05, 0.2) for m in corruption.METHODS}
+    assert {(r["rate"], r["method"]) for r in rows} == {(q, m) for q in (0.05, 0.2) for m in script.METHODS}
     for r in rows:
         assert 0.4 < r["auroc"] <= 1
         assert r["n_wrong"] == pytest.approx(r["rate"] * 300, abs=5)
@@ -63,37 +50,37 @@ def test_every_method_is_a_row_and_every_rate_a_column(corruption, tmp_path, cap
     assert "The recommendation against the best single signal of the run: at 5 %" in printed
 
 
-def test_a_run_cut_short_goes_on_where_it_stopped(corruption, tmp_path, monkeypatch, capsys):
+def test_a_run_cut_short_goes_on_where_it_stopped(script, tmp_path, monkeypatch, capsys):
     command = [*QUICK, "--subset", "200", "--methods", "loss", "curvature", "--rates", "0.1", "0.2"]
     command += ["--out", str(tmp_path)]
-    corruption.main(command)
+    script.main(command)
     whole = (tmp_path / "records.jsonl").read_text()
     lines = whole.splitlines(keepends=True)
     (tmp_path / "records.jsonl").write_text("".join(lines[:2]) + lines[2][:40])  # cut in the middle of a line
     measured = []
-    measure = corruption.measure
-    monkeypatch.setattr(corruption, "measure", lambda X, y, rate, *a: measured.append(rate) or measure(X, y, rate, *a))
-    corruption.main(command)
+    measure = script.measure
+    monkeypatch.setattr(script, "measure", lambda X, y, rate, *a: measured.append(rate) or measure(X, y, rate, *a))
+    script.main(command)
     assert measured == [0.2]
-    corruption.main(command)
+    script.main(command)
     assert measured == [0.2]
     scores = {(r["rate"], r["method"]): r["auroc"] for r in map(json.loads, lines)}
-    again = corruption.Records(tmp_path / "records.jsonl", ("rate", "method")).rows.values()
+    again = script.Records(tmp_path / "records.jsonl", ("rate", "method")).rows.values()
     assert {(r["rate"], r["method"]): r["auroc"] for r in again} == scores
 
 
-def test_other_settings_are_other_measurements(corruption, tmp_path):
+def test_other_settings_are_other_measurements(script, tmp_path):
     for h in ("0.01", "0.02"):
-        corruption.main(
+        script.main(
             [*QUICK, "--subset", "200", "--methods", "curvature", "--rates", "0.1", "--h", h, "--out", str(tmp_path)]
         )
     assert [r["settings"]["h"] for r in records(tmp_path)] == [0.01, 0.02]
 
 
-def test_same_seed_gives_the_same_scores(corruption, tmp_path):
+def test_same_seed_gives_the_same_scores(script, tmp_path):
     rows = []
     for name in "ab":
-        corruption.main(
+        script.main(
             [
                 *QUICK,
                 "--subset",
@@ -120,18 +107,18 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_torchvision_data_is_read_as_channels_first_bytes(corruption, tmp_path, monkeypatch, name):
+def test_torchvision_data_is_read_as_channels_first_bytes(script, tmp_path, monkeypatch, name):
     X, y = FORMATS[name](tmp_path, monkeypatch)
-    loaded, labels = corruption.data.load(name, str(tmp_path))
+    loaded, labels = script.data.load(name, str(tmp_path))
     assert loaded.dtype == np.uint8
     assert loaded.ndim == 4
     assert np.array_equal(loaded.squeeze(), X.squeeze())
     assert np.array_equal(labels, y)
 
 
-def test_a_folder_of_pictures_is_benchmarked(corruption, tmp_path):
+def test_a_folder_of_pictures_is_benchmarked(script, tmp_path):
     write_pictures(tmp_path / "pictures", n=30)
-    corruption.main(
+    script.main(
         [*QUICK, "--dataset", "folder", "--data-dir", str(tmp_path / "pictures"), "--size", "8", "--methods", "loss"]
         + ["--rates", "0.1", "--kind", "pair", "--out", str(tmp_path / "out"), "--format", "csv"]
     )
@@ -140,33 +127,33 @@ def test_a_folder_of_pictures_is_benchmarked(corruption, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mnist", "folder"])
-def test_missing_data_says_what_to_do(corruption, tmp_path, name):
+def test_missing_data_says_what_to_do(script, tmp_path, name):
     with pytest.raises(SystemExit, match="--data-dir"):
-        corruption.main([*QUICK, "--dataset", name, "--data-dir", str(tmp_path / "nowhere")])
+        script.main([*QUICK, "--dataset", name, "--data-dir", str(tmp_path / "nowhere")])
 
 
-def test_a_confusion_matrix_comes_from_a_file(corruption, tmp_path):
+def test_a_confusion_matrix_comes_from_a_file(script, tmp_path):
     matrix = 0.8 * np.eye(10) + 0.2 * np.roll(np.eye(10), 3, axis=1)
     np.savetxt(tmp_path / "matrix.csv", matrix, delimiter=",")
-    corruption.main(
+    script.main(
         [*QUICK, "--kind", "confusion", "--confusion", str(tmp_path / "matrix.csv"), "--subset", "200"]
         + ["--rates", "0.1", "--methods", "loss", "--out", str(tmp_path)]
     )
     assert records(tmp_path)[0]["n_wrong"] == pytest.approx(20, abs=5)
 
 
-def arguments(corruption, *extra):
-    return corruption.parse([*QUICK, "--subset", "200", "--rates", "0.1", *extra])
+def arguments(script, *extra):
+    return script.parse([*QUICK, "--subset", "200", "--rates", "0.1", *extra])
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_rows_of_combinations_are_what_the_detectors_give(corruption):
-    args = arguments(corruption)
-    X, y = corruption.data.load("digits", "", subset=200)
-    X, labels, _ = corruption.data.corrupt(X, y, 0.1, "uniform", 0)
-    nets = corruption.recipes.nets(None, augment=False, paper=None, quick=False, n_samples=200)
-    unfitted = corruption.detectors(nets, vars(args), 0, contrast=True)
-    fits = {name: corruption.fitted(detector, X, labels, None) for name, detector in unfitted.items()}
+def test_rows_of_combinations_are_what_the_detectors_give(script):
+    args = arguments(script)
+    X, y = script.data.load("digits", "", subset=200)
+    X, labels, _ = script.data.corrupt(X, y, 0.1, "uniform", 0)
+    nets = script.recipes.nets(None, augment=False, paper=None, quick=False, n_samples=200)
+    unfitted = script.detectors(nets, vars(args), 0, contrast=True)
+    fits = {name: script.fitted(detector, X, labels, None) for name, detector in unfitted.items()}
     common = {"max_epochs": 2, "device": "cpu", "random_state": 0}
     same = {
         "curvature": CurvatureNoiseDetector(**common),
@@ -189,19 +176,19 @@ def test_rows_of_combinations_are_what_the_detectors_give(corruption):
     }
     for name, detector in same.items():
         expected = detector.fit(X, labels).scores_
-        np.testing.assert_allclose(corruption.METHODS[name].score(fits), expected, rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(script.METHODS[name].score(fits), expected, rtol=1e-9, err_msg=name)
 
 
-def test_only_what_the_rows_need_is_trained(corruption):
-    assert corruption.needed(["loss", "curvature"]) == ["one run"]
-    assert corruption.needed(["curv_ssft", "cl_flags"]) == ["one run", "second split", "cross-validation"]
-    assert corruption.needed(list(corruption.METHODS)) == list(corruption.WEIGHTS)
+def test_only_what_the_rows_need_is_trained(script):
+    assert script.needed(["loss", "curvature"]) == ["one run"]
+    assert script.needed(["curv_ssft", "cl_flags"]) == ["one run", "second split", "cross-validation"]
+    assert script.needed(list(script.METHODS)) == list(script.WEIGHTS)
 
 
-def test_contrast_is_measured_only_for_rows_that_want_it(corruption, tmp_path):
+def test_contrast_is_measured_only_for_rows_that_want_it(script, tmp_path):
     kept = tmp_path / "kept"
     for methods in (["curvature"], ["curvature", "curvature_contrast"]):
-        corruption.main(
+        script.main(
             [*QUICK, "--subset", "200", "--rates", "0.1", "--methods", *methods]
             + ["--keep-scores", str(kept), "--out", str(tmp_path / methods[-1])]
         )
@@ -212,19 +199,19 @@ def test_contrast_is_measured_only_for_rows_that_want_it(corruption, tmp_path):
     assert both["curvature_contrast"]["cost"] > both["curvature"]["cost"] > 1
 
 
-def test_kept_scores_are_read_again_instead_of_training(corruption, tmp_path, monkeypatch):
+def test_kept_scores_are_read_again_instead_of_training(script, tmp_path, monkeypatch):
     command = [*QUICK, "--subset", "200", "--rates", "0.1", "--methods", "loss", "ssft_loss"]
     command += ["--keep-scores", str(tmp_path / "kept")]
-    corruption.main([*command, "--out", str(tmp_path / "a")])
+    script.main([*command, "--out", str(tmp_path / "a")])
     for name in ("CurvatureNoiseDetector", "CurvSSFT"):
         monkeypatch.setattr(f"curvdetect.{name}.fit", lambda *a, **k: pytest.fail("trained again"))
-    corruption.main([*command, "--out", str(tmp_path / "b")])
+    script.main([*command, "--out", str(tmp_path / "b")])
     assert (tmp_path / "a" / "records.jsonl").read_text() == (tmp_path / "b" / "records.jsonl").read_text()
 
 
-def test_duplicates_put_one_sample_under_two_labels(corruption, tmp_path):
-    X, y = corruption.data.load("digits", "", subset=200)
-    shown, labels, mask = corruption.data.corrupt(X, y, 0.1, "duplicates", 0)
+def test_duplicates_put_one_sample_under_two_labels(script, tmp_path):
+    X, y = script.data.load("digits", "", subset=200)
+    shown, labels, mask = script.data.corrupt(X, y, 0.1, "duplicates", 0)
     copies = np.flatnonzero((shown != X).any(axis=1))
     assert len(copies) == 10
     for i in copies:
@@ -232,21 +219,21 @@ def test_duplicates_put_one_sample_under_two_labels(corruption, tmp_path):
         assert len(twins) == 2
         assert labels[twins[0]] != labels[twins[1]]
         assert mask[twins].all()
-    corruption.main(
+    script.main(
         [*QUICK, "--subset", "200", "--rates", "0.1", "--kind", "duplicates", "--methods", "loss", "final_loss"]
         + ["--out", str(tmp_path)]
     )
     assert {r["n_wrong"] for r in records(tmp_path)} == {20}
 
 
-def test_paper_takes_its_networks_recipes_rows_and_rates(corruption):
-    args = corruption.parse(["--dataset", "cifar10", "--paper"])
+def test_paper_takes_its_networks_recipes_rows_and_rates(script):
+    args = script.parse(["--dataset", "cifar10", "--paper"])
     assert args.rates == [0.01, 0.02, 0.04, 0.06, 0.08, 0.1]
     assert {"inconfidence", "cl_self_confidence", "ssft_time", "learning_time", "curvature", "curv_ssft"} < set(
         args.methods
     )
     assert (args.h, args.n, args.power, args.every) == (1e-3, 10, 1, 1)
-    nets = corruption.recipes.nets(None, augment=False, paper="cifar10", quick=False, n_samples=50_000)
+    nets = script.recipes.nets(None, augment=False, paper="cifar10", quick=False, n_samples=50_000)
     assert (nets.main.module, nets.main.max_epochs, nets.main.batch_size) == ("resnet18-cifar", 300, 128)
     assert nets.main.iterator_train__augment
     assert nets.main.optimizer__weight_decay == 1e-4
@@ -257,23 +244,23 @@ def test_paper_takes_its_networks_recipes_rows_and_rates(corruption):
     assert (two.iterator_train__augment, nets.stages) == (False, {"stop_at": 1.0, "patience": 5})
     factor = dict(two.callbacks)["schedule"].factor(100)
     assert [round(factor(e), 2) for e in (0, 9, 99)] == [0.1, 1.0, 0.01]
-    gray = corruption.recipes.nets(None, augment=False, paper="mnist", quick=False, n_samples=60_000).main
+    gray = script.recipes.nets(None, augment=False, paper="mnist", quick=False, n_samples=60_000).main
     assert (gray.module, gray.max_epochs, gray.iterator_train__augment) == ("resnet-mnist", 200, False)
     schedule = dict(gray.callbacks)["schedule"].factor(200)
     assert [round(schedule(e), 3) for e in (79, 80, 159, 160)] == [1, 0.1, 0.1, 0.01]
 
 
-def test_quick_is_a_tenth_of_the_epochs_with_the_default_curvature(corruption):
-    args = corruption.parse(["--dataset", "mnist", "--paper", "--quick", "--n", "3"])
+def test_quick_is_a_tenth_of_the_epochs_with_the_default_curvature(script):
+    args = script.parse(["--dataset", "mnist", "--paper", "--quick", "--n", "3"])
     assert (args.h, args.n, args.power, args.every) == (1e-2, 3, 1, "auto")
-    nets = corruption.recipes.nets(None, augment=False, paper="mnist", quick=True, n_samples=60_000)
+    nets = script.recipes.nets(None, augment=False, paper="mnist", quick=True, n_samples=60_000)
     assert (nets.main.max_epochs, nets.second_split.max_epochs) == (20, 10)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_published_numbers_stand_beside_ours(corruption, tmp_path, monkeypatch, capsys):
+def test_published_numbers_stand_beside_ours(script, tmp_path, monkeypatch, capsys):
     write_mnist(tmp_path, n=40)
-    corruption.main(
+    script.main(
         ["--dataset", "mnist", "--data-dir", str(tmp_path), "--paper", "--quick", "--seeds", "0", "--epochs", "1"]
         + ["--rates", "0.1", "--methods", "curvature", "ssft_time", "loss", "curv_ssft", "--device", "cpu"]
         + ["--threads", "1", "--title", "tiny MNIST", "--out", str(tmp_path / "out")]
@@ -296,13 +283,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("argv", "message"), WRONG.values(), ids=WRONG)
-def test_options_that_do_not_go_together_are_refused(corruption, argv, message, capsys):
+def test_options_that_do_not_go_together_are_refused(script, argv, message, capsys):
     with pytest.raises(SystemExit):
-        corruption.parse(argv)
+        script.parse(argv)
     assert message in capsys.readouterr().err
 
 
-def test_published_table_has_a_number_for_every_rate(corruption):
-    for rows in corruption.recipes.PUBLISHED.values():
-        assert set(rows) <= set(corruption.METHODS)
-        assert all(len(values) == len(corruption.recipes.RATES) for values in rows.values())
+def test_published_table_has_a_number_for_every_rate(script):
+    for rows in script.recipes.PUBLISHED.values():
+        assert set(rows) <= set(script.METHODS)
+        assert all(len(values) == len(script.recipes.RATES) for values in rows.values())

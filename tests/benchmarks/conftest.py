@@ -1,0 +1,20 @@
+"""Scripts imported as they are run: with their own folder on the path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch, request):
+    """The benchmark whose name the test module bears."""
+    name = request.module.__name__.rsplit("test_", 1)[1]
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield __import__(name)
+    for module in [m for m in sys.modules if m == name or m.split(".")[0] == "harness"]:
+        sys.modules.pop(module)
