@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 from harness import data, recipes, tables
-from harness.environment import command, describe
+from harness.environment import announce, command
 from harness.fits import FOLDS, Fit, detectors, fitted
 from harness.methods import METHODS
 from harness.records import Records
@@ -44,9 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     threads = args.threads or (1 if args.dataset == "digits" else None)
     if threads:
         torch.set_num_threads(threads)
-    environment = describe(args.device)
-    print(f"command: {command()}")
-    print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
+    environment = announce(args.device)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     settings = {s: getattr(args, s) for s in SETTINGS} | {s: v for s in LATER_SETTINGS if (v := getattr(args, s))}
     cell = {"dataset": args.dataset, "kind": args.kind, "settings": settings}

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 from harness import data, recipes
-from harness.environment import command, describe
+from harness.environment import announce, command
 from harness.records import Records
 from harness.schedules import SCHEDULES
 from sklearn.exceptions import ConvergenceWarning
@@ -39,6 +39,14 @@ PASSES: dict[str, dict[str, list[Any]]] = {
     "h=0.001": {"h": [1e-3], "n": [1, 5, 10], "power": [1, 2]},
 }
 PAPER = ((1e-3, 10, 2), "every epoch")
+DEFAULT = "h=0.01, n=1, power=1"
+#: Lines of the picture: setting, and schedules that belong together.
+LINES = {
+    (DEFAULT, r".*, dense early"): "r.-",
+    (DEFAULT, r"every epoch|every \d+.."): "C0.-",
+    ("h=0.001, n=10, power=1", r"every epoch|every \d+.."): "C2.-",
+    ("h=0.001, n=10, power=2", r"every epoch|every \d+.."): "C7.-",
+}
 KEY = ("dataset", "kind", "rate", "subset", "epochs", "net", "seed", "setting", "schedule")
 
 
@@ -71,9 +79,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     out = args.out or Path(__file__).parent / "runs" / "pareto"
-    environment = describe(args.device)
-    print(f"command: {command()}")
-    print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
+    environment = announce(args.device)
     records = Records(out / "records.jsonl", KEY)
     cells = [(d, k, s) for d in args.datasets for k in args.kinds for s in args.seeds]
     wanted = []
@@ -179,7 +185,7 @@ def render(frame: pd.DataFrame, args: argparse.Namespace, out: Path) -> None:
         "",
     ]
     groups = frame.groupby(["dataset", "kind"], sort=False)
-    for title, chosen in (("Schedules, h=0.01, n=1, power=1", "h=0.01, n=1, power=1"), ("Settings, every epoch", None)):
+    for title, chosen in ((f"Schedules, {DEFAULT}", DEFAULT), ("Settings, every epoch", None)):
         rows = {}
         for (dataset, kind), part in groups:
             base = part[(part["setting"] == paper) & (part["schedule"] == PAPER[1])]["percent"].mean()
@@ -211,9 +217,13 @@ def picture(frame: pd.DataFrame, paper: str, path: Path) -> None:
     FigureCanvasAgg(figure)
     for ax, ((dataset, kind), part) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         mean = part.groupby(["setting", "schedule"], sort=False)[["percent", "overhead"]].mean().reset_index()
-        for setting, some in mean[mean["setting"] != "loss"].groupby("setting", sort=False):
-            regular = some[some["schedule"].str.startswith("every")].sort_values("overhead")
-            ax.plot(regular["overhead"], regular["percent"], ".-", ms=4, lw=0.8, label=setting)
+        for (setting, start), style in LINES.items():
+            names = mean["schedule"].str.fullmatch(start) & (mean["setting"] == setting)
+            some = mean[names].sort_values("overhead")
+            label = f"{setting}, {'dense early' if 'dense' in start else 'evenly spread'}"
+            ax.plot(some["overhead"], some["percent"], style, ms=3, lw=1, label=label)
+        chosen = mean[(mean["setting"] == DEFAULT) & (mean["schedule"] == 'every="auto"')]
+        ax.plot(chosen["overhead"], chosen["percent"], "ro", ms=8, mfc="none", label="the default")
         reference = mean[(mean["setting"] == paper) & (mean["schedule"] == PAPER[1])]
         ax.plot(reference["overhead"], reference["percent"], "k*", ms=10, label="the paper's")
         ax.axhline(float(mean.loc[mean["setting"] == "loss", "percent"].iloc[0]), color="0.5", ls=":", label="loss")

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from harness import costs, loops
-from harness.environment import command, describe
+from harness.environment import announce
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
@@ -60,9 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     out = args.out or Path(__file__).parent / "runs" / "speed"
-    environment = describe(args.device)
-    print(f"command: {command()}")
-    print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
+    environment = announce(args.device)
     rows = []
     for layout in args.layouts:
         rows += [{"layout": layout, **row} for row in side_by_side(layout, args)]

@@ -39,6 +39,14 @@ def describe(device: str) -> dict[str, str]:
     }
 
 
+def announce(device: str) -> dict[str, str]:
+    """Print the command and what it runs on; return the latter."""
+    environment = describe(device)
+    print(f"command: {command()}")
+    print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
+    return environment
+
+
 def command(without: str | None = None) -> str:
     """Return the command line of this process, as it would be typed in the project's root.
 
