@@ -94,8 +94,12 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     inputs, labels = torch.as_tensor(X, device=device), torch.as_tensor(y, device=device)
     contiguous = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
 
-    def of_last_epoch(detector: Any, key: str) -> Callable[[], float]:
-        return lambda: detector.fit(X, y).history_[-1][key]
+    def of_last_epoch(detector: Any, key: str, without: str | None = None) -> Callable[[], float]:
+        def run() -> float:
+            record = detector.fit(X, y).history_[-1]
+            return record[key] - (record[without] if without else 0)
+
+        return run
 
     def timed(job: Callable[[], Any]) -> Callable[[], float]:
         def run() -> float:
@@ -114,6 +118,7 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
         "raw epoch, contiguous": timed(loops.training(contiguous, inputs, labels, batch_size)),
         "raw epoch, bfloat16": timed(loops.training(module, inputs, labels, batch_size, half=True)),
         "epoch": of_last_epoch(LossDetector(net, **common), "seconds_training"),
+        "epoch, unwatched": of_last_epoch(LossDetector(net, **common), "seconds_training", "seconds_watching"),
         "epoch, bfloat16": of_last_epoch(LossDetector(half, **common), "seconds_training"),
         **{f"pass n={n}": of_last_epoch(curvature[n], "seconds_scoring") for n in costs.PROBES},
         "authors' pass n=1": timed(loops.authors_pass(contiguous, inputs, labels, n=1, batch_size=rows)),

@@ -167,6 +167,7 @@ class Tracker(Callback):
                 "train_accuracy": accuracy,
                 "scored": scored,
                 "seconds_training": spent,
+                "seconds_watching": self._watching,
                 "seconds_scoring": scoring,
             }
         )
