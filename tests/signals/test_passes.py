@@ -94,6 +94,18 @@ def test_a_quicker_copy_has_the_same_gradients(make, shape, rewritten):
         assert value.stride() == before[name].stride()
 
 
+def test_a_quicker_copy_stays_on_its_device(device):
+    net, x = lived_in(*NETS["compact"][:2])
+    net, x, y = net.to(device), x.to(device), torch.tensor([0, 1, 2, 0, 1, 2], device=device)
+    with measuring(net):
+        quick = quicker(net, x[:2])
+        assert {p.device.type for p in quick.parameters()} == {device.type}
+        assert 1 <= rows_within(quick, x) <= ROWS[device.type]
+        found, wanted = gradient_and_logits(quick, x, y), gradient_and_logits(net, x, y)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["compact", "stem_halves", "resnet_mnist", "resnet18", "mobilenet"])
 def test_no_normalisation_is_left(name):
     make, shape, _ = NETS[name]

@@ -55,6 +55,28 @@ def test_nothing_is_waited_for_within_an_epoch():
     assert waits(320, 3) > waits(320, 2) > 0
 
 
+class RefusesToWait(Callback):
+    """Let CUDA raise where the host waits for it, from the beginning of a batch to its end."""
+
+    def on_batch_begin(self, net, **kwargs):
+        torch.cuda.set_sync_debug_mode("error")
+
+    def on_batch_end(self, net, **kwargs):
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_cuda_is_not_waited_for_within_a_batch(precision):
+    net = memorizing_net(compact_resnet(3, 1, 8, 100), callbacks=[RefusesToWait()], batch_size=16, precision=precision)
+    signals = [Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=0)]
+    try:
+        memorize(net, pictures(160), signals, max_epochs=3, every=1, device=torch.device("cuda"), seed=0)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_losses_in_the_history_are_numbers_as_skorch_has_them():
     X, y = digits(200)
     histories = []
