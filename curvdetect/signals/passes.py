@@ -15,8 +15,10 @@ from torch.autograd.graph import saved_tensors_hooks
 
 #: Most bytes of activations that a gradient pass may keep for its way back; on CUDA half of the free memory at most.
 BUDGET = {"cpu": 1024**3, "mps": 1024**3, "cuda": 4 * 1024**3}
-#: Most rows of a pass, probes included. A CPU is slower with more, whose activations leave its caches.
+#: Most rows of a pass, probes included. A CPU is slower with more, save where so little is kept of each that
+#: `MANY` of them stay in its caches.
 ROWS = {"cpu": 128, "mps": 512, "cuda": 2048}
+MANY, CACHE = 1024, 2 * 1024**2
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -36,7 +38,7 @@ def rows_within(forward: Callable[[Tensor], Tensor], x: Tensor, budget: int | No
     Returns
     -------
     int
-        At least 1, at most that of `ROWS`.
+        At least 1, at most that of `ROWS` or, of a small network on a CPU, `MANY`.
     """
     kind = x.device.type
     most = ROWS.get(kind, ROWS["cpu"])
@@ -48,6 +50,8 @@ def rows_within(forward: Callable[[Tensor], Tensor], x: Tensor, budget: int | No
             budget = min(budget, torch.cuda.mem_get_info(x.device)[0] // 2)
     # weights are saved too, once for however many rows: the difference leaves them out
     each = _saved_bytes(forward, x[:2]) - _saved_bytes(forward, x[:1])
+    if kind == "cpu":
+        most = max(most, min(MANY, CACHE // max(1, each)))
     return max(1, min(most, budget // max(1, each)))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from curvdetect.signals.curvature import input_curvature
-from curvdetect.signals.passes import BUDGET, ROWS, quicker, rows_within
+from curvdetect.signals.passes import BUDGET, MANY, ROWS, quicker, rows_within
 from curvdetect.signals.scoring import gradient_and_logits, measuring
 from curvdetect.training.nets import MLP, compact_resnet, resnet18_cifar, resnet_mnist
 
@@ -138,15 +138,22 @@ def test_scores_are_those_of_the_plain_network_to_float32_rounding(seed):
 
 
 def test_a_pass_has_as_many_rows_as_its_budget_allows():
-    net = nn.Sequential(nn.Flatten(), *(nn.Sequential(nn.Linear(1000, 1000), nn.Tanh()) for _ in range(4)))
-    x = torch.rand(2, 1000)
+    net = nn.Sequential(nn.Flatten(), *(nn.Sequential(nn.Linear(2000, 2000), nn.Tanh()) for _ in range(4)))
+    x = torch.rand(2, 2000)
     with measuring(net):
         # tanh keeps its result, once a layer; the weights are there for however many rows
-        each = 4 * 1000 * 4
+        each = 4 * 2000 * 4
         assert rows_within(net, x, budget=50 * each) == 50
         assert rows_within(net, x, budget=1) == 1
         assert rows_within(net, x, budget=10**12) == ROWS["cpu"]
         assert rows_within(net, x) == ROWS["cpu"]
+
+
+def test_a_small_network_has_more_rows_where_they_stay_in_the_caches():
+    x = torch.rand(2, 64)
+    with measuring(small := MLP(64, 10, 64)):
+        assert rows_within(small, x) == MANY
+        assert rows_within(small, x, budget=1) == 1
 
 
 MEASURE = """
