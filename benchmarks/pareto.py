@@ -97,7 +97,8 @@ def main(argv: list[str] | None = None) -> None:
         if {**cell, "setting": "loss", "schedule": "every epoch"} in records:
             continue
         for row in measure(dataset, kind, seed, args):
-            records.add({**cell, **row, "environment": environment})
+            # the row of the loss comes last, and once a training: it says where that ran
+            records.add({**cell, **row, **({"environment": environment} if row["setting"] == "loss" else {})})
     rows = [row for cell in wanted for row in records.matching(**cell)]
     render(pd.DataFrame(rows), args, out)
 
@@ -198,7 +199,7 @@ def render(frame: pd.DataFrame, args: argparse.Namespace, out: Path) -> None:
         table["overhead"] = [f"{np.median(values):.2f}" for values in table["overhead"]]
         table = table[[c for c in table if c != "overhead"] + ["overhead"]]
         lines += [f"## {title}", "", table.to_markdown(disable_numparse=True), ""]
-    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in e.items()) for e in frame["environment"])
+    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in e.items()) for e in frame["environment"].dropna())
     lines += [f"Environment: {text}." for text in measured_on]
     out.mkdir(parents=True, exist_ok=True)
     (out / "table.md").write_text("\n".join(lines) + "\n")
@@ -213,7 +214,7 @@ def picture(frame: pd.DataFrame, paper: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     groups = list(frame.groupby(["dataset", "kind"], sort=False))
-    figure = Figure(figsize=(1.5 + 3.4 * len(groups), 3.8), layout="constrained")
+    figure = Figure(figsize=(1.5 + 3.4 * len(groups), 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     for ax, ((dataset, kind), part) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         mean = part.groupby(["setting", "schedule"], sort=False)[["percent", "overhead"]].mean().reset_index()
@@ -229,7 +230,7 @@ def picture(frame: pd.DataFrame, paper: str, path: Path) -> None:
         ax.axhline(float(mean.loc[mean["setting"] == "loss", "percent"].iloc[0]), color="0.5", ls=":", label="loss")
         ax.axvline(0.35, color="0.8", lw=0.8)
         ax.set(xscale="log", xlabel="overhead, plain trainings", ylabel="AUROC, %", title=f"{dataset}, {kind}")
-    ax.legend(fontsize=6, loc="lower right")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     figure.savefig(path, dpi=110)
 
 

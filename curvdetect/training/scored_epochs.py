@@ -7,7 +7,7 @@ import numpy as np
 #: Share of the epochs that "auto" scores: at n = 1 a third of a training.
 SHARE = 0.25
 #: Scored epochs that "auto" keeps between, as far as there are as many.
-FEWEST, MOST = 12, 24
+FEWEST, MOST = 8, 24
 
 
 def scored_epochs(n_epochs: int, every: int | str) -> frozenset[int]:
@@ -18,7 +18,7 @@ def scored_epochs(n_epochs: int, every: int | str) -> frozenset[int]:
     n_epochs : int
         Length of the training.
     every : int or "auto"
-        Distance of scored epochs, counted back from the last. "auto" takes a quarter of them, at least 12 and at most
+        Distance of scored epochs, counted back from the last. "auto" takes a quarter of them, at least 8 and at most
         24, at distances that grow with time: labels tell most while the network learns them, and little once it has
         them by heart.
 
