@@ -6,7 +6,7 @@ several repeats, and medians are reported, as ratios to an epoch of a plain PyTo
     python benchmarks/speed.py
     python benchmarks/speed.py --layouts mnist cifar cifar-resnet18 --device cuda
 
-Written to OUT: records.jsonl, table.md and speed.png.
+Written to OUT: records.jsonl, table.md and speed.png; the same command again measures what is not yet there.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import re
 import statistics
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ import numpy as np
 import torch
 from harness import costs, loops
 from harness.environment import announce
+from harness.records import Records
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
@@ -61,15 +64,18 @@ def main(argv: list[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     out = args.out or Path(__file__).parent / "runs" / "speed"
     environment = announce(args.device)
-    rows = []
+    records = Records(out / "records.jsonl", ("layout", "job"))
+    parts: dict[tuple[str, str], Callable[[], list[dict[str, Any]]]] = {}
     for layout in args.layouts:
-        rows += [{"layout": layout, **row} for row in side_by_side(layout, args)]
-        rows += [{"layout": layout, **row} for row in memory(layout, args)]
+        parts[layout, "raw epoch"] = partial(side_by_side, layout, args)
+        parts[layout, "memory n=0"] = partial(memory, layout, args)
     if args.scaling:
-        rows += scaling(args)
-    out.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps({**row, "environment": environment}) + "\n" for row in rows)
-    (out / "records.jsonl").write_text(text)
+        parts["scaling", f"N = {BASE['N']}"] = partial(scaling, args)
+    for (layout, first), measure in parts.items():
+        if {"layout": layout, "job": first} not in records:
+            for row in measure():
+                records.add({"layout": layout, **row, "environment": environment})
+    rows = [row for row in records.rows.values() if row["layout"] in {layout for layout, _ in parts}]
     costs.write(rows, args.layouts, args.repeats, out, environment)
 
 
@@ -164,8 +170,6 @@ def memory(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def memory_of(layout: str, n: int, args: argparse.Namespace) -> float:
     """Return the peak memory, in MiB, of a training with a curvature of n probes, or of one without."""
-    import resource
-
     X, y = samples_of(layout, 256)
     _, name, batch_size, _ = LAYOUTS[layout]
     common = {"device": args.device, "random_state": 0, "max_epochs": 1}
@@ -175,7 +179,13 @@ def memory_of(layout: str, n: int, args: argparse.Namespace) -> float:
         detector.fit(X, y)
     if detector.device_.startswith("cuda"):
         return round(torch.cuda.max_memory_allocated() / 1024**2, 1)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    return round(peak_resident_kib() / 1024, 1)
+
+
+def peak_resident_kib() -> int:
+    """Return the peak of this process's memory; ``getrusage`` would count what its parent had when it forked."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s*(\d+)", status)[1])
 
 
 def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -199,7 +209,6 @@ def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:
         first = statistics.median(seconds[values[0]])
         rows += [
             {
-                "layout": "scaling",
                 "job": f"{size} = {value}",
                 "seconds": [round(s, 5) for s in spent],
                 "ratio": round(statistics.median(spent) / first, 3),

@@ -245,14 +245,15 @@ def probe_norms(
         ``||grad L(x + h v_i) - grad L(x)||²``.
     """
     stacked = max(1, (rows or 0) // max(1, len(x)))
-    norms = []
+    # made at once: small results kept between large buffers would break up the heap, by a MiB a probe
+    norms = x.new_empty(len(probes), *labels.shape)
     for first in range(0, len(probes), stacked):
         chosen = probes[first : first + stacked]
         moved = torch.cat([torch.add(x, signs(i), alpha=h) for i in chosen])
         there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(chosen)))
         difference = there.reshape(len(labels), len(chosen), *x.shape) - clean[:, None]
-        norms.append(difference.flatten(3).square().sum(3).transpose(0, 1))
-    return torch.cat(norms)
+        norms[first : first + stacked] = difference.flatten(3).square().sum(3).transpose(0, 1)
+    return norms
 
 
 def mean_of_norms(squared: Tensor, power: int) -> Tensor:

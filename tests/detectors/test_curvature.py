@@ -61,7 +61,7 @@ def test_score_is_the_curvature(run):
 def test_what_was_decided_is_kept(run):
     detector, *_ = run
     assert (detector.n_iter_, detector.stop_reason_, detector.device_) == (20, "max_epochs", "cpu")
-    assert [record["epoch"] for record in detector.history_ if record["scored"]]== [1, 2, 3, 4, 7, 9, 14, 20]
+    assert [record["epoch"] for record in detector.history_ if record["scored"]] == [1, 2, 3, 4, 7, 9, 14, 20]
     assert set(detector.seconds_) == {*ALWAYS, *EXTRAS, "other_label", "training"}
     assert not detector.interrupted_
 
