@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,9 @@ import pandas as pd
 import torch
 from harness import data, recipes
 from harness.environment import announce, command
+from harness.quiet import quietly
 from harness.records import Records
 from harness.schedules import SCHEDULES
-from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
@@ -158,8 +157,7 @@ def trained(X: np.ndarray, labels: np.ndarray, seed: int, args: argparse.Namespa
     store = Shared(X=inputs, y=torch.as_tensor(np.unique(labels, return_inverse=True)[1]), seed=seed)
     net = memorizing_net(args.net, batch_size=recipes.batch_size(128, len(labels)), callbacks=[EveryEpoch(store)])
     detector = LossDetector(net, max_epochs=args.epochs, device=args.device, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quietly():
         detector.fit(X, labels)
     return {
         "loss": detector.scores_,

@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -29,8 +28,8 @@ import numpy as np
 import torch
 from harness import costs, loops
 from harness.environment import announce
+from harness.quiet import quietly
 from harness.records import Records
-from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
 from curvdetect import (
@@ -146,9 +145,6 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
             "n_samples": len(y),
             "seconds": [round(s, 5) for s in spent],
             "ratio": round(statistics.median(s / r for s, r in zip(spent, seconds["raw epoch"], strict=True)), 4),
-            "of_contiguous": round(
-                statistics.median(s / r for s, r in zip(spent, seconds["raw epoch, contiguous"], strict=True)), 4
-            ),
             "speedup": round(
                 statistics.median(a / s for s, a in zip(spent, seconds["authors' pass n=10"], strict=True)), 4
             ),
@@ -216,11 +212,6 @@ def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:
             for value, spent in seconds.items()
         ]
     return rows
-
-
-def quietly() -> warnings.catch_warnings:
-    """Return a context without the warning that two epochs memorize nothing."""
-    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

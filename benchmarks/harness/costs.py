@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from .environment import command
+from .fits import FOLDS
 from .schedules import scored_by_default
 
 #: Length of the run that is put together.
 EPOCHS = 100
 #: Probes of the passes that are timed.
 PROBES = (1, 5, 10)
-#: Of the cross-validation.
-FOLDS = 5
 CAPTIONS = {
     "raw epoch": "A training epoch, plain PyTorch loop",
     "raw epoch, contiguous": "The same, channels not last",

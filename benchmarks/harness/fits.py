@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, FusedDetector
+
+from .quiet import quietly
 
 FOLDS = 5
 REPEATS = 2
@@ -51,9 +51,7 @@ def fitted(detector: Any, X: np.ndarray, labels: np.ndarray, kept: Path | None) 
     if kept is not None and kept.exists():
         return read(kept)
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        # said by the train_accuracy of the record
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quietly():
         detector.fit(X, labels)
     fit = Fit(
         {**detector.signal_scores_, "own": detector.scores_},

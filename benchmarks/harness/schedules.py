@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
 from scipy.stats import spearmanr
-from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from curvdetect import CurvatureNoiseDetector
+
+from .quiet import quietly
 
 #: Correlation of the ranks of two running means, five scored epochs apart, at which a ranking is called settled.
 SETTLED = 0.99
@@ -49,8 +49,7 @@ def scored_by_default(n_epochs: int) -> list[int]:
     """Return the epochs, counted from 0, that a detector scores unless told otherwise."""
     X, y = np.eye(8, dtype=np.float32), np.arange(8) % 2
     detector = CurvatureNoiseDetector(nn.Linear(8, 2), max_epochs=n_epochs, device="cpu", random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quietly():
         history = detector.fit(X, y).history_
     return [epoch for epoch, record in enumerate(history) if record["scored"]]
 

@@ -32,8 +32,6 @@ class Samples(Dataset[tuple[Tensor, int]]):
     """
 
     shape: tuple[int, ...]
-    #: Where inputs are read; an index that lies there too is read without waiting.
-    device = torch.device("cpu")
 
     def __init__(self, labels: NDArray[Any]) -> None:
         try:
@@ -54,6 +52,11 @@ class Samples(Dataset[tuple[Tensor, int]]):
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, int]]:
         chosen = torch.as_tensor(indices)
         return list(zip(self.batch(chosen), self.labels[chosen].tolist(), strict=True))
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs are read; an index that lies there too is read without waiting."""
+        return torch.device("cpu")
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
@@ -79,7 +82,11 @@ class ResidentSamples(Samples):
         super().__init__(labels)
         self.inputs = inputs if inputs.dtype == torch.uint8 else inputs.float()
         self.shape = tuple(inputs.shape[1:])
-        self.device = inputs.device
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensor is."""
+        return self.inputs.device
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
@@ -92,7 +99,6 @@ class ResidentSamples(Samples):
         moved = ResidentSamples.__new__(ResidentSamples)
         moved.__dict__.update(self.__dict__)
         moved.inputs = self.inputs.to(device)
-        moved.device = moved.inputs.device
         return moved
 
     def only(self, index: Tensor) -> ResidentSamples:
@@ -138,7 +144,11 @@ class Part(Samples):
     def __init__(self, whole: Samples, index: Tensor) -> None:
         self.whole, self.index = whole, index
         self.classes, self.labels, self.shape = whole.classes, whole.labels[index.cpu()], whole.shape
-        self.device = whole.device
+
+    @property
+    def device(self) -> torch.device:
+        """Where the whole is."""
+        return self.whole.device
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""

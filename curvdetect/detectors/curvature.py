@@ -44,7 +44,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         more backward pass for each gradient.
     every : int or "auto", default="auto"
         Measure after every so many epochs, counted back from the last. "auto" measures after a quarter of them, at
-        least 12 and at most 24, at distances that grow with time.
+        least 8 and at most 24, at distances that grow with time.
     grid : dict of sequences, optional
         Other ``h``, ``n`` and ``power`` to measure in the same run, as ``{"h": [1e-2, 1e-3], "n": [1, 10]}``; scores
         of all combinations in ``grid_scores_``. Costs, for each ``h``, its largest ``n``.

@@ -51,7 +51,7 @@ class Curvature:
 
     def value(self, batch: Batch) -> Tensor:
         """Return the curvature of a batch."""
-        return mean_of_norms(self._norms(batch, "y"), self.power)
+        return mean_of_norms(self._norms(batch, "y"), self.power)[0]
 
     def end_epoch(self) -> None:
         """Take the epoch into the mean."""
@@ -62,9 +62,9 @@ class Curvature:
         return self.mean.values()
 
     def _norms(self, batch: Batch, *labels: str) -> Tensor:
-        """Return squared norms of shape (n, batch) for each kind of label, and measure those not yet known."""
+        """Return squared norms of shape (n, n_labels, batch), and measure those not yet known."""
         keys = [("probe norms", self.h, self.seed, label) for label in labels]
-        known = min(len(batch.kept[key]) if key in batch.kept else 0 for key in keys)
+        known = min(len(batch.kept.get(key, ())) for key in keys)
         if known < self.n:
             # first the gradients of both, that one pass yields, then what is read off them
             clean = torch.stack([batch.other_gradient if label == "other" else batch.gradient for label in labels])
@@ -72,9 +72,8 @@ class Curvature:
             signs = probe_factory(batch.index, batch.x, seed=self.seed, epoch=batch.epoch)
             more = probe_norms(batch.forward, batch.x, given, clean, signs, h=self.h, probes=range(known, self.n))
             for row, key in enumerate(keys):
-                old = [batch.kept[key][:known]] if known else []
-                batch.kept[key] = torch.cat([*old, more[:, row]])
-        return torch.cat([batch.kept[key][: self.n] for key in keys], 1)
+                batch.kept[key] = torch.cat([batch.kept.get(key, more[:0, row])[:known], more[:, row]])
+        return torch.stack([batch.kept[key][: self.n] for key in keys], 1)
 
 
 class CurvatureContrast(Curvature):
@@ -88,6 +87,5 @@ class CurvatureContrast(Curvature):
 
     def value(self, batch: Batch) -> Tensor:
         """Return the share."""
-        both = mean_of_norms(self._norms(batch, "other", "y"), self.power)
-        other, given = both.reshape(2, -1)
+        other, given = mean_of_norms(self._norms(batch, "other", "y"), self.power)
         return share_of(given, other)
