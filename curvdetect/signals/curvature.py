@@ -154,6 +154,11 @@ def input_curvatures(
     dict
         From ``(h, n, power)`` to a tensor of shape (n_samples,), float64, on the host.
 
+    Raises
+    ------
+    ValueError
+        Where a parameter is out of range, or has no value.
+
     Notes
     -----
     Costs ``1 + len(h) * max(n)`` gradients with regard to the input.
@@ -167,6 +172,8 @@ def input_curvatures(
     [(0.01, 1, 1), (0.01, 5, 1)]
     """
     settings = list(product(h, n, power))
+    if not settings:
+        raise ValueError(f"h, n and power need at least one value each, got {h!r}, {n!r} and {power!r}.")
     for step, probes, exponent in settings:
         check_curvature(h=step, n=probes, power=exponent)
     if batch_size is not None and batch_size < 1:

@@ -316,3 +316,11 @@ def test_signals_with_one_step_measure_only_the_probes_that_miss(orders):
         assert np.array_equal(signal.scores(), alone.numpy())
     # the network itself was asked once for the clean gradient and once a probe; `alone` asks the module
     assert len(calls) == 1 + max(orders)
+
+
+@pytest.mark.parametrize("missing", ["h", "n", "power"])
+def test_settings_without_a_value_are_refused(missing):
+    X, y = inputs(2, 5)
+    settings = {"h": [1e-2], "n": [1], "power": [1], missing: []}
+    with pytest.raises(ValueError, match="at least one value each"):
+        input_curvatures(smooth_net(), X, y, **settings)
