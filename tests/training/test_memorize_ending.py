@@ -187,7 +187,16 @@ class Signalled(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def _heard_interrupts():
+    """Ctrl-C reaches Python also where the tests were started in the background, which makes a shell ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @quietly
+@pytest.mark.usefixtures("_heard_interrupts")
 def test_interrupt_that_arrives_in_a_callback_is_not_taken_for_early_stopping():
     run = train(_net(("signalled", Signalled())), _samples(), [Loss()])
     assert run.stop_reason == "interrupted"
