@@ -122,15 +122,19 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         self._given = samples.labels.numpy()
         self.classes_ = samples.classes
         self.signal_scores_ = measured.signal_scores
-        self.scores_ = self.decision_scores_ = scores
         self.suggested_labels_ = samples.classes[measured.other]
+        self._rank(scores, n_top)
+        self.interrupted_ = interrupt is not None
+        for name, value in measured.attributes.items():
+            setattr(self, name, value)
+
+    def _rank(self, scores: NDArray[np.float64], n_top: int) -> None:
+        """Set everything that follows from scores and the number of flags."""
+        self.scores_ = self.decision_scores_ = scores
         self.ranking_ = worst_first(scores)
         self.labels_ = np.zeros(len(scores), dtype=int)
         self.labels_[self.ranking_[:n_top]] = 1
         self.threshold_ = self.offset_ = float(scores[self.ranking_[n_top - 1]])
-        self.interrupted_ = interrupt is not None
-        for name, value in measured.attributes.items():
-            setattr(self, name, value)
 
     def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return a score for each sample; higher is more suspect.
