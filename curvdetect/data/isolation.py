@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,8 +32,7 @@ def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None
     """
     cuda = [device] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(cuda):
-        states = np.random.get_state(), random.getstate()  # noqa: NPY002 - users' code draws from it
-        mps = torch.mps.get_rng_state() if device.type == "mps" else None
+        before = generator_states(device)
         try:
             if seed is not None:
                 # torch.manual_seed would reach every accelerator, and only this one's state is put back
@@ -46,7 +46,49 @@ def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None
                 random.seed(seed)
             yield
         finally:
-            np.random.set_state(states[0])  # noqa: NPY002
-            random.setstate(states[1])
-            if mps is not None:
-                torch.mps.set_rng_state(mps)
+            set_generators(device, before)
+
+
+def generator_states(device: torch.device) -> dict[str, Any]:
+    """Return where the global generators stand, as tensors, numbers and lists of them.
+
+    Parameters
+    ----------
+    device : torch.device
+        Whose generator is meant beside those of the host.
+    """
+    # not this module's own to draw from: users' code does
+    state: Any = np.random.get_state()  # noqa: NPY002
+    _, key, position, has_gauss, gauss = state
+    version, words, next_gauss = random.getstate()
+    states: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "numpy": [torch.from_numpy(key.astype(np.int64)), int(position), int(has_gauss), float(gauss)],
+        "python": [version, list(words), next_gauss],
+    }
+    if device.type == "cuda":
+        states["device"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["device"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_generators(device: torch.device, states: dict[str, Any]) -> None:
+    """Put the global generators where they stood.
+
+    Parameters
+    ----------
+    device : torch.device
+        As in `generator_states`.
+    states : dict
+        What that returned.
+    """
+    torch.set_rng_state(states["torch"])
+    key, *rest = states["numpy"]
+    np.random.set_state(("MT19937", key.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    version, words, next_gauss = states["python"]
+    random.setstate((version, tuple(words), next_gauss))
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["device"], device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(states["device"])

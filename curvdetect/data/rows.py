@@ -105,12 +105,16 @@ class RowIndex:
 
     def _points_of(self, X: Any) -> NDArray[np.float64]:
         samples = as_unlabelled(X)
-        if samples.shape != self.shape:
+        self.check_shape(samples.shape)
+        return self._project(samples.batch, len(X))
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise where samples of this shape can't be compared with those that were fitted."""
+        if shape != self.shape:
             raise ValueError(
-                f"X has samples of shape {samples.shape}, but the detector was fitted on samples of shape "
+                f"X has samples of shape {shape}, but the detector was fitted on samples of shape "
                 f"{self.shape}. Pass rows of the training data, or fit again."
             )
-        return self._project(samples.batch, len(X))
 
     @property
     def _chunk(self) -> int:

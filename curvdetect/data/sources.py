@@ -239,7 +239,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
     with isolated_rng(torch.device("cpu")):
         first = read_input(dataset, 0)
         size = first.numel() * first.element_size()
-        fixed = _reads_the_same(dataset)
+        fixed = reads_the_same(dataset)
         keep = fixed and size * n_samples <= RESIDENT_BYTES
         stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if keep else None
         labels: list[Any] = []
@@ -282,7 +282,7 @@ def _scalar(label: Any, index: int) -> Any:
     return label.item()
 
 
-def _reads_the_same(dataset: Any) -> bool:
+def reads_the_same(dataset: Any) -> bool:
     """Say whether the first few inputs are equal when read twice."""
     return all(torch.equal(read_input(dataset, i), read_input(dataset, i)) for i in range(min(16, len(dataset))))
 

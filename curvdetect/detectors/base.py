@@ -24,11 +24,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain, plain_labels
-from curvdetect.detectors.measured import Measured, one_run
+from curvdetect.detectors.checks import check_run_params, is_count, plain, plain_labels
+from curvdetect.detectors.measured import Measured, begin, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
+from curvdetect.detectors.unseen import measure_unseen
 from curvdetect.metrics import as_mask
 from curvdetect.signals.signal import Signal
+from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.device import resolve_device
 
 
@@ -46,6 +48,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     device: str
     random_state: Any
     verbose: int
+    keep_snapshots: int = 0
 
     @abstractmethod
     def _signals(self, seed: int) -> Sequence[Signal]:
@@ -80,18 +83,22 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         FloatingPointError
             Where the training loss became infinite or NaN.
         """
-        check_run_params(every=self.every, max_epochs=self.max_epochs, stop_at=self.stop_at)
+        check_run_params(
+            every=self.every, max_epochs=self.max_epochs, stop_at=self.stop_at, keep_snapshots=self.keep_snapshots
+        )
         device = resolve_device(self.device)
         samples = self._validated(X, y)
         n_top = n_flagged(self.q, len(samples))
         rows = RowIndex(samples)
-        measured = self._measure(samples, device, derive_seed(self.random_state))
+        checkpoints, seed = begin(self, samples, device)
+        measured = self._measure(samples, device, seed, checkpoints)
         self._store(samples, rows, measured, n_top)
+        self._seed = seed
         if measured.interrupt is not None:
             raise measured.interrupt
         return self
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         """Return the signals of all samples; here, those of one run."""
         return one_run(
             self.net,
@@ -103,6 +110,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             device=device,
             seed=seed,
             progress=bool(self.verbose),
+            checkpoints=checkpoints,
+            keep_snapshots=self.keep_snapshots,
         )
 
     def _store(self, samples: Samples, rows: RowIndex, measured: Measured, n_top: int) -> None:
@@ -142,10 +151,10 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array, tensor, DataFrame or Dataset, optional
-            Rows of the training data: all, a permutation or a subset. Left out, the training data.
-        y : array-like, optional
-            Scores of samples that were not fitted need weights kept from during the training, which this version
-            does not do: leave it out.
+            Without ``y``, rows of the training data: all, a permutation or a subset. Left out, the training data.
+        y : array-like of shape (n_samples,), optional
+            Labels of ``X``, for samples that were not fitted: they are measured on the weights that
+            ``keep_snapshots`` kept, in evaluation mode.
 
         Returns
         -------
@@ -154,9 +163,12 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            Where a row was not fitted, or its copies carry different labels; the message names the rows.
+            Without ``y``, where a row was not fitted, or its copies carry different labels; the message names the
+            rows. With it, where no weights were kept, or a label was not fitted.
         """
-        index = self._find(X, y)
+        if X is not None and y is not None:
+            return self._score_unseen(X, y)
+        index = self._find(X)
         return self.scores_[index]
 
     def decision_function(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -164,8 +176,13 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         return self.score_samples(X, y) - self.threshold_
 
     def predict(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
-        """Return 1 for a suspect and 0 otherwise: over the training data exactly the top ``q`` are 1."""
-        index = self._find(X, y)
+        """Return 1 for a suspect and 0 otherwise: over the training data exactly the top ``q`` are 1.
+
+        Samples that were not fitted, ``X`` with their labels ``y``, are suspect from ``threshold_`` on.
+        """
+        if X is not None and y is not None:
+            return (self._score_unseen(X, y) >= self.threshold_).astype(int)
+        index = self._find(X)
         return self.labels_[index]
 
     def fit_predict(self, X: Any, y: ArrayLike | None = None) -> NDArray[np.int64]:
@@ -197,7 +214,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         float
             NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong.
         """
-        index = self._find(X, None)
+        index = self._find(X)
         name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
         if known is None:
             raise ValueError(
@@ -255,31 +272,46 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self, "scores_")
         return quality(self.scores_)
 
-    def _find(self, X: Any, y: ArrayLike | None) -> NDArray[np.int64]:
+    def _score_unseen(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
+        """Return scores of samples that were not fitted."""
+        check_is_fitted(self, "scores_")
+        return self._score_measured_later(measure_unseen(self, self._validated(X, y, reset=False)))
+
+    def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
+        """Return the detector's own score of samples that were not fitted."""
+        return np.asarray(self._score(measured), dtype=np.float64)
+
+    def _find(self, X: Any) -> NDArray[np.int64]:
         """Return training indices of rows, all for None."""
         check_is_fitted(self, "scores_")
         if X is None:
             return np.arange(len(self.scores_))
-        if y is not None:
-            raise ValueError(
-                "y was passed beside X, which asks for scores of samples that were not fitted. They need weights "
-                "kept during the training, and none are: leave y out for rows of the training data, or fit on the "
-                "new samples too."
-            )
         if not is_dataset(X):
             X = validate_data(self, plain(X), reset=False, allow_nd=True, dtype="numeric")
         return self._rows.find(X)
 
-    def _validated(self, X: Any, y: ArrayLike | None) -> Samples:
-        """Return indexed samples, or raise what is wrong with them."""
+    def _validated(self, X: Any, y: ArrayLike | None, *, reset: bool = True) -> Samples:
+        """Return indexed samples, or raise what is wrong with them; ``reset`` where they are to be fitted."""
         if is_dataset(X):
             samples = as_samples(X, None if y is None else column_or_1d(plain_labels(y)))
-            self.n_features_in_ = samples.shape[0] if samples.shape else 1
-            self.__dict__.pop("feature_names_in_", None)
+            if reset:
+                self.n_features_in_ = samples.shape[0] if samples.shape else 1
+                self.__dict__.pop("feature_names_in_", None)
         else:
-            X, y = validate_data(self, plain(X), plain_labels(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
+            X, y = validate_data(
+                self,
+                plain(X),
+                plain_labels(y),
+                reset=reset,
+                allow_nd=True,
+                dtype="numeric",
+                ensure_min_samples=2 if reset else 1,
+            )
             samples = as_samples(X, y)
         check_classification_targets(samples.classes[samples.labels.numpy()])
+        if not reset:
+            self._rows.check_shape(samples.shape)
+            return samples
         if len(samples) < 2:
             raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
         if len(samples.classes) < 2:

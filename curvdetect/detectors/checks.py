@@ -11,7 +11,7 @@ import torch
 from sklearn.utils import check_random_state
 
 
-def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any) -> None:
+def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any, keep_snapshots: Any = 0) -> None:
     """Raise where a parameter of the training run is out of range."""
     if every != "auto" and not is_count(every):
         raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {every!r}.")
@@ -19,6 +19,8 @@ def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any) -> None:
         raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {max_epochs!r}.")
     if stop_at is not None and not (isinstance(stop_at, Real) and 0 < float(stop_at) <= 1):
         raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {stop_at!r}.")
+    if not (is_count(keep_snapshots) or (keep_snapshots == 0 and isinstance(keep_snapshots, Integral))):
+        raise ValueError(f"keep_snapshots must be a whole number of epochs, 0 or more, got {keep_snapshots!r}.")
 
 
 def is_count(value: Any) -> bool:

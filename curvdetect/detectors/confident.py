@@ -9,7 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -25,7 +27,9 @@ from curvdetect.detectors.measured import Measured
 from curvdetect.signals.passes import ROWS
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
-from curvdetect.training.memorize import Run, memorize, output_kind
+from curvdetect.training.checkpoints import Checkpoints
+from curvdetect.training.memorize import Run, memorize
+from curvdetect.training.outputs import output_kind
 
 
 class ConfidentLearningDetector(BaseNoiseDetector):
@@ -43,7 +47,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         Number of stratified folds; scikit-learn warns where the smallest class has fewer samples.
     method : {"self_confidence", "normalized_margin"}, default="self_confidence"
         Which of cleanlab's quality scores is the detector's own; both are in ``signal_scores_``.
-    q, max_epochs, stop_at, device, random_state, verbose
+    q, max_epochs, stop_at, checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
     Attributes
@@ -79,6 +83,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         q: float | int = 0.1,
         max_epochs: int | None = None,
         stop_at: float | None = None,
+        checkpoint_dir: str | Path | None = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -89,11 +94,12 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         self.q = q
         self.max_epochs = max_epochs
         self.stop_at = stop_at
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         """Cross-validate the network and hand its probabilities to cleanlab."""
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
@@ -116,7 +122,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             probabilities = cross_val_predict(
-                _Fold(samples, train),
+                _Fold(samples, train, checkpoints),
                 np.arange(len(samples)),
                 labels,
                 cv=StratifiedKFold(self.cv, shuffle=True, random_state=seed % 2**32),
@@ -144,17 +150,19 @@ class ConfidentLearningDetector(BaseNoiseDetector):
 class _Fold(ClassifierMixin, BaseEstimator):
     """The trainer as scikit-learn's cross-validation wants it: a classifier over sample numbers."""
 
-    def __init__(self, samples: Samples, train: Callable[[Samples], Run]) -> None:
+    def __init__(self, samples: Samples, train: Callable[..., Run], checkpoints: Checkpoints) -> None:
         self.samples = samples
         self.train = train
+        self.checkpoints = checkpoints
 
     def __sklearn_clone__(self) -> _Fold:
-        return _Fold(self.samples, self.train)
+        return _Fold(self.samples, self.train, self.checkpoints)
 
     def fit(self, index: NDArray[np.int64], y: NDArray[np.int64]) -> _Fold:
         """Train a fresh net on the samples ``index``."""
         self.classes_ = np.arange(len(self.samples.classes))
-        run = self.train(Part(self.samples, torch.as_tensor(index)))
+        place = self.checkpoints.part(f"fold-without-{len(self.samples) - len(index)}-{crc32(index.tobytes()):08x}")
+        run = self.train(Part(self.samples, torch.as_tensor(index)), checkpoints=place)
         if run.interrupt is not None:
             raise run.interrupt
         self.net_, self.device_ = run.net, run.device

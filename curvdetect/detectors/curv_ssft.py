@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from curvdetect.detectors.fusion import fuse, rank_share
 from curvdetect.detectors.measured import Measured, one_run, repeated
 from curvdetect.detectors.ssft import STATISTICS, as_measured, check_second_split
 from curvdetect.signals.signal import Signal
+from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.second_split import second_split
 
 #: Ways to combine that go by name.
@@ -49,7 +51,7 @@ class CurvSSFT(BaseNoiseDetector):
         within the half.
     statistic, n_repeats, max_epochs, second_epochs, stop_at, patience
         As in `SSFTDetector`; a repeat includes the training for the curvature.
-    device, random_state, verbose
+    checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
     Attributes
@@ -68,8 +70,8 @@ class CurvSSFT(BaseNoiseDetector):
     Notes
     -----
     Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together, 14/3 plain trainings at ``n=1`` and every
-    epoch; with ``share_training`` 11/3. Ctrl-C before the first repeat is complete leaves nothing, after it the repeats
-    that were complete.
+    epoch; with ``share_training`` 11/3. Ctrl-C before the first repeat is complete leaves no scores (``checkpoint_dir``
+    keeps what was trained), after it those of the complete repeats.
 
     References
     ----------
@@ -105,6 +107,7 @@ class CurvSSFT(BaseNoiseDetector):
         second_epochs: int | None = None,
         stop_at: float | None = None,
         patience: int = 1,
+        checkpoint_dir: str | Path | None = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -125,6 +128,7 @@ class CurvSSFT(BaseNoiseDetector):
         self.second_epochs = second_epochs
         self.stop_at = stop_at
         self.patience = patience
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -132,13 +136,13 @@ class CurvSSFT(BaseNoiseDetector):
     def _signals(self, seed: int) -> list[Signal]:
         return curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         check_second_split(self)
         self._check_combine()
         self._signals(seed)  # what is wrong with h, n and power is said before anything is trained
-        return repeated(lambda seed: self._both(samples, device, seed), self.n_repeats, seed)
+        return repeated(lambda seed, place: self._both(samples, device, seed, place), self.n_repeats, seed, checkpoints)
 
-    def _both(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+    def _both(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         """Return the signals of one repeat."""
         common: dict[str, Any] = {
             "stop_at": self.stop_at,
@@ -149,7 +153,15 @@ class CurvSSFT(BaseNoiseDetector):
         }
         alone = None
         if not self.share_training:
-            alone = one_run(self.net, samples, self._signals(seed), max_epochs=self.max_epochs, seed=seed, **common)
+            alone = one_run(
+                self.net,
+                samples,
+                self._signals(seed),
+                max_epochs=self.max_epochs,
+                seed=seed,
+                checkpoints=checkpoints.part("all"),
+                **common,
+            )
             if alone.interrupt is not None:
                 raise alone.interrupt
         found = second_split(
@@ -159,6 +171,7 @@ class CurvSSFT(BaseNoiseDetector):
             first_epochs=self.max_epochs,
             second_epochs=self.second_epochs,
             seed=seed,
+            checkpoints=checkpoints,
             **common,
         )
         measured = as_measured(found, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.catalogue import CURVATURES, curvature_signals, extra_signals, grid_name, in_order
 from curvdetect.detectors.measured import Measured
 from curvdetect.signals.signal import Signal
+from curvdetect.training.checkpoints import Checkpoints
 
 
 class CurvatureNoiseDetector(BaseNoiseDetector):
@@ -56,6 +58,15 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         Length of the training; by default the net's own.
     stop_at : float, optional
         Stop after the first epoch with this training accuracy.
+    keep_snapshots : int, default=0
+        Number of scored epochs, evenly chosen among them, whose weights are kept, so that ``score_samples(X, y)`` can
+        measure samples that were not fitted; each takes as much memory as the weights. With ``checkpoint_dir`` they
+        are kept there.
+    checkpoint_dir : str or Path, optional
+        Directory for a checkpoint after each epoch: weights, optimizer, schedules, random generators and what the
+        signals gathered. A fit that was killed goes on from there when it is called again with the same data and
+        parameters, to the very scores it would have had; other data or parameters are refused by name. A fit that
+        was finished is taken up too: delete the directory to train anew.
     device : str, default="auto"
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     random_state : int, RandomState instance or None, default=None
@@ -102,7 +113,9 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     device_ : str
         Where it ran.
     interrupted_ : bool
-        Whether Ctrl-C ended the run; scores are then those of the completed epochs.
+        Whether Ctrl-C, or an error, ended the run; scores are then those of the completed epochs.
+    snapshots_ : list of Snapshot
+        Epochs and weights, as ``keep_snapshots`` asked for.
 
     See Also
     --------
@@ -148,6 +161,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         signals: Sequence[str] = (),
         max_epochs: int | None = None,
         stop_at: float | None = None,
+        keep_snapshots: int = 0,
+        checkpoint_dir: str | Path | None = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -163,6 +178,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         self.signals = signals
         self.max_epochs = max_epochs
         self.stop_at = stop_at
+        self.keep_snapshots = keep_snapshots
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -202,8 +219,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
                 raise ValueError(f"grid[{name!r}] must be a sequence of values to measure, got {some!r}.")
         return list(dict.fromkeys(product(*values)))
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
-        measured = super()._measure(samples, device, seed)
+    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+        measured = super()._measure(samples, device, seed, checkpoints)
         if self.grid is not None:
             measured.attributes["grid_scores_"] = {
                 setting: measured.signal_scores.pop(grid_name(*setting)) for setting in self._grid_settings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,8 @@ class _DynamicsDetector(BaseNoiseDetector):
         q: float | int = 0.1,
         max_epochs: int | None = None,
         stop_at: float | None = None,
+        keep_snapshots: int = 0,
+        checkpoint_dir: str | Path | None = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -34,6 +37,8 @@ class _DynamicsDetector(BaseNoiseDetector):
         self.q = q
         self.max_epochs = max_epochs
         self.stop_at = stop_at
+        self.keep_snapshots = keep_snapshots
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.random_state = random_state
         self.verbose = verbose

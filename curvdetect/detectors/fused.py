@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from curvdetect.detectors.catalogue import (
 from curvdetect.detectors.fusion import check_weights, fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
+from curvdetect.training.checkpoints import Checkpoints
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
@@ -84,7 +86,7 @@ class FusedDetector(BaseNoiseDetector):
         Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
     h, n, power, every
         Of the curvature, where it is among the signals; as in `CurvatureNoiseDetector`.
-    q, max_epochs, stop_at, device, random_state, verbose
+    q, max_epochs, stop_at, keep_snapshots, checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
     Attributes
@@ -128,6 +130,8 @@ class FusedDetector(BaseNoiseDetector):
         every: int | str = "auto",
         max_epochs: int | None = None,
         stop_at: float | None = None,
+        keep_snapshots: int = 0,
+        checkpoint_dir: str | Path | None = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -143,6 +147,8 @@ class FusedDetector(BaseNoiseDetector):
         self.every = every
         self.max_epochs = max_epochs
         self.stop_at = stop_at
+        self.keep_snapshots = keep_snapshots
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -162,14 +168,17 @@ class FusedDetector(BaseNoiseDetector):
             curvatures = curvature_signals(contrast=contrast, h=self.h, n=self.n, power=self.power, seed=seed)
         return in_order(curvatures, extra_signals([name for name in self.signals if name in EXTRAS]))
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         fusion_rule(self.combine)
         self._signals(seed)  # what is wrong with the signals, or with their weights, is said before anything is trained
         weights = list(self._weights(train_accuracy=1.0).values())
         if len(set(weights)) > 1:
             check_weights(weights, len(weights), self.combine)
         measured = repeated(
-            lambda seed: super(FusedDetector, self)._measure(samples, device, seed), self.n_repeats, seed
+            lambda seed, place: super(FusedDetector, self)._measure(samples, device, seed, place),
+            self.n_repeats,
+            seed,
+            checkpoints,
         )
         accuracy = measured.attributes["train_accuracy_"]
         measured.attributes["regime_"] = regime_of(accuracy)
@@ -180,6 +189,12 @@ class FusedDetector(BaseNoiseDetector):
         if isinstance(self.signals, str):
             return recommended_signals(train_accuracy)
         return dict(self.signals) if isinstance(self.signals, Mapping) else dict.fromkeys(self.signals, 1.0)
+
+    def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
+        """Rank what was not fitted among what was: a rank means nothing by itself."""
+        both = {name: np.append(self.signal_scores_[name], new) for name, new in measured.signal_scores.items()}
+        together = Measured(both, measured.other, {"fused_signals_": self.fused_signals_})
+        return self._score(together)[len(self.scores_) :]
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         weights: dict[str, float] = measured.attributes["fused_signals_"]

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
+from curvdetect.data.digest import digest_of
 from curvdetect.data.sources import Samples
-from curvdetect.detectors.checks import derived_seed, is_count
+from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.signal import Signal
+from curvdetect.training.checkpoints import NOWHERE, Checkpoints
+from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
+
+#: Parameters that change nothing about a training.
+_NOT_TRAINED_BY = ("q", "device", "random_state", "verbose", "checkpoint_dir")
 
 
 @dataclass
@@ -27,8 +36,45 @@ class Measured:
     """Code of the best label other than the given one."""
     attributes: dict[str, Any]
     """Fitted attributes beside those that every detector has."""
-    interrupt: KeyboardInterrupt | None = None
-    """The Ctrl-C that cut the measuring short."""
+    interrupt: BaseException | None = None
+    """The Ctrl-C, or the error, that cut the measuring short."""
+
+
+def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> tuple[Checkpoints, int]:
+    """Return where the checkpoints of a fit are kept, and its seed.
+
+    Parameters
+    ----------
+    detector : BaseEstimator
+        Where it has a ``checkpoint_dir`` that another fit began to fill, that one is taken up, or refused by name.
+    samples : Samples
+        What it is fitted on.
+    device : torch.device
+        Where.
+    """
+    params = detector.get_params(deep=False)
+    seed = derive_seed(params["random_state"])
+    directory = params.get("checkpoint_dir")
+    if directory is None:
+        return NOWHERE, seed
+    if not isinstance(directory, str | Path):
+        raise ValueError(f"checkpoint_dir must be None or the path of a directory, got {directory!r}.")
+    trained = {name: value for name, value in params.items() if name not in _NOT_TRAINED_BY}
+    given = params["random_state"]
+    identity = {
+        "detector": type(detector).__name__,
+        **identity_of(trained),
+        "device": str(device),
+        "random_state": str(given) if given is None or isinstance(given, Integral) else f"a generator at {seed}",
+        **digest_of(samples),
+    }
+    return claim(directory, identity, seed=seed)
+
+
+def watching(own: Sequence[Signal]) -> list[Signal]:
+    """Return signals with those that always ride along, where they miss: loss, margin, learning time, inconfidence."""
+    names = {s.name for s in own}
+    return [*own, *(s for s in (Loss(), Margin(), LearningTime(), Inconfidence()) if s.name not in names)]
 
 
 def one_run(
@@ -43,23 +89,24 @@ def one_run(
     seed: int,
     progress: bool,
     patience: int = 1,
+    checkpoints: Checkpoints = NOWHERE,
+    keep_snapshots: int = 0,
 ) -> Measured:
     """Train one net on all samples while signals watch: those asked for, and those that always ride along.
 
     Parameters
     ----------
     own : sequence of Signal
-        What is asked for. The loss, the margin, the learning time and the inconfidence are added where they miss.
-    net, samples, max_epochs, stop_at, patience, every, device, seed, progress
+        What is asked for.
+    net, samples, max_epochs, stop_at, patience, every, device, seed, progress, checkpoints, keep_snapshots
         As in `memorize`.
     """
-    names = {s.name for s in own}
-    watching = [*own, *(s for s in (Loss(), Margin(), LearningTime(), Inconfidence()) if s.name not in names)]
+    signals = watching(own)
     vote = OtherLabelVote()
     run = memorize(
         net,
         samples,
-        [*watching, vote],
+        [*signals, vote],
         max_epochs=max_epochs,
         stop_at=stop_at,
         patience=patience,
@@ -67,11 +114,13 @@ def one_run(
         device=device,
         seed=seed,
         progress=progress,
+        checkpoints=checkpoints,
+        keep_snapshots=keep_snapshots,
     )
     complete = run.interrupt is None
-    signal_scores = {s.name: s.scores() for s in watching if complete or s.stage != "final"}
+    signal_scores = {s.name: s.scores() for s in signals if complete or s.stage != "final"}
     if complete:
-        _check_all_finite(watching, signal_scores)
+        _check_all_finite(signals, signal_scores)
     attributes = {
         "net_": run.net,
         "n_iter_": len(run.history),
@@ -80,36 +129,42 @@ def one_run(
         "history_": run.history,
         "seconds_": run.seconds,
         "device_": str(run.device),
-        "signal_quarters_": {s.name: s.quarters() for s in watching if isinstance(s, Loss | Margin)},
+        "snapshots_": run.snapshots,
+        "signal_quarters_": {s.name: s.quarters() for s in signals if isinstance(s, Loss | Margin)},
     }
     return Measured(signal_scores, vote.scores().astype(np.int64), attributes, run.interrupt)
 
 
-def repeated(measure: Callable[[int], Measured], n_repeats: int, seed: int) -> Measured:
+def repeated(
+    measure: Callable[[int, Checkpoints], Measured], n_repeats: int, seed: int, checkpoints: Checkpoints
+) -> Measured:
     """Measure several times with seeds of their own, and return the means.
 
-    Where Ctrl-C ends a repeat after the first, those that were complete are kept.
+    Where Ctrl-C or an error ends a repeat after the first, those that were complete are kept.
 
     Parameters
     ----------
     measure : callable
-        From a seed to what was measured with it.
+        From a seed, and a place for checkpoints, to what was measured.
     n_repeats : int
         How often.
     seed : int
         Of the first repeat; the others' are derived from it.
+    checkpoints : Checkpoints
+        Of the fit; each repeat has a part of it.
     """
     if not is_count(n_repeats):
         raise ValueError(f"n_repeats must be a whole number of runs, at least 1, got {n_repeats!r}.")
     done: list[Measured] = []
-    interrupt = None
+    interrupt: BaseException | None = None
     for repeat in range(n_repeats):
         try:
-            done.append(measure(seed if repeat == 0 else derived_seed(seed, repeat)))
+            own_seed = seed if repeat == 0 else derived_seed(seed, repeat)
+            done.append(measure(own_seed, checkpoints.part(f"repeat-{repeat}")))
             interrupt = done[-1].interrupt
             for earlier in done[:-1]:
                 earlier.attributes.pop("net_", None)  # the last one's is kept
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, Exception) as error:
             if not done:
                 raise
             interrupt = error
@@ -119,7 +174,7 @@ def repeated(measure: Callable[[int], Measured], n_repeats: int, seed: int) -> M
     return complete[0] if n_repeats == 1 else _mean(complete, interrupt)
 
 
-def _mean(runs: list[Measured], interrupt: KeyboardInterrupt | None) -> Measured:
+def _mean(runs: list[Measured], interrupt: BaseException | None) -> Measured:
     """Return the means of several runs' signals, with the last one's net and the first one's suggestions."""
     attributes = dict(runs[-1].attributes)
     each = [run.attributes for run in runs]

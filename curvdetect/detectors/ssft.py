@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
+from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.second_split import SecondSplit, second_split
 
 #: What is measured of the second stage, by the name of the parameter's value.
@@ -47,7 +49,7 @@ class SSFTDetector(BaseNoiseDetector):
         ``stop_at=1.0, patience=5``.
     patience : int, default=1
         See ``stop_at``.
-    q, device, random_state, verbose
+    q, checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
     Attributes
@@ -70,9 +72,9 @@ class SSFTDetector(BaseNoiseDetector):
     Notes
     -----
     Costs 7/3 plain trainings for each repeat: in sum two on all samples, and one forward pass over them for each
-    epoch of the second stage. Ctrl-C before the first repeat is complete leaves nothing, since half of the samples
-    would have no score; after it, the repeats that were complete. Evaluation is in evaluation mode; the original's
-    code leaves BatchNorm in training mode.
+    epoch of the second stage. Ctrl-C before the first repeat is complete leaves no scores, since half of the samples
+    would have none (``checkpoint_dir`` keeps what was trained); after it, those of the complete repeats. Evaluation is
+    in evaluation mode; the original's code leaves BatchNorm in training mode.
 
     References
     ----------
@@ -99,6 +101,7 @@ class SSFTDetector(BaseNoiseDetector):
         second_epochs: int | None = None,
         stop_at: float | None = None,
         patience: int = 1,
+        checkpoint_dir: str | Path | None = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -111,6 +114,7 @@ class SSFTDetector(BaseNoiseDetector):
         self.second_epochs = second_epochs
         self.stop_at = stop_at
         self.patience = patience
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -118,10 +122,10 @@ class SSFTDetector(BaseNoiseDetector):
     def _signals(self, seed: int) -> list[Signal]:
         return []
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int) -> Measured:
+    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         check_second_split(self)
 
-        def split(seed: int) -> Measured:
+        def split(seed: int, place: Checkpoints) -> Measured:
             found = second_split(
                 self.net,
                 samples,
@@ -132,10 +136,11 @@ class SSFTDetector(BaseNoiseDetector):
                 device=device,
                 seed=seed,
                 progress=bool(self.verbose),
+                checkpoints=place,
             )
             return as_measured(found, device)
 
-        return repeated(split, self.n_repeats, seed)
+        return repeated(split, self.n_repeats, seed, checkpoints)
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores[STATISTICS[self.statistic]]

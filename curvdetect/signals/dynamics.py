@@ -79,7 +79,8 @@ class _PartOfTheEpochs(MeanOverEpochs):
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
         super().start(plan)
-        rows = [plan.quarter(epoch) * self.rows // QUARTERS for epoch in range(1, plan.n_epochs + 1)]
+        shown = range(1, plan.n_epochs + 1) if plan.shown is None else plan.shown
+        rows = [plan.quarter(epoch) * self.rows // QUARTERS for epoch in shown]
         self.n_planned = max(1, rows.count(self.part))
 
     def scores(self) -> NDArray[np.float64]:

@@ -8,10 +8,10 @@ classes: whatever has these members is a signal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ class Plan:
     n_classes: int
     n_epochs: int
     device: torch.device
+    shown: Collection[int] | None = None
+    """Epochs, counted from 1, that signals are going to see; all for None."""
 
     def quarter(self, epoch: int) -> int:
         """Return the quarter of the planned training, 0 to 3, that an epoch counted from 1 lies in."""
@@ -198,3 +200,38 @@ class EpochMean:
     def quarters(self) -> NDArray[np.float64]:
         """Return the mean within each quarter, shape (rows, n_samples); NaN where nothing was seen."""
         return (self.total / self.count).cpu().numpy()
+
+
+def accumulated(gathered: Any) -> dict[str, Any]:
+    """Return what a signal has gathered so far: its tensors and numbers, and those of its means.
+
+    Parameters
+    ----------
+    gathered : Signal or EpochMean
+        Between two epochs.
+    """
+    state: dict[str, Any] = {}
+    for name, value in vars(gathered).items():
+        if isinstance(value, EpochMean):
+            state[name] = accumulated(value)
+        elif isinstance(value, Tensor | int | float):
+            state[name] = value
+    return state
+
+
+def take_up(gathered: Any, state: dict[str, Any]) -> None:
+    """Let a signal that was started go on from what another of its kind had `accumulated`.
+
+    Parameters
+    ----------
+    gathered : Signal or EpochMean
+        What goes on.
+    state : dict
+        What the other had.
+    """
+    for name, value in state.items():
+        mine = getattr(gathered, name)
+        if isinstance(mine, EpochMean):
+            take_up(mine, value)
+        else:
+            setattr(gathered, name, value.to(mine.device) if isinstance(mine, Tensor) else value)

@@ -18,18 +18,21 @@ from typing import Any
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from skorch import NeuralNet, NeuralNetClassifier
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.loading import BatchLoader, IndexedLoader
 from curvdetect.data.sources import Samples
-from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Plan, Signal
+from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.nets import ResNet, module_for
+from curvdetect.training.outputs import check_output, is_plain, output_kind
 from curvdetect.training.recipe import memorizing_net
+from curvdetect.training.resuming import Checkpointing, RestoreGenerators
 from curvdetect.training.scored_epochs import scored_epochs
+from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
 from curvdetect.training.tracker import AimReached, StartFrom, StopAt, Tracker
 
 #: Training accuracy below which memorization is called not reached.
@@ -46,7 +49,8 @@ class Run:
     seconds: dict[str, float]
     train_accuracy: float
     stop_reason: str
-    interrupt: KeyboardInterrupt | None = field(default=None, repr=False)
+    interrupt: BaseException | None = field(default=None, repr=False)
+    snapshots: list[Snapshot] = field(default_factory=list, repr=False)
 
 
 def memorize(
@@ -63,6 +67,8 @@ def memorize(
     device: torch.device,
     seed: int,
     progress: bool | str = False,
+    checkpoints: Checkpoints = NOWHERE,
+    keep_snapshots: int = 0,
 ) -> Run:
     """Train a copy of a net on every sample and show all of them to the signals.
 
@@ -93,11 +99,15 @@ def memorize(
         Of weights, order and augmentation.
     progress : bool or str, default=False
         Whether to draw a progress bar, and what it calls the training.
+    checkpoints : Checkpoints, optional
+        Where the training is taken up if it was cut short, and kept after each epoch.
+    keep_snapshots : int, default=0
+        Number of scored epochs whose weights are kept.
 
     Returns
     -------
     Run
-        With ``interrupt`` set where Ctrl-C ended the run after at least one epoch.
+        With ``interrupt`` set where Ctrl-C, or an error, ended the run after at least one epoch.
     """
     with isolated_rng(device, seed):
         net = _own_net(net, samples).set_params(device=str(device))
@@ -114,7 +124,7 @@ def memorize(
             net.module_.to(memory_format=torch.channels_last)
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device)
-        _check_output(net, resident, output)
+        check_output(net, resident, output)
         tracker = Tracker(
             resident,
             signals,
@@ -126,25 +136,36 @@ def memorize(
             patience=patience,
             progress=progress,
         )
-        if tracker.wants_gradient and not _is_plain(net.criterion_):
+        if tracker.wants_gradient and not is_plain(net.criterion_):
             warnings.warn(
                 "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
                 "scores follow the weights. A plain CrossEntropyLoss makes them comparable.",
                 UserWarning,
                 stacklevel=_callers_level(),
             )
-        # first, so that no callback's stop loses it an epoch; its own stop last, so that it loses them none
         theirs = net.callbacks_
+        checkpointing = Checkpointing(checkpoints, tracker, theirs)
+        snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, keep_snapshots), checkpoints)
         start = [] if weights is None else [("start_from", StartFrom(weights))]
-        net.callbacks_ = [("tracker", tracker), *theirs, *start, ("stop_at", StopAt(tracker))]
+        net.callbacks_ = [
+            ("generators", RestoreGenerators(checkpointing)),
+            # before theirs, so that no callback's stop loses it an epoch
+            ("tracker", tracker),
+            ("snapshots", snapshots),
+            *theirs,
+            *start,
+            ("checkpointing", checkpointing),
+            # its own stop last, so that it loses them none
+            ("stop_at", StopAt(tracker)),
+        ]
         net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index)
         try:
-            stop_reason, interrupt = _train(net, resident if ours else samples, tracker)
+            stop_reason, interrupt = _train(net, resident if ours else samples, tracker, checkpointing, snapshots)
             train_accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
                 try:
                     train_accuracy = tracker.finish(net)
-                except KeyboardInterrupt as error:
+                except (KeyboardInterrupt, Exception) as error:
                     stop_reason, interrupt = "interrupted", error
         finally:
             tracker.bar.close()
@@ -158,7 +179,7 @@ def memorize(
             ConvergenceWarning,
             stacklevel=_callers_level(),
         )
-    return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt)
+    return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt, snapshots.all())
 
 
 def _callers_level() -> int:
@@ -169,13 +190,18 @@ def _callers_level() -> int:
     return max(1, level - 1)
 
 
-def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, KeyboardInterrupt | None]:
-    """Run the training loop; return why it ended, and the Ctrl-C that ended it."""
+def _train(
+    net: NeuralNet, samples: Samples, tracker: Tracker, checkpointing: Checkpointing, snapshots: KeepSnapshots
+) -> tuple[str, BaseException | None]:
+    """Run the training loop, or what is left of it; return why it ended, and the Ctrl-C or the error that ended it."""
     labels = samples.labels.numpy()
     net.notify("on_train_begin", X=samples, y=labels)
-    stop_reason, interrupt = "max_epochs", None
+    stop_reason, interrupt = checkpointing.take_up(net), None
+    snapshots.take_up(len(tracker.history))
     try:
-        net.fit_loop(samples, labels, epochs=net.max_epochs)
+        if stop_reason is None:
+            stop_reason = "max_epochs"
+            net.fit_loop(samples, labels, epochs=net.max_epochs - len(tracker.history))
     except AimReached:
         stop_reason = "stop_at"
     except KeyError as error:
@@ -185,15 +211,18 @@ def _train(net: NeuralNet, samples: Samples, tracker: Tracker) -> tuple[str, Key
             f"a callback of net asks for what only held-out data has ({error}). Every sample is trained on: let it "
             "monitor train_loss, or leave it out."
         ) from error
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, Exception) as error:
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
-        if _raised_by_callback(error):
+        if isinstance(error, KeyboardInterrupt) and _raised_by_callback(error):
             stop_reason = "early_stopping"
             tracker.score_late(net)
+            checkpointing.save(net, stop_reason)
         elif tracker.history:
             stop_reason, interrupt = "interrupted", error
         else:
             raise
+    if snapshots.epochs and not snapshots.kept and tracker.history:
+        snapshots.keep(net, len(tracker.history))  # it ended before the first that was to be kept
     net.notify("on_train_end", X=samples, y=labels)
     return stop_reason, interrupt
 
@@ -237,42 +266,3 @@ def _own_net(net: Any, samples: Samples) -> NeuralNet:
     raise TypeError(
         f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {type(net).__name__}."
     )
-
-
-def output_kind(net: NeuralNet) -> OutputKind:
-    """Return what the net puts out, by skorch's own rule: its classifier takes the log for NLLLoss."""
-    if isinstance(net.criterion_, nn.NLLLoss) and isinstance(net, NeuralNetClassifier):
-        return "probabilities"
-    return "logits"
-
-
-def _is_plain(criterion: nn.Module) -> bool:
-    """Say whether a criterion is cross-entropy without weights and smoothing."""
-    plain = type(criterion) in (nn.CrossEntropyLoss, nn.NLLLoss)
-    return plain and criterion.weight is None and not getattr(criterion, "label_smoothing", 0)
-
-
-def _check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
-    """Show the net two samples, so that what can't work is said before training starts."""
-    with isolated_rng(torch.device(net.device)), measuring(net.module_), torch.no_grad():
-        try:
-            raw = net.infer(samples.batch(torch.arange(min(2, len(samples)))))
-        except Exception as error:
-            error.add_note(f"The net met samples of shape {samples.shape} from X.")
-            raise
-        first = raw[0] if isinstance(raw, (tuple, list)) else raw
-        logits = logits_of(first, "logits")
-    n_classes = len(samples.classes)
-    if logits.shape[1] < n_classes:
-        raise ValueError(
-            f"net puts out {logits.shape[1]} logits, but y holds {n_classes} classes. Widen its last layer."
-        )
-    if isinstance(net.criterion_, nn.NLLLoss):
-        weights = logits if output == "probabilities" else logits.exp()
-        total = weights.sum(1)
-        if (weights < 0).any() or not torch.allclose(total, torch.ones_like(total), atol=1e-3):
-            wanted = "probabilities" if output == "probabilities" else "log-probabilities"
-            raise ValueError(
-                f"net has criterion NLLLoss, for which skorch wants {wanted}, but puts out something else. For "
-                "logits pass criterion=torch.nn.CrossEntropyLoss."
-            )

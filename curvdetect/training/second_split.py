@@ -21,6 +21,7 @@ from curvdetect.data.sources import Part, Samples
 from curvdetect.signals.dynamics import OtherLabelVote
 from curvdetect.signals.forgetting import ForgettingLoss, ForgettingTime, ForgottenShare, Learned
 from curvdetect.signals.signal import Signal
+from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.memorize import Run, memorize
 
 
@@ -76,6 +77,7 @@ def second_split(
     device: torch.device,
     seed: int,
     progress: bool = False,
+    checkpoints: Checkpoints = NOWHERE,
 ) -> SecondSplit:
     """Learn each half of the samples, and watch it while the network goes on training on the other.
 
@@ -98,6 +100,8 @@ def second_split(
         Distance of the epochs that scoring signals of the first stage see. In the second every epoch is looked at.
     device, seed, progress
         As in `memorize`.
+    checkpoints : Checkpoints, optional
+        Each of the four trainings has a part of it.
 
     Raises
     ------
@@ -120,6 +124,7 @@ def second_split(
             every=every,
             seed=seeds[0],
             progress=progress and f"half {direction + 1} of 2, learning",
+            checkpoints=checkpoints.part(f"half-{direction}-learning"),
             **common,
         )
         _go_on(first)
@@ -138,6 +143,7 @@ def second_split(
                 every=1,
                 seed=seeds[1],
                 progress=progress and f"half {direction + 1} of 2, forgetting",
+                checkpoints=checkpoints.part(f"half-{direction}-forgetting"),
                 **common,
             )
         _go_on(second)

@@ -65,7 +65,8 @@ class Tracker(Callback):
         progress: bool | str = False,
     ) -> None:
         self.samples, self.plan, self.scored, self.output = samples, plan, scored, output
-        self.stop_at, self.patience, self._reached = stop_at, patience, 0
+        self.stop_at, self.patience, self.reached = stop_at, patience, 0
+        self.done = False
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
@@ -150,8 +151,8 @@ class Tracker(Callback):
                 f"the training loss became {loss} in epoch {self.epoch}. Lower the learning rate, or check that the "
                 "criterion fits what the net puts out (CrossEntropyLoss for logits)."
             )
-        self._reached = self._reached + 1 if self.stop_at is not None and accuracy >= self.stop_at else 0
-        self.done = self._reached >= self.patience
+        self.reached = self.reached + 1 if self.stop_at is not None and accuracy >= self.stop_at else 0
+        self.done = self.reached >= self.patience
         turn = self.epoch in self.scored
         never = not any(record["scored"] for record in self.history)
         scored = bool(self.signals["scoring"]) and (turn or (self.done and never))
@@ -172,6 +173,21 @@ class Tracker(Callback):
             }
         )
         self.bar.set_postfix_str(f"epoch {self.epoch}/{self.plan.n_epochs}, accuracy {accuracy:.3f}")
+
+    def go_on_from(self, history: list[dict[str, Any]], seconds: dict[str, float], reached: int) -> None:
+        """Count on from where another tracker stood after an epoch.
+
+        Parameters
+        ----------
+        history, seconds, reached
+            Its attributes.
+        """
+        self.history, self.seconds, self.reached = history, seconds, reached
+        self.done = reached >= self.patience
+        self.epoch = len(history)
+        self.quarter = self.plan.quarter(self.epoch)
+        n_scored = sum(record["scored"] for record in history)
+        self.bar.update(self.plan.n_samples * self.epoch + len(self.shown["scoring"]) * n_scored)
 
     def score_late(self, net: Any) -> None:
         """Score the last epoch after all, where training ended before any was."""

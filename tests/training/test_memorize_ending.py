@@ -219,9 +219,14 @@ def test_a_callback_that_wants_held_out_data_is_told_that_there_is_none():
 
 
 @quietly
-def test_other_errors_of_a_callback_pass_through():
+def test_other_errors_of_a_callback_are_handed_on_with_what_was_measured_before():
+    signals = [Loss()]
+    run = train(_net(("stop", At("on_epoch_end", 2, ZeroDivisionError))), _samples(), signals)
+    assert isinstance(run.interrupt, ZeroDivisionError)
+    assert run.stop_reason == "interrupted"
+    assert np.isfinite(signals[0].scores()).all()
     with pytest.raises(ZeroDivisionError):
-        train(_net(("stop", At("on_epoch_end", 2, ZeroDivisionError))), _samples(), [Loss()])
+        train(_net(("stop", At("on_batch_end", 1, ZeroDivisionError))), _samples(), [Loss()])
 
 
 def test_stop_at_ends_with_the_first_epoch_that_reaches_it():
@@ -256,6 +261,11 @@ def test_stop_at_that_is_not_reached_runs_to_the_end_in_silence(recwarn):
     assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
 
 
+def _raise(run):
+    """Raise what ended a run after its first epoch."""
+    raise run.interrupt
+
+
 NOT_FINITE = {
     "training": (Loss, r"the training loss became (nan|inf) in epoch 2.*learning rate"),
     "scoring": (lambda: _signals()[0], r"the net puts out NaN or infinity after epoch 1.*learning rate"),
@@ -266,7 +276,7 @@ NOT_FINITE = {
 def test_training_that_is_not_finite_is_an_error_that_names_the_epoch(make, message):
     # one step is enough to send the weights so far that their products overflow
     with pytest.raises(FloatingPointError, match=message):
-        train(quick_net(lr=1e30, batch_size=100), _samples(), [make()])
+        _raise(train(quick_net(lr=1e30, batch_size=100), _samples(), [make()]))
 
 
 def test_net_that_did_not_memorize_is_named_with_its_accuracy():

@@ -1,0 +1,41 @@
+"""Short names of data, by which it can be told whether it is still the same."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import torch
+
+from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.sources import LazySamples, Samples, reads_the_same
+
+_CHUNK_BYTES = 2**26
+
+
+def digest_of(samples: Samples) -> dict[str, str]:
+    """Return a digest of the inputs as the network receives them, under ``"X"``, and one of the labels, under ``"y"``.
+
+    Parameters
+    ----------
+    samples : Samples
+        All are read once, in chunks. Of a dataset that yields other inputs at each reading only the shape counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from curvdetect.data.digest import digest_of
+    >>> from curvdetect.data.sources import as_samples
+    >>> X, y = np.eye(3), np.array([0, 1, 1])
+    >>> digest_of(as_samples(X, y)) == digest_of(as_samples(X.astype("float32"), y))
+    True
+    """
+    inputs, labels = blake2b(digest_size=16), blake2b(digest_size=16)
+    inputs.update(repr((len(samples), samples.shape)).encode())
+    with isolated_rng(torch.device("cpu")):
+        if not isinstance(samples, LazySamples) or reads_the_same(samples.dataset):
+            rows = max(1, _CHUNK_BYTES // (4 * max(1, torch.Size(samples.shape).numel())))
+            for index in torch.split(torch.arange(len(samples)), rows):
+                inputs.update(samples.batch(index).contiguous().numpy().data)
+    labels.update(repr(samples.classes.tolist()).encode())
+    labels.update(samples.labels.numpy().data)
+    return {"X": inputs.hexdigest(), "y": labels.hexdigest()}

@@ -1,0 +1,50 @@
+"""What a skorch net puts out, and whether that can be scored."""
+
+from __future__ import annotations
+
+import torch
+from skorch import NeuralNet, NeuralNetClassifier
+from torch import nn
+
+from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.sources import Samples
+from curvdetect.signals.scoring import OutputKind, logits_of, measuring
+
+
+def output_kind(net: NeuralNet) -> OutputKind:
+    """Return what the net puts out, by skorch's own rule: its classifier takes the log for NLLLoss."""
+    if isinstance(net.criterion_, nn.NLLLoss) and isinstance(net, NeuralNetClassifier):
+        return "probabilities"
+    return "logits"
+
+
+def is_plain(criterion: nn.Module) -> bool:
+    """Say whether a criterion is cross-entropy without weights and smoothing."""
+    plain = type(criterion) in (nn.CrossEntropyLoss, nn.NLLLoss)
+    return plain and criterion.weight is None and not getattr(criterion, "label_smoothing", 0)
+
+
+def check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
+    """Show the net two samples, so that what can't work is said before training starts."""
+    with isolated_rng(torch.device(net.device)), measuring(net.module_), torch.no_grad():
+        try:
+            raw = net.infer(samples.batch(torch.arange(min(2, len(samples)))))
+        except Exception as error:
+            error.add_note(f"The net met samples of shape {samples.shape} from X.")
+            raise
+        first = raw[0] if isinstance(raw, (tuple, list)) else raw
+        logits = logits_of(first, "logits")
+    n_classes = len(samples.classes)
+    if logits.shape[1] < n_classes:
+        raise ValueError(
+            f"net puts out {logits.shape[1]} logits, but y holds {n_classes} classes. Widen its last layer."
+        )
+    if isinstance(net.criterion_, nn.NLLLoss):
+        weights = logits if output == "probabilities" else logits.exp()
+        total = weights.sum(1)
+        if (weights < 0).any() or not torch.allclose(total, torch.ones_like(total), atol=1e-3):
+            wanted = "probabilities" if output == "probabilities" else "log-probabilities"
+            raise ValueError(
+                f"net has criterion NLLLoss, for which skorch wants {wanted}, but puts out something else. For "
+                "logits pass criterion=torch.nn.CrossEntropyLoss."
+            )

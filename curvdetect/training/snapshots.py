@@ -1,0 +1,165 @@
+"""Weights kept from during the training, by which samples that were not trained on can be measured later.
+
+A sample is measured on several snapshots spread over the training, as those that were trained on are measured over
+many epochs. The last weights alone tell next to nothing, and nothing here looks at them alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.sources import Samples
+from curvdetect.signals.signal import Plan, Signal
+from curvdetect.training.checkpoints import Checkpoints, write_whole
+from curvdetect.training.outputs import output_kind
+from curvdetect.training.tracker import Tracker
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights of one epoch, in memory or in a file."""
+
+    epoch: int
+    """Counted from 1."""
+    weights: dict[str, Tensor] | Path
+    """On the host."""
+
+    def load(self) -> dict[str, Tensor]:
+        """Return the weights by name.
+
+        Raises
+        ------
+        ValueError
+            Where the file is gone or torn.
+        """
+        if isinstance(self.weights, dict):
+            return self.weights
+        try:
+            return dict(load_file(self.weights))
+        except (OSError, SafetensorError) as error:
+            raise ValueError(
+                f"the weights of epoch {self.epoch} can't be read from {str(self.weights)!r} ({error}). They live "
+                "in checkpoint_dir where that is given: keep the directory as long as samples are to be scored, or fit "
+                "again."
+            ) from error
+
+
+def snapshot_epochs(scored: Collection[int], keep: int) -> frozenset[int]:
+    """Return which epochs to keep the weights of: so many of those that are scored, evenly chosen among them.
+
+    Parameters
+    ----------
+    scored : collection of int
+        Epochs after which samples are measured.
+    keep : int
+        How many; all where there are fewer.
+    """
+    epochs = sorted(scored)
+    keep = min(keep, len(epochs))
+    return frozenset(epochs[(2 * i + 1) * len(epochs) // (2 * keep)] for i in range(keep))
+
+
+class KeepSnapshots(Callback):
+    """Keep the weights of some epochs.
+
+    Parameters
+    ----------
+    epochs : collection of int
+        Counted from 1.
+    checkpoints : Checkpoints
+        Where they are kept; in memory where that is nowhere, or where there is no room.
+
+    Attributes
+    ----------
+    kept : dict
+        From epochs to snapshots.
+    """
+
+    def __init__(self, epochs: Collection[int], checkpoints: Checkpoints) -> None:
+        self.epochs = epochs
+        self.path = checkpoints.part("snapshots").path
+        self.kept: dict[int, Snapshot] = {}
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Keep those of this epoch, where it is one of them."""
+        epoch = len(net.history)
+        if epoch in self.epochs:
+            self.keep(net, epoch)
+
+    def keep(self, net: NeuralNet, epoch: int) -> None:
+        """Keep the weights that a net has now."""
+        # a copy of each: safetensors refuses weights that share memory
+        weights = {
+            name: value.detach().to("cpu", copy=True).contiguous() for name, value in net.module_.state_dict().items()
+        }
+        self.kept[epoch] = Snapshot(epoch, weights)
+        if self.path is not None:
+            path = self._file(epoch)
+            try:
+                write_whole(path, save(weights))
+                self.kept[epoch] = Snapshot(epoch, path)
+            except OSError as error:
+                warnings.warn(
+                    f"the weights of epoch {epoch} could not be written to checkpoint_dir ({error}); they are kept in "
+                    "memory.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+
+    def take_up(self, n_epochs: int) -> None:
+        """Find what a training that is taken up kept in its first epochs."""
+        if self.path is not None:
+            files = {epoch: self._file(epoch) for epoch in self.epochs if epoch <= n_epochs}
+            self.kept = {epoch: Snapshot(epoch, path) for epoch, path in files.items() if path.exists()}
+
+    def all(self) -> list[Snapshot]:
+        """Return the snapshots in the order of the training."""
+        return [self.kept[epoch] for epoch in sorted(self.kept)]
+
+    def _file(self, epoch: int) -> Path:
+        assert self.path is not None
+        return self.path / f"epoch-{epoch:04d}.safetensors"
+
+
+def measure_on(
+    snapshots: Iterable[Snapshot], net: NeuralNet, samples: Samples, signals: Sequence[Signal], plan: Plan
+) -> None:
+    """Show samples to signals on each of several snapshots, whatever stage the signals usually look at.
+
+    Parameters
+    ----------
+    snapshots : iterable of Snapshot
+        Weights of ``net``.
+    net : skorch.NeuralNet
+        The trained net. Stays as it is.
+    samples : Samples
+        What is measured, labels encoded as in the training.
+    signals : sequence of Signal
+        Filled.
+    plan : Plan
+        Of the training; its device is where samples are measured.
+    """
+    own = copy.copy(net)
+    # past skorch's bookkeeping, which would make the module anew
+    own.__dict__.update(device=str(plan.device), module_=copy.deepcopy(net.module_).to(plan.device))
+    with isolated_rng(plan.device):
+        tracker = Tracker(samples.to(plan.device), signals, plan, scored=(), output=output_kind(net))
+        tracker.signals["scoring"] = list(signals)
+        for snapshot in snapshots:
+            own.module_.load_state_dict(snapshot.load())
+            tracker.epoch, tracker.quarter = snapshot.epoch, plan.quarter(snapshot.epoch)
+            tracker.walk(own, "scoring")
+            for signal in signals:
+                signal.end_epoch()

@@ -1,0 +1,235 @@
+"""Whatever ends a fit, nothing of it is lost: SIGKILL, a full disk, torn files, NaN, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
+
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    LossDetector,
+    SSFTDetector,
+)
+from tests.cases import noisy_digits, quick_net, untouched_rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+ROOT = Path(__file__).parents[2]
+X, LABELS, *_ = noisy_digits(200)
+
+
+@pytest.mark.parametrize("fit", ["one_run", "five_runs"])
+def test_killed_at_twenty_random_moments_a_fit_ends_with_the_same_scores(tmp_path, fit):
+    command = [sys.executable, "-m", "tests.detectors.killing", fit, "20", "0", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["kills"] == 20
+    assert record["with_checkpoint"] >= 5  # not all before there was anything to lose
+    assert set(record["ended"]) == {0}
+    assert set(record["equal"]) == {True}
+
+
+class Trouble(Callback):
+    """Goes wrong in one batch of an epoch, once."""
+
+    at: int | None = None
+    kind: type[BaseException] | str = KeyboardInterrupt
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        if training and len(net.history) == Trouble.at:
+            Trouble.at = None
+            if Trouble.kind == "nan":
+                with torch.no_grad():
+                    batch[0][0] = torch.nan
+            else:
+                raise Trouble.kind("trouble")
+
+
+@pytest.fixture(autouse=True)
+def _no_trouble():
+    Trouble.at = None
+    yield
+    Trouble.at = None
+
+
+def _fit(kind=CurvatureNoiseDetector, *, trouble=None, at=None, **options):
+    Trouble.at, Trouble.kind = at, trouble
+    net = quick_net(max_epochs=8, callbacks=[("trouble", Trouble())])
+    detector = kind(net, **{"device": "cpu", "random_state": 0, **options})
+    with untouched_rng():
+        return detector.fit(X, LABELS)
+
+
+def _assert_same(one, other):
+    assert np.array_equal(one.scores_, other.scores_)
+    assert one.signal_scores_.keys() == other.signal_scores_.keys()
+    assert all(np.array_equal(one.signal_scores_[name], other.signal_scores_[name]) for name in one.signal_scores_)
+    assert np.array_equal(one.suggested_labels_, other.suggested_labels_)
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, MemoryError, OSError, "nan"], ids=str)
+def test_what_was_measured_before_an_error_is_kept_and_the_error_raised(trouble):
+    error = FloatingPointError if trouble == "nan" else trouble
+    Trouble.at, Trouble.kind = 5, trouble
+    net = quick_net(max_epochs=8, callbacks=[("trouble", Trouble())])
+    detector = CurvatureNoiseDetector(net, every=1, device="cpu", random_state=0)
+    with pytest.raises(error), untouched_rng():
+        detector.fit(X, LABELS)
+    assert detector.interrupted_
+    assert detector.stop_reason_ == "interrupted"
+    assert len(detector.history_) == 4
+    net = quick_net(max_epochs=8)
+    whole = CurvatureNoiseDetector(net, every=1, max_epochs=8, stop_at=None, device="cpu", random_state=0)
+    Trouble.at, Trouble.kind = 5, KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        whole.set_params(net__callbacks=[*net.callbacks, ("trouble", Trouble())]).fit(X, LABELS)
+    _assert_same(detector, whole)
+
+
+@pytest.mark.parametrize("trouble", [MemoryError, "nan"], ids=str)
+def test_an_error_before_there_is_a_score_leaves_nothing(trouble):
+    Trouble.at, Trouble.kind = 1, trouble
+    detector = LossDetector(quick_net(callbacks=[("trouble", Trouble())]), device="cpu")
+    with pytest.raises(FloatingPointError if trouble == "nan" else trouble):
+        detector.fit(X, LABELS)
+    with pytest.raises(NotFittedError):
+        detector.score_samples()
+
+
+KINDS = {
+    "curvature": (CurvatureNoiseDetector, {"signals": ("averaged_margin", "final_loss"), "contrast": True}),
+    "grid": (CurvatureNoiseDetector, {"grid": {"h": [1e-2, 1e-1], "n": [1, 2]}}),
+    "loss": (LossDetector, {}),
+    "fused": (FusedDetector, {"n_repeats": 2}),
+    "ssft": (SSFTDetector, {"statistic": "time"}),
+    "curv_ssft": (CurvSSFT, {"n_repeats": 2}),
+    "curv_ssft_shared": (CurvSSFT, {"share_training": True}),
+    "confident": (ConfidentLearningDetector, {"cv": 3}),
+}
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, "nan"], ids=str)
+@pytest.mark.parametrize(("kind", "options"), KINDS.values(), ids=KINDS)
+def test_every_detector_goes_on_where_it_was_cut_short(tmp_path, kind, options, trouble):
+    expected = _fit(kind, **options)
+    with pytest.raises((KeyboardInterrupt, FloatingPointError)):
+        _fit(kind, trouble=trouble, at=6, checkpoint_dir=tmp_path, **options)
+    _assert_same(_fit(kind, checkpoint_dir=tmp_path, **options), expected)
+    # finished now: no training is begun again
+    _assert_same(_fit(kind, trouble=KeyboardInterrupt, at=1, checkpoint_dir=str(tmp_path), **options), expected)
+
+
+def test_a_seed_that_was_drawn_is_kept(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        _fit(random_state=None, trouble=KeyboardInterrupt, at=3, checkpoint_dir=tmp_path)
+    first = _fit(random_state=None, checkpoint_dir=tmp_path)
+    _assert_same(_fit(random_state=None, checkpoint_dir=tmp_path), first)
+
+
+def test_a_generator_that_stands_elsewhere_is_another_parameter(tmp_path):
+    first = _fit(random_state=np.random.RandomState(3), checkpoint_dir=tmp_path)
+    _assert_same(_fit(random_state=np.random.RandomState(3), checkpoint_dir=tmp_path), first)
+    with pytest.raises(ValueError, match=r"random_state was a generator at .* and is a generator at"):
+        _fit(random_state=np.random.RandomState(4), checkpoint_dir=tmp_path)
+
+
+OTHERS = {
+    "h": ({"h": 0.1}, "h was 0.01 and is 0.1"),
+    "seed": ({"random_state": 1}, "random_state was 0 and is 1"),
+    "epochs": ({"max_epochs": 9}, "max_epochs was None and is 9"),
+    "snapshots": ({"keep_snapshots": 2}, "keep_snapshots was 0 and is 2"),
+    "kind": ({"kind": LossDetector}, "detector was CurvatureNoiseDetector and is LossDetector"),
+}
+
+
+@pytest.mark.parametrize(("change", "named"), OTHERS.values(), ids=OTHERS)
+def test_a_checkpoint_of_another_fit_is_refused_by_name(tmp_path, change, named):
+    _fit(checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match=named):
+        _fit(checkpoint_dir=tmp_path, **change)
+
+
+def test_a_checkpoint_of_other_data_is_refused_by_name(tmp_path):
+    detector = _fit(checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"other data \(y changed\)\."):
+        detector.fit(X, np.roll(LABELS, 1))
+    with pytest.raises(ValueError, match=r"other data \(X changed\)\."):
+        detector.fit(X + 1, LABELS)
+    assert np.array_equal(detector.scores_, _fit().scores_)  # a fit that is refused changes nothing
+
+
+HARMLESS = {"q": {"q": 0.3}, "verbose": {"verbose": 1}}
+
+
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_what_does_not_touch_the_training_may_change(tmp_path, change):
+    first = _fit(checkpoint_dir=tmp_path)
+    again = _fit(trouble=KeyboardInterrupt, at=1, checkpoint_dir=tmp_path, **change)
+    _assert_same(first, again)
+    assert again.labels_.sum() == (60 if "q" in change else 20)
+
+
+def test_behind_a_transformer_a_fit_is_taken_up_too(tmp_path):
+    def fit(at):
+        Trouble.at, Trouble.kind = at, KeyboardInterrupt
+        net = quick_net(max_epochs=8, callbacks=[("trouble", Trouble())])
+        detector = LossDetector(net, checkpoint_dir=tmp_path, device="cpu", random_state=0)
+        return make_pipeline(StandardScaler(), detector).fit(X, LABELS)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(at=4)
+    assert len(fit(at=None)[-1].history_) == 8
+
+
+def test_on_a_disk_that_fills_up_the_fit_ends_and_the_last_good_checkpoint_is_usable(tmp_path):
+    expected = _fit()
+    with pytest.raises(KeyboardInterrupt):
+        _fit(trouble=KeyboardInterrupt, at=4, checkpoint_dir=tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        # the operating system's own limit: a write beyond it fails as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
+        with pytest.warns(RuntimeWarning, match="checkpoint could not be written.*The training goes on"):
+            on_full_disk = _fit(checkpoint_dir=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    _assert_same(on_full_disk, expected)
+    with pytest.raises(KeyboardInterrupt):  # the fourth epoch is still to come
+        _fit(trouble=KeyboardInterrupt, at=4, checkpoint_dir=tmp_path)
+    _assert_same(_fit(checkpoint_dir=tmp_path), expected)
+
+
+def test_a_torn_checkpoint_costs_an_epoch(tmp_path):
+    expected = _fit()
+    with pytest.raises(KeyboardInterrupt):
+        _fit(trouble=KeyboardInterrupt, at=6, checkpoint_dir=tmp_path)
+    content = (tmp_path / "checkpoint").read_bytes()
+    (tmp_path / "checkpoint").write_bytes(content[:1000])
+    with pytest.warns(RuntimeWarning, match="is torn"):
+        again = _fit(checkpoint_dir=tmp_path)
+    _assert_same(again, expected)
+
+
+def test_a_place_that_is_no_directory_is_refused_before_anything_is_trained(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        _fit(trouble=KeyboardInterrupt, at=1, checkpoint_dir=tmp_path / "file")
+    with pytest.raises(ValueError, match="checkpoint_dir must be None or the path of a directory, got 3"):
+        _fit(checkpoint_dir=3)

@@ -1,0 +1,189 @@
+"""Samples that were not fitted are measured on the weights kept during the training."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    InconfidenceDetector,
+    InputGradientDetector,
+    LearningTimeDetector,
+    LossDetector,
+    MarginDetector,
+    SSFTDetector,
+    input_curvature,
+)
+from curvdetect.metrics import auroc
+from tests.cases import digits_net, noisy_digits, quick_net, untouched_rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, LABELS, MASK, _ = noisy_digits(900)
+OLD, NEW = slice(0, 600), slice(600, 900)
+
+
+def _fitted(kind=CurvatureNoiseDetector, net=None, **options):
+    net = digits_net() if net is None else net
+    settings = {"keep_snapshots": 99, "device": "cpu", "random_state": 0, **options}
+    return kind(net, **settings).fit(X[OLD], LABELS[OLD])
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    made = {}
+
+    def fit(kind=CurvatureNoiseDetector):
+        if kind not in made:
+            made[kind] = _fitted(kind)
+        return made[kind]
+
+    return fit
+
+
+@pytest.mark.parametrize("contrast", [False, True])
+def test_on_all_scored_epochs_the_training_data_gets_its_training_scores(contrast):
+    detector = _fitted(contrast=contrast)
+    assert len(detector.snapshots_) == sum(record["scored"] for record in detector.history_)
+    np.testing.assert_allclose(detector.score_samples(X[OLD], LABELS[OLD]), detector.scores_, rtol=1e-4)
+    assert (detector.predict(X[OLD], LABELS[OLD]) == detector.labels_).mean() > 0.99
+
+
+def test_scores_are_the_mean_of_the_curvature_on_each_snapshot(fitted):
+    detector, by_hand = fitted(), []
+    module = pickle.loads(pickle.dumps(detector.net_.module_))
+    codes = np.searchsorted(detector.classes_, LABELS[NEW])
+    for snapshot in detector.snapshots_:
+        module.load_state_dict(snapshot.load())
+        by_hand.append(
+            input_curvature(
+                module,
+                torch.tensor(X[NEW]),
+                torch.tensor(codes),
+                h=detector.h,
+                seed=detector._seed,
+                epoch=snapshot.epoch,
+            ).numpy()
+        )
+    np.testing.assert_allclose(detector.score_samples(X[NEW], LABELS[NEW]), np.mean(by_hand, 0), rtol=1e-4)
+
+
+ONE_RUN = [CurvatureNoiseDetector, LossDetector, MarginDetector, LearningTimeDetector, InconfidenceDetector]
+ONE_RUN += [InputGradientDetector, FusedDetector]
+
+
+@pytest.mark.parametrize("kind", ONE_RUN, ids=lambda kind: kind.__name__)
+def test_wrong_labels_that_were_never_fitted_are_found(fitted, kind):
+    detector = fitted(kind)
+    with untouched_rng():
+        scores = detector.score_samples(X[NEW], LABELS[NEW])
+    assert scores.shape == (300,)
+    assert scores.dtype == np.float64
+    assert auroc(MASK[NEW], scores) > 0.8
+    assert np.array_equal(detector.decision_function(X[NEW], LABELS[NEW]), scores - detector.threshold_)
+    assert np.array_equal(detector.predict(X[NEW], LABELS[NEW]), scores >= detector.threshold_)
+
+
+def test_the_last_weights_alone_tell_less(fitted):
+    detector = fitted()
+    every = auroc(MASK[NEW], detector.score_samples(X[NEW], LABELS[NEW]))
+    last = pickle.loads(pickle.dumps(detector))
+    last.snapshots_ = last.snapshots_[-1:]
+    assert auroc(MASK[NEW], last.score_samples(X[NEW], LABELS[NEW])) < every
+
+
+def test_of_a_training_sample_it_is_the_label_passed_that_counts(fitted):
+    detector = fitted(LossDetector)
+    wrong = np.roll(LABELS[:50], 1)
+    changed = wrong != LABELS[:50]
+    higher = detector.score_samples(X[:50], wrong) > detector.score_samples(X[:50], LABELS[:50])
+    assert higher[changed & ~MASK[:50]].mean() > 0.9
+
+
+HOLDERS = {
+    "frame": (pd.DataFrame(X[NEW]), pd.Series(LABELS[NEW])),
+    "tensor": (torch.tensor(X[NEW]), torch.tensor(LABELS[NEW])),
+    "dataset": (TensorDataset(torch.tensor(X[NEW])), LABELS[NEW]),
+    "lists": (X[NEW].tolist(), LABELS[NEW].tolist()),
+}
+
+
+@pytest.mark.parametrize(("data", "labels"), HOLDERS.values(), ids=HOLDERS)
+def test_the_holder_of_the_samples_does_not_matter(fitted, data, labels):
+    assert np.array_equal(fitted().score_samples(data, labels), fitted().score_samples(X[NEW], LABELS[NEW]))
+
+
+def test_scores_do_not_depend_on_the_other_samples(fitted):
+    whole = fitted(LossDetector).score_samples(X[NEW], LABELS[NEW])
+    np.testing.assert_allclose(fitted(LossDetector).score_samples(X[600:607], LABELS[600:607]), whole[:7], rtol=1e-5)
+    assert fitted().score_samples(X[600:601], LABELS[600:601]).shape == (1,)
+
+
+def test_a_subset_of_the_classes_keeps_its_names():
+    names = np.array(list("abcdefghij"))
+    detector = LossDetector(quick_net(), keep_snapshots=2, device="cpu").fit(X[:80], names[LABELS[:80]])
+    few = np.isin(LABELS[NEW], (3, 7))
+    scores = detector.score_samples(X[NEW][few], names[LABELS[NEW][few]])
+    assert np.allclose(scores, detector.score_samples(X[NEW], names[LABELS[NEW]])[few], rtol=1e-5)
+
+
+def test_the_net_stays_as_it_was_trained(fitted):
+    detector = fitted()
+    before = {name: value.clone() for name, value in detector.net_.module_.state_dict().items()}
+    detector.score_samples(X[NEW], LABELS[NEW])
+    assert all(torch.equal(before[name], value) for name, value in detector.net_.module_.state_dict().items())
+
+
+def test_snapshots_travel_with_the_pickle(fitted):
+    again = pickle.loads(pickle.dumps(fitted()))
+    assert np.array_equal(again.score_samples(X[NEW], LABELS[NEW]), fitted().score_samples(X[NEW], LABELS[NEW]))
+
+
+def test_snapshots_in_a_directory_score_alike(tmp_path, fitted):
+    detector = _fitted(checkpoint_dir=tmp_path / "here")
+    assert np.array_equal(detector.score_samples(X[NEW], LABELS[NEW]), fitted().score_samples(X[NEW], LABELS[NEW]))
+    (tmp_path / "here").rename(tmp_path / "there")
+    with pytest.raises(ValueError, match=r"weights of epoch 1 can't be read from .*here"):
+        detector.score_samples(X[NEW], LABELS[NEW])
+
+
+REFUSED = {
+    "none_kept": ({"keep_snapshots": 0}, X[NEW], LABELS[NEW], r"fit LossDetector\(keep_snapshots=8\).*leave y out"),
+    "new_label": ({}, X[NEW], LABELS[NEW] + 5, r"y holds labels that were not fitted: \[10, 11, 12, 13, 14\]"),
+    "length": ({}, X[NEW], LABELS[OLD], "inconsistent numbers of samples"),
+    "features": ({}, X[NEW, :9], LABELS[NEW], "X has 9 features, but LossDetector is expecting 64"),
+    "shape": ({}, X[NEW].reshape(-1, 64, 1), LABELS[NEW], r"X has samples of shape \(64, 1\), but"),
+    "dataset_shape": ({}, TensorDataset(torch.zeros(300, 9)), LABELS[NEW], r"X has samples of shape \(9,\), but"),
+    "nan": ({}, X[NEW] * np.nan, LABELS[NEW], "Input X contains NaN"),
+    "continuous": ({}, X[NEW], LABELS[NEW] + 0.5, "Unknown label type"),
+}
+
+
+@pytest.mark.parametrize(("options", "data", "labels", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_measured_is_refused(options, data, labels, message):
+    detector = LossDetector(quick_net(), **{"keep_snapshots": 2, "device": "cpu", **options}).fit(X[:80], LABELS[:80])
+    for ask in (detector.score_samples, detector.predict, detector.decision_function):
+        with pytest.raises(ValueError, match=message):
+            ask(data, labels)
+
+
+@pytest.mark.parametrize("kind", [SSFTDetector, CurvSSFT, ConfidentLearningDetector], ids=lambda kind: kind.__name__)
+def test_detectors_of_several_trainings_say_who_can(kind):
+    options = {"cv": 2} if kind is ConfidentLearningDetector else {}
+    detector = kind(quick_net(), device="cpu", **options).fit(X[:80], LABELS[:80])
+    with pytest.raises(ValueError, match="use a detector that has keep_snapshots, such as CurvatureNoiseDetector"):
+        detector.score_samples(X[NEW], LABELS[NEW])
+
+
+@pytest.mark.parametrize("keep", [-1, 1.5, "all", None, True])
+def test_a_number_of_snapshots_that_is_none_is_refused(keep):
+    with pytest.raises(ValueError, match="keep_snapshots must be a whole number"):
+        LossDetector(quick_net(), keep_snapshots=keep).fit(X[:80], LABELS[:80])

@@ -1,0 +1,164 @@
+"""Equal fits have equal texts in every process, and what differs is named."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import EarlyStopping
+from torch import nn
+
+from curvdetect import memorizing_net, one_cycle, step_decay
+from curvdetect.training.identity import claim, described, identity_of
+from curvdetect.training.nets import MLP
+
+ROOT = Path(__file__).parents[2]
+
+
+class Holder:
+    def __init__(self, value):
+        self.value = value
+
+
+def _loop():
+    holder = Holder(1)
+    holder.value = holder
+    return holder
+
+
+def _outer(x):
+    return [y + 1 for y in x if y in {"a", "b", "c", "d"}]
+
+
+def _linear(seed=0):
+    torch.manual_seed(seed)
+    return nn.Linear(2, 2)
+
+
+SAMPLES = {
+    "number": 0.01,
+    "text": "auto",
+    "none": None,
+    "path": Path("a/b"),
+    "array": np.arange(6).reshape(2, 3),
+    "tensor": torch.arange(3.0),
+    "bytes_tensor": torch.ones(2, dtype=torch.bfloat16),
+    "module": _linear(),
+    "class": nn.ReLU,
+    "function": _outer,
+    "lambda": lambda n: {"x", "y", "z", n},
+    "partial": partial(step_decay, milestones=(0.4, 0.8)),
+    "method": Holder(3).__init__,
+    "builtin": len,
+    "dict": {"b": 1, "a": [1, (2, 3)]},
+    "set": {"p", "q", "r"},
+    "object": Holder(Holder(2)),
+    "loop": _loop(),
+    "net": memorizing_net(_linear(), schedule=one_cycle),
+    "callback": EarlyStopping(monitor="train_loss"),
+}
+
+
+def test_texts_are_the_same_in_another_process():
+    code = (
+        "import json, tests.training.test_identity as t;"
+        "print(json.dumps({k: t.described(v) for k, v in t.SAMPLES.items()}))"
+    )
+    here = {name: described(value) for name, value in SAMPLES.items()}
+    for hashes in "12":
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": hashes, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == here
+
+
+def test_texts_tell_the_samples_apart_and_hold_no_address():
+    texts = [described(value) for value in SAMPLES.values()]
+    assert len(set(texts)) == len(texts)
+    assert [text for text in texts if "0x" in text] == []
+
+
+CHANGES = {
+    "weights": (_linear(0), _linear(1)),
+    "code": (lambda n: n + 1, lambda n: n + 2),
+    "bound": (partial(step_decay, gamma=0.1), partial(step_decay, gamma=0.2)),
+    "array": (np.zeros(3), np.zeros(4)),
+    "dtype": (np.zeros(3), np.zeros(3, dtype=np.float32)),
+    "attribute": (Holder(1), Holder(2)),
+    "order": ([1, 2], [2, 1]),
+    "patience": (EarlyStopping(patience=1), EarlyStopping(patience=2)),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), CHANGES.values(), ids=CHANGES)
+def test_a_change_shows(one, other):
+    assert described(one) == described(one)
+    assert described(one) != described(other)
+
+
+def test_parameters_of_a_net_are_named_one_by_one():
+    one = identity_of({"h": 0.01, "net": memorizing_net(MLP(4, 2, 8), lr=0.1)})
+    other = identity_of({"h": 0.01, "net": memorizing_net(MLP(4, 2, 8), lr=0.2)})
+    assert {name for name in one if one[name] != other[name]} == {"net__lr", "net__module"}
+    assert one["net"] == "curvdetect.training.recipe.MemorizingNet"
+    assert identity_of({"net": NeuralNetClassifier(MLP, module__n_features=4)})["net__module__n_features"] == "4"
+
+
+IDENTITY = {"h": "0.01", "net__lr": "0.1", "X": "x", "y": "y"}
+
+
+def test_the_first_fit_claims_the_directory_and_its_seed_stays(tmp_path):
+    place, seed = claim(tmp_path / "new", IDENTITY, seed=5)
+    assert (place.path, seed) == (tmp_path / "new", 5)
+    assert claim(str(tmp_path / "new"), IDENTITY, seed=6)[1] == 5
+
+
+OTHERS = {
+    "parameter": ({"h": "0.1"}, "other parameters (h was 0.01 and is 0.1)"),
+    "parameters": ({"h": "1", "net__lr": "2"}, "other parameters (h was 0.01 and is 1; net__lr was 0.1 and is 2)"),
+    "new_parameter": ({"n": "1"}, "other parameters (n was not there and is 1)"),
+    "inputs": ({"X": "z"}, "other data (X changed)"),
+    "labels": ({"y": "z"}, "other data (y changed)"),
+    "everything": (
+        {"X": "z", "y": "z", "h": "1"},
+        "other data (X and y changed) and other parameters (h was 0.01 and is 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "named"), OTHERS.values(), ids=OTHERS)
+def test_another_fit_is_refused_by_name(tmp_path, change, named):
+    claim(tmp_path, IDENTITY, seed=0)
+    with pytest.raises(ValueError, match=r"checkpoint_dir=.* holds checkpoints of a fit with") as caught:
+        claim(tmp_path, IDENTITY | change, seed=0)
+    assert named in str(caught.value)
+    assert "delete the directory to start anew" in str(caught.value)
+
+
+UNREADABLE = {"torn": '{"format": 1, "se', "empty": "", "other": "[]", "newer": '{"format": 99}'}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_file_that_says_nothing_is_refused(tmp_path, content):
+    (tmp_path / "fit.json").write_text(content)
+    with pytest.raises(ValueError, match=r"fit\.json (can't be read|is of format 99).*Delete the directory"):
+        claim(tmp_path, IDENTITY, seed=0)
+
+
+def test_a_place_that_is_no_directory_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file") as caught:
+        claim(tmp_path / "file", IDENTITY, seed=0)
+    assert "checkpoint_dir=" in caught.value.__notes__[0]

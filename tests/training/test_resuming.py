@@ -1,0 +1,198 @@
+"""A training that was cut short goes on elsewhere as if nothing had happened."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from torch import nn
+from torch.utils.data import DataLoader
+
+from curvdetect import memorizing_net, step_decay
+from curvdetect.data.sources import as_samples
+from curvdetect.signals.dynamics import (
+    AveragedMargin,
+    Inconfidence,
+    LateLoss,
+    LearningTime,
+    Loss,
+    Margin,
+    OtherLabelVote,
+)
+from curvdetect.signals.mean_curvature import Curvature
+from curvdetect.training.checkpoints import NOWHERE, Checkpoints
+from curvdetect.training.memorize import memorize
+from tests.cases import digits, untouched_rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N, EPOCHS = 200, 8
+X, Y = digits(N)
+
+
+class Cut(Callback):
+    """Ends the training in the middle of an epoch, as losing the process would."""
+
+    at: int | None = None
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if len(net.history) == Cut.at:
+            raise KeyboardInterrupt
+
+
+class DrawsAndCounts(Callback):
+    """Draws from every generator and counts in attributes of its own, as users' callbacks do."""
+
+    def initialize(self):
+        self.count_, self.seen_ = 0, []
+        return self
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.count_ += 1
+        self.seen_.append((self.count_, float(np.random.rand())))  # noqa: NPY002
+        net.optimizer_.param_groups[0]["weight_decay"] = 1e-4 * self.count_
+
+
+def _mlp(*layers):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 32), *layers, nn.ReLU(), nn.Linear(32, 10))
+
+
+def _adam(**options):
+    settings = {"criterion": nn.CrossEntropyLoss, "optimizer": torch.optim.Adam, "lr": 1e-2, "batch_size": 32}
+    return NeuralNetClassifier(_mlp(nn.BatchNorm1d(32)), **{**settings, "iterator_train__shuffle": True, **options})
+
+
+NETS = {
+    "recipe": lambda: memorizing_net(_mlp(nn.BatchNorm1d(32)), batch_size=32),
+    "dropout": lambda: memorizing_net(_mlp(nn.Dropout(0.3)), batch_size=32, schedule=step_decay),
+    "nesterov": lambda: memorizing_net(_mlp(), optimizer__nesterov=True),
+    "bfloat16": lambda: memorizing_net(_mlp(), precision="bfloat16"),
+    "adam": _adam,
+    "scheduler": lambda: _adam(callbacks=[("lr", LRScheduler("CosineAnnealingLR", T_max=EPOCHS))]),
+    "plateau": lambda: _adam(callbacks=[("lr", LRScheduler("ReduceLROnPlateau", monitor="train_loss", patience=0))]),
+    "one_cycle": lambda: _adam(
+        callbacks=[
+            (
+                "lr",
+                LRScheduler(
+                    torch.optim.lr_scheduler.OneCycleLR,
+                    max_lr=0.02,
+                    steps_per_epoch=7,
+                    epochs=EPOCHS,
+                    step_every="batch",
+                ),
+            )
+        ]
+    ),
+    "counting": lambda: memorizing_net(_mlp(), callbacks=[("counts", DrawsAndCounts())]),
+    "scoring": lambda: _adam(callbacks=[("auc", EpochScoring("accuracy", on_train=True, name="train_acc"))]),
+    "stopping": lambda: memorizing_net(
+        _mlp(), callbacks=[("stopping", EarlyStopping("train_loss", patience=2, threshold=0.5, load_best=True))]
+    ),
+    "workers": lambda: memorizing_net(
+        _mlp(), iterator_train=DataLoader, iterator_train__shuffle=True, iterator_train__num_workers=2
+    ),
+}
+
+
+def _run(net, place=NOWHERE, X=X, **options):
+    signals = [Curvature(h=1e-2, n=1, power=1, seed=3), Loss(), Margin(), LateLoss(), LearningTime()]
+    signals += [AveragedMargin(), Inconfidence(), OtherLabelVote()]
+    callbacks = [*(net.callbacks or []), ("cut", Cut())]
+    run = memorize(
+        net.set_params(callbacks=callbacks), as_samples(X, Y), signals, seed=7, device=torch.device("cpu"),
+        **{"max_epochs": EPOCHS, "checkpoints": place, **options},
+    )  # fmt: skip
+    return run, {signal.name: signal.scores() for signal in signals}
+
+
+def _cut_and_resumed(make, place, cuts, **options):
+    for Cut.at in cuts:
+        with untouched_rng():
+            run, _ = _run(make(), place, **options)
+        assert isinstance(run.interrupt, KeyboardInterrupt)
+        assert len(run.history) == Cut.at - 1
+        assert isinstance(run.net.history[-1]["epoch"], int)
+    Cut.at = None
+    return _run(make(), place, **options)
+
+
+@pytest.fixture(autouse=True)
+def _uncut():
+    Cut.at = None
+    yield
+    Cut.at = None
+
+
+def _assert_equal(one, other):
+    (run, scores), (run_again, scores_again) = one, other
+    for name, expected in scores.items():
+        np.testing.assert_array_equal(scores_again[name], expected, err_msg=name)
+    for name, weights in run.net.module_.state_dict().items():
+        assert torch.equal(run_again.net.module_.state_dict()[name], weights), name
+    assert run_again.stop_reason == run.stop_reason
+    assert run_again.train_accuracy == run.train_accuracy
+    timeless = [{k: v for k, v in record.items() if "seconds" not in k} for record in run.history]
+    assert [{k: v for k, v in r.items() if "seconds" not in k} for r in run_again.history] == timeless
+    assert run_again.net.history[:, "train_loss"] == run.net.history[:, "train_loss"]
+
+
+@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
+def test_cut_twice_and_resumed_is_as_never_cut(tmp_path, make):
+    expected = _run(make())
+    n_epochs = len(expected[0].history)
+    got = _cut_and_resumed(make, Checkpoints(tmp_path), (2, max(3, n_epochs - 1)))
+    _assert_equal(expected, got)
+
+
+def test_pictures_with_augmentation_are_resumed_alike(tmp_path):
+    pictures = X.reshape(N, 1, 8, 8)
+    options = {"X": pictures, "max_epochs": 4}
+
+    def make():
+        return memorizing_net(None, augment=True)
+
+    _assert_equal(_run(make(), **options), _cut_and_resumed(make, Checkpoints(tmp_path), (3,), **options))
+
+
+@pytest.mark.parametrize("make", [NETS["recipe"], NETS["stopping"]], ids=["max_epochs", "early_stopping"])
+def test_a_finished_training_is_not_trained_again(tmp_path, make):
+    expected = _run(make(), Checkpoints(tmp_path))
+    Cut.at = 1  # would be noticed
+    _assert_equal(expected, _run(make(), Checkpoints(tmp_path)))
+
+
+def test_a_training_that_reached_its_aim_ends_where_it_did(tmp_path):
+    expected = _run(NETS["recipe"](), stop_at=0.5)
+    assert 1 < len(expected[0].history) < EPOCHS
+    got = _cut_and_resumed(NETS["recipe"], Checkpoints(tmp_path), (2,), stop_at=0.5)
+    _assert_equal(expected, got)
+    Cut.at = 1
+    _assert_equal(expected, _run(NETS["recipe"](), Checkpoints(tmp_path), stop_at=0.5))
+
+
+def test_a_torn_checkpoint_costs_an_epoch_and_changes_nothing(tmp_path):
+    expected = _run(NETS["dropout"]())
+    Cut.at = 6
+    _run(NETS["dropout"](), Checkpoints(tmp_path))
+    content = (tmp_path / "checkpoint").read_bytes()
+    (tmp_path / "checkpoint").write_bytes(content[: len(content) // 2])
+    Cut.at = None
+    with pytest.warns(RuntimeWarning, match="is torn"):
+        got = _run(NETS["dropout"](), Checkpoints(tmp_path))
+    _assert_equal(expected, got)
+
+
+def test_a_callback_finds_again_what_it_counted(tmp_path):
+    run, _ = _cut_and_resumed(NETS["counting"], Checkpoints(tmp_path), (3, 5))
+    counts = dict(run.net.callbacks_)["counts"]
+    assert [i for i, _ in counts.seen_] == list(range(1, EPOCHS + 1))
+    assert counts.seen_ == dict(_run(NETS["counting"]())[0].net.callbacks_)["counts"].seen_
+
+
+def test_nothing_is_written_without_a_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _run(NETS["recipe"]())
+    assert list(tmp_path.iterdir()) == []
