@@ -25,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
 from curvdetect.detectors.checks import check_run_params, is_count, plain, plain_labels
+from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.measured import Measured, begin, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.detectors.unseen import measure_unseen
@@ -188,6 +189,24 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     def fit_predict(self, X: Any, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
         return self.fit(X, y).labels_
+
+    def fit_resample(self, X: Any, y: ArrayLike | None = None) -> tuple[Any, Any]:
+        """Fit, and return the data without the samples that are flagged: a step of an imbalanced-learn pipeline.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        X, y
+            What is left, in its order and as the same kind of thing; of a dataset a ``Subset``, and the labels as an
+            array where ``y`` was left out. Which samples they are is in ``sample_indices_``.
+        """
+        kept = np.flatnonzero(self.fit(X, y).labels_ == 0)
+        self.sample_indices_ = kept
+        return rows_of(X, kept), self.classes_[self._given[kept]] if y is None else rows_of(y, kept)
 
     def score(
         self,
