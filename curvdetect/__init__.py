@@ -19,6 +19,7 @@ from curvdetect.detectors.fused import FusedDetector, recommended_signals
 from curvdetect.detectors.fusion import fuse
 from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.plots import SuspectsDisplay
+from curvdetect.review.storage import load, save
 from curvdetect.signals.curvature import input_curvature, input_curvatures
 from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
 
@@ -42,9 +43,11 @@ __all__ = [
     "fuse",
     "input_curvature",
     "input_curvatures",
+    "load",
     "load_image_folder",
     "memorizing_net",
     "one_cycle",
     "recommended_signals",
+    "save",
     "step_decay",
 ]

@@ -36,6 +36,11 @@ def measure_unseen(detector: Any, samples: Samples) -> Measured:
             "y was passed beside X, which asks for scores of samples that were not fitted. They need weights kept "
             f"during the training, and none are: {way}. For rows of the training data leave y out."
         )
+    if not hasattr(detector, "net_"):
+        raise ValueError(
+            "samples that were not fitted are measured by the net, and this detector was loaded without its net: "
+            "load(path, net=...) takes what it was made with."
+        )
     _encode(samples, detector.classes_)
     device = resolve_device(detector.device)
     shown = frozenset(snapshot.epoch for snapshot in snapshots)

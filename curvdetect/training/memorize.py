@@ -110,7 +110,7 @@ def memorize(
         With ``interrupt`` set where Ctrl-C, or an error, ended the run after at least one epoch.
     """
     with isolated_rng(device, seed):
-        net = _own_net(net, samples).set_params(device=str(device))
+        net = own_net(net, samples).set_params(device=str(device))
         if max_epochs is not None:
             net.set_params(max_epochs=max_epochs)
         loader = net.iterator_train
@@ -239,7 +239,7 @@ def _raised_by_callback(error: BaseException) -> bool:
     return within and dis.opname[code.co_code[at]] == "RAISE_VARARGS"
 
 
-def _own_net(net: Any, samples: Samples) -> NeuralNet:
+def own_net(net: Any, samples: Samples) -> NeuralNet:
     """Return a fresh skorch net made of whatever ``net`` is; nothing of it is shared with the caller."""
     if net is None or isinstance(net, str):
         # little data needs small batches to be stepped on often enough

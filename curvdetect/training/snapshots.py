@@ -51,8 +51,8 @@ class Snapshot:
         except (OSError, SafetensorError) as error:
             raise ValueError(
                 f"the weights of epoch {self.epoch} can't be read from {str(self.weights)!r} ({error}). They live "
-                "in checkpoint_dir where that is given: keep the directory as long as samples are to be scored, or fit "
-                "again."
+                "in checkpoint_dir, or where the detector was saved: keep the directory as long as samples are to be "
+                "scored, or fit again."
             ) from error
 
 

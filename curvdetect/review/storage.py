@@ -1,0 +1,263 @@
+"""A fitted detector as files that outlive the code: JSON, npz and safetensors, none of which is executed on reading.
+
+Pickle is shorter, and runs whatever is in the file; these can be taken from anybody. What is not data (a net of your
+own, a function) is left out by name, and handed over again when the detector is loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import warnings
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load as load_weights
+from safetensors.torch import save as save_weights
+from sklearn.utils.validation import check_is_fitted
+
+import curvdetect.detectors.confident as confident
+import curvdetect.detectors.curv_ssft as curv_ssft
+import curvdetect.detectors.curvature as curvature
+import curvdetect.detectors.dynamics as dynamics
+import curvdetect.detectors.fused as fused
+import curvdetect.detectors.ssft as ssft
+from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.sources import ResidentSamples
+from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.review.encoding import decoded, encoded
+from curvdetect.training.checkpoints import write_whole
+from curvdetect.training.device import resolve_device
+from curvdetect.training.memorize import own_net
+
+FORMAT = 1
+_DETECTORS: dict[str, type[BaseNoiseDetector]] = {
+    kind.__name__: kind
+    for kind in (
+        curvature.CurvatureNoiseDetector,
+        curv_ssft.CurvSSFT,
+        ssft.SSFTDetector,
+        fused.FusedDetector,
+        confident.ConfidentLearningDetector,
+        dynamics.LossDetector,
+        dynamics.MarginDetector,
+        dynamics.LearningTimeDetector,
+        dynamics.InconfidenceDetector,
+        dynamics.InputGradientDetector,
+    )
+}
+_JSON, _ARRAYS, _NET = "detector.json", "arrays.npz", "net.safetensors"
+
+
+def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a fitted detector to a directory of JSON, npz and safetensors files.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Fitted; one of curvdetect's own, as ``search.best_estimator_`` or the last step of a pipeline.
+    path : str or Path
+        The directory, which is made.
+    overwrite : bool, default=False
+        Whether a detector that was saved there may go.
+
+    Raises
+    ------
+    FileExistsError
+        Where there is something already.
+    TypeError
+        For anything but a detector.
+    ValueError
+        Where labels are of a kind that these files don't know.
+
+    Notes
+    -----
+    Scores, flags, rows and the net's weights take part; snapshots are copied into the directory. A net of your own
+    and functions are left out by name (`load` takes them), the data itself always is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import LossDetector, load, save
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> detector = LossDetector(max_epochs=5, stop_at=0.9, device="cpu", random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(detector, f"{folder}/blobs")
+    ...     again = load(f"{folder}/blobs")
+    >>> bool((again.score_samples(X) == detector.scores_).all())
+    True
+    """
+    kind = type(detector).__name__
+    if _DETECTORS.get(kind) is not type(detector):
+        raise TypeError(
+            f"save knows curvdetect's own detectors, got {kind}. Of a search pass best_estimator_, of a pipeline the "
+            "last step; a class of your own goes with joblib.dump, which keeps code too."
+        )
+    check_is_fitted(detector, "scores_")
+    target = Path(path)
+    if target.exists() and not (overwrite and (target / _JSON).exists()):
+        why = "holds something else than a detector" if overwrite else "is there already"
+        raise FileExistsError(f"path={str(path)!r} {why}. Pass another, or overwrite=True where a detector may go.")
+    files: dict[str, bytes] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    params, left_out = {}, {}
+    for name, value in detector.get_params(deep=False).items():
+        try:
+            params[name] = encoded(value, arrays, files)
+        except TypeError:
+            left_out[name] = shorten(repr(value), 100, placeholder=" ...")
+    attributes = {}
+    for name, value in vars(detector).items():
+        if name not in params and name not in left_out and name != "net_":
+            try:
+                attributes[name] = encoded(value, arrays, files)
+            except TypeError as error:
+                raise ValueError(f"{name} can't be saved: {error}. Fit on labels that are text or numbers.") from error
+    net: dict[str, Any] | None = None
+    if hasattr(detector, "net_"):
+        net = {"max_epochs": detector.net_.max_epochs, "batch_size": detector.net_.batch_size}
+        weights = detector.net_.module_.state_dict()
+        files[_NET] = save_weights({name: part.cpu().clone().contiguous() for name, part in weights.items()})
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    files[_ARRAYS] = content.getvalue()
+    description = {
+        "format": FORMAT,
+        "curvdetect": version("curvdetect"),
+        "detector": kind,
+        "params": params,
+        "left_out": left_out,
+        "attributes": attributes,
+        "net": net,
+        "files": {name: _digest(content) for name, content in files.items()},
+    }
+    _write(target, {**files, _JSON: json.dumps(description, indent=1, allow_nan=False).encode()})
+
+
+def load(path: str | Path, *, net: Any = None, map_location: str | torch.device | None = None) -> BaseNoiseDetector:
+    """Return a detector that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        The directory.
+    net : skorch.NeuralNet, nn.Module or nn.Module class, optional
+        What the detector was made with, where that was a net of your own: its code is not in the files. Without it
+        everything is there but ``net_``, and with it the scores of samples that were not fitted.
+    map_location : str or torch.device, optional
+        Device of the loaded net and detector; by default the one it was saved with, or the CPU where that is missing.
+
+    Returns
+    -------
+    BaseNoiseDetector
+        Fitted.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no saved detector.
+    ValueError
+        Where a file is torn, was written by a newer version, or ``net`` is another one.
+    """
+    folder = Path(path)
+    if not (folder / _JSON).exists():
+        raise FileNotFoundError(f"path={str(path)!r} holds no saved detector: there is no {_JSON} in it.")
+    try:
+        saved = json.loads((folder / _JSON).read_bytes())
+        form = saved["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / _JSON} is torn ({error}).") from error
+    if form > FORMAT:
+        raise ValueError(
+            f"path={str(path)!r} was written in format {form} by curvdetect {saved.get('curvdetect')}, and this "
+            f"version reads up to {FORMAT}: upgrade curvdetect."
+        )
+    files = {name: _read(folder, name, digest) for name, digest in saved["files"].items()}
+    with np.load(io.BytesIO(files[_ARRAYS]), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    params = {name: decoded(value, arrays, folder) for name, value in saved["params"].items()}
+    if net is not None:
+        params["net"] = net
+    missing = {name: text for name, text in saved["left_out"].items() if name not in params}
+    if missing:
+        texts = "; ".join(f"{name}={text}" for name, text in missing.items())
+        warnings.warn(
+            f"the detector was saved without {texts}, which no file can hold. "
+            + ("Pass load(..., net=...) for samples that were not fitted." if "net" in missing else "Set it again."),
+            UserWarning,
+            stacklevel=2,
+        )
+    if saved["detector"] not in _DETECTORS:
+        raise ValueError(f"path={str(path)!r}: this version knows no detector {saved['detector']!r}.")
+    try:
+        detector = _DETECTORS[saved["detector"]](**params)
+    except TypeError as error:
+        raise ValueError(
+            f"path={str(path)!r} holds a parameter that this version doesn't know, written by curvdetect "
+            f"{saved.get('curvdetect')}: {error}."
+        ) from error
+    for name, value in saved["attributes"].items():
+        if name.startswith("__") or hasattr(type(detector), name):
+            raise ValueError(f"path={str(path)!r} holds an attribute {name!r}, which is no result of a fit.")
+        setattr(detector, name, decoded(value, arrays, folder))
+    if map_location is not None:
+        detector.device = str(resolve_device(map_location))
+    try:
+        device = resolve_device(detector.device)
+    except ValueError:
+        detector.device, device = "cpu", torch.device("cpu")  # saved where there was another
+    if saved["net"] is not None and "net" not in missing:
+        detector.net_ = _net_of(detector, saved["net"], files[_NET], device)
+    return detector
+
+
+def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: torch.device) -> Any:
+    """Return the trained net, made anew and given its weights."""
+    classes, shape = detector.classes_, detector._rows.shape
+    stand_in = ResidentSamples(torch.zeros(len(classes), *shape), classes)
+    with isolated_rng(device, 0):
+        net = own_net(detector.net, stand_in).set_params(device=str(device), **settings).initialize()
+    try:
+        net.module_.load_state_dict(load_weights(weights))
+    except RuntimeError as error:
+        raise ValueError(f"net is not the one that the detector was fitted with: {error}") from error
+    return net
+
+
+def _write(target: Path, files: dict[str, bytes]) -> None:
+    """Write files such that the directory is there as a whole or not at all."""
+    draft, old = (target.with_name(f"{target.name}.{suffix}") for suffix in ("draft", "old"))
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for name, content in files.items():
+            write_whole(draft / name, content)
+        if target.exists():
+            target.replace(old)
+        draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read(folder: Path, name: str, digest: str) -> bytes:
+    """Return a file's content, as it was when it was saved."""
+    file = folder / Path(name).name
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file} belongs to the saved detector and can't be read ({error}).") from error
+    if _digest(content) != digest:
+        raise ValueError(f"{file} is torn: it is not the file that was saved.")
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()

@@ -1,0 +1,370 @@
+"""A saved detector comes back with everything, and nothing in its files is executed."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import pickle
+
+import cloudpickle
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+from skorch import NeuralNetClassifier
+from torch import nn
+
+import curvdetect
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    InputGradientDetector,
+    LossDetector,
+    SSFTDetector,
+    load,
+    memorizing_net,
+    save,
+)
+from curvdetect.review import storage
+from curvdetect.training.snapshots import Snapshot
+from tests.cases import noisy_digits
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the detector was saved without net"
+)
+X, LABELS, *_ = noisy_digits(120)
+NAMES = np.array(list("abcdefghij"))[LABELS]
+OLD, NEW = slice(0, 90), slice(90, 120)
+
+
+def _fit(kind=CurvatureNoiseDetector, *, X=X, y=NAMES, **options):
+    settings = {"max_epochs": 2, "device": "cpu", "random_state": 0, **options}
+    return kind(**settings).fit(X[OLD], y[OLD])
+
+
+KINDS = {
+    "curvature": (CurvatureNoiseDetector, {"keep_snapshots": 2, "signals": ("late_loss",), "contrast": True}),
+    "grid": (CurvatureNoiseDetector, {"grid": {"h": [0.1, 1e-2], "n": np.array([1, 2])}}),
+    "loss": (LossDetector, {"q": 7, "stop_at": 0.5}),
+    "gradient": (InputGradientDetector, {"q": np.float64(0.2)}),
+    "fused": (FusedDetector, {"signals": {"loss": 1.0, "margin": 2.0}, "keep_snapshots": 1}),
+    "ssft": (SSFTDetector, {"statistic": "time"}),
+    "curv_ssft": (CurvSSFT, {"n_repeats": 2}),
+    "confident": (ConfidentLearningDetector, {"cv": 2}),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    made = {}
+
+    def fit(name):
+        if name not in made:
+            kind, options = KINDS[name]
+            made[name] = _fit(kind, **options)
+        return made[name]
+
+    return fit
+
+
+def _equal(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return type(one) is type(other) and len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and (pd.DataFrame(one.ravel()).equals(pd.DataFrame(other.ravel())))
+    if isinstance(one, Snapshot):
+        return one.epoch == other.epoch and all(torch.equal(w, other.load()[n]) for n, w in one.load().items())
+    if hasattr(one, "directions"):
+        return _equal(vars(one), vars(other))
+    return one == other or (one != one and other != other)
+
+
+def _saved_and_loaded(detector, tmp_path):
+    save(detector, tmp_path / "saved")
+    return load(tmp_path / "saved")
+
+
+def _by_file(how):
+    def there_and_back(detector, tmp_path):
+        with (tmp_path / "file").open("wb") as file:
+            how.dump(detector, file)
+        with (tmp_path / "file").open("rb") as file:
+            return how.load(file)
+
+    return there_and_back
+
+
+WAYS = {
+    "save": _saved_and_loaded,
+    "pickle": _by_file(pickle),
+    "joblib": _by_file(joblib),
+    "cloudpickle": lambda detector, _: pickle.loads(cloudpickle.dumps(detector)),
+    "deepcopy": lambda detector, _: copy.deepcopy(detector),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("name", KINDS)
+def test_everything_comes_back(tmp_path, fitted, name, way):
+    detector = fitted(name)
+    again = way(detector, tmp_path)
+    assert type(again) is type(detector)
+    assert vars(again).keys() == vars(detector).keys()
+    for attribute, value in vars(detector).items():
+        if attribute != "net_":
+            assert _equal(value, getattr(again, attribute)), attribute
+    assert np.array_equal(again.score_samples(X[60:10:-1]), detector.score_samples(X[60:10:-1]))
+    assert again.ranking().equals(detector.ranking())
+    if hasattr(detector, "net_"):
+        weights = detector.net_.module_.state_dict()
+        assert all(torch.equal(value, weights[n]) for n, value in again.net_.module_.state_dict().items())
+    if getattr(detector, "keep_snapshots", 0):
+        assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
+
+
+def test_a_loaded_detector_can_be_fitted_again(tmp_path, fitted):
+    again = _saved_and_loaded(fitted("curvature"), tmp_path)
+    assert np.array_equal(again.fit(X[OLD], NAMES[OLD]).scores_, fitted("curvature").scores_)
+
+
+class Own(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(64, width), nn.BatchNorm1d(width), nn.Linear(width, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+NETS = {
+    "instance": Own,
+    "class": lambda: Own,
+    "recipe": lambda: memorizing_net(Own()),
+    "skorch": lambda: NeuralNetClassifier(Own, module__width=5, criterion=nn.CrossEntropyLoss),
+}
+
+
+@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
+def test_a_net_of_ones_own_is_handed_over_again(tmp_path, make):
+    detector = _fit(net=make(), keep_snapshots=2)
+    save(detector, tmp_path / "saved")
+    again = load(tmp_path / "saved", net=make())
+    assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
+
+
+def test_without_it_the_scores_are_there_and_the_rest_is_said(tmp_path):
+    detector = _fit(net=Own(), keep_snapshots=2)
+    save(detector, tmp_path / "saved")
+    with pytest.warns(UserWarning, match=r"saved without net=Own\(.*Pass load\(\.\.\., net=\.\.\.\)"):
+        again = load(tmp_path / "saved")
+    assert np.array_equal(again.score_samples(X[OLD]), detector.scores_)
+    assert not hasattr(again, "net_")
+    with pytest.raises(ValueError, match=r"without its net.*load\(path, net=\.\.\.\)"):
+        again.score_samples(X[NEW], NAMES[NEW])
+
+
+def test_another_net_is_refused(tmp_path):
+    save(_fit(net=Own()), tmp_path / "saved")
+    with pytest.raises(ValueError, match="net is not the one that the detector was fitted with"):
+        load(tmp_path / "saved", net=Own(9))
+
+
+def test_other_things_that_are_left_out_are_named(tmp_path):
+    save(_fit(CurvSSFT, combine=np.minimum, random_state=np.random.RandomState(0)), tmp_path / "saved")
+    with pytest.warns(UserWarning, match="saved without combine=<ufunc 'minimum'>; random_state=RandomState"):
+        again = load(tmp_path / "saved")
+    assert again.combine == "rank_mean"
+
+
+LABEL_KINDS = {
+    "text": list("abcdefghij"),
+    "object_text": np.array(list("abcdefghij"), dtype=object),
+    "negative": np.arange(10) - 100,
+    "floats": np.arange(10.0),
+    "bool": np.arange(10) % 2 == 0,
+    "dates": np.arange(10).astype("datetime64[D]"),
+}
+
+
+@pytest.mark.parametrize("kinds", LABEL_KINDS.values(), ids=LABEL_KINDS)
+def test_labels_of_many_kinds_come_back(tmp_path, kinds):
+    labels = np.asarray(kinds)[LABELS]
+    if labels.dtype.kind == "M":
+        labels = labels.astype(str)
+    detector = _fit(LossDetector, y=labels)
+    again = _saved_and_loaded(detector, tmp_path)
+    assert again.classes_.dtype == detector.classes_.dtype
+    assert again.classes_.tolist() == detector.classes_.tolist()
+    assert again.ranking().equals(detector.ranking())
+
+
+def test_columns_keep_their_names(tmp_path):
+    frame = pd.DataFrame(X).add_prefix("pixel")
+    again = _saved_and_loaded(_fit(LossDetector, X=frame), tmp_path)
+    assert list(again.feature_names_in_) == list(frame.columns)
+    with pytest.raises(ValueError, match="feature names should match"):
+        again.score_samples(frame.add_prefix("x"))
+
+
+def test_snapshots_of_a_directory_are_copied(tmp_path):
+    detector = _fit(keep_snapshots=2, checkpoint_dir=tmp_path / "fit")
+    expected = detector.score_samples(X[NEW], NAMES[NEW])
+    again = _saved_and_loaded(detector, tmp_path)
+    for file in (tmp_path / "fit").rglob("*.safetensors"):
+        file.unlink()
+    assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected)
+
+
+def test_files_are_json_npz_and_safetensors_and_small(tmp_path, fitted):
+    save(fitted("loss"), tmp_path / "saved")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["arrays.npz", "detector.json", "net.safetensors", "saved"]
+    with np.load(tmp_path / "saved" / "arrays.npz", allow_pickle=False) as arrays:
+        assert sum(array.nbytes for array in arrays.values()) < X[OLD].nbytes * 2
+    assert json.loads((tmp_path / "saved" / "detector.json").read_text())["format"] == storage.FORMAT
+
+
+def test_what_is_there_is_not_written_over_unasked(tmp_path, fitted):
+    save(fitted("loss"), tmp_path / "saved")
+    with pytest.raises(FileExistsError, match=r"is there already.*overwrite=True"):
+        save(fitted("ssft"), tmp_path / "saved")
+    save(fitted("ssft"), tmp_path / "saved", overwrite=True)
+    assert isinstance(load(tmp_path / "saved"), SSFTDetector)
+    assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("")
+    with pytest.raises(FileExistsError, match="holds something else than a detector"):
+        save(fitted("ssft"), tmp_path / "mine", overwrite=True)
+
+
+def test_a_failure_while_writing_leaves_the_old_one(tmp_path, fitted, monkeypatch):
+    save(fitted("loss"), tmp_path / "saved")
+    monkeypatch.setattr(storage, "write_whole", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space left"):
+        save(fitted("ssft"), tmp_path / "saved", overwrite=True)
+    assert isinstance(load(tmp_path / "saved"), LossDetector)
+    assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+
+
+FILES = ["arrays.npz", "net.safetensors", "detector.json", "snapshot-0001.safetensors"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("harm", ["cut", "gone"])
+def test_a_file_that_is_torn_or_gone_is_named(tmp_path, fitted, name, harm):
+    save(fitted("curvature"), tmp_path / "saved")
+    file = tmp_path / "saved" / name
+    if harm == "cut":
+        file.write_bytes(file.read_bytes()[:-9])
+    else:
+        file.unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"{name}.*(torn|can't be read)|no {name} in it"):
+        load(tmp_path / "saved")
+
+
+def _change(path, **changes):
+    file = path / "detector.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+class Executed:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def test_a_forged_file_is_not_executed(tmp_path, fitted, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(fitted("loss"), tmp_path / "saved")
+    content = io.BytesIO()
+    np.savez(content, **{"array-0": np.array([Executed()], dtype=object)})
+    (tmp_path / "saved" / "arrays.npz").write_bytes(content.getvalue())
+    files = {p.name: storage._digest(p.read_bytes()) for p in (tmp_path / "saved").iterdir() if p.suffix != ".json"}
+    _change(tmp_path / "saved", files=files)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load(tmp_path / "saved")
+    assert not (tmp_path / "executed").exists()
+
+
+FORGED = {
+    "class": ({"detector": "os.system"}, "knows no detector 'os.system'"),
+    "method": ({"attributes": {"fit": 1}}, "attribute 'fit', which is no result"),
+    "magic": ({"attributes": {"__class__": 1}}, "attribute '__class__', which is no result"),
+    "newer": ({"format": 99, "curvdetect": "9.9"}, r"format 99 by curvdetect 9\.9.*upgrade curvdetect"),
+    "parameter": ({"params": {"colour": 1}}, "parameter.*colour"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), FORGED.values(), ids=FORGED)
+def test_what_no_save_wrote_is_refused(tmp_path, fitted, change, message):
+    save(fitted("loss"), tmp_path / "saved")
+    _change(tmp_path / "saved", **change)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "saved")
+
+
+def test_no_file_outside_the_directory_is_read(tmp_path, fitted):
+    save(fitted("loss"), tmp_path / "saved")
+    (tmp_path / "net.safetensors").write_bytes((tmp_path / "saved" / "net.safetensors").read_bytes())
+    (tmp_path / "saved" / "net.safetensors").unlink()
+    saved = json.loads((tmp_path / "saved" / "detector.json").read_text())
+    saved["files"] = {name.replace("net.", "../net."): digest for name, digest in saved["files"].items()}
+    _change(tmp_path / "saved", files=saved["files"])
+    with pytest.raises(ValueError, match="can't be read"):
+        load(tmp_path / "saved")
+
+
+def test_what_is_no_fitted_detector_is_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"save knows curvdetect's own detectors, got dict"):
+        save({}, tmp_path / "saved")
+    with pytest.raises(NotFittedError):
+        save(LossDetector(), tmp_path / "saved")
+    with pytest.raises(FileNotFoundError, match=r"holds no saved detector: there is no detector\.json"):
+        load(tmp_path / "nothing")
+
+    class Mine(LossDetector):
+        pass
+
+    with pytest.raises(TypeError, match=r"got Mine.*joblib\.dump"):
+        save(Mine(), tmp_path / "saved")
+
+
+def test_every_public_detector_can_be_saved():
+    kinds = [getattr(curvdetect, name) for name in curvdetect.__all__ if name.endswith(("Detector", "SSFT"))]
+    assert {kind.__name__ for kind in kinds} - {"BaseNoiseDetector"} == storage._DETECTORS.keys()
+
+
+def test_device_of_the_loaded_net(tmp_path, fitted):
+    save(fitted("loss"), tmp_path / "saved")
+    again = load(tmp_path / "saved", map_location="cpu")
+    assert (again.device, again.net_.device) == ("cpu", "cpu")
+    _change(
+        tmp_path / "saved",
+        params=json.loads((tmp_path / "saved/detector.json").read_text())["params"] | {"device": "cuda:7"},
+    )
+    if not torch.cuda.is_available():
+        assert load(tmp_path / "saved").device == "cpu"
+    with pytest.raises(ValueError, match="device='cud' is not known"):
+        load(tmp_path / "saved", map_location="cud")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("way", ["save", "pickle"])
+def test_from_the_accelerator_to_the_host(tmp_path, device, way):
+    detector = _fit(keep_snapshots=2, device=str(device))
+    again = WAYS[way](detector, tmp_path) if way == "pickle" else None
+    if again is None:
+        save(detector, tmp_path / "saved")
+        again = load(tmp_path / "saved", map_location="cpu")
+        assert next(again.net_.module_.parameters()).device.type == "cpu"
+    assert np.array_equal(again.scores_, detector.scores_)
+    again.device = "cpu"
+    np.testing.assert_allclose(
+        again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]), rtol=1e-2
+    )
