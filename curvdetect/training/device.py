@@ -1,6 +1,9 @@
-"""The device that a name stands for."""
+"""The device that a name stands for, and computing on it in one way only."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -36,3 +39,26 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if found.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device={device!r}, but torch sees no MPS device here. device='auto' takes what there is.")
     return found
+
+
+@contextmanager
+def deterministically(wanted: bool) -> Iterator[None]:
+    """Let the block compute sums in the same order whatever the number of threads, and put the settings back after.
+
+    Parameters
+    ----------
+    wanted : bool
+        Whether to. On a CPU one thread is what it takes: torch shares the sums over a batch, such as the gradient of a
+        convolution's weights, out to the threads there are. On CUDA it is `torch.use_deterministic_algorithms`.
+    """
+    threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        if wanted:
+            torch.set_num_threads(1)
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        if wanted:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)

@@ -27,6 +27,7 @@ from curvdetect.data.loading import BatchLoader, IndexedLoader
 from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
+from curvdetect.training.device import deterministically
 from curvdetect.training.nets import ResNet, module_for
 from curvdetect.training.outputs import check_output, is_plain, output_kind
 from curvdetect.training.recipe import memorizing_net
@@ -109,7 +110,7 @@ def memorize(
     Run
         With ``interrupt`` set where Ctrl-C, or an error, ended the run after at least one epoch.
     """
-    with isolated_rng(device, seed):
+    with isolated_rng(device, seed), deterministically(bool(getattr(net, "deterministic", False))):
         net = own_net(net, samples).set_params(device=str(device))
         if max_epochs is not None:
             net.set_params(max_epochs=max_epochs)

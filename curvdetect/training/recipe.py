@@ -93,6 +93,7 @@ def memorizing_net(
     max_epochs: int = EPOCHS,
     augment: bool = False,
     precision: str = "float32",
+    deterministic: bool = False,
     **options: Any,
 ) -> MemorizingNet:
     """Return a skorch net with the recipe that takes a classifier to memorization.
@@ -117,6 +118,10 @@ def memorizing_net(
         Crop and flip pictures at random. Scoring never sees it.
     precision : {"float32", "bfloat16"}, default="float32"
         Of the training passes: bfloat16 by autocast, faster where the hardware knows it. Scoring stays in float32.
+    deterministic : bool, default=False
+        Train and score on one CPU thread, and on CUDA by `torch.use_deterministic_algorithms`, so that a seed leads to
+        the same scores to the last digit whatever the number of threads. Without it they are the same wherever
+        that number is.
     **options
         Any other parameter of ``skorch.NeuralNetClassifier``. Callbacks are added to the schedule.
 
@@ -166,6 +171,7 @@ def memorizing_net(
         max_epochs=max_epochs,
         callbacks=theirs,
         precision=precision,
+        deterministic=deterministic,
         **settings,
     )
 
@@ -181,11 +187,16 @@ class MemorizingNet(NeuralNetClassifier):
         As for ``skorch.NeuralNetClassifier``.
     precision : {"float32", "bfloat16"}, default="float32"
         Of the passes that train.
+    deterministic : bool, default=False
+        Whether detectors are to train and score it in one order of summation.
     """
 
-    def __init__(self, module: Any, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
+    def __init__(
+        self, module: Any, *args: Any, precision: str = "float32", deterministic: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(module, *args, **kwargs)
         self.precision = precision
+        self.deterministic = deterministic
 
     def initialize(self) -> Self:
         """Make the module and all else that training needs."""

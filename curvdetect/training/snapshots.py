@@ -23,6 +23,7 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import Checkpoints, write_whole
+from curvdetect.training.device import deterministically
 from curvdetect.training.outputs import output_kind
 from curvdetect.training.tracker import Tracker
 
@@ -154,7 +155,7 @@ def measure_on(
     own = copy.copy(net)
     # past skorch's bookkeeping, which would make the module anew
     own.__dict__.update(device=str(plan.device), module_=copy.deepcopy(net.module_).to(plan.device))
-    with isolated_rng(plan.device):
+    with isolated_rng(plan.device), deterministically(bool(getattr(net, "deterministic", False))):
         tracker = Tracker(samples.to(plan.device), signals, plan, scored=(), output=output_kind(net))
         tracker.signals["scoring"] = list(signals)
         for snapshot in snapshots:
