@@ -17,6 +17,8 @@ from curvdetect.detectors.dynamics import (
 )
 from curvdetect.detectors.fused import FusedDetector, recommended_signals
 from curvdetect.detectors.fusion import fuse
+from curvdetect.detectors.grading import noise_scorer
+from curvdetect.detectors.in_sample import InSample
 from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.plots import SuspectsDisplay
 from curvdetect.review.storage import load, save
@@ -31,6 +33,7 @@ __all__ = [
     "CurvSSFT",
     "CurvatureNoiseDetector",
     "FusedDetector",
+    "InSample",
     "InconfidenceDetector",
     "InputGradientDetector",
     "LearningTimeDetector",
@@ -46,6 +49,7 @@ __all__ = [
     "load",
     "load_image_folder",
     "memorizing_net",
+    "noise_scorer",
     "one_cycle",
     "recommended_signals",
     "save",

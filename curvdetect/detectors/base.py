@@ -26,6 +26,7 @@ from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
 from curvdetect.detectors.checks import check_run_params, is_count, plain, plain_labels
 from curvdetect.detectors.cleaning import rows_of
+from curvdetect.detectors.grading import UndefinedScore
 from curvdetect.detectors.measured import Measured, begin, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.detectors.unseen import measure_unseen
@@ -231,7 +232,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
-            NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong.
+            NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong; a search that asks for
+            it ends with a ``RuntimeError``.
         """
         index = self._find(X)
         name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
@@ -251,7 +253,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 UndefinedMetricWarning,
                 stacklevel=2,
             )
-            return float("nan")
+            return UndefinedScore()
         return float(roc_auc_score(mask, self.scores_[index], sample_weight=sample_weight))
 
     def ranking(self, k: int | None = None) -> pd.DataFrame:
