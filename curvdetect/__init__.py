@@ -19,6 +19,7 @@ from curvdetect.detectors.fused import FusedDetector, recommended_signals
 from curvdetect.detectors.fusion import fuse
 from curvdetect.detectors.grading import noise_scorer
 from curvdetect.detectors.in_sample import InSample
+from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.plots import SuspectsDisplay
 from curvdetect.review.storage import load, save
@@ -39,6 +40,7 @@ __all__ = [
     "LearningTimeDetector",
     "LossDetector",
     "MarginDetector",
+    "PlantedNoise",
     "SSFTDetector",
     "SuspectsDisplay",
     "conflicting_duplicates",

@@ -7,13 +7,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from curvdetect.detectors.checks import plain
 from curvdetect.detectors.last_step import last_step
-from curvdetect.metrics import as_mask, auroc, average_precision
+from curvdetect.metrics import as_mask
 
 #: Grades by name; of all, higher is better.
-GRADES: dict[str, Callable[[Any, Any], float]] = {"roc_auc": auroc, "average_precision": average_precision}
+GRADES: dict[str, Callable[..., float]] = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
 
 
 def check_scoring(scoring: Any) -> str:
@@ -82,7 +83,7 @@ class NoiseScorer:
                 f"noise_mask has {len(self.noise_mask)} entries, and the detector was fitted on {len(scores)} samples. "
                 "A detector is graded on what it was fitted on: search with cv=InSample(), over all samples."
             )
-        return GRADES[self.scoring](self.noise_mask, scores)
+        return float(GRADES[self.scoring](self.noise_mask, scores))
 
     def __repr__(self) -> str:
         return f"noise_scorer(<{self.noise_mask.sum()} of {len(self.noise_mask)} wrong>, scoring={self.scoring!r})"

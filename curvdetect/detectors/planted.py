@@ -1,0 +1,244 @@
+"""Tuning without ground truth: plant wrong labels, and see how well they are found."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from curvdetect.data.noise import CorruptedLabels, corrupt_labels
+from curvdetect.data.sources import Samples, as_samples, is_dataset
+from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.checks import derive_seed, derived_seed, is_count, plain_labels
+from curvdetect.detectors.delegation import HoldsDetector
+from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scoring
+from curvdetect.detectors.last_step import before_last, last_step
+
+KINDS = ("uniform", "pair")
+
+
+class PlantedNoise(HoldsDetector):
+    """Grade a detector by how well it finds wrong labels that are planted for the purpose; higher is better.
+
+    In a copy of the labels some are replaced by wrong ones, the detector is fitted on that copy, and the grade says
+    how high it ranks the planted ones. No ground truth is needed, so that settings can be compared on data whose
+    wrong labels nobody knows: as the estimator of a search.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector or Pipeline that ends with one
+        What is graded; a copy is fitted, yours stays as it is. Give it a ``random_state`` to compare settings on equal
+        terms.
+    rate : float in (0, 1), default=0.05
+        Share of each class to replace; where that is less than half a label in every class, one in the largest.
+    kind : {"uniform", "pair"}, default="uniform"
+        As in `corrupt_labels`.
+    scoring : {"roc_auc", "average_precision"}, default="roc_auc"
+        The grade that `score` returns.
+    n_repeats : int, default=1
+        How often labels are planted and the detector is trained, each time others and with another seed.
+    refit : bool, default=False
+        Whether to fit the detector on the labels as given as well, one more training, and to answer ``score_samples``,
+        ``predict``, ``ranking`` and so on with it.
+    random_state : int, RandomState instance or None, default=None
+        Which labels are planted. With an int all settings of a search meet the same ones.
+
+    Attributes
+    ----------
+    grades_ : dict of arrays of shape (n_repeats,)
+        Each grade by name.
+    planted_masks_ : array of shape (n_repeats, n_samples), bool
+        True where a label was planted.
+    planted_labels_ : array of shape (n_repeats, n_samples)
+        What the detector was fitted on.
+    detectors_ : list of length n_repeats
+        The fitted detectors, or pipelines.
+    detector_ : BaseNoiseDetector or Pipeline
+        The one fitted on the labels as given, where ``refit`` is true.
+    n_features_in_, feature_names_in_
+        As of the detector.
+
+    See Also
+    --------
+    CurvatureSearch : Plants too where no mask is known, and trains once for all ``h``, ``n`` and ``power``.
+
+    Notes
+    -----
+    Labels that were wrong before count as right here, and a good detector ranks them high: they push the ROC AUC down,
+    by about half their share, and the average precision by more. They do so under every setting, so that settings
+    can be compared; the grade itself is no estimate of how well the wrong labels of the data are found, which may
+    be of another kind than those planted and harder to see.
+
+    Costs ``n_repeats`` fits of the detector, and one more with ``refit``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from curvdetect import InSample, LossDetector, PlantedNoise
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> planted = PlantedNoise(LossDetector(device="cpu", random_state=0), rate=0.1, random_state=0)
+    >>> grid = {"detector__max_epochs": [1, 20]}
+    >>> search = GridSearchCV(planted, grid, cv=InSample(), refit=False, error_score="raise").fit(X, y)
+    >>> search.best_params_
+    {'detector__max_epochs': 20}
+    """
+
+    _fitted_name = "detector_"
+
+    def __init__(
+        self,
+        detector: Any,
+        *,
+        rate: float = 0.05,
+        kind: str = "uniform",
+        scoring: str = "roc_auc",
+        n_repeats: int = 1,
+        refit: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.detector = detector
+        self.rate = rate
+        self.kind = kind
+        self.scoring = scoring
+        self.n_repeats = n_repeats
+        self.refit = refit
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Plant wrong labels, fit the detector on them, and grade how well it finds them.
+
+        Parameters
+        ----------
+        X, y
+            As in `BaseNoiseDetector.fit`. ``y`` is copied before anything is planted.
+
+        Returns
+        -------
+        self
+            Ctrl-C after a repeat keeps what is complete, and is raised again.
+        """
+        check_scoring(self.scoring)
+        check_planting(rate=self.rate, kind=self.kind, n_repeats=self.n_repeats)
+        check_detector(self.detector)
+        given, seed = given_labels(X, y), derive_seed(self.random_state)
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        detectors: list[Any] = []
+        planted: list[CorruptedLabels] = []
+        interrupt = None
+        try:
+            for repeat in range(self.n_repeats):
+                labels = plant(given, rate=self.rate, kind=self.kind, seed=seed, repeat=repeat)
+                detectors.append(reseeded(clone(self.detector), repeat).fit(X, labels.labels))
+                planted.append(labels)
+        except KeyboardInterrupt as error:
+            if not planted:
+                raise
+            interrupt = error
+        self._keep(detectors, planted)
+        if interrupt is not None:
+            raise interrupt
+        if self.refit:
+            self.detector_ = clone(self.detector)
+            self.detector_.fit(X, y) if y is not None else self.detector_.fit(X)
+        return self
+
+    def _keep(self, detectors: list[Any], planted: list[CorruptedLabels]) -> None:
+        """Set what complete repeats left."""
+        self.detectors_ = detectors
+        self.planted_labels_ = np.stack([labels for labels, _ in planted])
+        self.planted_masks_ = np.stack([mask for _, mask in planted])
+        scores = [last_step(detector).score_samples() for detector in detectors]
+        self.grades_ = {
+            name: np.array([grade(mask, s) for mask, s in zip(self.planted_masks_, scores, strict=True)])
+            for name, grade in GRADES.items()
+        }
+        self._take_names_of(detectors[0])
+
+    def score(self, X: Any = None, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Return how well the planted labels were found, the mean over the repeats; higher is better.
+
+        Parameters
+        ----------
+        X : array, tensor, DataFrame or Dataset, optional
+            Rows of the training data to count; left out, all of them.
+        y : ignored
+            There because scikit-learn passes it.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+
+        Returns
+        -------
+        float
+            NaN, with an ``UndefinedMetricWarning``, where none or all of the rows were planted.
+        """
+        check_is_fitted(self, "detectors_")
+        first = self.detectors_[0]
+        index = last_step(first)._find(before_last(first, X))
+        grade, grades = GRADES[check_scoring(self.scoring)], []
+        for mask, detector in zip(self.planted_masks_[:, index], self.detectors_, strict=True):
+            if mask.all() or not mask.any():
+                warnings.warn(
+                    "none or all of these rows had a label planted, so there is nothing to tell apart.",
+                    UndefinedMetricWarning,
+                    stacklevel=2,
+                )
+                return UndefinedScore()
+            grades.append(grade(mask, last_step(detector).score_samples()[index], sample_weight=sample_weight))
+        return float(np.mean(grades))
+
+
+def check_detector(detector: Any) -> None:
+    """Raise where there is no detector at the end."""
+    if not isinstance(last_step(detector), BaseNoiseDetector):
+        raise TypeError(
+            "detector must be a detector, such as CurvatureNoiseDetector(), or a pipeline that ends with one, got "
+            f"{last_step(detector)!r}."
+        )
+
+
+def check_planting(*, rate: Any, kind: Any, n_repeats: Any) -> None:
+    """Raise where a parameter of the planting is out of range."""
+    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 < rate < 1:
+        raise ValueError(f"rate must be a share of the labels between 0 and 1 (exclusive), such as 0.05, got {rate!r}.")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {list(KINDS)}, got {kind!r}.")
+    if not is_count(n_repeats):
+        raise ValueError(f"n_repeats must be a whole number, at least 1, got {n_repeats!r}.")
+
+
+def given_labels(X: Any, y: Any) -> NDArray[Any]:
+    """Return the labels that a detector would be fitted on: ``y``, or those that a dataset carries."""
+    if y is None and not is_dataset(X):
+        raise ValueError("requires y to be passed, but the target y is None")
+    if y is None:
+        samples = as_samples(X)
+    else:
+        y = column_or_1d(plain_labels(y), warn=True)
+        assert_all_finite(y, input_name="y")
+        samples = Samples(y)
+    given = samples.classes[samples.labels.numpy()]
+    check_classification_targets(given)
+    return given
+
+
+def plant(y: NDArray[Any], *, rate: float, kind: Any, seed: int, repeat: int) -> CorruptedLabels:
+    """Return labels of which some are wrong on purpose, at least one, and which those are."""
+    largest = np.unique(y, return_counts=True)[1].max()
+    return corrupt_labels(y, max(rate, 0.5 / largest), kind=kind, random_state=derived_seed(seed, repeat))
+
+
+def reseeded(estimator: Any, repeat: int) -> Any:
+    """Return the estimator with a seed for a repeat of the training: the first has the detector's own."""
+    detector = last_step(estimator)
+    if repeat and detector.random_state is not None:
+        detector.set_params(random_state=derived_seed(derive_seed(detector.random_state), repeat))
+    return estimator

@@ -1,0 +1,305 @@
+"""Wrong labels planted to grade a detector by."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch.utils.data import TensorDataset
+
+from curvdetect import CurvatureNoiseDetector, InSample, LossDetector, PlantedNoise
+from curvdetect.detectors.planted import plant
+from tests.cases import InterruptedTraining, digits_net, noisy_digits, quick_net, untouched_rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N = 120
+X, LABELS, _, _ = noisy_digits(N)
+IDEMPOTENT = {"check_fit_idempotent": "scores rows that were not fitted, of which there is no training score"}
+
+
+@parametrize_with_checks(
+    [PlantedNoise(LossDetector(max_epochs=1, device="cpu", random_state=0), refit=True, random_state=0)],
+    expected_failed_checks=lambda estimator: IDEMPOTENT,
+)
+def test_sklearn_check(estimator, check):
+    check(estimator)
+
+
+def _detector(net=None, kind=LossDetector, **params):
+    net = quick_net() if net is None else net
+    return kind(net, **{"max_epochs": 3, "device": "cpu", "random_state": 0, **params})
+
+
+def _planted(detector=None, **params):
+    return PlantedNoise(_detector() if detector is None else detector, **{"rate": 0.1, "random_state": 0, **params})
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return _planted(n_repeats=2).fit(X, LABELS)
+
+
+def test_the_grade_is_that_of_a_detector_fitted_on_the_planted_labels(fitted):
+    labels, mask = fitted.planted_labels_[0], fitted.planted_masks_[0]
+    scores = _detector().fit(X, labels).scores_
+    assert np.array_equal(fitted.detectors_[0].scores_, scores)
+    assert fitted.grades_["roc_auc"][0] == roc_auc_score(mask, scores)
+    assert fitted.grades_["average_precision"][0] == average_precision_score(mask, scores)
+    assert fitted.score() == fitted.score(X, LABELS) == fitted.grades_["roc_auc"].mean()
+
+
+def test_planted_labels_are_found_though_others_were_wrong_before():
+    X, labels, mask, _ = noisy_digits(600)
+    planted = _planted(_detector(digits_net(), max_epochs=20), rate=0.05).fit(X, labels)
+    assert planted.score() > 0.9
+    (planted_mask,), scores = planted.planted_masks_, planted.detectors_[0].scores_
+    assert roc_auc_score(planted_mask[~mask], scores[~mask]) > planted.score()  # those others push the grade down
+
+
+def test_a_share_of_each_class_is_planted_and_nothing_else_changed(fitted):
+    for labels, mask in zip(fitted.planted_labels_, fitted.planted_masks_, strict=True):
+        assert np.array_equal(labels != LABELS, mask)
+        counts, planted = np.bincount(LABELS), np.bincount(LABELS[mask], minlength=10)
+        assert planted.tolist() == [int(0.1 * count + 0.5) for count in counts]
+
+
+def test_repeats_differ_in_labels_and_seed(fitted):
+    first, second = fitted.detectors_
+    assert (fitted.planted_masks_[0] != fitted.planted_masks_[1]).any()
+    assert (first.random_state, first.random_state != second.random_state) == (0, True)
+    assert len(set(fitted.grades_["roc_auc"])) == 2
+
+
+def test_a_seed_decides_what_is_planted_whatever_the_detector():
+    one, same, other = (
+        _planted(_detector(random_state=detector_seed, max_epochs=1), random_state=seed).fit(X, LABELS)
+        for detector_seed, seed in ((0, 0), (1, 0), (0, 1))
+    )
+    assert np.array_equal(one.planted_labels_, same.planted_labels_)
+    assert not np.array_equal(one.planted_labels_, other.planted_labels_)
+
+
+def test_the_grade_of_some_rows_counts_those(fitted):
+    rows = np.arange(N)[::-2]
+    grades = [
+        roc_auc_score(mask[rows], detector.scores_[rows])
+        for mask, detector in zip(fitted.planted_masks_, fitted.detectors_, strict=True)
+    ]
+    assert fitted.score(X[rows]) == np.mean(grades)
+    weight = np.arange(N) + 1.0
+    assert fitted.score(sample_weight=weight) == np.mean(
+        [
+            roc_auc_score(mask, detector.scores_, sample_weight=weight)
+            for mask, detector in zip(fitted.planted_masks_, fitted.detectors_, strict=True)
+        ]
+    )
+
+
+def test_rows_that_tell_nothing_apart_have_no_grade(fitted):
+    with pytest.warns(UndefinedMetricWarning, match="none or all of these rows"):
+        assert np.isnan(fitted.score(X[fitted.planted_masks_[0]]))
+
+
+def test_another_grade_can_be_the_score(fitted):
+    other = clone(fitted).set_params(scoring="average_precision").fit(X, LABELS)
+    assert other.score() == fitted.grades_["average_precision"].mean()
+
+
+KINDS = {
+    "int": LABELS,
+    "list": LABELS.tolist(),
+    "string": np.array([f"digit {label}" for label in LABELS]),
+    "bool": LABELS > 4,
+    "object": np.array([str(label) for label in LABELS], dtype=object),
+    "category": pd.Series(LABELS.astype(str)).astype("category"),
+    "tensor": torch.tensor(LABELS),
+}
+
+
+@pytest.mark.parametrize("y", KINDS.values(), ids=KINDS)
+def test_labels_of_any_kind_stay_of_their_kind_and_the_callers_stay_as_they_are(y):
+    before = pickle.dumps(y)
+    planted = _planted(_detector(max_epochs=1)).fit(X, y)
+    assert pickle.dumps(y) == before
+    given = np.asarray(y)
+    assert set(planted.planted_labels_[0].tolist()) <= set(given.tolist())
+    assert np.array_equal(planted.planted_labels_[0] != given, planted.planted_masks_[0])
+
+
+def test_a_dataset_brings_its_own_labels(fitted):
+    dataset = TensorDataset(torch.tensor(X), torch.tensor(LABELS))
+    own = _planted(n_repeats=2, refit=True).fit(dataset)
+    assert np.array_equal(own.planted_labels_, fitted.planted_labels_)
+    assert own.grades_["roc_auc"].tolist() == fitted.grades_["roc_auc"].tolist()
+    assert np.array_equal(own.score_samples(dataset), _detector().fit(X, LABELS).scores_)
+    other = _planted(_detector(max_epochs=1)).fit(dataset, LABELS[::-1].copy())
+    assert np.array_equal(other.planted_labels_[0] != LABELS[::-1], other.planted_masks_[0])
+
+
+GRIDS = {
+    "h": (lambda: _detector(kind=CurvatureNoiseDetector), {"detector__h": [1e-3, 1.0]}),
+    "net": (_detector, {"detector__net__lr": [1e-3, 0.1]}),
+    "pipeline": (
+        lambda: make_pipeline(StandardScaler(), _detector()),
+        {"detector__lossdetector__net__lr": [1e-3, 0.1], "detector__standardscaler__with_std": [False]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "grid"), GRIDS.values(), ids=GRIDS)
+def test_a_search_grades_all_settings_by_the_same_planted_labels(make, grid):
+    search = GridSearchCV(_planted(make()), grid, cv=InSample(), error_score="raise").fit(X, LABELS)
+    separate = [_planted(make()).set_params(**p).fit(X, LABELS) for p in search.cv_results_["params"]]
+    assert search.cv_results_["mean_test_score"].tolist() == [one.score() for one in separate]
+    assert len({one.planted_labels_.tobytes() for one in separate}) == 1
+    best = clone(search.best_estimator_.detector).fit(X, LABELS)
+    assert len(best[-1].scores_ if hasattr(best, "steps") else best.scores_) == N
+
+
+def test_halving_spends_epochs():
+    options = {"resource": "detector__max_epochs", "min_resources": 1, "max_resources": 4, "factor": 2}
+    grid = {"detector__net__lr": [1e-3, 1e-2, 0.1]}
+    search = HalvingGridSearchCV(_planted(), grid, cv=InSample(), error_score="raise", **options).fit(X, LABELS)
+    assert search.n_resources_ == [1, 2]
+    assert np.isfinite(search.best_score_)
+
+
+@pytest.mark.parametrize("piped", [False, True], ids=["detector", "pipeline"])
+def test_a_refit_answers_for_the_labels_as_given(piped):
+    def make():
+        return make_pipeline(StandardScaler(), _detector()) if piped else _detector()
+
+    planted, plain = _planted(make(), refit=True).fit(X, LABELS), make().fit(X, LABELS)
+    detector = plain[-1] if piped else plain
+    assert np.array_equal(planted.score_samples(), detector.scores_)
+    assert np.array_equal(planted.score_samples(X[::-1]), detector.scores_[::-1])
+    assert np.array_equal(planted.decision_function(X), detector.decision_function())
+    assert np.array_equal(planted.predict(), detector.labels_)
+    assert np.array_equal(planted.label_quality(), detector.label_quality())
+    assert planted.ranking(5).equals(detector.ranking(5))
+    assert np.array_equal(_planted(make(), refit=True).fit_predict(X, LABELS), detector.labels_)
+
+
+METHODS = ["score_samples", "decision_function", "predict", "fit_predict", "ranking", "label_quality"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_a_refit_there_is_nobody_to_answer(fitted, method):
+    assert not hasattr(fitted, method)
+    assert hasattr(_planted(refit=True), method)
+    with pytest.raises(AttributeError, match=f"has no attribute '{method}'") as raised:
+        getattr(fitted, method)
+    assert "Pass refit=True" in str(raised.value.__cause__)
+
+
+def test_nothing_is_answered_before_a_fit():
+    for ask in (lambda p: p.score(), lambda p: p.predict(), lambda p: p.ranking()):
+        with pytest.raises(NotFittedError):
+            ask(_planted(refit=True))
+
+
+def test_tags_and_columns_are_the_detectors(fitted):
+    tags, held = get_tags(fitted), get_tags(fitted.detector)
+    assert tags.input_tags == held.input_tags
+    assert tags.target_tags.required
+    assert not tags.non_deterministic
+    assert get_tags(PlantedNoise(LossDetector())).non_deterministic
+    frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
+    planted = _planted(_detector(max_epochs=1)).fit(frame, LABELS)
+    assert planted.n_features_in_ == fitted.n_features_in_ == 64
+    assert planted.feature_names_in_.tolist() == frame.columns.tolist()
+    assert not hasattr(planted.fit(X, LABELS), "feature_names_in_")
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=2, max_size=5),
+    rate=st.floats(1e-6, 0.5),
+    kind=st.sampled_from(["uniform", "pair"]),
+)
+def test_one_label_at_least_is_planted_however_small_the_rate(sizes, rate, kind):
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    labels, mask = plant(y, rate=rate, kind=kind, seed=0, repeat=0)
+    assert np.array_equal(labels != y, mask)
+    largest = max(sizes)
+    shared = max(rate, 0.5 / largest)
+    assert [mask[y == c].sum() for c in range(len(sizes))] == [int(np.floor(shared * n + 0.5 + 1e-9)) for n in sizes]
+    assert mask.sum() >= sizes.count(largest)
+
+
+WRONG = {
+    "rate zero": ({"rate": 0}, ValueError, r"rate must be a share.*got 0"),
+    "rate one": ({"rate": 1.0}, ValueError, "rate must be a share"),
+    "rate count": ({"rate": True}, ValueError, "rate must be a share"),
+    "rate name": ({"rate": "auto"}, ValueError, "rate must be a share"),
+    "kind": ({"kind": "confusion"}, ValueError, r"kind must be one of \['uniform', 'pair'\], got 'confusion'"),
+    "scoring": ({"scoring": "f1"}, ValueError, "scoring must be one of"),
+    "repeats": ({"n_repeats": 0}, ValueError, "n_repeats must be a whole number, at least 1, got 0"),
+    "classifier": ({"detector": LogisticRegression()}, TypeError, "detector must be a detector.*LogisticRegression"),
+    "pipeline": ({"detector": make_pipeline(StandardScaler())}, TypeError, "ends with one, got StandardScaler"),
+    "class": ({"detector": LossDetector}, TypeError, "detector must be a detector"),
+}
+
+
+@pytest.mark.parametrize(("params", "error", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_parameters_are_refused_before_any_training(params, error, message):
+    with pytest.raises(error, match=message):
+        PlantedNoise(**{"detector": _detector(), **params}).fit(X, LABELS)
+
+
+LABELS_WRONG = {
+    "missing": (None, "requires y to be passed"),
+    "nan": (np.where(LABELS == 1, np.nan, LABELS), "Input y contains NaN"),
+    "continuous": (LABELS + 0.5, "Unknown label type"),
+    "one class": (np.zeros(N, int), "y holds one class only"),
+    "short": (LABELS[1:], "inconsistent numbers of samples"),
+    "mixed": (np.array([1, "a"] * (N // 2), dtype=object), "y mixes labels of types int, str"),
+}
+
+
+@pytest.mark.parametrize(("y", "message"), LABELS_WRONG.values(), ids=LABELS_WRONG)
+def test_labels_that_nothing_can_be_planted_in_are_refused(y, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        _planted().fit(X, y)
+
+
+@pytest.mark.parametrize("training", [1, 2, 3])
+def test_ctrl_c_keeps_complete_repeats(training, fitted):
+    InterruptedTraining.trainings = 0
+    planted = _planted(_detector(quick_net(callbacks=[InterruptedTraining(training, 3)])), n_repeats=2, refit=True)
+    with untouched_rng(), pytest.raises(KeyboardInterrupt):
+        planted.fit(X, LABELS)
+    assert InterruptedTraining.trainings == training
+    assert hasattr(planted, "grades_") == (training > 1)
+    if training > 1:
+        assert len(planted.detectors_) == len(planted.planted_masks_) == training - 1
+        assert planted.score() == planted.grades_["roc_auc"].mean()
+    assert getattr(getattr(planted, "detector_", None), "interrupted_", None) == (True if training == 3 else None)
+
+
+def test_a_fit_cut_short_forgets_the_one_before(fitted):
+    InterruptedTraining.trainings = 0
+    again = clone(fitted).fit(X, LABELS)
+    again.detector = _detector(quick_net(callbacks=[InterruptedTraining(1, 2)]))
+    with pytest.raises(KeyboardInterrupt):
+        again.fit(X, LABELS)
+    assert not hasattr(again, "grades_")
+
+
+def test_a_copy_by_pickle_answers_alike(fitted):
+    again = pickle.loads(pickle.dumps(fitted))
+    assert again.score(X) == fitted.score(X)
