@@ -35,18 +35,26 @@ EXTRAS: dict[str, Callable[[], Signal]] = {
 CURVATURES: dict[str, Callable[..., Signal]] = {"curvature_contrast": CurvatureContrast, "curvature": Curvature}
 
 
-def curvature_signals(*, contrast: bool, h: float, n: int, power: int, seed: int) -> list[Signal]:
-    """Return the curvature, and its contrast before it where that is wanted."""
+def curvature_signals(*, contrast: bool, h: float, n: int, power: int, seed: int, beside: bool = False) -> list[Signal]:
+    """Return the curvature, and its contrast before it where that is wanted.
+
+    Parameters
+    ----------
+    contrast, h, n, power, seed
+        What is measured, and how.
+    beside : bool, default=False
+        Whether they are measured beside the detector's own, and so need names of their own: `grid_name`.
+    """
     return [
-        make(h=h, n=n, power=power, seed=seed)
+        make(h=h, n=n, power=power, seed=seed, name=grid_name(name, h, n, power) if beside else None)
         for name, make in CURVATURES.items()
         if contrast or name != "curvature_contrast"
     ]
 
 
-def grid_name(h: float, n: int, power: int) -> str:
-    """Return the name of a curvature that is measured beside the detector's own."""
-    return f"curvature(h={h!r}, n={n!r}, power={power!r})"
+def grid_name(name: str, h: float, n: int, power: int) -> str:
+    """Return what a curvature is called that is measured beside the detector's own."""
+    return f"{name}(h={h!r}, n={n!r}, power={power!r})"
 
 
 def extra_signals(names: Any) -> list[Signal]:

@@ -47,9 +47,10 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     every : int or "auto", default="auto"
         Measure after every so many epochs, counted back from the last. "auto" measures after a quarter of them, at
         least 8 and at most 24, at distances that grow with time.
-    grid : dict of sequences, optional
+    grid : dict of sequences or list of such, optional
         Other ``h``, ``n`` and ``power`` to measure in the same run, as ``{"h": [1e-2, 1e-3], "n": [1, 10]}``; scores
-        of all combinations in ``grid_scores_``. Costs, for each ``h``, its largest ``n``.
+        of all combinations in ``grid_scores_``. Costs, for each ``h``, its largest ``n``. `CurvatureSearch` grades
+        them.
     signals : sequence of str, default=()
         What to record beside the signals that always ride along: ``"input_gradient"``, ``"averaged_margin"``,
         ``"early_margin"`` (first quarter of the planned epochs), ``"late_loss"`` and ``"late_margin"`` (second half),
@@ -90,6 +91,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         Every signal of the run by name, higher for the more suspect.
     grid_scores_ : dict of arrays of shape (n_samples,)
         From ``(h, n, power)`` to the scores that a detector with this setting would have, where ``grid`` was passed.
+    grid_signals_ : dict of dicts of arrays of shape (n_samples,)
+        From ``(h, n, power)`` to what such a detector would have of its own in ``signal_scores_``.
     signal_quarters_ : dict of arrays of shape (4, n_samples)
         The loss and the margin within each quarter of the planned training; NaN where it ended before.
     classes_ : array
@@ -157,7 +160,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         power: int = 1,
         contrast: bool = False,
         every: int | str = "auto",
-        grid: Mapping[str, Sequence[Any]] | None = None,
+        grid: Mapping[str, Sequence[Any]] | list[Mapping[str, Sequence[Any]]] | None = None,
         signals: Sequence[str] = (),
         max_epochs: int | None = None,
         stop_at: float | None = None,
@@ -199,33 +202,44 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
 
     def _signals(self, seed: int) -> Sequence[Signal]:
         extras = extra_signals(self.signals)
-        curvatures = curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
-        kind = CURVATURES["curvature_contrast" if self.contrast else "curvature"]
-        others = [
-            kind(h=h, n=n, power=power, seed=seed, name=grid_name(h, n, power)) for h, n, power in self._grid_settings()
-        ]
-        return in_order([*curvatures, *others], extras)
+        common: dict[str, Any] = {"contrast": self.contrast, "seed": seed}
+        curvatures = curvature_signals(h=self.h, n=self.n, power=self.power, **common)
+        for h, n, power in self._grid_settings():
+            curvatures += curvature_signals(h=h, n=n, power=power, **common, beside=True)
+        return in_order(curvatures, extras)
+
+    @property
+    def _own_signal(self) -> str:
+        return "curvature_contrast" if self.contrast else "curvature"
 
     def _grid_settings(self) -> list[tuple[float, int, int]]:
         """Return the settings of ``grid``, each once."""
         if self.grid is None:
             return []
         known = ("h", "n", "power")
-        if not isinstance(self.grid, Mapping) or not self.grid or set(self.grid) - set(known):
-            raise ValueError(f"grid must be a dict of sequences with keys among {known}, got {self.grid!r}.")
-        values = [self.grid.get(name, [getattr(self, name)]) for name in known]
-        for name, some in zip(known, values, strict=True):
-            if isinstance(some, str) or not np.iterable(some) or not len(some):
-                raise ValueError(f"grid[{name!r}] must be a sequence of values to measure, got {some!r}.")
-        return list(dict.fromkeys(product(*values)))
+        grids = self.grid if isinstance(self.grid, list) and self.grid else [self.grid]
+        settings: dict[tuple[float, int, int], None] = {}
+        for grid in grids:
+            if not isinstance(grid, Mapping) or not grid or set(grid) - set(known):
+                raise ValueError(f"grid must be a dict of sequences with keys among {known}, got {grid!r}.")
+            values = [grid.get(name, [getattr(self, name)]) for name in known]
+            for name, some in zip(known, values, strict=True):
+                if isinstance(some, str) or not np.iterable(some) or not len(some):
+                    raise ValueError(f"grid[{name!r}] must be a sequence of values to measure, got {some!r}.")
+            settings |= dict.fromkeys(product(*values))
+        return list(settings)
 
     def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         measured = super()._measure(samples, device, seed, checkpoints)
         if self.grid is not None:
-            measured.attributes["grid_scores_"] = {
-                setting: measured.signal_scores.pop(grid_name(*setting)) for setting in self._grid_settings()
+            names = CURVATURES if self.contrast else (self._own_signal,)
+            signals = {
+                setting: {name: measured.signal_scores.pop(grid_name(name, *setting)) for name in names}
+                for setting in self._grid_settings()
             }
+            measured.attributes["grid_signals_"] = signals
+            measured.attributes["grid_scores_"] = {s: scores[self._own_signal] for s, scores in signals.items()}
         return measured
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
-        return measured.signal_scores["curvature_contrast" if self.contrast else "curvature"]
+        return measured.signal_scores[self._own_signal]

@@ -211,7 +211,27 @@ def test_what_a_grid_leaves_out_is_the_detectors_own():
     assert not hasattr(_fit(), "grid_scores_")
 
 
+def test_several_grids_are_measured_each_for_itself():
+    detector = _fit(grid=[{"h": [1e-3], "n": [2]}, {"h": [1e-1, 1.0], "power": [2]}, {"n": [2], "h": [1e-3]}])
+    assert list(detector.grid_scores_) == [(1e-3, 2, 1), (1e-1, 1, 2), (1.0, 1, 2)]
+    for (h, n, power), scores in detector.grid_scores_.items():
+        assert np.array_equal(scores, _fit(h=h, n=n, power=power).scores_)
+
+
+@pytest.mark.parametrize("contrast", [False, True], ids=["plain", "contrast"])
+def test_a_grid_keeps_every_signal_that_is_the_settings_own(contrast):
+    detector = _fit(contrast=contrast, grid={"h": [1e-3, 1e-1]})
+    names = ["curvature_contrast", "curvature"] if contrast else ["curvature"]
+    for (h, n, power), signals in detector.grid_signals_.items():
+        alone = _fit(contrast=contrast, h=h, n=n, power=power)
+        assert list(signals) == names
+        assert all(np.array_equal(scores, alone.signal_scores_[name]) for name, scores in signals.items())
+        assert signals[names[0]] is detector.grid_scores_[h, n, power]
+
+
 WRONG_GRIDS = {
+    "empty_list": ([], "grid must be a dict"),
+    "wrong_in_list": ([{"h": [1]}, {"q": [1]}], "keys among"),
     "not_a_dict": ([1e-2], "grid must be a dict"),
     "empty": ({}, "grid must be a dict"),
     "unknown": ({"q": [0.1]}, "keys among"),
