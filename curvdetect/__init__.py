@@ -20,6 +20,7 @@ from curvdetect.detectors.fusion import fuse
 from curvdetect.detectors.grading import noise_scorer
 from curvdetect.detectors.in_sample import InSample
 from curvdetect.detectors.planted import PlantedNoise
+from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.plots import SuspectsDisplay
 from curvdetect.review.storage import load, save
@@ -33,6 +34,7 @@ __all__ = [
     "ConfidentLearningDetector",
     "CurvSSFT",
     "CurvatureNoiseDetector",
+    "CurvatureSearch",
     "FusedDetector",
     "InSample",
     "InconfidenceDetector",

@@ -29,7 +29,7 @@ def _refits(estimator: Any) -> bool:
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
-def _after_refit(method: _Method) -> _Method:
+def after_refit(method: _Method) -> _Method:
     """Have a method only where there is a detector to answer."""
     return available_if(_refits)(method)
 
@@ -42,6 +42,7 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
 
     detector: Any
     refit: bool
+    random_state: Any
     _fitted_name: str
     fit: Callable[..., Any]
 
@@ -54,35 +55,40 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
         fitted = self._fitted()
         return getattr(last_step(fitted), method)(before_last(fitted, X), *args, **kwargs)
 
-    @_after_refit
+    @after_refit
     def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the fitted detector's scores; higher is more suspect. See `BaseNoiseDetector.score_samples`."""
         return self._ask("score_samples", X, y)
 
-    @_after_refit
+    @after_refit
     def decision_function(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the fitted detector's scores less its threshold; positive or zero is suspect."""
         return self._ask("decision_function", X, y)
 
-    @_after_refit
+    @after_refit
     def predict(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Return the fitted detector's flags: 1 for a suspect and 0 otherwise."""
         return self._ask("predict", X, y)
 
-    @_after_refit
+    @after_refit
     def fit_predict(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
         return self.fit(X, y, **fit_params).predict()
 
-    @_after_refit
+    @after_refit
     def ranking(self, k: int | None = None) -> pd.DataFrame:
         """Return the fitted detector's table, most suspect first. See `BaseNoiseDetector.ranking`."""
         return last_step(self._fitted()).ranking(k)
 
-    @_after_refit
+    @after_refit
     def label_quality(self) -> NDArray[np.float64]:
         """Return the fitted detector's quality of each label in (0, 1); low is bad."""
         return last_step(self._fitted()).label_quality()
+
+    def _forget(self) -> None:
+        """Delete what an earlier fit left."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     def _take_names_of(self, fitted: Any) -> None:
         """Set what scikit-learn wants to know of the columns."""
@@ -96,5 +102,5 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
         held = get_tags(self.detector)
         tags.target_tags.required = True
         tags.input_tags = held.input_tags
-        tags.non_deterministic = held.non_deterministic
+        tags.non_deterministic = held.non_deterministic or self.random_state is None
         return tags

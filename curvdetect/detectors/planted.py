@@ -126,11 +126,10 @@ class PlantedNoise(HoldsDetector):
             Ctrl-C after a repeat keeps what is complete, and is raised again.
         """
         check_scoring(self.scoring)
-        check_planting(rate=self.rate, kind=self.kind, n_repeats=self.n_repeats)
+        check_planting("", rate=self.rate, kind=self.kind, n_repeats=self.n_repeats)
         check_detector(self.detector)
         given, seed = given_labels(X, y), derive_seed(self.random_state)
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
+        self._forget()
         detectors: list[Any] = []
         planted: list[CorruptedLabels] = []
         interrupt = None
@@ -205,12 +204,12 @@ def check_detector(detector: Any) -> None:
         )
 
 
-def check_planting(*, rate: Any, kind: Any, n_repeats: Any) -> None:
-    """Raise where a parameter of the planting is out of range."""
+def check_planting(prefix: str, *, rate: Any, kind: Any, n_repeats: Any) -> None:
+    """Raise where a parameter of the planting is out of range; ``prefix`` is what the names of the first two have."""
     if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 < rate < 1:
-        raise ValueError(f"rate must be a share of the labels between 0 and 1 (exclusive), such as 0.05, got {rate!r}.")
+        raise ValueError(f"{prefix}rate must be a share of the labels, such as 0.05, in (0, 1), got {rate!r}.")
     if kind not in KINDS:
-        raise ValueError(f"kind must be one of {list(KINDS)}, got {kind!r}.")
+        raise ValueError(f"{prefix}kind must be one of {list(KINDS)}, got {kind!r}.")
     if not is_count(n_repeats):
         raise ValueError(f"n_repeats must be a whole number, at least 1, got {n_repeats!r}.")
 

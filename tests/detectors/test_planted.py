@@ -11,14 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch.utils.data import TensorDataset
 
@@ -177,53 +176,6 @@ def test_halving_spends_epochs():
     search = HalvingGridSearchCV(_planted(), grid, cv=InSample(), error_score="raise", **options).fit(X, LABELS)
     assert search.n_resources_ == [1, 2]
     assert np.isfinite(search.best_score_)
-
-
-@pytest.mark.parametrize("piped", [False, True], ids=["detector", "pipeline"])
-def test_a_refit_answers_for_the_labels_as_given(piped):
-    def make():
-        return make_pipeline(StandardScaler(), _detector()) if piped else _detector()
-
-    planted, plain = _planted(make(), refit=True).fit(X, LABELS), make().fit(X, LABELS)
-    detector = plain[-1] if piped else plain
-    assert np.array_equal(planted.score_samples(), detector.scores_)
-    assert np.array_equal(planted.score_samples(X[::-1]), detector.scores_[::-1])
-    assert np.array_equal(planted.decision_function(X), detector.decision_function())
-    assert np.array_equal(planted.predict(), detector.labels_)
-    assert np.array_equal(planted.label_quality(), detector.label_quality())
-    assert planted.ranking(5).equals(detector.ranking(5))
-    assert np.array_equal(_planted(make(), refit=True).fit_predict(X, LABELS), detector.labels_)
-
-
-METHODS = ["score_samples", "decision_function", "predict", "fit_predict", "ranking", "label_quality"]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_without_a_refit_there_is_nobody_to_answer(fitted, method):
-    assert not hasattr(fitted, method)
-    assert hasattr(_planted(refit=True), method)
-    with pytest.raises(AttributeError, match=f"has no attribute '{method}'") as raised:
-        getattr(fitted, method)
-    assert "Pass refit=True" in str(raised.value.__cause__)
-
-
-def test_nothing_is_answered_before_a_fit():
-    for ask in (lambda p: p.score(), lambda p: p.predict(), lambda p: p.ranking()):
-        with pytest.raises(NotFittedError):
-            ask(_planted(refit=True))
-
-
-def test_tags_and_columns_are_the_detectors(fitted):
-    tags, held = get_tags(fitted), get_tags(fitted.detector)
-    assert tags.input_tags == held.input_tags
-    assert tags.target_tags.required
-    assert not tags.non_deterministic
-    assert get_tags(PlantedNoise(LossDetector())).non_deterministic
-    frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
-    planted = _planted(_detector(max_epochs=1)).fit(frame, LABELS)
-    assert planted.n_features_in_ == fitted.n_features_in_ == 64
-    assert planted.feature_names_in_.tolist() == frame.columns.tolist()
-    assert not hasattr(planted.fit(X, LABELS), "feature_names_in_")
 
 
 @given(

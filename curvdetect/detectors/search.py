@@ -1,0 +1,266 @@
+"""A search over the step and the probes of the curvature that trains once for all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from tqdm.auto import tqdm
+
+from curvdetect.detectors.candidates import Graded, as_cv_results, best_of, by_training, candidates_of
+from curvdetect.detectors.checks import check_run_params, derive_seed, derived_seed
+from curvdetect.detectors.curvature import CurvatureNoiseDetector
+from curvdetect.detectors.delegation import HoldsDetector, after_refit
+from curvdetect.detectors.grading import GRADES, as_noise_mask, check_scoring
+from curvdetect.detectors.last_step import last_step, prefix_of
+from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
+from curvdetect.detectors.ranking import n_flagged
+from curvdetect.detectors.shared_run import read_off, setting_of
+
+#: Labels to fit on, and where they are known to be wrong.
+Task = tuple[Any, NDArray[np.bool_]]
+
+
+class CurvatureSearch(HoldsDetector):
+    """Grid search for `CurvatureNoiseDetector` that trains once for all ``h``, ``n`` and ``power``.
+
+    Every setting gets the very scores that a fit of its own would give it, since probes change nothing of a training.
+    Graded is how high known wrong labels are ranked; where none are known, some are planted as in `PlantedNoise`, and
+    the best setting is then fitted on the labels as given.
+
+    Parameters
+    ----------
+    detector : CurvatureNoiseDetector, or Pipeline that ends with one
+        What is searched; copies are fitted, yours stays as it is. Where it has no ``random_state``, one is drawn that
+        all settings share.
+    param_grid : dict of sequences or list of such
+        Values by parameter, as in ``GridSearchCV``. ``h``, ``n``, ``power`` and ``q`` are read off one training; any
+        other parameter (``max_epochs``, ``net__lr``, ``every``, ``contrast``) takes a training for each of its values.
+        In a pipeline as ``curvaturenoisedetector__h``.
+    scoring : {"roc_auc", "average_precision"}, default="roc_auc"
+        The grade, of which higher is better.
+    planted_rate : float in (0, 1), default=0.05
+        Share of each class to plant wrong labels in, where ``fit`` is told of none.
+    planted_kind : {"uniform", "pair"}, default="uniform"
+        As in `corrupt_labels`.
+    n_repeats : int, default=1
+        Number of trainings for each setting that touches training, with seeds of their own; where labels are planted,
+        each time others. Grades are averaged.
+    refit : bool, default=True
+        Whether to have ``best_estimator_``, and to answer ``score_samples``, ``predict``, ``ranking`` and so on with
+        it. It comes out of the search itself where a ``noise_mask`` was passed, and costs one more training elsewhere.
+    random_state : int, RandomState instance or None, default=None
+        Of the planted labels, and of the trainings where the detector has none.
+    verbose : int, default=0
+        1 shows a bar that counts trainings.
+
+    Attributes
+    ----------
+    cv_results_ : dict of arrays
+        One row for each setting, as of ``GridSearchCV``, with a split for each repeat; for ``pandas.DataFrame``.
+        ``mean_fit_time`` is that of the training, shared by all settings read off it.
+    best_index_, best_params_, best_score_
+        Row of the highest mean grade (the first of several), its setting and its grade.
+    best_estimator_ : CurvatureNoiseDetector or Pipeline
+        Fitted on the labels as given, to the same attributes as by a fit of its own, with the seed in its
+        ``random_state``. ``seconds_`` are those of the shared training, with the probes of all settings.
+    n_trainings_ : int
+        Trainings that were completed.
+    planted_masks_ : array of shape (n_repeats, n_samples), bool
+        True where a label was planted; only where labels were.
+    interrupted_ : bool
+        Whether something ended the search early: settings that were complete are kept.
+    n_features_in_, feature_names_in_
+        As of the detector.
+
+    See Also
+    --------
+    InSample : For scikit-learn's own searches, over other detectors or in several processes.
+    PlantedNoise : What a grade by planted labels means.
+
+    Notes
+    -----
+    Costs ``n_repeats`` trainings for each setting that touches training, and in each, for every ``h``, the probes of
+    its largest ``n``. Memory: the scores of all settings of one training, and one trained net beside that.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import CurvatureNoiseDetector, CurvatureSearch, corrupt_labels
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> labels, mask = corrupt_labels(y, rate=0.1, random_state=0)
+    >>> detector = CurvatureNoiseDetector(max_epochs=10, stop_at=1.0, device="cpu", random_state=0)
+    >>> search = CurvatureSearch(detector, {"h": [1e-3, 1e-2, 1e-1], "n": [1, 4], "power": [1, 2]})
+    >>> search.fit(X, labels, noise_mask=mask).n_trainings_
+    1
+    >>> len(search.cv_results_["params"]), sorted(search.best_params_)
+    (12, ['h', 'n', 'power'])
+    """
+
+    _fitted_name = "best_estimator_"
+
+    def __init__(
+        self,
+        detector: Any,
+        param_grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]],
+        *,
+        scoring: str = "roc_auc",
+        planted_rate: float = 0.05,
+        planted_kind: str = "uniform",
+        n_repeats: int = 1,
+        refit: bool = True,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.detector = detector
+        self.param_grid = param_grid
+        self.scoring = scoring
+        self.planted_rate = planted_rate
+        self.planted_kind = planted_kind
+        self.n_repeats = n_repeats
+        self.refit = refit
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: ArrayLike | None = None, noise_mask: ArrayLike | None = None) -> Self:
+        """Train once for each setting that touches training, and grade all settings.
+
+        Parameters
+        ----------
+        X, y
+            As in `BaseNoiseDetector.fit`.
+        noise_mask : array-like of shape (n_samples,), bool, optional
+            True where a label is known to be wrong. Left out, wrong labels are planted in a copy of ``y``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before any training, for parameters that don't exist or are out of range.
+        """
+        check_scoring(self.scoring)
+        check_planting("planted_", rate=self.planted_rate, kind=self.planted_kind, n_repeats=self.n_repeats)
+        check_curvature_detector(self.detector)
+        candidates = candidates_of(self.param_grid)
+        seed = derive_seed(self.random_state)
+        estimators = [self._estimator(params, derived_seed(seed, 0, 0)) for params in candidates]
+        for estimator in estimators:
+            _check(last_step(estimator), len(X))
+        tasks = self._tasks(X, y, noise_mask, seed)
+        groups = by_training(candidates, prefix_of(self.detector))
+        self._forget()
+        if noise_mask is None:
+            self.planted_masks_ = np.stack([mask for _, mask in tasks])
+        graded: dict[int, Graded] = {}
+        best = None
+        self.n_trainings_, self.interrupted_ = 0, True
+        bar = tqdm(total=len(groups) * len(tasks), disable=not self.verbose, desc="searching", unit="training")
+        try:
+            for group in groups:
+                some, run = self._grade([estimators[number] for number in group], X, tasks, bar)
+                graded |= dict(zip(group, some, strict=True))
+                if noise_mask is not None and best_of(graded) in group:
+                    best = read_off(run, estimators[best_of(graded)])
+            self.interrupted_ = False
+        finally:
+            bar.close()
+            self._keep(candidates, graded, best) if graded else self._forget()
+        if self.refit and noise_mask is None:
+            self.interrupted_ = True
+            self.best_estimator_ = estimators[self.best_index_]
+            self.best_estimator_.fit(X, y)
+            self.n_trainings_ += 1
+            self.interrupted_ = False
+        return self
+
+    @after_refit
+    def score(
+        self,
+        X: Any = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        noise_mask: ArrayLike | None = None,
+    ) -> float:
+        """Return the best detector's ROC AUC against labels known to be wrong. See `BaseNoiseDetector.score`."""
+        return self._ask("score", X, y, sample_weight=sample_weight, noise_mask=noise_mask)
+
+    def _estimator(self, params: dict[str, Any], seed: int) -> Any:
+        """Return the unfitted estimator of a setting."""
+        estimator = clone(self.detector)
+        try:
+            estimator.set_params(**clone(params, safe=False))
+        except AttributeError as error:
+            raise ValueError(
+                f"param_grid names {sorted(params)}, and a parameter on the way there is None: nested ones need the "
+                "object that has them, such as CurvatureNoiseDetector(memorizing_net(module)) for net__lr."
+            ) from error
+        if last_step(estimator).random_state is None:
+            last_step(estimator).set_params(random_state=seed)
+        return estimator
+
+    def _tasks(self, X: Any, y: Any, noise_mask: Any, seed: int) -> list[Task]:
+        """Return what is fitted and what is known of it, for each repeat."""
+        if noise_mask is not None:
+            return [(y, as_noise_mask(noise_mask, len(X)))] * self.n_repeats
+        given = given_labels(X, y)
+        rate, kind = self.planted_rate, self.planted_kind
+        return [plant(given, rate=rate, kind=kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)]
+
+    def _grade(self, estimators: list[Any], X: Any, tasks: list[Task], bar: Any) -> tuple[list[Graded], Any]:
+        """Return the grades of settings that share a training, and the first of the trainings."""
+        graded = [Graded([], [], []) for _ in estimators]
+        settings = [setting_of(last_step(estimator)) for estimator in estimators]
+        grid = [{"h": [h], "n": [n], "power": [power]} for h, n, power in dict.fromkeys(settings)]
+        runs: list[Any] = []
+        for repeat, (labels, mask) in enumerate(tasks):
+            started = time.perf_counter()
+            run = reseeded(clone(estimators[0]), repeat)
+            last_step(run).set_params(grid=grid)
+            run.fit(X, labels)
+            seconds = time.perf_counter() - started
+            runs = runs or [run]
+            self.n_trainings_ += 1
+            for one, setting in zip(graded, settings, strict=True):
+                started = time.perf_counter()
+                one.grades.append(float(GRADES[self.scoring](mask, last_step(run).grid_scores_[setting])))
+                one.score_seconds.append(time.perf_counter() - started)
+                one.fit_seconds.append(seconds)
+            bar.update()
+        self._take_names_of(runs[0])
+        return graded, runs[0]
+
+    def _keep(self, candidates: list[dict[str, Any]], graded: dict[int, Graded], best: Any) -> None:
+        """Set what follows from the settings that are complete."""
+        complete = sorted(graded)
+        self.cv_results_ = as_cv_results([candidates[number] for number in complete], [graded[n] for n in complete])
+        self.best_index_ = complete.index(best_of(graded))
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
+        if self.refit and best is not None:
+            self.best_estimator_ = best
+
+
+def check_curvature_detector(detector: Any) -> None:
+    """Raise where there is nothing whose step and probes could be searched."""
+    if not isinstance(last_step(detector), CurvatureNoiseDetector):
+        raise TypeError(
+            "detector must be a CurvatureNoiseDetector, or a pipeline that ends with one, got "
+            f"{last_step(detector)!r}. For any other detector: GridSearchCV(detector, ..., cv=InSample())."
+        )
+
+
+def _check(detector: CurvatureNoiseDetector, n_samples: int) -> None:
+    """Raise what a fit would refuse in the parameters of a setting."""
+    check_curvature_detector(detector)
+    if detector.grid is not None:
+        raise ValueError("detector.grid must be None in a search: param_grid says what is measured.")
+    check_run_params(every=detector.every, max_epochs=detector.max_epochs, stop_at=detector.stop_at)
+    n_flagged(detector.q, n_samples)
+    detector._signals(seed=0)

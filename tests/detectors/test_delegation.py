@@ -1,0 +1,104 @@
+"""Estimators that hold a detector and answer with the one they fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+
+from curvdetect import CurvatureNoiseDetector, CurvatureSearch, PlantedNoise
+from tests.cases import noisy_digits, quick_net
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, LABELS, MASK, TRUE = noisy_digits(100)
+METHODS = ["score_samples", "decision_function", "predict", "fit_predict", "ranking", "label_quality"]
+
+
+def _detector(**params):
+    return CurvatureNoiseDetector(quick_net(), **{"max_epochs": 2, "device": "cpu", "random_state": 0, **params})
+
+
+def _search(detector, **options):
+    name = "curvaturenoisedetector__h" if hasattr(detector, "steps") else "h"
+    return CurvatureSearch(detector, {name: [1e-2]}, **options)
+
+
+def _planted(detector, **options):
+    return PlantedNoise(detector, **{"refit": True, **options})
+
+
+HOLDERS = {"planted": _planted, "search": _search}
+PIPES = {
+    "detector": lambda detector: detector,
+    "pipeline": lambda detector: make_pipeline(StandardScaler(), detector),
+}
+each = pytest.mark.parametrize("hold", HOLDERS.values(), ids=HOLDERS)
+
+
+@pytest.mark.parametrize("pipe", PIPES.values(), ids=PIPES)
+@each
+def test_answers_are_those_of_a_detector_fitted_on_the_labels_as_given(hold, pipe):
+    holder, plain = hold(pipe(_detector())).fit(X, LABELS), pipe(_detector()).fit(X, LABELS)
+    detector = plain[-1] if hasattr(plain, "steps") else plain
+    assert np.array_equal(holder.score_samples(), detector.scores_)
+    assert np.array_equal(holder.score_samples(X[::-1]), detector.scores_[::-1])
+    assert np.array_equal(holder.decision_function(X), detector.decision_function())
+    assert np.array_equal(holder.predict(), detector.labels_)
+    assert np.array_equal(holder.label_quality(), detector.label_quality())
+    assert holder.ranking(5).equals(detector.ranking(5))
+    assert np.array_equal(hold(pipe(_detector())).fit_predict(X, LABELS), detector.labels_)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@each
+def test_without_a_refit_there_is_nobody_to_answer(hold, method):
+    assert hasattr(hold(_detector()), method)
+    without = hold(_detector(), refit=False)
+    assert not hasattr(without, method)
+    with pytest.raises(AttributeError, match=f"has no attribute '{method}'") as raised:
+        getattr(without, method)
+    assert "Pass refit=True" in str(raised.value.__cause__)
+
+
+ASKED = {
+    "score": lambda holder: holder.score(),
+    "predict": lambda holder: holder.predict(),
+    "scores": lambda holder: holder.score_samples(X),
+    "ranking": lambda holder: holder.ranking(),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+@each
+def test_nothing_is_answered_before_a_fit(hold, ask):
+    with pytest.raises(NotFittedError):
+        ask(hold(_detector()))
+
+
+@each
+def test_rows_that_were_not_fitted_are_refused_as_by_the_detector(hold):
+    holder = hold(_detector()).fit(X, LABELS)
+    with pytest.raises(ValueError, match=r"1 row\(s\) not among the rows that were fitted"):
+        holder.predict(X[:1] + 1)
+
+
+@each
+def test_tags_and_columns_are_the_detectors(hold):
+    holder = hold(_detector())
+    tags, held = get_tags(holder), get_tags(holder.detector)
+    assert tags.input_tags == held.input_tags
+    assert tags.target_tags.required
+    assert not get_tags(hold(_detector(), random_state=0)).non_deterministic
+    assert get_tags(hold(_detector(random_state=None), random_state=0)).non_deterministic
+    assert get_tags(hold(_detector(), random_state=None)).non_deterministic
+    frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
+    holder.fit(frame, LABELS)
+    assert holder.n_features_in_ == 64
+    assert holder.feature_names_in_.tolist() == frame.columns.tolist()
+    assert not hasattr(holder.fit(X, LABELS), "feature_names_in_")
+    assert "detector__net__lr" in holder.get_params()
+    assert holder.set_params(detector__h=0.5).detector.h == 0.5

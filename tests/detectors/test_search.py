@@ -1,0 +1,245 @@
+"""A search that trains once for all h, n and power."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch.utils.data import TensorDataset
+
+from curvdetect import (
+    CurvatureNoiseDetector,
+    CurvatureSearch,
+    InSample,
+    PlantedNoise,
+    noise_scorer,
+)
+from curvdetect.metrics import auroc, average_precision
+from tests.cases import noisy_digits, quick_net, untouched_rng
+from tests.detectors.fits import assert_equal_fits
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N = 100
+X, LABELS, MASK, TRUE = noisy_digits(N)
+ALL = {"h": [1e-3, 1e-1], "n": [1, 3], "power": [1, 2]}
+
+
+@parametrize_with_checks(
+    [
+        CurvatureSearch(
+            CurvatureNoiseDetector(max_epochs=1, device="cpu", random_state=0), {"h": [1e-2, 1e-1]}, random_state=0
+        )
+    ],
+    expected_failed_checks=lambda estimator: {
+        "check_fit_idempotent": "scores rows that were not fitted, of which there is no training score"
+    },
+)
+def test_sklearn_check(estimator, check):
+    check(estimator)
+
+
+def _detector(net=None, **params):
+    net = quick_net() if net is None else net
+    return CurvatureNoiseDetector(net, **{"max_epochs": 2, "device": "cpu", "random_state": 0, **params})
+
+
+def _search(grid, detector=None, **options):
+    return CurvatureSearch(_detector() if detector is None else detector, grid, **{"random_state": 0, **options})
+
+
+GRIDS = {
+    "one training": (ALL, 1),
+    "epochs": ({"h": [1e-3, 1e-1], "max_epochs": [1, 3]}, 2),
+    "net": ({"n": [1, 2], "net__lr": [1e-3, 0.1]}, 2),
+    "contrast": ({"h": [1e-3, 1e-1], "contrast": [True, False]}, 2),
+    "every": ({"power": [1, 2], "every": [1, 2]}, 2),
+    "list of grids": ([{"h": [1e-2]}, {"h": [1.0], "n": [4], "power": [2]}, {"random_state": [1], "n": [2]}], 2),
+    "share flagged": ({"h": [1e-2, 1.0], "q": [0.05, 30]}, 1),
+    "numpy numbers": ({"h": np.geomspace(1e-3, 1, 3), "n": np.arange(1, 3)}, 1),
+}
+
+
+@pytest.mark.parametrize(("grid", "n_trainings"), GRIDS.values(), ids=GRIDS)
+def test_every_setting_is_graded_as_by_a_fit_of_its_own(grid, n_trainings, monkeypatch):
+    search = _search(grid).fit(X, LABELS, noise_mask=MASK)
+    assert search.n_trainings_ == n_trainings
+    assert search.cv_results_["params"] == list(ParameterGrid(grid))
+    separate = [_detector().set_params(**params).fit(X, LABELS) for params in ParameterGrid(grid)]
+    grades = [detector.score(noise_mask=MASK) for detector in separate]
+    assert search.cv_results_["mean_test_score"].tolist() == grades
+    best = int(np.argmax(grades))
+    assert (search.best_index_, search.best_score_) == (best, grades[best])
+    assert search.best_params_ == list(ParameterGrid(grid))[best]
+    assert_equal_fits(search.best_estimator_, separate[best])
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
+def test_without_a_mask_it_grades_as_planted_noise_does_and_fits_the_labels_as_given(scoring):
+    planted = PlantedNoise(_detector(), rate=0.1, kind="pair", n_repeats=2, scoring=scoring, random_state=0)
+    grid = {"h": [1e-3, 1.0], "max_epochs": [1, 2]}
+    options = {"planted_rate": 0.1, "planted_kind": "pair", "n_repeats": 2, "scoring": scoring}
+    search = _search(grid, **options).fit(X, LABELS)
+    theirs = GridSearchCV(planted, {f"detector__{name}": some for name, some in grid.items()}, cv=InSample())
+    theirs.fit(X, LABELS)
+    ours, planted = pd.DataFrame(search.cv_results_), theirs.best_estimator_
+    assert ours["mean_test_score"].tolist() == theirs.cv_results_["mean_test_score"].tolist()
+    assert ours["rank_test_score"].tolist() == theirs.cv_results_["rank_test_score"].tolist()
+    assert np.array_equal(search.planted_masks_, planted.planted_masks_)
+    assert ours.loc[search.best_index_, ["split0_test_score", "split1_test_score"]].tolist() == (
+        planted.grades_[scoring].tolist()
+    )
+    assert search.n_trainings_ == 2 * 2 + 1
+    assert_equal_fits(search.best_estimator_, _detector(**search.best_params_).fit(X, LABELS))
+
+
+def test_repeats_have_seeds_of_their_own_and_the_first_the_detectors():
+    search = _search({"h": [1e-3, 1.0]}, n_repeats=3).fit(X, LABELS, noise_mask=MASK)
+    splits = [search.cv_results_[f"split{i}_test_score"] for i in range(3)]
+    once = _search({"h": [1e-3, 1.0]}).fit(X, LABELS, noise_mask=MASK)
+    assert splits[0].tolist() == once.cv_results_["split0_test_score"].tolist()
+    assert len({tuple(split) for split in splits}) == 3
+    assert search.cv_results_["mean_test_score"] == pytest.approx(np.mean(splits, axis=0))
+    assert search.cv_results_["std_test_score"] == pytest.approx(np.std(splits, axis=0))
+    assert search.n_trainings_ == 3
+    assert_equal_fits(search.best_estimator_, _detector(**search.best_params_).fit(X, LABELS))
+
+
+def test_another_grade_is_the_average_precision():
+    search = _search(ALL, scoring="average_precision").fit(X, LABELS, noise_mask=MASK)
+    assert search.best_score_ == average_precision(MASK, search.best_estimator_.scores_)
+
+
+def test_without_a_seed_all_settings_share_one():
+    grid = {"h": [1e-2, 1.0], "max_epochs": [1, 2]}
+    search = _search(grid, _detector(random_state=None), random_state=None).fit(X, LABELS, noise_mask=MASK)
+    seed = search.best_estimator_.random_state
+    grades = [
+        _detector(random_state=seed, **p).fit(X, LABELS).score(noise_mask=MASK) for p in search.cv_results_["params"]
+    ]
+    assert search.cv_results_["mean_test_score"].tolist() == grades
+    other = _search(grid, _detector(random_state=None), random_state=None).fit(X, LABELS, noise_mask=MASK)
+    assert other.best_estimator_.random_state != seed
+    same = [_search(grid, _detector(random_state=None)).fit(X, LABELS, noise_mask=MASK) for _ in range(2)]
+    assert same[0].best_estimator_.random_state == same[1].best_estimator_.random_state
+
+
+def test_a_pipeline_is_searched_through_its_last_step():
+    name = "curvaturenoisedetector__"
+    pipeline = make_pipeline(StandardScaler(), PCA(10, random_state=0), _detector(quick_net(10)))
+    grid = {f"{name}h": [1e-2, 1.0], f"{name}n": [1, 2], "standardscaler__with_std": [True, False]}
+    search = _search(grid, pipeline).fit(X, LABELS, noise_mask=MASK)
+    separate = [clone(pipeline).set_params(**params).fit(X, LABELS) for params in search.cv_results_["params"]]
+    grades = [noise_scorer(MASK)(one) for one in separate]
+    assert search.n_trainings_ == 2
+    assert search.cv_results_["mean_test_score"].tolist() == grades
+    best = separate[search.best_index_]
+    assert_equal_fits(search.best_estimator_, best)
+    assert search.best_estimator_[0].with_std == best[0].with_std
+    assert np.array_equal(search.score_samples(X[::-1]), best.score_samples(X[::-1]))
+    assert search.score(X[::2], noise_mask=MASK[::2]) == auroc(MASK[::2], best[-1].scores_[::2])
+    planted = _search(grid, pipeline).fit(X, LABELS)
+    assert planted.n_trainings_ == 3
+    assert_equal_fits(planted.best_estimator_, clone(pipeline).set_params(**planted.best_params_).fit(X, LABELS))
+
+
+DATA = {
+    "frame": (pd.DataFrame(X, columns=[f"p{i}" for i in range(64)]), LABELS),
+    "tensor": (torch.tensor(X), torch.tensor(LABELS)),
+    "own labels": (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None),
+    "other labels": (TensorDataset(torch.tensor(X), torch.tensor(TRUE)), LABELS),
+    "names": (X, np.array([f"digit {label}" for label in LABELS])),
+    "pictures": (X.reshape(N, 1, 8, 8), LABELS),
+}
+
+
+@pytest.mark.parametrize("mask", [MASK, None], ids=["mask", "planted"])
+@pytest.mark.parametrize(("data", "labels"), DATA.values(), ids=DATA)
+def test_data_of_any_kind_is_searched(data, labels, mask):
+    expected = _search({"h": [1e-2, 1.0]}).fit(X, LABELS, noise_mask=mask)
+    search = _search({"h": [1e-2, 1.0]}).fit(data, labels, noise_mask=mask)
+    assert search.cv_results_["mean_test_score"].tolist() == expected.cv_results_["mean_test_score"].tolist()
+    assert np.array_equal(search.score_samples(data), expected.best_estimator_.scores_)
+    assert hasattr(search, "feature_names_in_") == isinstance(data, pd.DataFrame)
+    assert search.n_features_in_ == search.best_estimator_.n_features_in_
+
+
+def test_nothing_of_the_callers_changes():
+    net, grid, labels = quick_net(), {"h": [1e-2, 1.0], "net__lr": [0.01, 0.1]}, LABELS.copy()
+    detector = _detector(net)
+    before = pickle.dumps((detector.get_params(deep=False), grid))
+    with untouched_rng():
+        _search(grid, detector).fit(X, labels)
+    assert pickle.dumps((detector.get_params(deep=False), grid)) == before
+    assert np.array_equal(labels, LABELS)
+    assert not hasattr(net, "module_")
+    assert not hasattr(detector, "scores_")
+
+
+def test_a_net_can_be_a_value_of_the_grid():
+    narrow, wide = quick_net(width=4), quick_net(width=48)
+    search = _search({"net": [narrow, wide], "h": [1e-2, 1.0]}).fit(X, LABELS, noise_mask=MASK)
+    assert search.n_trainings_ == 2
+    grades = [_detector(**p).fit(X, LABELS).score(noise_mask=MASK) for p in search.cv_results_["params"]]
+    assert search.cv_results_["mean_test_score"].tolist() == grades
+    assert not hasattr(narrow, "module_")
+
+
+def test_progress_is_silent_unless_asked_for(capsys):
+    _search({"h": [1.0]}).fit(X, LABELS)
+    assert capsys.readouterr() == ("", "")
+    _search({"h": [1.0]}, verbose=1).fit(X, LABELS)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "searching" in err
+
+
+def test_a_mask_is_routed_through_a_pipeline():
+    with config_context(enable_metadata_routing=True):
+        search = _search({"h": [1e-2, 1.0]}).set_fit_request(noise_mask=True)
+        routed = make_pipeline(StandardScaler(), search).fit(X, LABELS, noise_mask=MASK)[-1]
+    direct = _search({"h": [1e-2, 1.0]}).fit(StandardScaler().fit_transform(X), LABELS, noise_mask=MASK)
+    assert routed.cv_results_["mean_test_score"].tolist() == direct.cv_results_["mean_test_score"].tolist()
+
+
+def test_a_copy_by_pickle_answers_alike():
+    search = _search(ALL).fit(X, LABELS, noise_mask=MASK)
+    again = pickle.loads(pickle.dumps(search))
+    assert again.best_params_ == search.best_params_
+    assert np.array_equal(again.score_samples(X), search.score_samples())
+
+
+def test_a_search_warns_of_nothing_of_its_own():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "the net did not memorize")
+        _search({"h": [1.0]}).fit(X, LABELS)
+
+
+@pytest.mark.parametrize("mask", [MASK, None], ids=["mask", "planted"])
+def test_without_a_refit_there_is_a_table_and_no_best_estimator(mask):
+    search = _search({"h": [1e-2, 1.0]}, refit=False).fit(X, LABELS, noise_mask=mask)
+    assert (search.n_trainings_, set(search.best_params_)) == (1, {"h"})
+    assert not hasattr(search, "best_estimator_")
+    assert not hasattr(search, "score")
+
+
+def test_the_score_is_the_best_detectors():
+    search = _search(ALL).fit(X, LABELS, noise_mask=MASK)
+    assert search.score(X, TRUE) == search.score(noise_mask=MASK) == search.best_score_
+
+
+def test_repr_is_short():
+    assert repr(CurvatureSearch(CurvatureNoiseDetector(), {"h": [1]})) == (
+        "CurvatureSearch(detector=CurvatureNoiseDetector(), param_grid={'h': [1]})"
+    )
