@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 from sklearn import config_context
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -144,7 +145,17 @@ def test_several_grades_at_once():
     assert search.best_score_ == max(search.cv_results_["mean_test_average_precision"])
 
 
-@pytest.mark.parametrize("piped", [False, True], ids=["detector", "pipeline"])
+through_a_pipeline = pytest.param(
+    True,
+    marks=pytest.mark.skipif(
+        tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8),
+        reason="searches without a scorer don't route into a pipeline yet (scikit-learn issue 30937)",
+    ),
+    id="pipeline",
+)
+
+
+@pytest.mark.parametrize("piped", [pytest.param(False, id="detector"), through_a_pipeline])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_mask_is_routed_to_the_detector(piped, n_jobs):
     with config_context(enable_metadata_routing=True):
