@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.last_step import before_last, last_step
 
 
@@ -74,6 +75,14 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
     def fit_predict(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
         return self.fit(X, y, **fit_params).predict()
+
+    @after_refit
+    def fit_resample(self, X: Any, y: ArrayLike | None = None) -> tuple[Any, Any]:
+        """Fit, and return the data without the samples that are flagged. See `BaseNoiseDetector.fit_resample`."""
+        kept = np.flatnonzero(self.fit(X, y).predict() == 0)
+        self.sample_indices_ = kept
+        detector = last_step(self._fitted())
+        return rows_of(X, kept), detector.classes_[detector._given[kept]] if y is None else rows_of(y, kept)
 
     @after_refit
     def ranking(self, k: int | None = None) -> pd.DataFrame:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
+from torch.utils.data import TensorDataset
 
 from curvdetect import CurvatureNoiseDetector, CurvatureSearch, PlantedNoise
 from tests.cases import noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, LABELS, MASK, TRUE = noisy_digits(100)
-METHODS = ["score_samples", "decision_function", "predict", "fit_predict", "ranking", "label_quality"]
+METHODS = ["score_samples", "decision_function", "predict", "fit_predict", "fit_resample", "ranking", "label_quality"]
 
 
 def _detector(**params):
@@ -51,6 +53,18 @@ def test_answers_are_those_of_a_detector_fitted_on_the_labels_as_given(hold, pip
     assert np.array_equal(holder.label_quality(), detector.label_quality())
     assert holder.ranking(5).equals(detector.ranking(5))
     assert np.array_equal(hold(pipe(_detector())).fit_predict(X, LABELS), detector.labels_)
+
+
+@pytest.mark.parametrize("carried", [False, True], ids=["labels", "dataset"])
+@each
+def test_what_is_flagged_is_left_out_of_the_data(hold, carried):
+    data = (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None) if carried else (X, LABELS)
+    holder, detector = hold(_detector()), _detector().fit(X, LABELS)
+    kept, labels = holder.fit_resample(*data)
+    expected = np.flatnonzero(detector.labels_ == 0)
+    assert np.array_equal(holder.sample_indices_, expected)
+    assert np.array_equal(labels, LABELS[expected])
+    assert np.array_equal(torch.stack([x for x, _ in kept]) if carried else kept, X[expected])
 
 
 @pytest.mark.parametrize("method", METHODS)
