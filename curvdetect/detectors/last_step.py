@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -31,3 +32,19 @@ def before_last(estimator: Any, X: Any) -> Any:
         if step is not None and step != "passthrough":
             X = step.transform(X)
     return before_last(estimator.steps[-1][1], X)
+
+
+def keep_apart(estimator: Any, name: str) -> Any:
+    """Return the estimator with a directory of its own for the checkpoints of one fit among several, where it has one.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        With a detector at the end, unfitted; changed.
+    name : str
+        Of the directory within ``checkpoint_dir``.
+    """
+    detector = last_step(estimator)
+    if detector.checkpoint_dir is not None:
+        detector.set_params(checkpoint_dir=Path(detector.checkpoint_dir) / name)
+    return estimator

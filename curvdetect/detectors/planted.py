@@ -19,7 +19,7 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count, plain_labels
 from curvdetect.detectors.delegation import HoldsDetector
 from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scoring
-from curvdetect.detectors.last_step import before_last, last_step
+from curvdetect.detectors.last_step import before_last, keep_apart, last_step
 
 KINDS = ("uniform", "pair")
 
@@ -35,7 +35,7 @@ class PlantedNoise(HoldsDetector):
     ----------
     detector : BaseNoiseDetector or Pipeline that ends with one
         What is graded; a copy is fitted, yours stays as it is. Give it a ``random_state`` to compare settings on equal
-        terms.
+        terms. With a ``checkpoint_dir`` each fit has a directory within it.
     rate : float in (0, 1), default=0.05
         Share of each class to replace; where that is less than half a label in every class, one in the largest.
     kind : {"uniform", "pair"}, default="uniform"
@@ -136,7 +136,8 @@ class PlantedNoise(HoldsDetector):
         try:
             for repeat in range(self.n_repeats):
                 labels = plant(given, rate=self.rate, kind=self.kind, seed=seed, repeat=repeat)
-                detectors.append(reseeded(clone(self.detector), repeat).fit(X, labels.labels))
+                detector = keep_apart(reseeded(clone(self.detector), repeat), f"planted-{repeat}")
+                detectors.append(detector.fit(X, labels.labels))
                 planted.append(labels)
         except KeyboardInterrupt as error:
             if not planted:
@@ -146,7 +147,7 @@ class PlantedNoise(HoldsDetector):
         if interrupt is not None:
             raise interrupt
         if self.refit:
-            self.detector_ = clone(self.detector)
+            self.detector_ = keep_apart(clone(self.detector), "given")
             self.detector_.fit(X, y) if y is not None else self.detector_.fit(X)
         return self
 

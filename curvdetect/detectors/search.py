@@ -16,7 +16,7 @@ from curvdetect.detectors.checks import check_run_params, derive_seed, derived_s
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, after_refit
 from curvdetect.detectors.grading import GRADES, as_noise_mask, check_scoring
-from curvdetect.detectors.last_step import last_step, prefix_of
+from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import n_flagged
 from curvdetect.detectors.shared_run import read_off, setting_of
@@ -36,7 +36,8 @@ class CurvatureSearch(HoldsDetector):
     ----------
     detector : CurvatureNoiseDetector, or Pipeline that ends with one
         What is searched; copies are fitted, yours stays as it is. Where it has no ``random_state``, one is drawn that
-        all settings share.
+        all settings share. With a ``checkpoint_dir`` each training has a directory within it, so that a search that
+        was killed goes on (give ints as ``random_state``, here and there).
     param_grid : dict of sequences or list of such
         Values by parameter, as in ``GridSearchCV``. ``h``, ``n``, ``power`` and ``q`` are read off one training; any
         other parameter (``max_epochs``, ``net__lr``, ``every``, ``contrast``) takes a training for each of its values.
@@ -164,7 +165,7 @@ class CurvatureSearch(HoldsDetector):
         bar = tqdm(total=len(groups) * len(tasks), disable=not self.verbose, desc="searching", unit="training")
         try:
             for group in groups:
-                some, run = self._grade([estimators[number] for number in group], X, tasks, bar)
+                some, run = self._grade([estimators[number] for number in group], X, tasks, bar, name=group[0])
                 graded |= dict(zip(group, some, strict=True))
                 if noise_mask is not None and best_of(graded) in group:
                     best = read_off(run, estimators[best_of(graded)])
@@ -174,7 +175,7 @@ class CurvatureSearch(HoldsDetector):
             self._keep(candidates, graded, best) if graded else self._forget()
         if self.refit and noise_mask is None:
             self.interrupted_ = True
-            self.best_estimator_ = estimators[self.best_index_]
+            self.best_estimator_ = keep_apart(estimators[self.best_index_], "best")
             self.best_estimator_.fit(X, y)
             self.n_trainings_ += 1
             self.interrupted_ = False
@@ -213,7 +214,9 @@ class CurvatureSearch(HoldsDetector):
         rate, kind = self.planted_rate, self.planted_kind
         return [plant(given, rate=rate, kind=kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)]
 
-    def _grade(self, estimators: list[Any], X: Any, tasks: list[Task], bar: Any) -> tuple[list[Graded], Any]:
+    def _grade(
+        self, estimators: list[Any], X: Any, tasks: list[Task], bar: Any, *, name: int
+    ) -> tuple[list[Graded], Any]:
         """Return the grades of settings that share a training, and the first of the trainings."""
         graded = [Graded([], [], []) for _ in estimators]
         settings = [setting_of(last_step(estimator)) for estimator in estimators]
@@ -221,7 +224,7 @@ class CurvatureSearch(HoldsDetector):
         runs: list[Any] = []
         for repeat, (labels, mask) in enumerate(tasks):
             started = time.perf_counter()
-            run = reseeded(clone(estimators[0]), repeat)
+            run = keep_apart(reseeded(clone(estimators[0]), repeat), f"setting-{name}-repeat-{repeat}")
             last_step(run).set_params(grid=grid)
             run.fit(X, labels)
             seconds = time.perf_counter() - started

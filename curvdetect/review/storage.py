@@ -166,6 +166,14 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
         Where there is no saved detector.
     ValueError
         Where a file is torn, was written by a newer version, or ``net`` is another one.
+
+    Examples
+    --------
+    >>> from curvdetect import load
+    >>> load("no/such/folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: path='no/such/folder' holds no saved detector: there is no detector.json in it.
     """
     folder = Path(path)
     if not (folder / _JSON).exists():
