@@ -17,9 +17,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.mapped import MappedArray, check_finite, is_mapped, wanted_dtype
 
 #: A dataset whose samples fit in this many bytes is read once and kept in memory.
 RESIDENT_BYTES = 2 * 1024**3
+#: A memory-mapped array whose rows lie all over the file is read once and kept in memory up to this size.
+GATHERED_BYTES = 2**28
 
 
 class Samples(Dataset[tuple[Tensor, int]]):
@@ -109,6 +112,27 @@ class ResidentSamples(Samples):
         return part
 
 
+class MappedSamples(Samples):
+    """Samples read from a file through a memory map whenever they are asked for, never all at once.
+
+    Parameters
+    ----------
+    inputs : MappedArray of shape (n_samples, ...)
+        Where they are read; uint8 with three or more dimensions is taken as pixels.
+    labels : array of shape (n_samples,)
+        Labels of any sortable kind.
+    """
+
+    def __init__(self, inputs: MappedArray, labels: NDArray[Any]) -> None:
+        super().__init__(labels)
+        self.inputs = inputs
+        self.shape = tuple(inputs.array.shape[1:])
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Return the inputs of ``index`` as one float32 tensor."""
+        return as_float(torch.from_numpy(self.inputs.read(index.cpu().numpy())))
+
+
 class LazySamples(Samples):
     """Samples read from a map-style dataset whenever they are asked for.
 
@@ -171,22 +195,27 @@ def as_samples(X: Any, y: Any = None) -> Samples:
     Parameters
     ----------
     X : array of shape (n_samples, ...) or map-style Dataset
-        Arrays are expected to be validated already.
+        Arrays are expected to be validated already; one that lies in a file (``numpy.memmap``) need not be.
     y : array-like of shape (n_samples,), optional
         Labels. Beside a dataset they take the place of the labels it carries.
 
     Returns
     -------
     Samples
-        In memory where it is an array, or a dataset that yields the same inputs every time and fits.
+        In memory where it is an array, or a dataset that yields the same inputs every time and fits; read as it is
+        asked for where it is a memory-mapped array, or any other dataset.
     """
     if is_dataset(X):
         return _read_dataset(X, y)
+    if is_mapped(X):
+        mapped = MappedArray(X)
+        if not (mapped.is_scattered and mapped.nbytes <= GATHERED_BYTES):
+            mapped.check_finite()
+            return MappedSamples(mapped, np.asarray(y))
     with np.errstate(over="ignore"):  # looked at below
         # a copy: later changes can't reach it
-        inputs = np.array(X, dtype=np.uint8 if X.dtype == np.uint8 else np.float32)
-    if not np.isfinite(inputs).all():
-        raise ValueError("X holds values too large for float32, the precision of the network. Scale its columns first.")
+        inputs = np.array(X, dtype=wanted_dtype(X), order="C")
+    check_finite(inputs, X)
     return ResidentSamples(torch.from_numpy(inputs), np.asarray(y))
 
 

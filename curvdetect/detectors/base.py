@@ -20,11 +20,11 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain, plain_labels
+from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain, plain_labels, validated
 from curvdetect.detectors.measured import Measured, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.metrics import as_mask
@@ -62,7 +62,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         ----------
         X : array, tensor, DataFrame or map-style Dataset, n_samples long
             The samples: (n_samples, n_features), or pictures (n_samples, channels, height, width). uint8 pictures
-            are scaled to [0, 1].
+            are scaled to [0, 1]. A ``numpy.memmap`` is read as it is needed, never copied whole: don't change its
+            file meanwhile.
         y : array-like of shape (n_samples,), optional
             Given labels, of any kind. May be left out where ``X`` is a dataset that carries them; beside one, they
             take the place of its own.
@@ -267,7 +268,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 "new samples too."
             )
         if not is_dataset(X):
-            X = validate_data(self, plain(X), reset=False, allow_nd=True, dtype="numeric")
+            X = validated(self, X, reset=False)
         return self._rows.find(X)
 
     def _validated(self, X: Any, y: ArrayLike | None) -> Samples:
@@ -277,7 +278,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             self.n_features_in_ = samples.shape[0] if samples.shape else 1
             self.__dict__.pop("feature_names_in_", None)
         else:
-            X, y = validate_data(self, plain(X), plain_labels(y), allow_nd=True, dtype="numeric", ensure_min_samples=2)
+            X, y = validated(self, X, plain_labels(y), ensure_min_samples=2)
             samples = as_samples(X, y)
         check_classification_targets(samples.classes[samples.labels.numpy()])
         if len(samples) < 2:

@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from curvdetect.data.mapped import is_mapped
 
 
 def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any) -> None:
@@ -36,6 +39,15 @@ def plain_labels(y: Any) -> Any:
     if isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
         return np.asarray(y.tolist())
     return plain(y)
+
+
+def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
+    """Return ``X``, or ``X`` and ``y``, as arrays that scikit-learn finds in order; raise what is wrong otherwise.
+
+    Whether a memory-mapped array is finite is not looked at: its reader does, a part at a time.
+    """
+    X = plain(X)
+    return validate_data(detector, X, y, allow_nd=True, dtype="numeric", ensure_all_finite=not is_mapped(X), **checks)
 
 
 def derive_seed(random_state: Any) -> int:
