@@ -22,9 +22,11 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain_labels
 from curvdetect.data.rows import RowIndex
-from curvdetect.data.sources import Samples, as_samples, is_dataset
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain, plain_labels, validated
+from curvdetect.data.sources import Samples, as_samples
+from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, validated
 from curvdetect.detectors.measured import Measured, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.metrics import as_mask
@@ -62,8 +64,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         ----------
         X : array, tensor, DataFrame or map-style Dataset, n_samples long
             The samples: (n_samples, n_features), or pictures (n_samples, channels, height, width). uint8 pictures
-            are scaled to [0, 1]. A ``numpy.memmap`` is read as it is needed, never copied whole: don't change its
-            file meanwhile.
+            are scaled to [0, 1]. A ``numpy.memmap`` is never copied whole: leave its file alone meanwhile.
         y : array-like of shape (n_samples,), optional
             Given labels, of any kind. May be left out where ``X`` is a dataset that carries them; beside one, they
             take the place of its own.
@@ -200,12 +201,13 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """
         index = self._find(X, None)
         name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
+        known = plain_labels(known, name)
         if known is None:
             raise ValueError(
                 "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
                 "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
             )
-        known = column_or_1d(plain(known))
+        known = column_or_1d(known)
         if len(known) != len(index):
             raise ValueError(f"{name} has {len(known)} entries for {len(index)} samples.")
         mask = as_mask(known, name) if name == "noise_mask" else known != self.classes_[self._given[index]]
@@ -280,7 +282,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         else:
             X, y = validated(self, X, plain_labels(y), ensure_min_samples=2)
             samples = as_samples(X, y)
-        check_classification_targets(samples.classes[samples.labels.numpy()])
+        if samples.classes.dtype.kind == "f":
+            check_classification_targets(samples.classes)
         if len(samples) < 2:
             raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
         if len(samples.classes) < 2:

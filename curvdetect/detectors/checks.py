@@ -6,11 +6,10 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from curvdetect.data.labels import plain
 from curvdetect.data.mapped import is_mapped
 
 
@@ -27,18 +26,6 @@ def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any) -> None:
 def is_count(value: Any) -> bool:
     """Say whether ``value`` is a whole number, at least 1."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
-
-
-def plain(X: Any) -> Any:
-    """Return a tensor as an array; anything else as it is."""
-    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
-
-
-def plain_labels(y: Any) -> Any:
-    """Return labels that pandas or torch keep in types of their own as numpy would; anything else as it is."""
-    if isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
-        return np.asarray(y.tolist())
-    return plain(y)
 
 
 def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.data.sources import as_unlabelled, is_dataset
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain
+from curvdetect.data.sources import as_unlabelled
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import plain
 
 
 class SuspectsDisplay:
