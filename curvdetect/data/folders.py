@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +90,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
         ...
     FileNotFoundError: root='no/such/folder' is not a folder...
     """
+    if not isinstance(root, str | PathLike):
+        raise TypeError(f"root must be the path of a folder, got {root!r}.")
     for name, value in {"size": size, **({} if limit is None else {"limit": limit})}.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")

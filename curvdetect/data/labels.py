@@ -6,6 +6,7 @@ once, are not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 
-def plain(X: Any) -> Any:
-    """Return a tensor as an array; anything else as it is."""
+def plain(X: Any, name: str = "X") -> Any:
+    """Return a tensor as an array; anything else as it is. ``name`` is what an error calls it."""
     if not isinstance(X, torch.Tensor):
         return X
     if X.layout is not torch.strided:
-        raise TypeError(f"got a tensor of layout {X.layout}: pass its to_dense().")
+        raise TypeError(f"{name} is a tensor of layout {X.layout}: pass {name}.to_dense().")
     X = X.detach().cpu()
     return (X.float() if X.dtype is torch.bfloat16 else X).numpy()
 
@@ -34,7 +35,9 @@ def plain_labels(y: Any, name: str = "y") -> Any:
     name : str, default="y"
         What an error calls it.
     """
-    y = plain(y)
+    y = plain(y, name)
+    if isinstance(y, Mapping):
+        raise ValueError(f"{name} is a {type(y).__name__}, whose keys are no labels: pass list({name}.values()).")
     if isinstance(y, str | bytes) or not hasattr(y, "__len__") or getattr(y, "ndim", 1) == 0:
         return y
     if isinstance(y, list | tuple) or not hasattr(y, "__array__"):
@@ -44,12 +47,14 @@ def plain_labels(y: Any, name: str = "y") -> Any:
     else:
         array = np.asarray(y)
         if array.dtype.kind in "OT":
-            array = _of_list(array.tolist()) if array.ndim == 1 else array
+            numbers = _of_list(array.tolist()) if array.ndim == 1 else array
+            array = numbers if array.dtype.kind == "T" or numbers.dtype.kind in "biuf" else array
     refuse_missing(array, name)
     if array.ndim > 1 and not (array.ndim == 2 and array.shape[1] == 1):
+        way = f" Of one-hot labels pass the argmax, of tuples their text: {name} = list(map(str, {name}))."
         raise ValueError(
-            f"{name} should be a 1d array, one label for each sample, got one of shape {array.shape}. Of one-hot "
-            f"labels pass the argmax, of tuples their text: {name} = list(map(str, {name}))."
+            f"{name} should be a 1d array, one entry for each sample, got one of shape {array.shape}."
+            f"{way if name == 'y' else ''}"
         )
     return array
 
@@ -75,8 +80,9 @@ def refuse_missing(labels: NDArray[Any], name: str = "y") -> None:
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         raise ValueError(
-            f"Input {name} contains NaN (or None, or NA): {len(missing)} label(s) are missing, the first at index "
-            f"{missing[0]}. Leave these samples out, or give them a label of their own, such as 'unknown'."
+            f"Input {name} contains NaN (or None, or NA): {len(missing)} of {len(labels)} entries are missing, the "
+            f"first at index {missing[0]}. Leave these samples out"
+            f"{', or give them a label of their own, such as unknown' if name == 'y' else ''}."
         )
 
 

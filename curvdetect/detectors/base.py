@@ -26,7 +26,7 @@ from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, validated
+from curvdetect.detectors.checks import as_weights, check_run_params, derive_seed, is_count, validated
 from curvdetect.detectors.measured import Measured, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.metrics import as_mask
@@ -201,15 +201,15 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """
         index = self._find(X, None)
         name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
-        known = plain_labels(known, name)
         if known is None:
             raise ValueError(
                 "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
                 "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
             )
-        known = column_or_1d(known)
+        known = column_or_1d(plain_labels(known, name))
         if len(known) != len(index):
             raise ValueError(f"{name} has {len(known)} entries for {len(index)} samples.")
+        weights = as_weights(sample_weight, len(index))
         mask = as_mask(known, name) if name == "noise_mask" else known != self.classes_[self._given[index]]
         if mask.all() or not mask.any():
             warnings.warn(
@@ -219,7 +219,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 stacklevel=2,
             )
             return float("nan")
-        return float(roc_auc_score(mask, self.scores_[index], sample_weight=sample_weight))
+        return float(roc_auc_score(mask, self.scores_[index], sample_weight=weights))
 
     def ranking(self, k: int | None = None) -> pd.DataFrame:
         """Return the samples as a table, most suspect first.

@@ -34,14 +34,59 @@ def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) ->
     Whether a memory-mapped array is finite is not looked at: its reader does, a part at a time.
     """
     X = plain(X)
-    return validate_data(detector, X, y, allow_nd=True, dtype="numeric", ensure_all_finite=not is_mapped(X), **checks)
+    if X is None or isinstance(X, Real):
+        raise ValueError(f"X is {X!r}. Pass the samples: an array, a DataFrame, a tensor or a map-style Dataset.")
+    try:
+        found = validate_data(
+            detector, X, y, allow_nd=True, dtype="numeric", ensure_all_finite=not is_mapped(X), **checks
+        )
+        array = found[0] if isinstance(found, tuple) else found
+        if array.dtype.kind == "O":  # columns of several kinds, from another library than pandas
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        if "could not" not in str(error) and "inhomogeneous" not in str(error):
+            raise
+        raise ValueError(
+            f"X holds what is no number{_where_no_number(X)} ({error}). Encode text and dates as numbers, leave them "
+            "out, and make all rows of one length."
+        ) from error
+    if array.dtype.kind in "mM":
+        raise ValueError(f"X holds dates or durations ({array.dtype}). Make them numbers: days since some day, say.")
+    return (array, found[1]) if isinstance(found, tuple) else array
+
+
+def _where_no_number(X: Any) -> str:
+    """Return which columns of a frame are no numbers."""
+    names = [name for name in getattr(X, "columns", []) if np.asarray(X[name]).dtype.kind not in "biuf"]
+    return f" in column(s) {', '.join(map(repr, names[:5]))}{', ...' if len(names) > 5 else ''}" if names else ""
+
+
+def as_weights(sample_weight: Any, n_samples: int) -> Any:
+    """Return weights of samples as they are; raise where they are no weights."""
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(plain(sample_weight, "sample_weight"), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold numbers, got {sample_weight!r}.") from error
+    if weights.shape != (n_samples,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(
+            f"sample_weight must hold {n_samples} numbers, one for each sample, finite, none negative and not all "
+            f"zero, got an array of shape {weights.shape}: {weights.ravel()[:5].tolist()}..."
+        )
+    return weights
 
 
 def derive_seed(random_state: Any) -> int:
     """Return a seed; None draws one from the system, not from numpy's global generator."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be None, a whole number from 0 to 2**32 - 1, or a numpy RandomState: {error}."
+        ) from error
 
 
 def derived_seed(seed: int, *key: int) -> int:

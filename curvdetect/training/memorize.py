@@ -28,7 +28,7 @@ from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.nets import ResNet, module_for
-from curvdetect.training.recipe import memorizing_net
+from curvdetect.training.recipe import check_settings, memorizing_net
 from curvdetect.training.scored_epochs import scored_epochs
 from curvdetect.training.tracker import AimReached, StartFrom, StopAt, Tracker
 
@@ -103,6 +103,7 @@ def memorize(
         net = _own_net(net, samples).set_params(device=str(device))
         if max_epochs is not None:
             net.set_params(max_epochs=max_epochs)
+        check_settings(net)
         loader = net.iterator_train
         ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
         resident = samples.to(device)

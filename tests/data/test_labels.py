@@ -77,7 +77,7 @@ MISSING = {
 
 @pytest.mark.parametrize("labels", MISSING.values(), ids=MISSING)
 def test_missing_labels_are_counted_and_the_first_is_named(labels):
-    with pytest.raises(ValueError, match=r"Input y contains NaN .*1 label\(s\) are missing, the first at index 1\."):
+    with pytest.raises(ValueError, match=r"Input y contains NaN .*1 of 3 entries are missing, the first at index 1\."):
         plain_labels(labels)
 
 
@@ -93,6 +93,7 @@ NO_LABELS = {
     "mixed_objects": (np.array([1, "a"], dtype=object), "y mixes labels of types int, str"),
     "bytes_and_text": ([b"a", "b"], "y mixes labels of types bytes, str"),
     "unsortable": ([object(), object()], "y holds labels of type object, which don't sort"),
+    "dictionary": ({"a": 0, "b": 1}, r"y is a dict, whose keys are no labels: pass list\(y.values\(\)\)"),
     "one_hot": (np.eye(3), r"y should be a 1d array, .*shape \(3, 3\).*argmax"),
     "no_dimension_left": (np.zeros((3, 0)), r"y should be a 1d array, .*shape \(3, 0\)"),
 }
@@ -134,7 +135,7 @@ def test_plain_makes_arrays_of_tensors_only():
 
 
 def test_sparse_tensors_are_refused():
-    with pytest.raises(TypeError, match=r"layout torch.sparse_coo.*to_dense\(\)"):
+    with pytest.raises(TypeError, match=r"X is a tensor of layout torch.sparse_coo.*to_dense\(\)"):
         plain(torch.eye(3).to_sparse())
 
 
