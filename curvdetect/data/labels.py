@@ -50,6 +50,8 @@ def plain_labels(y: Any, name: str = "y") -> Any:
             numbers = _of_list(array.tolist()) if array.ndim == 1 else array
             array = numbers if array.dtype.kind == "T" or numbers.dtype.kind in "biuf" else array
     refuse_missing(array, name)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} is complex. Complex data not supported: a label is one value.")
     if array.ndim > 1 and not (array.ndim == 2 and array.shape[1] == 1):
         way = f" Of one-hot labels pass the argmax, of tuples their text: {name} = list(map(str, {name}))."
         raise ValueError(
@@ -97,7 +99,7 @@ def encode(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     refuse_missing(labels)
     kinds = {type(label) for label in labels.tolist()} if labels.dtype.kind == "O" else set()
     named = ", ".join(sorted(kind.__name__ for kind in kinds))
-    if labels.dtype.kind in "cV" or any(issubclass(k, tuple | list | dict | set | np.ndarray) for k in kinds):
+    if labels.dtype.kind == "V" or any(issubclass(k, tuple | list | dict | set | np.ndarray) for k in kinds):
         raise ValueError(
             f"y holds labels of type {named or labels.dtype}, each several values at once. Make them one: "
             "y = list(map(str, y))."

@@ -203,6 +203,7 @@ def as_samples(X: Any, y: Any = None) -> Samples:
     """
     if is_dataset(X):
         return _read_dataset(X, y)
+    _check_shape(X.shape[1:])
     if is_mapped(X):
         mapped = MappedArray(X)
         if not (mapped.is_scattered and mapped.nbytes <= GATHERED_BYTES):
@@ -221,6 +222,11 @@ def as_unlabelled(X: Any) -> Samples:
     return LazySamples(X, no_labels) if is_dataset(X) else as_samples(X, no_labels)
 
 
+def _check_shape(shape: Sequence[int]) -> None:
+    if 0 in shape:
+        raise ValueError(f"X has samples of shape {tuple(shape)}, which hold no number.")
+
+
 def _read_dataset(dataset: Any, y: Any) -> Samples:
     """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time."""
     n_samples = len(dataset)
@@ -228,6 +234,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
         raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
     with isolated_rng(torch.device("cpu")):
         first = read_item(dataset, 0, False)[0]
+        _check_shape(first.shape)
         size = first.numel() * first.element_size()
         fixed = _reads_the_same(dataset)
         keep = fixed and size * n_samples <= RESIDENT_BYTES

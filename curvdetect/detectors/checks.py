@@ -19,7 +19,9 @@ def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any) -> None:
         raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {every!r}.")
     if max_epochs is not None and not is_count(max_epochs):
         raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {max_epochs!r}.")
-    if stop_at is not None and not (isinstance(stop_at, Real) and 0 < float(stop_at) <= 1):
+    if stop_at is not None and (
+        isinstance(stop_at, bool) or not isinstance(stop_at, Real) or not 0 < float(stop_at) <= 1
+    ):
         raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {stop_at!r}.")
 
 
@@ -34,7 +36,7 @@ def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) ->
     Whether a memory-mapped array is finite is not looked at: its reader does, a part at a time.
     """
     X = plain(X)
-    if X is None or isinstance(X, Real):
+    if X is None or isinstance(X, Real) or getattr(X, "ndim", 2) == 0:
         raise ValueError(f"X is {X!r}. Pass the samples: an array, a DataFrame, a tensor or a map-style Dataset.")
     try:
         found = validate_data(
@@ -44,7 +46,11 @@ def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) ->
         if array.dtype.kind == "O":  # columns of several kinds, from another library than pandas
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        if "could not" not in str(error) and "inhomogeneous" not in str(error):
+        if "Complex data" in str(error):
+            raise ValueError("X is complex. Complex data not supported: pass its real and imaginary parts.") from error
+        if "Expected 2D array" in str(error):
+            raise ValueError(f"X has one dimension: {error}") from error
+        if not any(words in str(error) for words in ("could not", "inhomogeneous", "bytes/strings")):
             raise
         raise ValueError(
             f"X holds what is no number{_where_no_number(X)} ({error}). Encode text and dates as numbers, leave them "

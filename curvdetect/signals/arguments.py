@@ -48,7 +48,7 @@ def with_classes(logits: Tensor, n_classes: int) -> Tensor:
 
 def check_curvature(*, h: float, n: int, power: int) -> None:
     """Raise where a parameter of the curvature is out of range."""
-    if not (isinstance(h, Real) and math.isfinite(h) and h > 0):
+    if isinstance(h, bool) or not (isinstance(h, Real) and math.isfinite(h) and h > 0):
         raise ValueError(
             f"h must be a positive number, got {h!r}. It is a step in the units of X; 1e-2 is a good start."
         )

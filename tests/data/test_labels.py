@@ -88,7 +88,7 @@ NO_LABELS = {
     "dicts": ([{"a": 1}, {"b": 2}], "y holds labels of type dict"),
     "sets": ([{1}, {2}], "y holds labels of type set"),
     "records": (np.zeros(2, dtype=[("a", int)]), "y holds labels of type .*'a'"),
-    "complex": (np.array([1j, 2]), "y holds labels of type complex128"),
+    "complex": (np.array([1j, 2]), "y is complex"),
     "mixed": ([1, "a"], "y mixes labels of types int, str"),
     "mixed_objects": (np.array([1, "a"], dtype=object), "y mixes labels of types int, str"),
     "bytes_and_text": ([b"a", "b"], "y mixes labels of types bytes, str"),

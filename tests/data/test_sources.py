@@ -148,6 +148,7 @@ REFUSED = {
         None,
         r"X\[1\] has dtype torch.float32 and X\[0\] has torch.int64",
     ),
+    "no number": (Items([(torch.zeros(3, 0), 0)] * 2), None, r"X has samples of shape \(3, 0\)"),
     "too large": (_with(5, 1e39, dtype=torch.float64), None, r"X\[5\] contains .*too large"),
     "NaN early": (_with(3, torch.nan), None, r"X\[3\] contains NaN"),
     "NaN late": (_with(37, torch.nan), None, r"X\[37\] contains NaN"),
