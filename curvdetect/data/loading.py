@@ -76,9 +76,22 @@ class WithIndex(Dataset[tuple[int, Any]]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[int, Any]:
+        self._check([index])
         return index, self.dataset[index]
 
+    def _check(self, indices: list[int]) -> None:
+        """Raise where a sampler was made for other data than the loader is asked to walk."""
+        beyond = [index for index in indices if not 0 <= index < len(self)]
+        if beyond:
+            raise ValueError(
+                f"the sampler of the net's iterator_train asks for sample {beyond[0]} of {len(self)}. Second-split "
+                "forgetting and cross-validation train on some of the samples at a time, for which a sampler of all is "
+                "no use. Leave it out (iterator_train__shuffle=True), or pass as iterator_train a DataLoader class "
+                "that makes one for the dataset it is given."
+            )
+
     def __getitems__(self, indices: list[int]) -> list[tuple[int, Any]]:
+        self._check(indices)
         return list(zip(indices, self.dataset.__getitems__(indices), strict=True))
 
 

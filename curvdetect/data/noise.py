@@ -6,11 +6,14 @@ the inputs.
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state, column_or_1d
+
+from curvdetect.data.labels import encode, plain_labels
 
 
 class CorruptedLabels(NamedTuple):
@@ -68,9 +71,8 @@ def corrupt_labels(
     >>> int(mask.sum())
     10
     """
-    y = column_or_1d(y)
     rng = check_random_state(random_state)
-    classes, encoded = np.unique(y, return_inverse=True)
+    classes, encoded = encode(column_or_1d(plain_labels(y)))
     if len(classes) < 2:
         raise ValueError(f"y holds one class only ({classes.tolist()}); a wrong label needs another class to go to.")
     transition = _transition(len(classes), rate, kind, confusion)
@@ -127,14 +129,12 @@ def conflicting_duplicates(y: ArrayLike, rate: float, *, random_state: Any = Non
     >>> int((source != range(100)).sum()), int(mask.sum())
     (5, 10)
     """
-    y = column_or_1d(y)
     rng = check_random_state(random_state)
-    classes, encoded = np.unique(y, return_inverse=True)
+    classes, encoded = encode(column_or_1d(plain_labels(y)))
     n_samples = len(encoded)
     if len(classes) < 2:
         raise ValueError(f"y holds one class only ({classes.tolist()}); a second label needs another class.")
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate must lie in [0, 1], got {rate!r}.")
+    _check_rate(rate)
     n_pairs = min(int(np.floor(rate * n_samples / 2 + 0.5)), n_samples // 2)
     copies, originals = rng.permutation(n_samples)[: 2 * n_pairs].reshape(2, n_pairs)
     source = np.arange(n_samples)
@@ -154,14 +154,17 @@ def _transition(n_classes: int, rate: float | None, kind: str, confusion: ArrayL
         raise ValueError("confusion goes with kind='confusion', and that kind with a matrix: pass both or neither.")
     if rate is None and kind != "confusion":
         raise ValueError(f"rate is needed with kind={kind!r}: pass the share of labels to corrupt, such as rate=0.1.")
-    if rate is not None and not 0 <= rate <= 1:
-        raise ValueError(f"rate must lie in [0, 1], got {rate!r}.")
+    if rate is not None:
+        _check_rate(rate)
     identity = np.eye(n_classes)
     if kind != "confusion":
         off = (1 - identity) / (n_classes - 1) if kind == "uniform" else np.roll(identity, 1, axis=1)
         share = float(rate or 0)
         return (1 - share) * identity + share * off
-    matrix = np.asarray(confusion, dtype=float)
+    try:
+        matrix = np.asarray(confusion, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"confusion must be a matrix of shares, one row a class, got {confusion!r}.") from error
     if matrix.shape != (n_classes, n_classes):
         raise ValueError(f"confusion must have shape {(n_classes, n_classes)}, one row a class, got {matrix.shape}.")
     if (matrix < 0).any() or not np.allclose(matrix.sum(axis=1), 1):
@@ -173,6 +176,11 @@ def _transition(n_classes: int, rate: float | None, kind: str, confusion: ArrayL
     if (total == 0).any():
         raise ValueError("confusion has a row with nothing off the diagonal, which can't be rescaled to a rate.")
     return off / total * rate + (1 - rate) * identity
+
+
+def _check_rate(rate: Any) -> None:
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) <= 1:
+        raise ValueError(f"rate must lie in [0, 1], got {rate!r}. It is a share: 0.1 for one label in ten.")
 
 
 def _apportion(

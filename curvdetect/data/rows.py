@@ -21,7 +21,9 @@ TOLERANCE = 1e-5
 #: Share of a column's mean that belongs to its scale, above what rounding to float32 moves it by.
 _OF_MEAN = 0.01
 _PROJECTIONS = 6
-_CHUNK_BYTES = 2**27
+_CHUNK_BYTES = 2**24
+#: Rows that columns' scales are taken from, at least.
+_FOR_SCALES = 64
 
 
 class RowIndex:
@@ -41,7 +43,7 @@ class RowIndex:
         self.directions = directions / np.linalg.norm(directions, axis=0)
         self.tolerance = TOLERANCE * size**0.5
         # every column on a scale of its own: one of large numbers would hide the others
-        some = torch.linspace(0, len(samples) - 1, min(len(samples), self._chunk)).long()
+        some = torch.linspace(0, len(samples) - 1, min(len(samples), max(self._chunk, _FOR_SCALES))).long()
         rows = samples.batch(some).double().flatten(1).numpy()
         self.center = rows.mean(0)
         scale = rows.std(0) + _OF_MEAN * np.abs(self.center)
@@ -126,5 +128,7 @@ class RowIndex:
         points = np.empty((n, _PROJECTIONS))
         for chunk in torch.split(torch.arange(n), self._chunk):
             rows = read(chunk).double().flatten(1).numpy()
-            points[chunk.numpy()] = ((rows - self.center) / self.scale) @ self.directions
+            rows -= self.center
+            rows /= self.scale
+            points[chunk.numpy()] = rows @ self.directions
         return points

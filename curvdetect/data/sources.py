@@ -17,9 +17,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.items import is_dataset, label_value, read_item
+from curvdetect.data.labels import encode, plain_labels
+from curvdetect.data.mapped import MappedArray, check_finite, is_mapped, wanted_dtype
 
 #: A dataset whose samples fit in this many bytes is read once and kept in memory.
 RESIDENT_BYTES = 2 * 1024**3
+#: A memory-mapped array whose rows lie all over the file is read once and kept in memory up to this size.
+GATHERED_BYTES = 2**28
 
 
 class Samples(Dataset[tuple[Tensor, int]]):
@@ -34,14 +39,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
     shape: tuple[int, ...]
 
     def __init__(self, labels: NDArray[Any]) -> None:
-        try:
-            self.classes, encoded = np.unique(labels, return_inverse=True)
-        except TypeError as error:
-            kinds = sorted({type(label).__name__ for label in labels})
-            raise ValueError(
-                f"y mixes labels of types {', '.join(kinds)}. Make them one: y = list(map(str, y))."
-            ) from error
-        self.labels = torch.from_numpy(encoded.astype(np.int64))
+        self.classes, codes = encode(np.asarray(labels))
+        self.labels = torch.from_numpy(codes)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -109,6 +108,27 @@ class ResidentSamples(Samples):
         return part
 
 
+class MappedSamples(Samples):
+    """Samples read from a file through a memory map whenever they are asked for, never all at once.
+
+    Parameters
+    ----------
+    inputs : MappedArray of shape (n_samples, ...)
+        Where they are read; uint8 with three or more dimensions is taken as pixels.
+    labels : array of shape (n_samples,)
+        Labels of any sortable kind.
+    """
+
+    def __init__(self, inputs: MappedArray, labels: NDArray[Any]) -> None:
+        super().__init__(labels)
+        self.inputs = inputs
+        self.shape = tuple(inputs.array.shape[1:])
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Return the inputs of ``index`` as one float32 tensor."""
+        return as_float(torch.from_numpy(self.inputs.read(index.cpu().numpy())))
+
+
 class LazySamples(Samples):
     """Samples read from a map-style dataset whenever they are asked for.
 
@@ -123,11 +143,11 @@ class LazySamples(Samples):
     def __init__(self, dataset: Any, labels: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(labels)
         self.dataset = dataset
-        self.shape = tuple(read_input(dataset, 0).shape) if shape is None else shape
+        self.shape = tuple(read_item(dataset, 0, False)[0].shape) if shape is None else shape
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
-        return torch.stack([as_float(read_input(self.dataset, int(i))[None])[0] for i in index])
+        return torch.stack([as_float(read_item(self.dataset, int(i), False)[0][None])[0] for i in index])
 
 
 class Part(Samples):
@@ -171,22 +191,28 @@ def as_samples(X: Any, y: Any = None) -> Samples:
     Parameters
     ----------
     X : array of shape (n_samples, ...) or map-style Dataset
-        Arrays are expected to be validated already.
+        Arrays are expected to be validated already; one that lies in a file (``numpy.memmap``) need not be.
     y : array-like of shape (n_samples,), optional
         Labels. Beside a dataset they take the place of the labels it carries.
 
     Returns
     -------
     Samples
-        In memory where it is an array, or a dataset that yields the same inputs every time and fits.
+        In memory where it is an array, or a dataset that yields the same inputs every time and fits; read as it is
+        asked for where it is a memory-mapped array, or any other dataset.
     """
     if is_dataset(X):
         return _read_dataset(X, y)
+    _check_shape(X.shape[1:])
+    if is_mapped(X):
+        mapped = MappedArray(X)
+        if not (mapped.is_scattered and mapped.nbytes <= GATHERED_BYTES):
+            mapped.check_finite()
+            return MappedSamples(mapped, np.asarray(y))
     with np.errstate(over="ignore"):  # looked at below
         # a copy: later changes can't reach it
-        inputs = np.array(X, dtype=np.uint8 if X.dtype == np.uint8 else np.float32)
-    if not np.isfinite(inputs).all():
-        raise ValueError("X holds values too large for float32, the precision of the network. Scale its columns first.")
+        inputs = np.array(X, dtype=wanted_dtype(X), order="C")
+    check_finite(inputs, X)
     return ResidentSamples(torch.from_numpy(inputs), np.asarray(y))
 
 
@@ -196,39 +222,9 @@ def as_unlabelled(X: Any) -> Samples:
     return LazySamples(X, no_labels) if is_dataset(X) else as_samples(X, no_labels)
 
 
-def is_dataset(X: Any) -> bool:
-    """Say whether ``X`` is a map-style dataset rather than an array."""
-    if isinstance(X, torch.utils.data.IterableDataset):
-        raise TypeError(
-            "X is an IterableDataset, whose samples have no index. curvdetect has to meet every sample again after "
-            "each epoch: pass a map-style Dataset (with __len__ and __getitem__) or an array."
-        )
-    if isinstance(X, torch.utils.data.DataLoader):
-        raise TypeError("X is a DataLoader. Pass its dataset (`loader.dataset`): curvdetect makes its own batches.")
-    return isinstance(X, Dataset)
-
-
-def read_input(dataset: Any, index: int) -> Tensor:
-    """Return the input of one sample of a dataset as a tensor."""
-    return _split_item(dataset[index], index)[0]
-
-
-def _split_item(item: Any, index: int) -> tuple[Tensor, Any]:
-    """Return ``(x, y)`` of what a dataset yields; ``y`` is None where it carries no label."""
-    x, y = (item[0], item[1]) if isinstance(item, (tuple, list)) and len(item) >= 2 else (item, None)
-    if isinstance(x, (tuple, list)) and len(x) == 1:
-        x = x[0]
-    if isinstance(x, np.ndarray):
-        x = torch.from_numpy(x)
-    if not isinstance(x, Tensor):
-        raise ValueError(
-            f"X[{index}] yields a {type(x).__module__}.{type(x).__name__}, and a network needs a tensor. For pictures "
-            "give the dataset `transform=torchvision.transforms.ToTensor()`; for a dictionary wrap it in a Dataset "
-            "that returns (x, y)."
-        )
-    if x.is_complex():
-        raise ValueError(f"X[{index}] is complex. Complex data not supported: pass its real and imaginary parts.")
-    return x.detach(), y
+def _check_shape(shape: Sequence[int]) -> None:
+    if 0 in shape:
+        raise ValueError(f"X has samples of shape {tuple(shape)}, which hold no number.")
 
 
 def _read_dataset(dataset: Any, y: Any) -> Samples:
@@ -237,29 +233,38 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
     if n_samples == 0:
         raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
     with isolated_rng(torch.device("cpu")):
-        first = read_input(dataset, 0)
+        first = read_item(dataset, 0, False)[0]
+        _check_shape(first.shape)
         size = first.numel() * first.element_size()
         fixed = reads_the_same(dataset)
         keep = fixed and size * n_samples <= RESIDENT_BYTES
         stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if keep else None
         labels: list[Any] = []
         for i in range(n_samples):
-            x, label = _split_item(dataset[i], i)
+            x, label = read_item(dataset, i, y is None)
             if x.shape != first.shape:
+                grey = x.shape[1:] == first.shape[1:] and {len(x), len(first)} == {1, 3}
+                way = "a Grayscale (or a conversion to RGB)" if grey else "a Resize and a CenterCrop"
                 raise ValueError(
                     f"X[{i}] has shape {tuple(x.shape)} and X[0] has {tuple(first.shape)}. Every sample needs the "
-                    "same shape: add a Resize or CenterCrop to the dataset's transform."
+                    f"same shape: add {way} to the dataset's transform."
                 )
-            if x.is_floating_point() and not torch.isfinite(x).all():
-                raise ValueError(f"X[{i}] contains NaN or infinity. Remove or impute such values.")
-            labels.append(_scalar(label, i))
+            if x.dtype != first.dtype:
+                raise ValueError(
+                    f"X[{i}] has dtype {x.dtype} and X[0] has {first.dtype}. Let the dataset make all of one kind."
+                )
+            if x.is_floating_point() and not torch.isfinite(x.float()).all():
+                raise ValueError(
+                    f"X[{i}] contains NaN or infinity, or values too large for float32. Remove, impute or scale them."
+                )
+            labels.append(label_value(label, i))
             if stored is not None:
                 stored[i] = x
     if y is not None and len(y) != n_samples:
         raise ValueError(f"y has {len(y)} labels and X {n_samples} samples: pass one label for each sample.")
     if y is None and labels[0] is None:
         raise ValueError("requires y to be passed, but the target y is None: the dataset X yields no labels either.")
-    given = np.asarray(labels if y is None else y)
+    given = plain_labels(labels) if y is None else np.asarray(y)
     if not fixed:
         warnings.warn(
             "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
@@ -270,21 +275,10 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
     return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, tuple(first.shape))
 
 
-def _scalar(label: Any, index: int) -> Any:
-    """Return the label of a sample as one value."""
-    if not isinstance(label, Tensor | np.ndarray):
-        return label
-    if label.size != 1 if isinstance(label, np.ndarray) else label.numel() != 1:
-        raise ValueError(
-            f"X[{index}] yields a label of shape {tuple(label.shape)}; each sample needs one class. For one-hot labels "
-            "pass y=..., their argmax, beside the dataset."
-        )
-    return label.item()
-
-
 def reads_the_same(dataset: Any) -> bool:
     """Say whether the first few inputs are equal when read twice."""
-    return all(torch.equal(read_input(dataset, i), read_input(dataset, i)) for i in range(min(16, len(dataset))))
+    few = range(min(16, len(dataset)))
+    return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
 
 
 def as_float(x: Tensor) -> Tensor:

@@ -20,11 +20,13 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain_labels
 from curvdetect.data.rows import RowIndex
-from curvdetect.data.sources import Samples, as_samples, is_dataset
-from curvdetect.detectors.checks import check_run_params, is_count, plain, plain_labels
+from curvdetect.data.sources import Samples, as_samples
+from curvdetect.detectors.checks import as_weights, check_run_params, is_count, validated
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import UndefinedScore
 from curvdetect.detectors.measured import Measured, begin, one_run
@@ -67,7 +69,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         ----------
         X : array, tensor, DataFrame or map-style Dataset, n_samples long
             The samples: (n_samples, n_features), or pictures (n_samples, channels, height, width). uint8 pictures
-            are scaled to [0, 1].
+            are scaled to [0, 1]. A ``numpy.memmap`` is never copied whole: leave its file alone meanwhile.
         y : array-like of shape (n_samples,), optional
             Given labels, of any kind. May be left out where ``X`` is a dataset that carries them; beside one, they
             take the place of its own.
@@ -242,9 +244,10 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
                 "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
             )
-        known = column_or_1d(plain(known))
+        known = column_or_1d(plain_labels(known, name))
         if len(known) != len(index):
             raise ValueError(f"{name} has {len(known)} entries for {len(index)} samples.")
+        weights = as_weights(sample_weight, len(index))
         mask = as_mask(known, name) if name == "noise_mask" else known != self.classes_[self._given[index]]
         if mask.all() or not mask.any():
             warnings.warn(
@@ -254,7 +257,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 stacklevel=2,
             )
             return UndefinedScore()
-        return float(roc_auc_score(mask, self.scores_[index], sample_weight=sample_weight))
+        return float(roc_auc_score(mask, self.scores_[index], sample_weight=weights))
 
     def ranking(self, k: int | None = None) -> pd.DataFrame:
         """Return the samples as a table, most suspect first.
@@ -308,7 +311,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         if X is None:
             return np.arange(len(self.scores_))
         if not is_dataset(X):
-            X = validate_data(self, plain(X), reset=False, allow_nd=True, dtype="numeric")
+            X = validated(self, X, reset=False)
         return self._rows.find(X)
 
     def _validated(self, X: Any, y: ArrayLike | None, *, reset: bool = True) -> Samples:
@@ -319,17 +322,10 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 self.n_features_in_ = samples.shape[0] if samples.shape else 1
                 self.__dict__.pop("feature_names_in_", None)
         else:
-            X, y = validate_data(
-                self,
-                plain(X),
-                plain_labels(y),
-                reset=reset,
-                allow_nd=True,
-                dtype="numeric",
-                ensure_min_samples=2 if reset else 1,
-            )
+            X, y = validated(self, X, plain_labels(y), reset=reset, ensure_min_samples=2 if reset else 1)
             samples = as_samples(X, y)
-        check_classification_targets(samples.classes[samples.labels.numpy()])
+        if samples.classes.dtype.kind == "f":
+            check_classification_targets(samples.classes)
         if not reset:
             self._rows.check_shape(samples.shape)
             return samples

@@ -6,9 +6,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from curvdetect.data.labels import plain
+from curvdetect.data.mapped import is_mapped
 
 
 def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any, keep_snapshots: Any = 0) -> None:
@@ -17,7 +19,9 @@ def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any, keep_snapshot
         raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {every!r}.")
     if max_epochs is not None and not is_count(max_epochs):
         raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {max_epochs!r}.")
-    if stop_at is not None and not (isinstance(stop_at, Real) and 0 < float(stop_at) <= 1):
+    if stop_at is not None and (
+        isinstance(stop_at, bool) or not isinstance(stop_at, Real) or not 0 < float(stop_at) <= 1
+    ):
         raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {stop_at!r}.")
     if not (is_count(keep_snapshots) or (keep_snapshots == 0 and isinstance(keep_snapshots, Integral))):
         raise ValueError(f"keep_snapshots must be a whole number of epochs, 0 or more, got {keep_snapshots!r}.")
@@ -28,23 +32,69 @@ def is_count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
-def plain(X: Any) -> Any:
-    """Return a tensor as an array; anything else as it is."""
-    return X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
+    """Return ``X``, or ``X`` and ``y``, as arrays that scikit-learn finds in order; raise what is wrong otherwise.
+
+    Whether a memory-mapped array is finite is not looked at: its reader does, a part at a time.
+    """
+    X = plain(X)
+    if X is None or isinstance(X, Real) or getattr(X, "ndim", 2) == 0:
+        raise ValueError(f"X is {X!r}. Pass the samples: an array, a DataFrame, a tensor or a map-style Dataset.")
+    try:
+        found = validate_data(
+            detector, X, y, allow_nd=True, dtype="numeric", ensure_all_finite=not is_mapped(X), **checks
+        )
+        array = found[0] if isinstance(found, tuple) else found
+        if array.dtype.kind == "O":  # columns of several kinds, from another library than pandas
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        if "Complex data" in str(error):
+            raise ValueError("X is complex. Complex data not supported: pass its real and imaginary parts.") from error
+        if "Expected 2D array" in str(error):
+            raise ValueError(f"X has one dimension: {error}") from error
+        if not any(words in str(error) for words in ("could not", "inhomogeneous", "bytes/strings")):
+            raise
+        raise ValueError(
+            f"X holds what is no number{_where_no_number(X)} ({error}). Encode text and dates as numbers, leave them "
+            "out, and make all rows of one length."
+        ) from error
+    if array.dtype.kind in "mM":
+        raise ValueError(f"X holds dates or durations ({array.dtype}). Make them numbers: days since some day, say.")
+    return (array, found[1]) if isinstance(found, tuple) else array
 
 
-def plain_labels(y: Any) -> Any:
-    """Return labels that pandas or torch keep in types of their own as numpy would; anything else as it is."""
-    if isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
-        return np.asarray(y.tolist())
-    return plain(y)
+def _where_no_number(X: Any) -> str:
+    """Return which columns of a frame are no numbers."""
+    names = [name for name in getattr(X, "columns", []) if np.asarray(X[name]).dtype.kind not in "biuf"]
+    return f" in column(s) {', '.join(map(repr, names[:5]))}{', ...' if len(names) > 5 else ''}" if names else ""
+
+
+def as_weights(sample_weight: Any, n_samples: int) -> Any:
+    """Return weights of samples as they are; raise where they are no weights."""
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(plain(sample_weight, "sample_weight"), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold numbers, got {sample_weight!r}.") from error
+    if weights.shape != (n_samples,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(
+            f"sample_weight must hold {n_samples} numbers, one for each sample, finite, none negative and not all "
+            f"zero, got an array of shape {weights.shape}: {weights.ravel()[:5].tolist()}..."
+        )
+    return weights
 
 
 def derive_seed(random_state: Any) -> int:
     """Return a seed; None draws one from the system, not from numpy's global generator."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be None, a whole number from 0 to 2**32 - 1, or a numpy RandomState: {error}."
+        ) from error
 
 
 def derived_seed(seed: int, *key: int) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 from torch.utils.data import Subset
 
-from curvdetect.data.sources import is_dataset
+from curvdetect.data.items import is_dataset
 
 
 def rows_of(data: Any, index: NDArray[np.int64]) -> Any:

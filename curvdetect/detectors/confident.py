@@ -109,6 +109,12 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         if not is_count(self.cv) or self.cv < 2:
             raise ValueError(f"cv must be a whole number of folds, at least 2, got {self.cv!r}.")
         labels = samples.labels.numpy()
+        largest = int(np.bincount(labels).max())
+        if self.cv > largest:
+            way = f"pass cv={largest}" if largest > 1 else "no net can be asked for a label that it has not seen"
+            raise ValueError(
+                f"cv={self.cv} folds need a class of so many samples, and the largest in y has {largest}: {way}."
+            )
         train = partial(
             memorize,
             self.net,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def recommended_signals(train_accuracy: float) -> dict[str, float]:
     >>> recommended_signals(0.8)
     {'late_loss': 1.0, 'late_margin': 1.0}
     """
+    if not (isinstance(train_accuracy, Real) and 0 <= train_accuracy <= 1):
+        raise ValueError(f"train_accuracy must be a share in [0, 1], got {train_accuracy!r}.")
     return dict(AUTO[regime_of(train_accuracy)])
 
 
@@ -172,7 +175,7 @@ class FusedDetector(BaseNoiseDetector):
         fusion_rule(self.combine)
         self._signals(seed)  # what is wrong with the signals, or with their weights, is said before anything is trained
         weights = list(self._weights(train_accuracy=1.0).values())
-        if len(set(weights)) > 1:
+        if isinstance(self.signals, Mapping) and (len(set(weights)) > 1 or not weights[0]):
             check_weights(weights, len(weights), self.combine)
         measured = repeated(
             lambda seed, place: super(FusedDetector, self)._measure(samples, device, seed, place),

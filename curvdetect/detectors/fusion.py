@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,13 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
     >>> fuse([0.1, 0.2, 0.9], [5, 7, 6], combine="rank_mean").round(2)
     array([0.17, 0.67, 0.67])
     """
-    arrays = [np.asarray(s, dtype=np.float64) for s in scores]
+    try:
+        arrays = [np.asarray(s, dtype=np.float64) for s in scores]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"scores must be arrays of numbers of shape (n_samples,): {error}.") from error
     if not arrays:
         raise ValueError("scores are missing: pass at least one array of shape (n_samples,).")
-    if {a.shape for a in arrays} != {(arrays[0].size,)}:
+    if {a.shape for a in arrays} != {(arrays[0].size,)} or not arrays[0].size:
         raise ValueError(f"scores must all have shape (n_samples,), got {[a.shape for a in arrays]}.")
     if not all(np.isfinite(a).all() for a in arrays):
         raise ValueError("scores hold NaN or infinity, which have no rank. Drop the signal, or its samples.")
@@ -134,7 +138,8 @@ def check_weights(weights: Sequence[float], n_scores: int, combine: Any) -> None
     """Raise where weights make no sense beside ``n_scores`` scores and a way to combine them."""
     if callable(combine) or combine == "first":
         raise ValueError(f"weights go with ranks that are summed or averaged, not with combine={combine!r}.")
-    if len(weights) != n_scores or min(weights) < 0 or not sum(weights) > 0:
+    numbers = np.iterable(weights) and all(isinstance(w, Real) and w >= 0 for w in weights)
+    if not numbers or len(weights) != n_scores or not 0 < sum(weights) < np.inf:
         raise ValueError(f"weights must hold {n_scores} numbers, none negative and not all zero, got {weights!r}.")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from curvdetect.detectors.checks import plain
+from curvdetect.data.labels import plain
 from curvdetect.detectors.last_step import last_step
 from curvdetect.metrics import as_mask
 

@@ -13,10 +13,12 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain_labels
 from curvdetect.data.noise import CorruptedLabels, corrupt_labels
-from curvdetect.data.sources import Samples, as_samples, is_dataset
+from curvdetect.data.sources import Samples, as_samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import derive_seed, derived_seed, is_count, plain_labels
+from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.detectors.delegation import HoldsDetector
 from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scoring
 from curvdetect.detectors.last_step import before_last, keep_apart, last_step

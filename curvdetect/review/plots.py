@@ -7,9 +7,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.data.sources import as_unlabelled, is_dataset
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain
+from curvdetect.data.sources import as_unlabelled
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import plain
+from curvdetect.detectors.checks import is_count
 
 
 class SuspectsDisplay:
@@ -96,6 +98,9 @@ class SuspectsDisplay:
             Where to draw; by default a new one, which pyplot does not keep.
         """
         from matplotlib.figure import Figure
+
+        if not is_count(n_columns):
+            raise ValueError(f"n_columns must be a whole number, at least 1, got {n_columns!r}.")
 
         n_rows = -(-len(self.images) // n_columns)
         self.figure_ = figure or Figure(figsize=(1.15 * n_columns, 1.4 * n_rows), layout="constrained")

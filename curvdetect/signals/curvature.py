@@ -6,14 +6,13 @@ are averaged by the signal of the name, flags are for the detectors.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import product
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
+from curvdetect.signals.arguments import check_curvature, check_measured, with_classes
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.probes import rademacher
 from curvdetect.signals.scoring import (
@@ -171,21 +170,16 @@ def input_curvatures(
     >>> list(input_curvatures(torch.nn.Linear(3, 2), X, y, h=[1e-2], n=[1, 5], power=[1]))
     [(0.01, 1, 1), (0.01, 5, 1)]
     """
+    for name, values in {"h": h, "n": n, "power": power}.items():
+        if isinstance(values, str) or not hasattr(values, "__iter__"):
+            raise ValueError(f"{name} must be a sequence of values to measure, got {values!r}.")
     settings = list(product(h, n, power))
     if not settings:
         raise ValueError(f"h, n and power need at least one value each, got {h!r}, {n!r} and {power!r}.")
     for step, probes, exponent in settings:
         check_curvature(h=step, n=probes, power=exponent)
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
-    if len(X) != len(y):
-        raise ValueError(f"X has {len(X)} samples and y {len(y)} labels; pass one label for each sample.")
-    if len(y) and int(y.min()) < 0:
-        raise ValueError(f"y holds {int(y.min())}; labels are classes, counted from 0.")
-    if index is not None and len(index) != len(X):
-        raise ValueError(f"index has {len(index)} entries for {len(X)} samples.")
-    if output not in ("logits", "probabilities"):
-        raise ValueError(f"output must be 'logits' or 'probabilities', got {output!r}.")
+    check_measured(module, X, y, index=index, batch_size=batch_size, output=output, seed=seed)
+    n_classes = int(y.max()) + 1 if len(y) else 0
     device = next((p.device for p in module.parameters()), X.device)
     index = torch.arange(len(X)) if index is None else index
     scores = {setting: torch.empty(len(X), dtype=torch.float64) for setting in settings}
@@ -196,7 +190,7 @@ def input_curvatures(
         network = quicker(module, few) if len(X) > 2 * rows else module
 
         def forward(x: Tensor) -> Tensor:
-            return logits_of(network(x), output)
+            return with_classes(logits_of(network(x), output), n_classes)
 
         for chunk in torch.split(torch.arange(len(X)), rows):
             x, given = X[chunk].to(device), y[chunk].to(device, torch.int64)
@@ -297,15 +291,3 @@ def exact_curvature(module: nn.Module, X: Tensor, y: Tensor) -> Tensor:
     with measuring(module):
         hessian = torch.func.vmap(torch.func.hessian(loss))(X, y)
     return hessian.flatten(1).square().sum(1)
-
-
-def check_curvature(*, h: float, n: int, power: int) -> None:
-    """Raise where a parameter of the curvature is out of range."""
-    if not (isinstance(h, Real) and math.isfinite(h) and h > 0):
-        raise ValueError(
-            f"h must be a positive number, got {h!r}. It is a step in the units of X; 1e-2 is a good start."
-        )
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-        raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
-    if isinstance(power, bool) or power not in (1, 2):
-        raise ValueError(f"power must be 1 (norm) or 2 (squared norm, eq. 6), got {power!r}.")

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.curvature import check_curvature, mean_of_norms, probe_factory, probe_norms
+from curvdetect.signals.arguments import check_curvature
+from curvdetect.signals.curvature import mean_of_norms, probe_factory, probe_norms
 from curvdetect.signals.scoring import share_of
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Stage
 

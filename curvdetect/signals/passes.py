@@ -49,7 +49,7 @@ def rows_within(forward: Callable[[Tensor], Tensor], x: Tensor, budget: int | No
         if kind == "cuda":
             budget = min(budget, torch.cuda.mem_get_info(x.device)[0] // 2)
     # weights are saved too, once for however many rows: the difference leaves them out
-    each = _saved_bytes(forward, x[:2]) - _saved_bytes(forward, x[:1])
+    each = max(_saved_bytes(forward, x[:2]) - _saved_bytes(forward, x[:1]), x[0].nbytes)
     if kind == "cpu":
         most = max(most, min(MANY, CACHE // max(1, each)))
     return max(1, min(most, budget // max(1, each)))

@@ -30,7 +30,7 @@ from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.device import deterministically
 from curvdetect.training.nets import ResNet, module_for
 from curvdetect.training.outputs import check_output, is_plain, output_kind
-from curvdetect.training.recipe import memorizing_net
+from curvdetect.training.recipe import check_settings, memorizing_net
 from curvdetect.training.resuming import Checkpointing, RestoreGenerators
 from curvdetect.training.scored_epochs import scored_epochs
 from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
@@ -114,6 +114,7 @@ def memorize(
         net = own_net(net, samples).set_params(device=str(device))
         if max_epochs is not None:
             net.set_params(max_epochs=max_epochs)
+        check_settings(net)
         loader = net.iterator_train
         ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
         resident = samples.to(device)

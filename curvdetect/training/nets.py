@@ -180,7 +180,9 @@ def module_for(name: str | None, samples: Samples) -> nn.Module:
     if name is not None and name not in NAMED:
         raise ValueError(f"net={name!r} is not known. Names: {', '.join(map(repr, NAMED))}; None for the default.")
     if name is None and len(shape) == 1:
-        spread = torch.linspace(0, len(samples) - 1, min(len(samples), 10_000)).long()
+        # of rows that are long, fewer: a few hundred megabytes in double precision
+        most = min(len(samples), 10_000, max(64, 2**28 // (8 * shape[0])))
+        spread = torch.linspace(0, len(samples) - 1, most).long()
         return MLP(shape[0], n_classes, rows=samples.batch(spread))
     if len(shape) not in (2, 3):
         raise ValueError(

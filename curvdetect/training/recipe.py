@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
@@ -45,7 +46,15 @@ def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:
     >>> [round(schedule(epoch), 2) for epoch in range(10)]
     [0.33, 0.67, 1.0, 0.88, 0.75, 0.62, 0.5, 0.38, 0.25, 0.12]
     """
+    _check_length(n_epochs)
+    if not (isinstance(peak, Real) and 0 <= peak <= 1):
+        raise ValueError(f"peak must be a share of the epochs in [0, 1], got {peak!r}.")
     return partial(_one_cycle_factor, n_epochs, max(1, round(peak * n_epochs)))
+
+
+def _check_length(n_epochs: Any) -> None:
+    if isinstance(n_epochs, bool) or not isinstance(n_epochs, Integral) or n_epochs < 1:
+        raise ValueError(f"n_epochs must be a whole number, at least 1, got {n_epochs!r}.")
 
 
 def _one_cycle_factor(n_epochs: int, top: int, epoch: int) -> float:
@@ -75,11 +84,34 @@ def step_decay(n_epochs: int, milestones: Sequence[float] = (0.5, 5 / 6), gamma:
     >>> [round(step_decay(300)(epoch), 3) for epoch in (149, 150, 250)]
     [1.0, 0.1, 0.01]
     """
+    _check_length(n_epochs)
+    if isinstance(milestones, str) or not all(isinstance(share, Real) and 0 <= share <= 1 for share in milestones):
+        raise ValueError(f"milestones must be shares of the epochs in [0, 1], got {milestones!r}.")
+    if not (isinstance(gamma, Real) and 0 <= gamma < float("inf")):
+        raise ValueError(f"gamma must be a number that the learning rate is multiplied by, got {gamma!r}.")
     return partial(_step_factor, [round(share * n_epochs) for share in milestones], gamma)
 
 
 def _step_factor(milestones: Sequence[int], gamma: float, epoch: int) -> float:
     return gamma ** sum(epoch >= milestone for milestone in milestones)
+
+
+def check_settings(net: NeuralNetClassifier) -> None:
+    """Raise where the length of a net's training, or of its batches, is out of range."""
+    whole = net.batch_size == -1 and not _is_ours(net.iterator_train)  # skorch's name for all samples at once
+    for name, value in {"max_epochs": net.max_epochs, "batch_size": 1 if whole else net.batch_size}.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"net has {name}={value!r}; it must be a whole number, at least 1.")
+    if isinstance(net.lr, bool) or not isinstance(net.lr, Real) or not 0 <= float(net.lr) < float("inf"):
+        raise ValueError(f"net has lr={net.lr!r}; a learning rate is a number, 0.1 for instance.")
+    if not callable(net.iterator_train):
+        raise TypeError(f"net has iterator_train={net.iterator_train!r}; it must be a DataLoader class.")
+    if not isinstance(net.module, nn.Module) and not callable(net.module):
+        raise TypeError(f"net has module={net.module!r}; it must be an nn.Module, its class, a name or None.")
+
+
+def _is_ours(loader: Any) -> bool:
+    return isinstance(loader, type) and issubclass(loader, BatchLoader)
 
 
 def memorizing_net(
@@ -148,8 +180,10 @@ def memorizing_net(
     settings = {**defaults, **options}
     if settings["optimizer"] is torch.optim.SGD:
         settings.setdefault("optimizer__momentum", momentum)
+    if not callable(schedule):
+        raise TypeError(f"schedule must be a function such as one_cycle or step_decay, got {schedule!r}.")
     loader = settings["iterator_train"]
-    if isinstance(loader, type) and issubclass(loader, BatchLoader):
+    if _is_ours(loader):
         settings.setdefault("iterator_train__augment", augment)
         unknown = {k for k in settings if k.startswith("iterator_train__")} - _LOADER_OPTIONS
         if loader is BatchLoader and unknown:

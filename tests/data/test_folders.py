@@ -1,7 +1,11 @@
+import pickle
+import warnings
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from curvdetect import load_image_folder
+from curvdetect import LossDetector, load_image_folder
 from tests.files import write_pictures
 
 
@@ -23,6 +27,154 @@ def test_a_limit_takes_the_same_random_choice_every_time(tmp_path):
     assert all(label in path for label, path in zip(first.y, first.paths, strict=True))
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"root=.*nowhere"):
-        load_image_folder(tmp_path / "nowhere")
+BROKEN = {
+    "truncated.png": lambda whole: whole[:60],
+    "half.png": lambda whole: whole[: len(whole) // 2],
+    "flipped.png": lambda whole: whole[:40] + bytes(255 - b for b in whole[40:]),
+    "empty.jpg": lambda whole: b"",
+    "text.jpg": lambda whole: b"not a picture",
+    "renamed.gif": lambda whole: b"GIF89a",
+}
+
+
+@pytest.fixture
+def with_broken(tmp_path):
+    write_pictures(tmp_path)
+    whole = (tmp_path / "cat" / "0.png").read_bytes()
+    for i, (name, spoil) in enumerate(BROKEN.items()):
+        (tmp_path / ("cat", "dog")[i % 2] / name).write_bytes(spoil(whole))
+    (tmp_path / "cat" / "nowhere.png").symlink_to(tmp_path / "no such file")
+    return tmp_path
+
+
+def test_broken_files_are_reported_once_and_left_out(with_broken):
+    with pytest.warns(UserWarning, match="can't be read") as caught:
+        data = load_image_folder(with_broken, size=8)
+    X, y, paths = data
+    assert X.shape == (16, 3, 8, 8)
+    assert len(y) == len(paths) == 16
+    assert {path.rsplit("/", 1)[1] for path in data.broken} == {*BROKEN, "nowhere.png"}
+    assert "UnidentifiedImageError" in data.broken[str(with_broken / "dog" / "empty.jpg")]
+    (warning,) = caught
+    assert "7 of 23 pictures" in str(warning.message)
+    assert ", ... (" in str(warning.message)
+    assert warning.filename == __file__
+    assert pickle.loads(pickle.dumps(data)).broken == data.broken
+
+
+def test_what_is_left_is_what_there_is_without_the_broken_files(with_broken, tmp_path_factory):
+    whole = tmp_path_factory.mktemp("whole")
+    write_pictures(whole)
+    with pytest.warns(UserWarning, match="can't be read"):
+        left = load_image_folder(with_broken, size=8)
+    assert np.array_equal(left.X, load_image_folder(whole, size=8).X)
+    detector = LossDetector(max_epochs=20, stop_at=0.6, device="cpu", random_state=0).fit(left.X, left.y)
+    assert set(detector.classes_) == {"cat", "dog"}
+
+
+def test_a_whole_folder_is_read_without_a_warning(tmp_path):
+    write_pictures(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_image_folder(tmp_path).broken == {}
+
+
+def test_pictures_of_every_mode_and_size_are_read(tmp_path):
+    write_pictures(tmp_path, n=2)
+    grey = np.linspace(0, 255, 20 * 30).astype(np.uint8).reshape(20, 30)
+    picture = Image.fromarray(grey)
+    saved = {
+        "grey.png": picture,
+        "black_and_white.png": picture.convert("1"),
+        "sixteen.png": Image.fromarray(grey.astype(np.uint16) * 257),
+        "palette.gif": picture.convert("P"),
+        "transparent.png": picture.convert("RGBA"),
+        "print.jpg": picture.convert("CMYK"),
+        "tall.bmp": picture.resize((3, 200)),
+        "wide.webp": picture.resize((200, 3)),
+        "dot.TIFF": picture.resize((1, 1)),
+    }
+    for name, one in saved.items():
+        one.save(tmp_path / "cat" / name)
+    frames = [picture.convert("P"), Image.new("P", picture.size)]
+    frames[0].save(tmp_path / "cat" / "animated.gif", save_all=True, append_images=frames[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        X, _, paths = load_image_folder(tmp_path, size=16)
+    by_name = {path.rsplit("/", 1)[1]: x for path, x in zip(paths, X, strict=True)}
+    assert by_name.keys() >= {*saved, "animated.gif"}
+    for name in ("sixteen.png", "palette.gif", "transparent.png", "animated.gif"):
+        assert np.abs(by_name[name].astype(int) - by_name["grey.png"]).max() <= 1
+
+
+def test_hidden_files_and_folders_and_other_files_are_passed_over(tmp_path):
+    write_pictures(tmp_path)
+    for name in ("._0.png", ".DS_Store", "notes.txt", "Thumbs.db"):
+        (tmp_path / "cat" / name).write_bytes(b"no picture")
+    (tmp_path / ".checkpoints").mkdir()
+    (tmp_path / "cat" / ".hidden").mkdir()
+    (tmp_path / "cat" / ".hidden" / "0.png").write_bytes(b"no picture")
+    (tmp_path / "readme.png").write_bytes(b"no picture")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_image_folder(tmp_path).X.shape[0] == 16
+
+
+def test_pictures_come_in_the_order_of_torchvisions_folders(tmp_path):
+    from torchvision.datasets import ImageFolder
+
+    write_pictures(tmp_path)
+    (tmp_path / "cat" / "a" / "b").mkdir(parents=True)
+    for place in ("a/b/1.png", "a/2.png", "a/b/0.png"):
+        Image.new("RGB", (9, 9)).save(tmp_path / "cat" / place)
+    assert load_image_folder(tmp_path).paths == [path for path, _ in ImageFolder(tmp_path).samples]
+
+
+def test_empty_classes_are_named_and_left_out(tmp_path):
+    write_pictures(tmp_path)
+    (tmp_path / "emu").mkdir()
+    with pytest.warns(UserWarning, match=r"1 class\(es\) without a picture: emu\. "):
+        assert sorted(set(load_image_folder(tmp_path).y)) == ["cat", "dog"]
+
+
+def _nothing(root):
+    pass
+
+
+def _no_picture(root):
+    (root / "cat").mkdir()
+    (root / "cat" / "a.txt").write_text("a")
+
+
+def _nothing_whole(root):
+    (root / "cat").mkdir()
+    (root / "cat" / "a.png").write_text("a")
+
+
+def _a_file(root):
+    root.rmdir()
+    root.write_text("a")
+
+
+NO_PICTURES = {
+    "empty": (_nothing, "has no subfolder. It needs one subfolder of pictures a class"),
+    "no_picture": (_no_picture, r"has 1 subfolder\(s\) and no picture in them.*\.png"),
+    "nothing_whole": (_nothing_whole, "1 of 1 pictures in root=.* can't be read, the first because of Unidentified"),
+    "a_file": (_a_file, "is not a folder"),
+    "nowhere": (lambda root: root.rmdir(), "root=.*photos' is not a folder"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), NO_PICTURES.values(), ids=NO_PICTURES)
+def test_a_folder_without_pictures_is_refused_by_name(tmp_path, make, message):
+    (tmp_path / "photos").mkdir()
+    make(tmp_path / "photos")
+    with pytest.raises(FileNotFoundError, match=message):
+        load_image_folder(tmp_path / "photos")
+
+
+@pytest.mark.parametrize("name", ["size", "limit"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, "8", (8, 8)], ids=repr)
+def test_sizes_and_limits_that_are_no_counts_are_refused(tmp_path, name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number, at least 1, got "):
+        load_image_folder(tmp_path, **{name: value})

@@ -37,6 +37,15 @@ def test_batches_cover_every_sample_once_in_sizes_that_differ_by_at_most_one(n, 
         assert torch.equal(y, samples.labels[index])
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("wrong", [11, -1])
+def test_a_sampler_made_for_other_data_is_named_with_a_way_out(wrong, workers):
+    options = {"sampler": [3, wrong], "num_workers": workers, "batch_size": 2}
+    walked = IndexedLoader(numbered(11), loader=DataLoader, on_index=lambda index: None, **options)
+    with pytest.raises(ValueError, match=rf"asks for sample {wrong} of 11\..*iterator_train__shuffle=True"):
+        list(walked)
+
+
 def test_batches_come_in_an_order_that_changes_each_epoch_and_follows_torchs_seed():
     loader = BatchLoader(numbered(50), batch_size=20)
 

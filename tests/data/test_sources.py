@@ -15,7 +15,8 @@ from torchvision.datasets import MNIST, FakeData
 from torchvision.transforms import ToTensor
 
 from curvdetect.data import sources
-from curvdetect.data.sources import LazySamples, Part, ResidentSamples, as_samples, is_dataset
+from curvdetect.data.items import is_dataset
+from curvdetect.data.sources import LazySamples, Part, ResidentSamples, as_samples
 from tests.cases import Items, RandomItems, untouched_rng
 
 RNG = np.random.default_rng(0)
@@ -128,16 +129,27 @@ def test_a_dataset_without_labels_takes_them_beside_it():
     assert as_samples(Items(X_TENSOR), LABELS).labels.tolist() == LABELS.tolist()
 
 
-def _with(position, value, n=40):
-    X = torch.zeros(n, 3)
+def _with(position, value, n=40, dtype=None):
+    X = torch.zeros(n, 3, dtype=dtype)
     X[position, 1] = value
     return TensorDataset(X, torch.arange(n) % 2)
 
 
 REFUSED = {
-    "PIL pictures": (FakeData(size=4, image_size=(3, 8, 8)), None, r"X\[0\] yields .*transform=.*ToTensor\(\)"),
-    "dictionaries": (Items([{"x": 1}] * 4), LABELS[:4], r"X\[0\] yields .*dict.*wrap it in a Dataset"),
+    "words": (Items([("cat", 1)] * 4), None, r"X\[0\] yields a builtins.str.*Give the dataset a transform"),
     "unequal shapes": (Items([(torch.zeros(3), 0), (torch.zeros(4), 1)]), None, r"X\[1\] has shape \(4,\).*Resize"),
+    "unequal channels": (
+        Items([(torch.zeros(1, 8, 8), 0), (torch.zeros(3, 8, 8), 1)]),
+        None,
+        r"X\[1\] has shape \(3, 8, 8\) and X\[0\] has \(1, 8, 8\).*Grayscale",
+    ),
+    "unequal kinds": (
+        Items([(torch.zeros(3, dtype=torch.int64), 0), (torch.ones(3), 1)]),
+        None,
+        r"X\[1\] has dtype torch.float32 and X\[0\] has torch.int64",
+    ),
+    "no number": (Items([(torch.zeros(3, 0), 0)] * 2), None, r"X has samples of shape \(3, 0\)"),
+    "too large": (_with(5, 1e39, dtype=torch.float64), None, r"X\[5\] contains .*too large"),
     "NaN early": (_with(3, torch.nan), None, r"X\[3\] contains NaN"),
     "NaN late": (_with(37, torch.nan), None, r"X\[37\] contains NaN"),
     "infinity": (_with(20, -torch.inf), None, r"X\[20\] contains NaN or infinity"),

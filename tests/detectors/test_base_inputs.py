@@ -6,8 +6,11 @@ import copy
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch.utils.data import TensorDataset
 from torchvision.datasets import MNIST, FakeData
 from torchvision.transforms import ToTensor
@@ -33,7 +36,10 @@ KINDS = {
     "columns_fortran": (np.asfortranarray(X), 64),
     "list_of_lists": (X.tolist(), 64),
     "frame": (pd.DataFrame(X).add_prefix("pixel"), 64),
+    "polars": (pl.DataFrame(X), 64),
+    "polars_of_many_kinds": (pl.DataFrame({"a": range(N), "b": X[:, 20].astype(float), "c": X[:, 30] > 0.5}), 3),
     "tensor": (torch.tensor(X), 64),
+    "tensor_of_halves": (torch.tensor(X).bfloat16(), 64),
     "tensor_with_gradient": (torch.tensor(X, requires_grad=True), 64),
     "pictures": (X.reshape(N, 1, 8, 8), 1),
     "pictures_gray": (X.reshape(N, 8, 8), 8),
@@ -53,6 +59,9 @@ def test_fit_takes_arrays_and_finds_their_rows_again(data, n_features):
     if isinstance(data, pd.DataFrame):
         assert list(detector.feature_names_in_) == list(data.columns)
         backwards = data.iloc[::-1]
+    if isinstance(data, pl.DataFrame):
+        assert list(detector.feature_names_in_) == data.columns
+        backwards = data[::-1]
     if isinstance(data, torch.Tensor):
         backwards = data.flip(0)
     assert np.array_equal(detector.score_samples(data), detector.scores_)
@@ -65,6 +74,7 @@ SAME = {
     "list": (X.tolist(), Y.tolist()),
     "tensor": (torch.tensor(X), torch.tensor(Y)),
     "frame": (pd.DataFrame(X), pd.Series(Y)),
+    "polars": (pl.DataFrame(X), pl.Series(Y)),
     "frame_with_names": (pd.DataFrame(X).add_prefix("pixel"), pd.Series(Y, name="digit")),
     "dataset": (TensorDataset(torch.tensor(X), torch.tensor(Y)), None),
     "dataset_with_labels_beside": (TensorDataset(torch.tensor(X), torch.zeros(N)), Y),
@@ -80,6 +90,19 @@ def expected():
 @pytest.mark.parametrize(("data", "labels"), SAME.values(), ids=SAME)
 def test_same_data_gets_the_same_scores_whatever_holds_it(expected, data, labels):
     assert np.array_equal(_fitted(data, labels).scores_, expected)
+
+
+def test_polars_pipelines_find_their_rows_again():
+    frame = pl.DataFrame(X, schema=[f"pixel{i}" for i in range(64)])
+    pipeline = make_pipeline(
+        StandardScaler().set_output(transform="polars"),
+        LossDetector(quick_net(max_epochs=1), device="cpu", random_state=0),
+    )
+    detector = pipeline.fit(frame, pl.Series(Y))[-1]
+    assert detector.feature_names_in_.tolist() == frame.columns
+    assert np.array_equal(pipeline.score_samples(frame[[7, 3]]), detector.scores_[[7, 3]])
+    with pytest.raises(ValueError, match="feature names should match"):
+        detector.score_samples(frame.select(sorted(frame.columns)))
 
 
 def test_bytes_count_as_pixels_in_pictures_and_as_numbers_in_columns():
@@ -154,6 +177,11 @@ LABELS = {
     "bytes": Y.astype(np.uint8),
     "gaps": Y * 1000,
     "bools": Y % 2 == 0,
+    "bytes_of_text": NAMES[Y].astype("S"),
+    "days": np.datetime64("2024-01-01T00:00:00") + Y * np.timedelta64(86400, "s"),
+    "pandas_int": pd.Series(Y, dtype="Int64"),
+    "polars": pl.Series(NAMES[Y]),
+    "polars_categorical": pl.Series(NAMES[Y], dtype=pl.Categorical),
     "list_of_strings": NAMES[Y].tolist(),
     "categorical": pd.Series(NAMES[Y], dtype="category"),
     "tensor": torch.tensor(Y),

@@ -146,7 +146,7 @@ CONFIDENT = {
     "cv_float": ({"cv": 2.5}, "cv must be"),
     "cv_bool": ({"cv": True}, "cv must be"),
     "cv_word": ({"cv": "5"}, "cv must be"),
-    "cv_above_every_class": ({"cv": 20}, "n_splits=20"),
+    "cv_above_every_class": ({"cv": 20}, "cv=20 folds need .* the largest in y has 6: pass cv=6"),
     "method_unknown": ({"method": "entropy"}, "method must be 'self_confidence' or"),
 }
 PARAMS = (

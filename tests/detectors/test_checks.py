@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain
+from curvdetect.detectors.checks import check_run_params, derive_seed, is_count
 from tests.cases import untouched_rng
 
 COUNTS = [1, 7, np.int64(3), np.uint8(1)]
@@ -67,10 +67,3 @@ def test_seed_is_one_that_every_generator_takes(random_state):
     assert type(seed) is int
     assert 0 <= seed < 2**32
     torch.Generator().manual_seed(seed)
-
-
-def test_plain_makes_arrays_of_tensors_only():
-    tensor = torch.ones(2, requires_grad=True)
-    assert isinstance(plain(tensor), np.ndarray)
-    for other in ([1, 2], np.ones(2), None):
-        assert plain(other) is other

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from curvdetect.signals.curvature import check_curvature, exact_curvature, input_curvature, input_curvatures
+from curvdetect.signals.arguments import check_curvature
+from curvdetect.signals.curvature import exact_curvature, input_curvature, input_curvatures
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.probes import rademacher
 from curvdetect.signals.scoring import losses_of

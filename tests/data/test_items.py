@@ -1,0 +1,198 @@
+"""Items of a dataset are read as input and label, whoever made them, or it is said what is wrong with which."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
+from PIL import Image as Pictures
+from torch.utils.data import Subset
+from torchvision.datasets import FakeData, ImageFolder
+
+from curvdetect import CurvatureNoiseDetector, LossDetector
+from curvdetect.data.items import columns, is_dataset, read_item
+from curvdetect.data.sources import ResidentSamples, as_samples
+from tests.cases import Items
+from tests.files import write_pictures
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N = 12
+PIXELS = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
+PICTURES = [Pictures.fromarray(pixels) for pixels in PIXELS]
+CODES = [i % 3 for i in range(N)]
+NAMES = ["zebra", "ant", "bee"]
+NUMBERED = Features({"image": Image(), "label": ClassLabel(names=NAMES)})
+
+
+def hugging_face(features=NUMBERED, codes=CODES):
+    return Dataset.from_dict({"image": PICTURES, "label": codes}, features=features)
+
+
+def halved(items):
+    return {"image": [np.asarray(p).transpose(2, 0, 1) / 510 for p in items["image"]], "label": items["label"]}
+
+
+FORMATS = {
+    "plain": (hugging_face(), 255),
+    "torch": (hugging_face().with_format("torch"), 255),
+    "numpy": (hugging_face().with_format("numpy"), 255),
+    "transform": (hugging_face().with_transform(halved), 510),
+    "shuffled": (hugging_face().add_column("id", list(range(N))).select_columns(["label", "image"]), 255),
+    "subset": (Subset(hugging_face(), range(N)), 255),
+}
+
+
+@pytest.mark.parametrize(("dataset", "scale"), FORMATS.values(), ids=FORMATS)
+def test_hugging_face_datasets_are_read_in_every_format_with_the_names_of_classes(dataset, scale):
+    samples = as_samples(dataset)
+    assert isinstance(samples, ResidentSamples)
+    assert samples.classes[samples.labels].tolist() == [NAMES[code] for code in CODES]
+    np.testing.assert_allclose(samples.batch(torch.arange(N)), PIXELS.transpose(0, 3, 1, 2) / scale, rtol=1e-6)
+
+
+def test_hugging_face_pictures_are_fitted_ranked_and_found_again():
+    dataset = hugging_face()
+    detector = CurvatureNoiseDetector(max_epochs=1, device="cpu", random_state=0).fit(dataset)
+    array = CurvatureNoiseDetector(max_epochs=1, device="cpu", random_state=0).fit(
+        PIXELS.transpose(0, 3, 1, 2), [NAMES[code] for code in CODES]
+    )
+    assert np.array_equal(detector.scores_, array.scores_)
+    assert set(detector.ranking()["given"]) == set(NAMES)
+    assert np.array_equal(detector.score_samples(dataset.select([5, 2])), detector.scores_[[5, 2]])
+
+
+def test_hugging_face_tables_are_fitted_from_one_column_of_lists_with_labels_beside():
+    X = np.random.default_rng(0).standard_normal((N, 4))
+    dataset = Dataset.from_dict({"features": X.tolist(), "a": CODES, "b": CODES[::-1]})
+    detector = LossDetector(max_epochs=1, device="cpu", random_state=0).fit(dataset, dataset["b"])
+    array = LossDetector(max_epochs=1, device="cpu", random_state=0).fit(X, CODES[::-1])
+    assert np.array_equal(detector.scores_, array.scores_)
+
+
+def test_labels_of_a_hugging_face_dataset_that_are_not_classes_stay_as_they_are():
+    features = Features({"image": Image(), "label": Value("int32")})
+    assert as_samples(hugging_face(features)).classes.tolist() == [0, 1, 2]
+
+
+def test_samples_without_a_label_are_named_unless_labels_are_passed():
+    dataset = hugging_face(codes=[*CODES[:-1], -1])
+    with pytest.raises(ValueError, match=r"X\[11\] yields label=-1, .*3 classes.*X\.filter"):
+        as_samples(dataset)
+    assert as_samples(dataset, CODES).classes.tolist() == [0, 1, 2]
+
+
+X4 = torch.arange(8.0).reshape(4, 2)
+DICTIONARIES = {
+    "usual_names": [{"x": x, "y": i % 2} for i, x in enumerate(X4)],
+    "capitals": [{"Image": x, "Label": i % 2} for i, x in enumerate(X4)],
+    "one_beside_the_label": [{"vector": x, "target": i % 2} for i, x in enumerate(X4)],
+    "others_beside_a_usual_name": [{"id": i, "x": x, "labels": i % 2} for i, x in enumerate(X4)],
+    "lists": [{"x": x.tolist(), "y": i % 2} for i, x in enumerate(X4)],
+    "read_only_arrays": [{"x": np.broadcast_to(x.numpy(), 2), "y": i % 2} for i, x in enumerate(X4)],
+    "big_endian_arrays": [{"x": x.numpy().astype(">f8")[::-1][::-1], "y": i % 2} for i, x in enumerate(X4)],
+}
+
+
+@pytest.mark.parametrize("items", DICTIONARIES.values(), ids=DICTIONARIES)
+def test_dictionaries_are_read_by_the_names_of_their_columns(items, recwarn):
+    samples = as_samples(Items(items))
+    assert torch.equal(samples.batch(torch.arange(4)), X4)
+    assert samples.labels.tolist() == [0, 1, 0, 1]
+    assert not recwarn.list
+
+
+UNTOLD = {
+    "no_input": (["age", "income", "label"], True, r"columns 'age', 'income', 'label'.*which is the input.*to_pandas"),
+    "two_inputs": (["image", "pixel_values", "y"], False, "which is the input.*rename_column"),
+    "nothing_but_labels": (["label", "y"], True, "which is the input"),
+    "two_labels": (["x", "label", "y"], True, r"which is the label.*y=X\['label'\]"),
+    "labels_of_other_names": (["img", "fine", "coarse"], True, r"which is the label.*y=X\['fine'\]"),
+}
+
+
+@pytest.mark.parametrize(("names", "with_label", "message"), UNTOLD.values(), ids=UNTOLD)
+def test_columns_that_cannot_be_told_apart_are_named_with_a_way_out(names, with_label, message):
+    with pytest.raises(ValueError, match=message):
+        columns(names, with_label)
+
+
+def test_labels_are_not_looked_for_where_others_are_passed():
+    assert columns(["img", "fine_label", "coarse_label"], with_label=False) == ("img", None)
+    assert columns(["text"]) == ("text", None)
+
+
+class Bare:
+    """A dataset that inherits from nothing, as loaders of torch take it."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return X4[index], index % 2
+
+
+def test_a_class_with_length_and_items_is_a_dataset():
+    assert as_samples(Bare()).labels.tolist() == [0, 1, 0, 1]
+
+
+NO_DATASETS = {
+    "list": [X4],
+    "tuple": (X4,),
+    "array": X4.numpy(),
+    "tensor": X4,
+    "range": range(3),
+    "none": None,
+    "number": 3,
+}
+
+
+@pytest.mark.parametrize("X", NO_DATASETS.values(), ids=NO_DATASETS)
+def test_other_things_are_no_datasets(X):
+    assert not is_dataset(X)
+
+
+WRONG = {
+    "splits": (DatasetDict(train=hugging_face()), r"X is a DatasetDict with keys 'train'.*X\['train'\]"),
+    "stream": (hugging_face().to_iterable_dataset(), "X is an IterableDataset"),
+    "dict": ({"a": [1, 2], "b": [3, 4]}, r"X is a dict with keys 'a', 'b'.*pandas.DataFrame"),
+    "name": ("photos", r"X is the str 'photos'.*load_image_folder"),
+}
+
+
+@pytest.mark.parametrize(("X", "message"), WRONG.values(), ids=WRONG)
+def test_what_holds_the_samples_one_level_down_is_a_type_error_that_says_so(X, message):
+    with pytest.raises(TypeError, match=message):
+        LossDetector(device="cpu").fit(X, [0, 1])
+
+
+def test_pictures_of_one_size_need_no_transform():
+    plain = FakeData(size=10, image_size=(3, 8, 8), num_classes=2)
+    samples = as_samples(plain)
+    assert samples.inputs.dtype == torch.uint8
+    assert np.array_equal(samples.inputs[3], np.asarray(plain[3][0]).transpose(2, 0, 1))
+
+
+def test_a_picture_that_cannot_be_read_is_named_by_number_and_file(tmp_path):
+    write_pictures(tmp_path)
+    broken = tmp_path / "dog" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    folder = ImageFolder(tmp_path)
+    for dataset, number in ((folder, 11), (Subset(Subset(folder, range(2, 16)), range(1, 14)), 8)):
+        with pytest.raises(ValueError, match=rf"X\[{number}\], .*3\.png, can't be read .*Leave it out: .*Subset"):
+            read_item(dataset, number)
+
+
+def test_other_items_that_cannot_be_read_are_named_by_number():
+    with pytest.raises(ValueError, match=r"X\[7\] can't be read \(IndexError: .*\)"):
+        read_item(Items([]), 7)
+
+
+def test_the_package_does_not_import_datasets_or_polars():
+    seen = "import sys, curvdetect; print(sorted({'datasets', 'polars'} & set(sys.modules)))"
+    assert datasets.__name__ in sys.modules
+    assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,213 @@
+"""Arrays in a file are read through their map: the same numbers, in little memory, and never copied whole."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector, SSFTDetector
+from curvdetect.data import mapped, sources
+from curvdetect.data.mapped import MappedArray, is_mapped
+from curvdetect.data.rows import RowIndex
+from curvdetect.data.sources import MappedSamples, ResidentSamples, as_samples
+from tests.cases import digits, quick_net
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("error:The given NumPy array is not writable"),
+]
+N = 60
+X, Y = digits(N)
+BYTES = (X * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def on_file(tmp_path):
+    def write(array, mode="r"):
+        np.save(tmp_path / "X.npy", array)
+        return np.load(tmp_path / "X.npy", mmap_mode=mode)
+
+    return write
+
+
+VIEWS = {
+    "float32": (X, lambda m: m),
+    "float64": (X.astype(np.float64), lambda m: m),
+    "float16": (X.astype(np.float16), lambda m: m),
+    "integers": ((X * 16).astype(np.int16), lambda m: m),
+    "booleans": (np.random.default_rng(0).random((N, 64)) > 0.5, lambda m: m),
+    "bytes": (BYTES, lambda m: m),
+    "big_endian": (X.astype(">f4"), lambda m: m),
+    "plain_array": (X, np.asarray),
+    "slice": (np.concatenate([X, X]), lambda m: m[:N]),
+    "every_other_row": (np.repeat(X, 2, axis=0), lambda m: m[::2]),
+    "backwards": (X[::-1], lambda m: m[::-1]),
+    "columns": (np.concatenate([X, X], axis=1), lambda m: m[:, :64]),
+    "reshaped": (X.reshape(-1), lambda m: m.reshape(N, 64)),
+    "pictures": (BYTES, lambda m: m.reshape(N, 1, 8, 8)),
+    "channels_moved": (BYTES.reshape(N, 8, 8, 1), lambda m: np.moveaxis(m, 3, 1)),
+    "transposed": (X.T, lambda m: m.T),
+}
+
+
+@pytest.mark.parametrize(("array", "view"), VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_fit_reads_through_the_map_and_scores_as_it_does_in_memory(on_file, monkeypatch, array, view, mode):
+    monkeypatch.setattr(mapped, "HELD_BYTES", 1000)  # so little that pages are given back all the time
+    data = view(on_file(array, mode))
+    samples = as_samples(data, Y)
+    assert isinstance(samples, MappedSamples)
+    assert np.shares_memory(samples.inputs.array, data)
+    in_file, in_memory = (
+        CurvatureNoiseDetector(max_epochs=2, device="cpu", random_state=0).fit(some, Y)
+        for some in (data, np.array(data))
+    )
+    assert np.array_equal(in_file.scores_, in_memory.scores_)
+    assert np.array_equal(in_file.score_samples(data[::-1]), in_file.scores_[::-1])
+
+
+@pytest.mark.parametrize("detector", [SSFTDetector, ConfidentLearningDetector])
+def test_parts_of_a_map_score_as_they_do_in_memory(on_file, detector):
+    labels = Y % 2
+    in_file, in_memory = (
+        detector(quick_net(n_classes=2), max_epochs=2, device="cpu", random_state=0).fit(some, labels)
+        for some in (on_file(X), X)
+    )
+    assert np.array_equal(in_file.scores_, in_memory.scores_)
+
+
+@pytest.mark.parametrize("small", [True, False], ids=["small", "large"])
+def test_rows_that_lie_all_over_the_file_are_gathered(tmp_path, monkeypatch, small):
+    # 70 kB between the two values of a row
+    array = np.random.default_rng(0).standard_normal((9000, 2))
+    np.save(tmp_path / "X.npy", np.asfortranarray(array))
+    data = np.load(tmp_path / "X.npy", mmap_mode="r")
+    if not small:
+        monkeypatch.setattr(sources, "GATHERED_BYTES", 0)
+    samples = as_samples(data, np.arange(9000) % 2)
+    assert isinstance(samples, ResidentSamples if small else MappedSamples)
+    index = torch.tensor([8999, 0, 17])
+    assert np.array_equal(samples.batch(index).numpy(), array.astype(np.float32)[index])
+
+
+def test_arrays_in_memory_are_not_mapped(on_file):
+    data = on_file(X)
+    assert is_mapped(data[3:4])
+    for other in (X, data + 0, np.array(data), data[[1, 2]], data.tolist(), torch.tensor(X), None):
+        assert not is_mapped(other)
+
+
+BAD = {
+    "nan": (np.float32, np.nan, "Input X contains NaN"),
+    "infinity": (np.float64, -np.inf, "Input X contains infinity"),
+    "nan_in_halves": (np.float16, np.nan, "Input X contains NaN"),
+    "too_large": (np.float64, 1e39, "X holds values too large for float32"),
+    "complex": (np.complex64, 1j, "Complex data not supported"),
+}
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("dtype", "value", "message"), BAD.values(), ids=BAD)
+def test_values_that_cannot_be_scored_are_refused(on_file, monkeypatch, dtype, value, message, order):
+    monkeypatch.setattr(mapped, "HELD_BYTES", 1000)
+    array = X.astype(dtype, order=order)
+    array[-1, -1] = value
+    with pytest.raises(ValueError, match=message):
+        LossDetector(quick_net(), device="cpu").fit(on_file(array), Y)
+    with pytest.raises(ValueError, match=message):
+        LossDetector(quick_net(), device="cpu").fit(X, Y).score_samples(on_file(array))
+
+
+def test_what_was_written_to_a_private_map_is_kept_when_its_pages_could_be_given_back(on_file):
+    data = on_file(X, "c")
+    data[3] = 7
+    rows = MappedArray(data)
+    rows.give_back()
+    assert (rows.read(np.array([3])) == 7).all()
+    assert (pickle.loads(pickle.dumps(rows)).read(np.array([3])) == 7).all()
+
+
+@pytest.mark.parametrize(("array", "view"), VIEWS.values(), ids=VIEWS)
+def test_another_process_is_told_where_the_rows_are(on_file, array, view):
+    rows = MappedArray(view(on_file(array)))
+    sent = pickle.dumps(rows)
+    again = pickle.loads(sent)
+    everyone = np.arange(N)
+    assert len(sent) < 1000
+    assert is_mapped(again.array)
+    assert np.array_equal(again.read(everyone), rows.read(everyone))
+
+
+def test_a_fitted_detector_does_not_hold_the_data(on_file):
+    data = on_file(np.tile(X, (40, 1)))
+    detector = LossDetector(quick_net(max_epochs=1), device="cpu").fit(data, np.tile(Y, 40))
+    assert len(pickle.dumps(detector)) < data.nbytes
+
+
+def test_rows_are_found_in_a_file_and_in_memory(on_file):
+    order = np.random.default_rng(0).permutation(N)
+    data = on_file(X)
+    assert np.array_equal(RowIndex(as_samples(data, Y)).find(X[order]), order)
+    assert np.array_equal(RowIndex(as_samples(X[order], Y)).find(data)[order], np.arange(N))
+
+
+def test_samples_of_a_map_go_to_a_device_batch_by_batch(on_file, device):
+    detectors = [
+        LossDetector(quick_net(max_epochs=1), device=str(device), random_state=0).fit(some, Y)
+        for some in (on_file(X), X)
+    ]
+    assert detectors[0].device_ == str(device)
+    np.testing.assert_allclose(detectors[0].scores_, detectors[1].scores_, rtol=1e-5)
+
+
+CHILD = """
+import sys, warnings
+import numpy as np, torch
+from curvdetect import LossDetector, memorizing_net
+warnings.simplefilter("ignore")
+name, dtype, n, d = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+
+def status(key):
+    with open("/proc/self/status") as file:
+        return 1024 * next(int(line.split()[1]) for line in file if line.startswith(key))
+
+def fit(X):
+    net = memorizing_net(torch.nn.Linear(X.shape[1], 2), max_epochs=1, batch_size=max(8, len(X) // 128))
+    return LossDetector(net, device="cpu", random_state=0).fit(X, np.arange(len(X)) % 2)
+
+fit(np.random.default_rng(0).standard_normal((40, 3)))  # what torch loads when first used belongs to the baseline
+X = np.memmap(name, dtype, mode="r", shape=(n, d))
+baseline = status("VmRSS")
+assert np.isfinite(fit(X).scores_).all()
+print(status("VmHWM") - baseline)
+"""
+
+
+def _peak_above_baseline(path, dtype, n, d):
+    """Return the bytes that a process of its own needed at most, mapped pages included, while it fitted a file."""
+    with path.open("wb") as file:
+        file.truncate(n * d * np.dtype(dtype).itemsize)
+    written = np.memmap(path, dtype, mode="r+", shape=(n, d))
+    written[:, 0] = np.random.default_rng(0).standard_normal(n)
+    written.flush()
+    ran = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), dtype, str(n), str(d)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return int(ran.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+class TestPeakMemory:
+    def test_of_many_rows_stays_below_their_size(self, tmp_path):
+        n, d = 150_000, 640
+        assert _peak_above_baseline(tmp_path / "X", "float32", n, d) < 0.8 * 4 * n * d
+
+    @pytest.mark.slow
+    def test_of_four_gigabytes_is_less_than_one(self, tmp_path):
+        assert _peak_above_baseline(tmp_path / "X", "float64", 2048, 2**18) < 2**30

@@ -1,0 +1,195 @@
+"""Whoever fits a detector on the wrong thing is told which argument it is, and what to pass instead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from skorch import NeuralNetClassifier
+from torch import nn
+from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
+
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    LossDetector,
+    SSFTDetector,
+    memorizing_net,
+    one_cycle,
+    step_decay,
+)
+from curvdetect.training.nets import MLP
+from tests.cases import digits, quick_net
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The least populated class:UserWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+N = 40
+X, Y = digits(N)
+FRAME = pd.DataFrame(X[:, 20:24], columns=list("abcd"))
+DAY = pd.Timestamp("2024-01-01")
+NAN = float("nan")
+
+
+def _fit(X=X, y=Y, kind=LossDetector, net=None, **params):
+    return kind(net or quick_net(max_epochs=1), **{"device": "cpu", **params}).fit(X, y)
+
+
+def _with_net(**options):
+    return _fit(net=quick_net(**options))
+
+
+SAMPLES = {
+    "nothing": (lambda: _fit(None), "X is None. Pass the samples"),
+    "number": (lambda: _fit(3), "X is 3. Pass the samples"),
+    "text_in_frame": (
+        lambda: _fit(FRAME.assign(town="x", road="y")),
+        r"X holds what is no number in column\(s\) 'town', 'road'",
+    ),
+    "text_in_polars": (lambda: _fit(pl.DataFrame({"a": range(N), "b": ["x"] * N})), r"no number in column\(s\) 'b'"),
+    "text_in_objects": (lambda: _fit(np.array([[1, "a"]] * N, dtype=object)), r"X holds what is no number \(could not"),
+    "dates_in_frame": (lambda: _fit(FRAME.assign(day=DAY)), r"X holds what is no number in column\(s\) 'day'"),
+    "dates": (lambda: _fit(np.full((N, 1), np.datetime64("2024-01-01"))), r"X holds dates or durations \(datetime64"),
+    "missing_in_frame": (lambda: _fit(FRAME.assign(a=pd.array([pd.NA] + [1] * (N - 1)))), "Input X contains NaN"),
+    "missing_in_polars": (lambda: _fit(pl.DataFrame({"a": [None] + [1.0] * (N - 1)})), "Input X contains NaN"),
+    "rows_of_unequal_length": (
+        lambda: _fit([[1, 2], [1]] * (N // 2)),
+        "X holds what is no number.*all rows of one length",
+    ),
+    "too_large": (lambda: _fit(X.astype(float) * 1e300), "X holds values too large for float32"),
+    "one_row": (lambda: _fit().score_samples(X[0]), "Expected 2D array, got 1D array"),
+}
+LABELS = {
+    "word": (lambda: _fit(y="label"), "y should be a 1d array"),
+    "number": (lambda: _fit(y=3), "y should be a 1d array"),
+    "generator": (lambda: _fit(y=(v for v in Y)), "y should be a 1d array"),
+    "dictionary": (lambda: _fit(y=dict(enumerate(Y))), r"y is a dict, .*list\(y.values\(\)\)"),
+    "one_hot": (lambda: _fit(y=np.eye(10)[Y]), r"one entry for each sample, got one of shape \(40, 10\).*argmax"),
+    "swapped": (lambda: _fit(Y, X), "y should be a 1d array"),
+    "frame": (lambda: _fit(y=FRAME), "y should be a 1d array"),
+    "tuples": (
+        lambda: _fit(y=[(int(v), "a") for v in Y]),
+        r"y holds labels of type tuple.*list\(map\(str, y\)\)|1d array",
+    ),
+    "none_among_them": (lambda: _fit(y=[None, *Y[1:]]), "Input y contains NaN .*1 of 40 entries.* index 0"),
+    "na_among_them": (lambda: _fit(y=pd.Series([pd.NA, *Y[1:]])), "Input y contains NaN .*1 of 40 entries"),
+    "nan_among_text": (lambda: _fit(y=[NAN, *map(str, Y[1:])]), "Input y contains NaN .*1 of 40 entries"),
+    "numbers_among_text": (lambda: _fit(y=[1, *map(str, Y[1:])]), r"y mixes labels of types int, str"),
+    "nan_in_a_dataset": (
+        lambda: _fit(TensorDataset(torch.tensor(X), torch.tensor([NAN] * N)), None),
+        "Input y contains NaN",
+    ),
+    "once_each": (lambda: _fit(y=np.arange(N), kind=SSFTDetector), "y holds every label only once"),
+    "once_each_cross_validated": (
+        lambda: _fit(y=np.arange(N), kind=ConfidentLearningDetector),
+        "cv=5 folds need .* largest in y has 1",
+    ),
+    "twice_each_cross_validated": (
+        lambda: _fit(y=np.arange(N) // 2, kind=ConfidentLearningDetector),
+        "cv=5 folds .*largest in y has 2: pass cv=2",
+    ),
+}
+TWO = NeuralNetClassifier(MLP(64, 10, 8), criterion=nn.CrossEntropyLoss, max_epochs=1, iterator_train=DataLoader)
+SAMPLED = TWO.set_params(iterator_train__sampler=SubsetRandomSampler(range(N)))
+NETS = {
+    "learning_rate_word": (lambda: _with_net(lr="x"), "net has lr='x'"),
+    "learning_rate_negative": (lambda: _with_net(lr=-1), "net has lr=-1"),
+    "learning_rate_nan": (lambda: _with_net(lr=NAN), "net has lr=nan"),
+    "learning_rate_too_high": (
+        lambda: _with_net(lr=1e30),
+        "loss became nan in epoch .*Lower the learning rate",
+        FloatingPointError,
+    ),
+    "no_batch": (lambda: _with_net(batch_size=0), "net has batch_size=0"),
+    "all_at_once": (lambda: _with_net(batch_size=-1), "net has batch_size=-1"),
+    "half_a_sample": (lambda: _with_net(batch_size=2.5), "net has batch_size=2.5"),
+    "no_epoch": (lambda: _with_net(max_epochs=0), "net has max_epochs=0"),
+    "word_of_epochs": (lambda: _with_net(max_epochs="x"), "net has max_epochs='x'"),
+    "too_few_logits": (lambda: _fit(net=MLP(64, 3)), "net puts out 3 logits, but y holds 10 classes"),
+    "one_logit": (lambda: _fit(y=Y % 2, net=nn.Linear(64, 1)), "net puts out 1 logits, but y holds 2 classes"),
+    "logits_for_probabilities": (
+        lambda: _fit(net=NeuralNetClassifier(MLP(64, 10))),
+        "criterion NLLLoss.*CrossEntropyLoss",
+    ),
+    "class_of_nets": (lambda: _fit(net=NeuralNetClassifier), "net is the class NeuralNetClassifier", TypeError),
+    "class_with_arguments": (lambda: _fit(net=MLP), "net=MLP can't be made without arguments", TypeError),
+    "another_library": (
+        lambda: _fit(net=LogisticRegression()),
+        "net must be None, a name, .*got LogisticRegression",
+        TypeError,
+    ),
+    "module_number": (lambda: _fit(net=memorizing_net(3)), "net has module=3", TypeError),
+    "loader_word": (lambda: _with_net(iterator_train="x"), "net has iterator_train='x'", TypeError),
+    "schedule_word": (lambda: memorizing_net(nn.Linear, schedule="cosine"), "schedule must be a function", TypeError),
+    "augmented_table": (lambda: _with_net(augment=True), "augment=True crops and flips pictures"),
+    "precision": (lambda: _with_net(precision="float16"), "precision must be 'float32' or 'bfloat16'"),
+    "workers_of_our_loader": (
+        lambda: quick_net(iterator_train__num_workers=2),
+        "iterator_train=torch.utils.data.DataLoader",
+    ),
+    "sampler_of_all_for_a_half": (
+        lambda: _fit(y=Y % 3, kind=SSFTDetector, net=SAMPLED),
+        r"sampler .* asks for sample \d+ of 20.*shuffle=True",
+    ),
+    "sampler_of_all_for_a_fold": (
+        lambda: _fit(y=Y % 3, kind=ConfidentLearningDetector, net=SAMPLED),
+        r"sampler .* asks for sample \d+ of 32",
+    ),
+    "one_cycle_of_nothing": (lambda: one_cycle(0), "n_epochs must be a whole number, at least 1, got 0"),
+    "one_cycle_of_halves": (lambda: one_cycle(2.5), "n_epochs must be"),
+    "one_cycle_peak": (lambda: one_cycle(10, peak=3), r"peak must be a share of the epochs in \[0, 1\], got 3"),
+    "steps_in_epochs": (lambda: step_decay(300, milestones=[150, 250]), "milestones must be shares of the epochs"),
+    "steps_of_a_word": (lambda: step_decay(300, milestones="half"), "milestones must be shares"),
+    "steps_gamma": (lambda: step_decay(300, gamma="x"), "gamma must be a number"),
+}
+PARAMETERS = {
+    "random_state_float": (lambda: _fit(random_state=1.5), "random_state must be None, a whole number"),
+    "random_state_negative": (lambda: _fit(random_state=-1), "random_state must be.*between 0 and"),
+    "random_state_generator": (lambda: _fit(random_state=np.random.default_rng(0)), "random_state must be"),
+    "statistic": (lambda: _fit(kind=SSFTDetector, statistic="mean"), "statistic must be one of 'loss', .*got 'mean'"),
+    "second_epochs": (lambda: _fit(kind=SSFTDetector, second_epochs=0), "second_epochs must be"),
+    "patience": (lambda: _fit(kind=SSFTDetector, patience=1.5), "patience must be"),
+    "n_repeats": (lambda: _fit(kind=SSFTDetector, n_repeats=0), "n_repeats must be"),
+    "both_combine": (lambda: _fit(kind=CurvSSFT, combine="mean"), "combine must be one of .*got 'mean'"),
+    "both_combine_callable": (
+        lambda: _fit(y=Y % 3, kind=CurvSSFT, combine=lambda a, b: 3),
+        "combine returned .*each of the 40",
+    ),
+    "both_weight": (lambda: _fit(kind=CurvSSFT, weight=NAN), r"weight must lie in \[0, 1\].*got nan"),
+    "both_step": (lambda: _fit(kind=CurvSSFT, h=0), "h must be a positive number"),
+    "fused_signals": (
+        lambda: _fit(kind=FusedDetector, signals="loss"),
+        "signals must be 'auto', or a sequence .*got 'loss'",
+    ),
+    "fused_none": (lambda: _fit(kind=FusedDetector, signals=[]), "signals must be"),
+    "fused_weight_word": (
+        lambda: _fit(kind=FusedDetector, signals={"loss": "a", "margin": 1}),
+        "weights must hold 2 numbers",
+    ),
+    "fused_weight_zero": (lambda: _fit(kind=FusedDetector, signals={"loss": 0}), "weights must hold 1 numbers"),
+    "fused_combine": (lambda: _fit(kind=FusedDetector, combine="mean"), "combine must be one of"),
+    "grid_list": (lambda: _fit(kind=CurvatureNoiseDetector, grid=[1e-2]), "grid must be a dict of sequences"),
+    "grid_key": (lambda: _fit(kind=CurvatureNoiseDetector, grid={"q": [1]}), "grid must be a dict .* among"),
+    "grid_number": (lambda: _fit(kind=CurvatureNoiseDetector, grid={"h": 1e-2}), r"grid\['h'\] must be a sequence"),
+    "unknown": (lambda: LossDetector().set_params(foo=1), "Invalid parameter 'foo'"),
+    "unknown_of_the_net": (lambda: LossDetector(quick_net()).set_params(net__foo=1), "Invalid parameter 'foo'"),
+}
+
+CALLS = {
+    f"{group}-{name}": case
+    for group, cases in {"samples": SAMPLES, "labels": LABELS, "net": NETS, "parameter": PARAMETERS}.items()
+    for name, case in cases.items()
+}
+
+
+@pytest.mark.parametrize("case", CALLS.values(), ids=CALLS)
+def test_what_cannot_be_fitted_is_named(case):
+    call, message, *kind = case
+    with pytest.raises(kind[0] if kind else ValueError, match=message):
+        call()
