@@ -105,7 +105,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     broken: dict[str, str] = {}
     for label, path in found:
         try:
-            X[len(paths)] = _square(path, size)
+            X[len(paths)] = _square(path, size).numpy()
         except Exception as error:  # whatever a decoder makes of what it was given
             broken[str(path)] = f"{type(error).__name__}: {error}"
             continue

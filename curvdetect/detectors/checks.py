@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
@@ -37,16 +38,13 @@ def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) ->
 
     Whether a memory-mapped array is finite is not looked at: its reader does, a part at a time.
     """
-    X = plain(X)
+    X = _known(X)
     if X is None or isinstance(X, Real) or getattr(X, "ndim", 2) == 0:
         raise ValueError(f"X is {X!r}. Pass the samples: an array, a DataFrame, a tensor or a map-style Dataset.")
     try:
         found = validate_data(
             detector, X, y, allow_nd=True, dtype="numeric", ensure_all_finite=not is_mapped(X), **checks
         )
-        array = found[0] if isinstance(found, tuple) else found
-        if array.dtype.kind == "O":  # columns of several kinds, from another library than pandas
-            array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         if "Complex data" in str(error):
             raise ValueError("X is complex. Complex data not supported: pass its real and imaginary parts.") from error
@@ -58,9 +56,17 @@ def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) ->
             f"X holds what is no number{_where_no_number(X)} ({error}). Encode text and dates as numbers, leave them "
             "out, and make all rows of one length."
         ) from error
+    array = found[0] if isinstance(found, tuple) else found
     if array.dtype.kind in "mM":
         raise ValueError(f"X holds dates or durations ({array.dtype}). Make them numbers: days since some day, say.")
-    return (array, found[1]) if isinstance(found, tuple) else array
+    return found
+
+
+def _known(X: Any) -> Any:
+    """Return a frame of polars as one of pandas, whose names and kinds of columns every scikit-learn knows."""
+    if any(kind.__module__.startswith("polars.") and kind.__name__ == "DataFrame" for kind in type(X).__mro__):
+        return pd.DataFrame({name: np.asarray(X[name]) for name in X.columns})
+    return plain(X)
 
 
 def _where_no_number(X: Any) -> str:
