@@ -19,16 +19,15 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.rows import RowIndex
-from curvdetect.data.sources import Samples, as_samples
-from curvdetect.detectors.checks import as_weights, check_run_params, is_count, validated
+from curvdetect.data.sources import Samples
+from curvdetect.detectors.checks import as_weights, check_run_params, is_count
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import UndefinedScore
+from curvdetect.detectors.inputs import rows_fitted, samples_not_fitted, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, one_run
 from curvdetect.detectors.ranking import n_flagged, quality, worst_first
 from curvdetect.detectors.unseen import measure_unseen
@@ -91,7 +90,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             every=self.every, max_epochs=self.max_epochs, stop_at=self.stop_at, keep_snapshots=self.keep_snapshots
         )
         device = resolve_device(self.device)
-        samples = self._validated(X, y)
+        samples = samples_to_fit(self, X, y)
         n_top = n_flagged(self.q, len(samples))
         rows = RowIndex(samples)
         checkpoints, seed = begin(self, samples, device)
@@ -172,7 +171,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """
         if X is not None and y is not None:
             return self._score_unseen(X, y)
-        index = self._find(X)
+        index = rows_fitted(self, X)
         return self.scores_[index]
 
     def decision_function(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -186,7 +185,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """
         if X is not None and y is not None:
             return (self._score_unseen(X, y) >= self.threshold_).astype(int)
-        index = self._find(X)
+        index = rows_fitted(self, X)
         return self.labels_[index]
 
     def fit_predict(self, X: Any, y: ArrayLike | None = None) -> NDArray[np.int64]:
@@ -237,7 +236,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong; a search that asks for
             it ends with a ``RuntimeError``.
         """
-        index = self._find(X)
+        index = rows_fitted(self, X)
         name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
         if known is None:
             raise ValueError(
@@ -298,44 +297,11 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
 
     def _score_unseen(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
         """Return scores of samples that were not fitted."""
-        check_is_fitted(self, "scores_")
-        return self._score_measured_later(measure_unseen(self, self._validated(X, y, reset=False)))
+        return self._score_measured_later(measure_unseen(self, samples_not_fitted(self, X, y)))
 
     def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
         """Return the detector's own score of samples that were not fitted."""
         return np.asarray(self._score(measured), dtype=np.float64)
-
-    def _find(self, X: Any) -> NDArray[np.int64]:
-        """Return training indices of rows, all for None."""
-        check_is_fitted(self, "scores_")
-        if X is None:
-            return np.arange(len(self.scores_))
-        if not is_dataset(X):
-            X = validated(self, X, reset=False)
-        return self._rows.find(X)
-
-    def _validated(self, X: Any, y: ArrayLike | None, *, reset: bool = True) -> Samples:
-        """Return indexed samples, or raise what is wrong with them; ``reset`` where they are to be fitted."""
-        if is_dataset(X):
-            samples = as_samples(X, None if y is None else column_or_1d(plain_labels(y)))
-            if reset:
-                self.n_features_in_ = samples.shape[0] if samples.shape else 1
-                self.__dict__.pop("feature_names_in_", None)
-        else:
-            X, y = validated(self, X, plain_labels(y), reset=reset, ensure_min_samples=2 if reset else 1)
-            samples = as_samples(X, y)
-        if samples.classes.dtype.kind == "f":
-            check_classification_targets(samples.classes)
-        if not reset:
-            self._rows.check_shape(samples.shape)
-            return samples
-        if len(samples) < 2:
-            raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
-        if len(samples.classes) < 2:
-            raise ValueError(
-                f"y holds one class only ({samples.classes.tolist()}); a label can be wrong only where there are two."
-            )
-        return samples
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -21,6 +21,7 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.detectors.delegation import HoldsDetector
 from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scoring
+from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.last_step import before_last, keep_apart, last_step
 
 KINDS = ("uniform", "pair")
@@ -184,7 +185,7 @@ class PlantedNoise(HoldsDetector):
         """
         check_is_fitted(self, "detectors_")
         first = self.detectors_[0]
-        index = last_step(first)._find(before_last(first, X))
+        index = rows_fitted(last_step(first), before_last(first, X))
         grade, grades = GRADES[check_scoring(self.scoring)], []
         for mask, detector in zip(self.planted_masks_[:, index], self.detectors_, strict=True):
             if mask.all() or not mask.any():

@@ -84,7 +84,7 @@ MASKS = {
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_a_mask_of_anything_but_truth_values_is_refused(mask):
-    with pytest.raises(ValueError, match="noise_mask (must hold booleans|contains NaN)"):
+    with pytest.raises(ValueError, match=r"noise_mask (must hold booleans|contains NaN)"):
         fit().score(noise_mask=mask)
 
 

@@ -1,0 +1,82 @@
+"""What a user hands to a detector: samples to fit, rows that were fitted, or samples that were not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain_labels
+from curvdetect.data.sources import Samples, as_samples
+from curvdetect.detectors.checks import validated
+
+
+def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
+    """Return indexed samples, or raise what is wrong with them; the detector learns their columns.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Who is fitted.
+    X, y
+        As its ``fit`` takes them.
+    """
+    samples = _samples(detector, X, y, reset=True)
+    if len(samples) < 2:
+        raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
+    if len(samples.classes) < 2:
+        raise ValueError(
+            f"y holds one class only ({samples.classes.tolist()}); a label can be wrong only where there are two."
+        )
+    return samples
+
+
+def samples_not_fitted(detector: Any, X: Any, y: Any) -> Samples:
+    """Return indexed samples of the shape that was fitted, or raise what is wrong with them.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Fitted.
+    X, y
+        Samples and their labels.
+    """
+    check_is_fitted(detector, "scores_")
+    samples = _samples(detector, X, y, reset=False)
+    detector._rows.check_shape(samples.shape)
+    return samples
+
+
+def rows_fitted(detector: Any, X: Any) -> NDArray[np.int64]:
+    """Return training indices of rows that were fitted, all for None; raise where one was not.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Fitted.
+    X : array, tensor, DataFrame, Dataset or None
+        The rows.
+    """
+    check_is_fitted(detector, "scores_")
+    if X is None:
+        return np.arange(len(detector.scores_))
+    return detector._rows.find(X if is_dataset(X) else validated(detector, X, reset=False))
+
+
+def _samples(detector: Any, X: Any, y: Any, *, reset: bool) -> Samples:
+    if is_dataset(X):
+        samples = as_samples(X, None if y is None else column_or_1d(plain_labels(y)))
+        if reset:
+            detector.n_features_in_ = samples.shape[0] if samples.shape else 1
+            detector.__dict__.pop("feature_names_in_", None)
+    else:
+        X, y = validated(detector, X, plain_labels(y), reset=reset, ensure_min_samples=2 if reset else 1)
+        samples = as_samples(X, y)
+    if samples.classes.dtype.kind == "f":
+        check_classification_targets(samples.classes)
+    return samples
