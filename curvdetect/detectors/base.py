@@ -24,9 +24,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples, as_samples, is_dataset
+from curvdetect.detectors.auto_q import find_rate
 from curvdetect.detectors.checks import check_run_params, derive_seed, is_count, plain, plain_labels
 from curvdetect.detectors.measured import Measured, one_run
-from curvdetect.detectors.ranking import n_flagged, quality, worst_first
+from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, quality, worst_first
 from curvdetect.metrics import as_mask
 from curvdetect.signals.signal import Signal
 from curvdetect.training.device import resolve_device
@@ -39,7 +40,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     """
 
     net: Any
-    q: float | int
+    q: float | int | str
     every: int | str = "auto"
     max_epochs: int | None
     stop_at: float | None
@@ -85,7 +86,10 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         samples = self._validated(X, y)
         n_top = n_flagged(self.q, len(samples))
         rows = RowIndex(samples)
-        measured = self._measure(samples, device, derive_seed(self.random_state))
+        seed = derive_seed(self.random_state)
+        measured = self._measure(samples, device, seed)
+        if is_auto(self.q):
+            n_top = find_rate(self, samples, measured, device, seed)
         self._store(samples, rows, measured, n_top)
         if measured.interrupt is not None:
             raise measured.interrupt
@@ -134,7 +138,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         self.ranking_ = worst_first(scores)
         self.labels_ = np.zeros(len(scores), dtype=int)
         self.labels_[self.ranking_[:n_top]] = 1
-        self.threshold_ = self.offset_ = float(scores[self.ranking_[n_top - 1]])
+        self.threshold_ = self.offset_ = lowest_flagged(scores, n_top)
 
     def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return a score for each sample; higher is more suspect.

@@ -41,7 +41,7 @@ def one_run(
     every: int | str,
     device: torch.device,
     seed: int,
-    progress: bool,
+    progress: bool | str,
     patience: int = 1,
 ) -> Measured:
     """Train one net on all samples while signals watch: those asked for, and those that always ride along.
