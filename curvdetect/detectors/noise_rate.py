@@ -25,7 +25,7 @@ SLOW = 0.5
 N_WITHIN = 5
 #: Beta prior of the rate. Where scores say nothing it is all there is, and its median is near a tenth.
 PRIOR = (0.5, 2.0)
-#: Grid of rates, of which none above `MOST` is thought possible; and of the distance and spread of right labels on the
+#: Grid of rates, of which none above `MOST` is proposed; and of the distance and spread of right labels on the
 #: scale on which wrong ones are standard normal. The logarithm of the spread is normal about zero: far above 1, the
 #: highest scores of all would be right labels'.
 RATES, MOST = np.geomspace(1e-4, 0.95, 32), 0.5
@@ -67,7 +67,7 @@ def noise_rate(
     -------
     NoiseRate
         Of the samples in hand, planted ones counted by what they were before; not of where they came from. That more
-        than half of the labels are wrong is ruled out beforehand.
+        than half of the labels are wrong is next to ruled out beforehand.
 
     Notes
     -----
