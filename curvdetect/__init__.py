@@ -22,6 +22,7 @@ from curvdetect.detectors.in_sample import InSample
 from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
+from curvdetect.review.cleanlab import label_issues, register_with_datalab
 from curvdetect.review.plots.confusion import LabelConfusionDisplay
 from curvdetect.review.plots.detection import DetectionCurveDisplay
 from curvdetect.review.plots.extremes import ExtremesDisplay
@@ -60,12 +61,14 @@ __all__ = [
     "fuse",
     "input_curvature",
     "input_curvatures",
+    "label_issues",
     "load",
     "load_image_folder",
     "memorizing_net",
     "noise_scorer",
     "one_cycle",
     "recommended_signals",
+    "register_with_datalab",
     "save",
     "step_decay",
 ]
