@@ -191,7 +191,8 @@ class TrainingCurveDisplay:
         self.signal_ax_, self.signal_lines_ = None, []
         if self.signal is not None:
             values = np.asarray(self.signal, dtype=np.float64)
-            self.signal_ax_ = _beside(ax)
+            self.signal_ax_ = _beside(ax) or ax.twinx()
+            self.signal_ax_.set_gid(_SIGNAL_AXES)
             look |= {"color": COLOURS[1], "marker": "o", "markersize": 3.5}
             for i, one in enumerate(runs):
                 seen = one & ~np.isnan(values)
@@ -199,7 +200,7 @@ class TrainingCurveDisplay:
                 self.signal_lines_ += self.signal_ax_.plot(epoch[seen], values[seen], label=label, **look)
             self.signal_ax_.set_ylabel(f"Mean {self.signal_name.replace('_', ' ')}", color=COLOURS[1])
             _scale(self.signal_ax_, values[~np.isnan(values)])
-        both = [part.get_legend_handles_labels()[0] for part in (ax, self.signal_ax_) if part is not None]
+        both = [part.get_legend_handles_labels()[0] for part in (ax, _beside(ax)) if part is not None]
         legend_above(ax, [handle for handles in both for handle in handles])
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -239,10 +240,8 @@ def _scale(ax: Any, values: NDArray[np.float64]) -> None:
 
 
 def _beside(ax: Any) -> Any:
-    """Return the axes to the right that belong to these: those there are, or new ones."""
+    """Return the axes to the right that belong to these, or None where there are none."""
     for other in ax.figure.axes:
         if other.get_gid() == _SIGNAL_AXES and other in ax.get_shared_x_axes().get_siblings(ax):
             return other
-    beside = ax.twinx()
-    beside.set_gid(_SIGNAL_AXES)
-    return beside
+    return None

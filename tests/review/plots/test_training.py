@@ -55,6 +55,8 @@ def test_several_on_one_axes_share_the_axis_to_the_right():
     assert {display.signal_ax_ for display in shown} == {ax.figure.axes[1]}
     assert len({display.loss_lines_[0].get_linestyle() for display in shown}) == 3
     assert len(ax.get_legend().get_texts()) == 6
+    TrainingCurveDisplay.from_predictions([1, 2], [2, 1], name="without a signal", ax=ax)
+    assert len(ax.get_legend().get_texts()) == 7
 
 
 def test_repeats_are_trainings_of_their_own():
