@@ -185,6 +185,7 @@ class DetectionCurveDisplay:
     def _plot_roc(self, ax: Any, name: str | None, look: dict[str, Any], *, chance: bool, log: bool) -> None:
         fpr, tpr = np.asarray(self.fpr), np.asarray(self.tpr)
         before = len(ax.lines)
+        ax.set_xscale("linear")  # scikit-learn sets limits that a logarithmic axis, left by an earlier call, warns of
         # scikit-learn's name for the constructor's arguments changes between versions; these two stay
         RocCurveDisplay(fpr=fpr, tpr=tpr).plot(ax=ax)
         self.line_ = ax.lines[before]

@@ -70,8 +70,11 @@ def test_several_on_one_axes_differ_and_share_the_chance_level(kind):
     assert [text.split()[0] for text in texts] == ["1", "3", "5", "chance"]
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_logarithmic_roc_curve_begins_at_the_first_false_alarm():
-    display = DetectionCurveDisplay.from_predictions(MASK, SCORES, xscale="log", ax=axes())
+    ax = axes()
+    for _ in range(2):
+        display = DetectionCurveDisplay.from_predictions(MASK, SCORES, xscale="log", ax=ax)
     assert display.ax_.get_xscale() == "log"
     assert 0 < display.ax_.get_xlim()[0] < 1 / 270
 
