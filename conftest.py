@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 import torch
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # no window opens
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,3 +18,11 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays():
+    """Close what displays leave with pyplot, as scikit-learn's do."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -22,7 +22,13 @@ from curvdetect.detectors.in_sample import InSample
 from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
-from curvdetect.review.plots import SuspectsDisplay
+from curvdetect.review.cleanlab import label_issues, register_with_datalab
+from curvdetect.review.plots.confusion import LabelConfusionDisplay
+from curvdetect.review.plots.detection import DetectionCurveDisplay
+from curvdetect.review.plots.extremes import ExtremesDisplay
+from curvdetect.review.plots.histogram import ScoreHistogramDisplay
+from curvdetect.review.plots.suspects import SuspectsDisplay
+from curvdetect.review.plots.training import TrainingCurveDisplay
 from curvdetect.review.storage import load, save
 from curvdetect.signals.curvature import input_curvature, input_curvatures
 from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
@@ -35,27 +41,34 @@ __all__ = [
     "CurvSSFT",
     "CurvatureNoiseDetector",
     "CurvatureSearch",
+    "DetectionCurveDisplay",
+    "ExtremesDisplay",
     "FusedDetector",
     "InSample",
     "InconfidenceDetector",
     "InputGradientDetector",
+    "LabelConfusionDisplay",
     "LearningTimeDetector",
     "LossDetector",
     "MarginDetector",
     "PlantedNoise",
     "SSFTDetector",
+    "ScoreHistogramDisplay",
     "SuspectsDisplay",
+    "TrainingCurveDisplay",
     "conflicting_duplicates",
     "corrupt_labels",
     "fuse",
     "input_curvature",
     "input_curvatures",
+    "label_issues",
     "load",
     "load_image_folder",
     "memorizing_net",
     "noise_scorer",
     "one_cycle",
     "recommended_signals",
+    "register_with_datalab",
     "save",
     "step_decay",
 ]

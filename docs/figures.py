@@ -2,6 +2,7 @@
 
 python docs/figures.py score                      # docs/images/score.png, from scikit-learn's digits
 python docs/figures.py suspects --data-dir data   # docs/images/suspects.png, from MNIST as it was published
+python docs/figures.py plots                      # docs/images/plot-*.png, the displays on digits
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
 
-from curvdetect import CurvatureNoiseDetector, SuspectsDisplay, corrupt_labels, input_curvature
+from curvdetect import (
+    CurvatureNoiseDetector,
+    DetectionCurveDisplay,
+    ExtremesDisplay,
+    LabelConfusionDisplay,
+    ScoreHistogramDisplay,
+    SuspectsDisplay,
+    TrainingCurveDisplay,
+    corrupt_labels,
+    input_curvature,
+)
 
 IMAGES = Path(__file__).parent / "images"
 EPOCHS = 40
@@ -89,11 +100,42 @@ def suspects(data_dir: str) -> Figure:
     return SuspectsDisplay.from_detector(detector, X, k=24, n_columns=8).figure_
 
 
+def plots() -> dict[str, Figure]:
+    """Draw the displays of docs/plots.md."""
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype("float32")
+    labels, mask = corrupt_labels(y, rate=0.05, random_state=0)
+    detector = CurvatureNoiseDetector(q=0.05, every=1, max_epochs=20, device="cpu", random_state=0).fit(X, labels)
+
+    def axes(width: float = 6, height: float = 3.6):
+        return Figure(figsize=(width, height), layout="constrained").subplots()
+
+    precision, roc = axes(), axes()
+    for signal in (None, "loss", "learning_time"):
+        DetectionCurveDisplay.from_estimator(detector, mask, signal=signal, kind="precision", ax=precision)
+    for signal in (None, "loss"):
+        DetectionCurveDisplay.from_estimator(detector, mask, signal=signal, xscale="log", ax=roc)
+    drawn = {
+        "histogram": ScoreHistogramDisplay.from_estimator(detector, noise_mask=mask, ax=axes()),
+        "extremes": ExtremesDisplay.from_estimator(detector, X.reshape(-1, 8, 8), k=8, ax=axes(6.6, 4.2)),
+        "training": TrainingCurveDisplay.from_estimator(detector, ax=axes()),
+        "confusion": LabelConfusionDisplay.from_estimator(detector, ax=axes(4.2, 4.2)),
+    }
+    figures = {name: display.figure_ for name, display in drawn.items()}
+    return {
+        f"plot-{name}": figure for name, figure in {**figures, "precision": precision.figure, "roc": roc.figure}.items()
+    }
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figure", choices=["score", "suspects"])
+    parser.add_argument("figure", choices=["score", "suspects", "plots"])
     parser.add_argument("--data-dir", default="data", help="where torchvision finds MNIST")
     arguments = parser.parse_args()
-    drawn = score() if arguments.figure == "score" else suspects(arguments.data_dir)
+    if arguments.figure == "plots":
+        drawn = plots()
+    else:
+        drawn = {arguments.figure: score() if arguments.figure == "score" else suspects(arguments.data_dir)}
     IMAGES.mkdir(exist_ok=True)
-    drawn.savefig(IMAGES / f"{arguments.figure}.png", dpi=110)
+    for name, figure in drawn.items():
+        figure.savefig(IMAGES / f"{name}.png", dpi=110)

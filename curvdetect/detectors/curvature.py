@@ -116,7 +116,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     stop_reason_ : {"max_epochs", "stop_at", "early_stopping", "interrupted"}
         Why the training ended.
     history_ : list of dict
-        One record for each epoch.
+        One record for each epoch; of a scored one, with ``mean_curvature``, the mean over all samples in that epoch.
     seconds_ : dict of float
         Time spent on training and on each signal.
     device_ : str

@@ -177,6 +177,8 @@ class EpochMean:
         self.total, self.count = plan.zeros(rows, plan.n_samples), plan.zeros(rows, plan.n_samples)
         self._total, self._count = plan.zeros(plan.n_samples), plan.zeros(plan.n_samples)
         self._row = 0
+        #: Mean over the samples in the last completed epoch; NaN where it saw none.
+        self.latest = plan.zeros()
 
     def add(self, batch: Batch, values: Tensor) -> None:
         """Add the numbers of a batch to the running epoch."""
@@ -190,6 +192,7 @@ class EpochMean:
         """Take the running epoch into the mean."""
         self.total[self._row] += self._total
         self.count[self._row] += self._count
+        self.latest = self._total.sum() / self._count.sum()
         self._total.zero_()
         self._count.zero_()
 

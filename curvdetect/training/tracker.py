@@ -22,7 +22,7 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
-from curvdetect.signals.signal import Batch, Plan, Signal, Stage
+from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage
 from curvdetect.training.recipe import MemorizingNet
 
 
@@ -170,6 +170,7 @@ class Tracker(Callback):
                 "seconds_training": spent,
                 "seconds_watching": self._watching,
                 "seconds_scoring": scoring,
+                **(self._means() if scored else {}),
             }
         )
         self.bar.set_postfix_str(f"epoch {self.epoch}/{self.plan.n_epochs}, accuracy {accuracy:.3f}")
@@ -195,6 +196,12 @@ class Tracker(Callback):
             self.history[-1] |= {"scored": True, "seconds_scoring": self.walk(net, "scoring")}
             for signal in self.signals["scoring"]:
                 signal.end_epoch()
+            self.history[-1] |= self._means()
+
+    def _means(self) -> dict[str, float]:
+        """Return what each scoring signal was in the last epoch, on average over the samples, where it keeps a mean."""
+        means = {signal.name: getattr(signal, "mean", None) for signal in self.signals["scoring"]}
+        return {f"mean_{name}": float(mean.latest) for name, mean in means.items() if isinstance(mean, EpochMean)}
 
     def walk(self, net: Any, stage: Stage) -> float:
         """Show every sample of a stage once, in index order and evaluation mode; return the seconds taken."""

@@ -188,6 +188,16 @@ def test_closing_an_epoch_in_which_nothing_was_seen_changes_nothing():
     np.testing.assert_array_equal(mean.values(), [1, 2, 3, 4])
 
 
+def test_the_latest_mean_is_over_the_samples_of_the_last_completed_epoch():
+    mean = mean_of()
+    add(mean, [0, 1], [1.0, 5.0])
+    mean.end_epoch()
+    add(mean, [2], [100.0])
+    assert mean.latest == 3
+    mean.end_epoch()
+    assert mean.latest == 100
+
+
 def test_means_of_quarters_stand_side_by_side_and_average_to_the_whole():
     mean = mean_of(rows=4, n_samples=2)
     for quarter, value in [(0, 1.0), (0, 3.0), (1, 5.0), (3, 7.0)]:

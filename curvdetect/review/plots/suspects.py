@@ -1,4 +1,4 @@
-"""Pictures of what a detector found, in the manner of scikit-learn's Display classes."""
+"""The most suspect pictures, with their labels."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.data.items import is_dataset
-from curvdetect.data.labels import plain
-from curvdetect.data.sources import as_unlabelled
-from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
+from curvdetect.detectors.ranking import worst_first
+from curvdetect.review.fitted import fitted_detector
+from curvdetect.review.plots.drawing import as_labels, as_scores, pictures, samples_to_draw
 
 
 class SuspectsDisplay:
@@ -53,39 +52,65 @@ class SuspectsDisplay:
         self.index = index
 
     @classmethod
-    def from_detector(cls, detector: BaseNoiseDetector, X: Any, *, k: int = 24, n_columns: int = 8) -> Self:
+    def from_estimator(cls, estimator: Any, X: Any, *, k: int = 24, n_columns: int = 8, figure: Any = None) -> Self:
         """Draw the ``k`` most suspect pictures of the training data.
 
         Parameters
         ----------
-        detector : fitted detector
+        estimator : fitted detector, pipeline or search
             Any of them.
         X : array of shape (n_samples, ...), tensor or Dataset
-            What it was fitted on: pictures with one, three or no channel.
+            What it was fitted on, before any transformer: pictures with one, three or no channel.
         k : int, default=24
             Number of pictures.
         n_columns : int, default=8
             Width of the grid.
+        figure : matplotlib Figure, optional
+            Where to draw; by default a new one, which pyplot does not keep.
         """
+        detector = fitted_detector(estimator)
         table = detector.ranking(k)
-        samples = as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
-        if len(samples) != len(detector.scores_):
-            raise ValueError(
-                f"X has {len(samples)} samples, but the detector was fitted on {len(detector.scores_)}. Pass the "
-                "training data itself."
-            )
-        if len(samples.shape) not in (2, 3) or (len(samples.shape) == 3 and samples.shape[0] not in (1, 3)):
-            raise ValueError(
-                f"X has samples of shape {samples.shape}, which is no picture: (height, width), (1, height, width) "
-                "or (3, height, width) can be drawn."
-            )
-        images = np.stack([samples[int(i)][0].numpy() for i in table["index"]])
-        if images.ndim == 4:
-            images = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
-        low, high = images.min(), images.max()
-        if low < 0 or high > 1:
-            images = (images - low) / (high - low)
-        return cls(images, table["given"], table["suggested"], table["index"]).plot(n_columns=n_columns)
+        images = pictures(samples_to_draw(X, len(detector.scores_)), table["index"].to_numpy())
+        display = cls(images, table["given"], table["suggested"], table["index"])
+        return display.plot(n_columns=n_columns, figure=figure)
+
+    @classmethod
+    def from_detector(cls, detector: Any, X: Any, *, k: int = 24, n_columns: int = 8) -> Self:
+        """Do what `from_estimator` does."""
+        return cls.from_estimator(detector, X, k=k, n_columns=n_columns)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        given: ArrayLike,
+        suggested: ArrayLike,
+        scores: ArrayLike,
+        *,
+        k: int = 24,
+        n_columns: int = 8,
+        figure: Any = None,
+    ) -> Self:
+        """Draw the ``k`` pictures with the highest scores.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, ...), tensor or Dataset
+            Pictures.
+        given, suggested : array-like of shape (n_samples,)
+            Labels as they are, and those to consider instead.
+        scores : array-like of shape (n_samples,)
+            Higher is more suspect.
+        k, n_columns, figure
+            As in `from_estimator`.
+        """
+        values = as_scores(scores)
+        labels = [as_labels(y, name, len(values)) for y, name in ((given, "given"), (suggested, "suggested"))]
+        if not is_count(k):
+            raise ValueError(f"k must be a whole number of pictures, at least 1, got {k!r}.")
+        index = worst_first(values)[:k]
+        images = pictures(samples_to_draw(X, len(values)), index)
+        return cls(images, labels[0][index], labels[1][index], index).plot(n_columns=n_columns, figure=figure)
 
     def plot(self, *, n_columns: int = 8, figure: Any = None) -> Self:
         """Draw the grid.

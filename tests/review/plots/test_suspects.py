@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from curvdetect import LossDetector, SuspectsDisplay
@@ -49,3 +51,27 @@ def test_drawing_on_a_given_figure():
     display = SuspectsDisplay(np.zeros((3, 4, 4)), [0, 1, 2], [1, 2, 0], [5, 6, 7]).plot(n_columns=2, figure=figure)
     assert display.figure_ is figure
     assert len(figure.axes) == 4
+
+
+def test_from_predictions_equals_from_estimator():
+    detector, X, y = fitted((8, 8))
+    one = SuspectsDisplay.from_estimator(make_pipeline(FunctionTransformer(), detector), X, k=5)
+    two = SuspectsDisplay.from_predictions(X, y, detector.suggested_labels_, detector.scores_, k=5)
+    np.testing.assert_array_equal(one.images, two.images)
+    np.testing.assert_array_equal(one.index, two.index)
+    assert [ax.get_title() for ax in one.axes_] == [ax.get_title() for ax in two.axes_]
+
+
+WRONG = {
+    "k": ({"k": 0}, "k must be"),
+    "given": ({"given": [1]}, "given must have one entry for each of 3 samples"),
+    "suggested": ({"suggested": [1]}, "suggested must have one entry for each of 3 samples"),
+    "scores": ({"scores": [1, 2, np.nan]}, "scores holds NaN"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_predictions_are_named(options, message):
+    right = {"X": np.zeros((3, 4, 4)), "given": [0, 1, 2], "suggested": [1, 2, 0], "scores": [1, 2, 3]}
+    with pytest.raises(ValueError, match=message):
+        SuspectsDisplay.from_predictions(**{**right, **options})

@@ -1,0 +1,122 @@
+"""A detector's findings in cleanlab's forms: the frame of ``CleanLearning``, and a kind of issue for ``Datalab``.
+
+cleanlab's convention is turned round from the house's: a quality from 0 to 1, and low is bad. Importing this registers
+nothing with cleanlab.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from curvdetect.review.fitted import fitted_detector
+
+
+def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
+    """Return what a detector found as ``CleanLearning.get_label_issues`` would; low ``label_quality`` is bad.
+
+    Parameters
+    ----------
+    estimator : fitted detector, pipeline or search
+        Any of them.
+    index : array-like of shape (n_samples,), optional
+        Of the frame, such as ``X.index``; by default positions in the training data.
+
+    Returns
+    -------
+    DataFrame
+        A row for each training sample, in the order of the data: ``is_label_issue`` (bool: flagged, exactly the top
+        ``q``), ``label_quality`` (in (0, 1): the share of samples that are more suspect, no probability),
+        ``given_label`` and ``predicted_label`` (int). As in cleanlab, labels are positions in the sorted classes,
+        ``classes_`` of the detector. The predicted label is the suggested one where the sample is flagged, and the
+        given one elsewhere, since it is not doubted there.
+
+    Raises
+    ------
+    TypeError
+        Where there is no detector inside.
+    ValueError
+        Where ``index`` has another length.
+
+    Notes
+    -----
+    ``CleanLearning(clf).fit(X, codes, label_issues=frame)`` trains a classifier without what is flagged.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import LossDetector, label_issues
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> detector = LossDetector(q=6, max_epochs=5, stop_at=0.9, device="cpu", random_state=0).fit(X, y)
+    >>> issues = label_issues(detector)
+    >>> issues.columns.tolist(), int(issues["is_label_issue"].sum())
+    (['is_label_issue', 'label_quality', 'given_label', 'predicted_label'], 6)
+    """
+    detector = fitted_detector(estimator)
+    given = np.asarray(detector._given, dtype=np.int64)
+    flagged = detector.labels_.astype(bool)
+    if index is not None and len(pd.Index(index)) != len(given):
+        raise ValueError(f"index has {len(pd.Index(index))} entries for {len(given)} samples.")
+    suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
+    return pd.DataFrame(
+        {
+            "is_label_issue": flagged,
+            "label_quality": detector.label_quality(),
+            "given_label": given,
+            "predicted_label": np.where(flagged, suggested, given),
+        },
+        index=None if index is None else pd.Index(index),
+    )
+
+
+def register_with_datalab() -> None:
+    """Let ``Datalab.find_issues`` of cleanlab know the issue ``"curvature"``; a low score is bad.
+
+    Afterwards, in this process, ``lab.find_issues(issue_types={"curvature": {...}})`` fits a detector. It takes:
+
+    - ``features``: the samples, as `CurvatureNoiseDetector.fit` takes them; by default the columns of the lab beside
+      its label. cleanlab hands the ``features`` of ``find_issues`` itself to its own kinds of issue only.
+    - ``detector``: any detector of wrong labels, or a pipeline that ends with one; a copy of it is fitted. One that
+      was fitted on the very labels of the lab is taken as it is. By default a `CurvatureNoiseDetector`.
+    - all else are parameters of that detector: ``q``, ``h``, ``n``, ``max_epochs``, ``device``, ``random_state``, ....
+
+    The lab then has the columns ``is_curvature_issue`` and ``curvature_score``, a summary, whose score is the share of
+    samples that are not flagged, and in ``lab.get_info("curvature")`` the ``given_label``, the ``predicted_label`` and
+    the fitted ``detector``. The report has the labels too.
+
+    Raises
+    ------
+    ImportError
+        Where what Datalab needs is not installed.
+
+    Notes
+    -----
+    Parameters that are wrong are refused at once; of an error while the detector is fitted cleanlab prints the message
+    and goes on to the next kind of issue. Calling this again changes nothing.
+
+    Examples
+    --------
+    >>> from cleanlab import Datalab
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import register_with_datalab
+    >>> register_with_datalab()
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> lab = Datalab({"X": X, "y": y}, label_name="y", verbosity=0)
+    >>> lab.find_issues(issue_types={"curvature": {"q": 6, "max_epochs": 5, "device": "cpu", "random_state": 0}})
+    >>> int(lab.get_issues("curvature")["is_curvature_issue"].sum())
+    6
+    """
+    try:
+        import cleanlab.datalab.datalab  # noqa: F401 - what it needs, the rest may do without
+        from cleanlab.datalab.internal.issue_manager_factory import REGISTRY, register
+        from cleanlab.datalab.internal.task import Task
+    except ImportError as error:
+        raise ImportError(
+            f"Datalab needs more than cleanlab itself installs ({error}). Run: pip install 'cleanlab[datalab]'"
+        ) from error
+    from curvdetect.review.datalab import CurvatureIssueManager
+
+    if REGISTRY[Task.CLASSIFICATION].get(CurvatureIssueManager.issue_name) is not CurvatureIssueManager:
+        register(CurvatureIssueManager)
