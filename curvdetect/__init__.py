@@ -23,7 +23,9 @@ from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.plots import SuspectsDisplay
+from curvdetect.review.report import write_report
 from curvdetect.review.storage import load, save
+from curvdetect.review.verdicts import apply_verdicts
 from curvdetect.signals.curvature import input_curvature, input_curvatures
 from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
 
@@ -45,6 +47,7 @@ __all__ = [
     "PlantedNoise",
     "SSFTDetector",
     "SuspectsDisplay",
+    "apply_verdicts",
     "conflicting_duplicates",
     "corrupt_labels",
     "fuse",
@@ -58,4 +61,5 @@ __all__ = [
     "recommended_signals",
     "save",
     "step_decay",
+    "write_report",
 ]
