@@ -19,6 +19,7 @@ from curvdetect.cli.console import Failure, safe
 from curvdetect.cli.tables import PARQUET, TEXT, read_table
 from curvdetect.data.folders import load_image_folder
 from curvdetect.data.labels import plain_labels
+from curvdetect.detectors.cleaning import rows_of
 
 
 @dataclass
@@ -27,7 +28,8 @@ class Data:
 
     kind: str
     """``"folder"``, ``"table"`` or ``"npz"``."""
-    X: NDArray[Any]
+    X: Any
+    """An array, or a frame of a table's numbers."""
     y: NDArray[Any]
     paths: list[str] | None = None
     """Of pictures, from the folder on, with slashes."""
@@ -78,10 +80,11 @@ def read_data(
     data.n_rows = len(data.y)
     if limit is not None and limit < data.n_rows:
         data.rows = np.sort(np.random.default_rng(0).permutation(data.n_rows)[:limit])
-        data.X, data.y = data.X[data.rows], data.y[data.rows]
+        data.X, data.y = rows_of(data.X, data.rows), data.y[data.rows]
     if data.X.ndim == 2:
         # h, the step of the curvature, is in standard deviations then
-        data.X = StandardScaler().fit_transform(data.X)
+        scaler = StandardScaler()
+        data.X = (scaler.set_output(transform="pandas") if data.kind == "table" else scaler).fit_transform(data.X)
     return data
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import click
 import numpy as np
 
-from curvdetect.cli.console import Failure, safe, tell
+from curvdetect.cli.console import Failure, safe, short, tell
 from curvdetect.cli.options import existing, talking_options
 from curvdetect.cli.output import DETECTOR, PAGE, Output
 from curvdetect.cli.reading import Data, read_data
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.inputs import rows_fitted
+from curvdetect.review.report import write_report
 from curvdetect.review.storage import load
 
 
@@ -48,9 +50,7 @@ def report(
     )
     data = in_order(detector, data)
     target = out if out is not None else output / PAGE
-    from curvdetect.review.report import write_report
-
-    options: dict[str, Any] = {"paths": data.paths, "k": k, "title": title or f"Suspects in {safe(path.name)}"}
+    options: dict[str, Any] = {"paths": data.paths, "k": k, "title": title or title_of(path, data)}
     write_report(detector, data.X, target, **options)
     if not quiet:
         tell(f"{safe(target)}: the suspects, to look at")
@@ -77,4 +77,9 @@ def in_order(detector: BaseNoiseDetector, data: Data) -> Data:
     place = np.argsort(index)
     paths = None if data.paths is None else [data.paths[i] for i in place]
     rows = None if data.rows is None else data.rows[place]
-    return Data(data.kind, data.X[place], data.y[place], paths, data.label, rows, data.n_rows, data.skipped)
+    return Data(data.kind, rows_of(data.X, place), data.y[place], paths, data.label, rows, data.n_rows, data.skipped)
+
+
+def title_of(path: Path, data: Data) -> str:
+    """Return the heading of the page."""
+    return f"Suspects in {short(path.name)}" + (", numbers in standard deviations" if data.X.ndim == 2 else "")

@@ -14,7 +14,9 @@ from curvdetect.cli.listing import inert_path, write_csv, write_suspects
 from curvdetect.cli.options import data_options, existing, share, talking_options, training_options
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
 from curvdetect.cli.reading import Data, read_data
+from curvdetect.cli.report import title_of
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.review.report import write_report
 from curvdetect.review.storage import save
 
 #: Suspects in the last lines.
@@ -112,9 +114,7 @@ def scan(
     save(detector, output / DETECTOR, overwrite=True)
     if not quiet:
         say("writing the page ...")
-    from curvdetect.review.report import write_report
-
-    write_report(detector, data.X, output / PAGE, paths=data.paths, title=f"Suspects in {safe(path.name)}")
+    write_report(detector, data.X, output / PAGE, paths=data.paths, title=title_of(path, data))
     _tell_what_was_found(detector, data, output)
 
 

@@ -30,7 +30,7 @@ _SEPARATORS = ",;\t"
 class Table:
     """Numbers and labels of a table, and the name of the column that the labels are in."""
 
-    X: NDArray[np.float64]
+    X: pd.DataFrame
     y: NDArray[Any]
     label: str
 
@@ -60,7 +60,7 @@ def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
     _refuse_words(columns)
     X = columns.to_numpy(np.float64, na_value=np.nan)
     _refuse_gaps(columns, X)
-    return Table(X, labels, name)
+    return Table(pd.DataFrame(X, columns=columns.columns.astype(str)), labels, name)
 
 
 def read_labels(path: Path, label: str | None) -> tuple[NDArray[Any], str]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-#: Seconds between two plain lines, at least.
-PAUSE = 5.0
+#: Seconds between two plain lines, at least; of a long run at least this share of the time gone.
+PAUSE, PAUSE_SHARE = 5.0, 0.05
 
 
 class Lines:
-    """Progress as one line every few seconds, and a last one; no carriage returns. Used as a bar of tqdm's is.
+    """Progress as one line every few seconds, later every few minutes, and a last one; no carriage returns. Used as a bar of tqdm's is.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ class Lines:
     def update(self, n: int = 1) -> None:
         """Count on by ``n``."""
         self.n += n
-        if time.monotonic() - self._written >= PAUSE:
+        now = time.monotonic()
+        if now - self._written >= max(PAUSE, PAUSE_SHARE * (now - self._started)):
             self._write()
 
     def set_postfix_str(self, s: str) -> None:

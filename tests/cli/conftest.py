@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import sys
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,6 +12,9 @@ from click.testing import CliRunner, Result
 
 from curvdetect.cli import main
 from tests.cases import digits
+
+# the commands have the names of their modules
+report, scan = (import_module(f"curvdetect.cli.{name}") for name in ("report", "scan"))
 
 
 @pytest.fixture
@@ -37,9 +39,8 @@ def page(monkeypatch):
         Path(path).write_text("page")
         calls.append({"detector": detector, "X": X, "path": Path(path), "paths": paths, "k": k, "title": title})
 
-    stand_in = ModuleType("curvdetect.review.report")
-    stand_in.write_report = write_report
-    monkeypatch.setitem(sys.modules, "curvdetect.review.report", stand_in)
+    for module in (report, scan):
+        monkeypatch.setattr(module, "write_report", write_report)
     return calls
 
 

@@ -29,8 +29,9 @@ def huge_png(side: int) -> bytes:
 def test_numbers_of_tables_are_standardized(tmp_path):
     X = np.arange(12.0).reshape(6, 2) * [1, 1000]
     data = read_data(write_table(tmp_path / "t.csv", X, [0, 1] * 3))
-    np.testing.assert_allclose(data.X.mean(0), 0, atol=1e-12)
-    np.testing.assert_allclose(data.X.std(0), 1)
+    assert list(data.X.columns) == ["x0", "x1"]
+    np.testing.assert_allclose(data.X.to_numpy().mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.X.to_numpy().std(0), 1)
     assert (data.kind, data.label, data.n_rows, data.rows) == ("table", "label", 6, None)
 
 

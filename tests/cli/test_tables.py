@@ -37,14 +37,14 @@ READ = {
 @pytest.mark.parametrize(("text", "name"), READ.values(), ids=READ)
 def test_numbers_and_labels_of_text(written, text, name):
     table = read_table(written(text, name), None, ())
-    assert table.X.tolist() == [[1.0, 2.0], [3.0, 4.5]]
+    assert table.X.to_numpy().tolist() == [[1.0, 2.0], [3.0, 4.5]]
     assert table.y.tolist() == ["x", "y"]
 
 
 def test_truth_values_are_numbers_and_dropped_columns_are_none(written):
     path = written("when,a,ok,label\n2024-01-01,1,True,0\n2024-01-02,2,False,1\n")
     table = read_table(path, None, ("when",))
-    assert table.X.tolist() == [[1.0, 1.0], [2.0, 0.0]]
+    assert table.X.to_numpy().tolist() == [[1.0, 1.0], [2.0, 0.0]]
     assert table.y.dtype.kind == "i"
 
 
@@ -58,7 +58,7 @@ def test_parquet_is_read_with_its_types(tmp_path):
     frame = pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "label": pd.Categorical(["x", "y", "x"])})
     frame.to_parquet(tmp_path / "t.parquet")
     table = read_table(tmp_path / "t.parquet", None, ())
-    assert table.X.tolist() == [[1.0], [2.0], [3.0]]
+    assert table.X.to_numpy().tolist() == [[1.0], [2.0], [3.0]]
     assert table.y.tolist() == ["x", "y", "x"]
 
 

@@ -40,6 +40,14 @@ def test_a_pipe_gets_a_line_every_few_seconds_and_a_last_one(clock, capsys):
     )
 
 
+def test_the_lines_of_a_long_run_grow_rarer(clock, capsys):
+    bar = progress_bar(10_000, shown=True, desc="memorizing", unit="samples")
+    for second in range(1, 10_001):
+        clock[0] = second
+        bar.update()
+    assert 20 < len(capsys.readouterr().err.splitlines()) < 130
+
+
 def test_what_an_earlier_process_did_takes_no_time(clock, capsys):
     bar = progress_bar(100, shown=True, desc="memorizing", unit="samples")
     start_at(bar, 90)
