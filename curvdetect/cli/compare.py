@@ -143,7 +143,8 @@ def compare(
     for line in as_table(grades, rates):
         tell(line)
     counts = ", ".join(f"{n} at {rate:.3g}" for rate, n in planted.items())
-    tell(f"AUROC in percent, {kind} noise in {len(data.y)} samples ({counts}), seeds {seed} to {seed + seeds - 1}.")
+    trained = sorted({own_seed for _, _, own_seed in grades})
+    tell(f"AUROC in percent, {kind} noise in {len(data.y)} samples ({counts}), seeds {trained[0]} to {trained[-1]}.")
     tell("Planted labels are random. Real mistakes are often harder to see; read this as a comparison.")
     if target is not None:
         write_csv(target, ["score", "rate", "seed", "auroc"], [(*key, grade) for key, grade in grades.items()])

@@ -96,11 +96,17 @@ def _folder(root: Path, size: int, limit: int | None) -> Data:
         loaded = load_image_folder(root, size=size, limit=limit)
     skipped = {_below(root, path): why for path, why in loaded.broken.items()}
     paths = [_below(root, path) for path in loaded.paths]
-    return Data("folder", loaded.X, loaded.y, paths, n_rows=len(paths), skipped=skipped)
+    labels = np.asarray([_spelled(label) for label in loaded.y.tolist()])
+    return Data("folder", loaded.X, labels, paths, n_rows=len(paths), skipped=skipped)
 
 
 def _below(root: Path, path: str) -> str:
-    return os.path.relpath(path, root).replace(os.sep, "/")
+    return _spelled(os.path.relpath(path, root).replace(os.sep, "/"))
+
+
+def _spelled(name: str) -> str:
+    """Return a file's name with the bytes that are no UTF-8 spelled out: neither a CSV file nor pandas holds them."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -16,7 +16,7 @@ PAUSE, PAUSE_SHARE = 5.0, 0.05
 
 
 class Lines:
-    """Progress as one line every few seconds, later every few minutes, and a last one; no carriage returns. Used as a bar of tqdm's is.
+    """Progress as one line every few seconds, later every few minutes; no carriage returns. Used as tqdm's bars are.
 
     Parameters
     ----------
