@@ -142,10 +142,13 @@ def compare(
         interrupt = error
     for line in as_table(grades, rates):
         tell(line)
-    counts = ", ".join(f"{n} at {rate:.3g}" for rate, n in planted.items())
+    counts = ", ".join(f"{n} at {100 * rate:.3g} %" for rate, n in planted.items())
     trained = sorted({own_seed for _, _, own_seed in grades})
-    tell(f"AUROC in percent, {kind} noise in {len(data.y)} samples ({counts}), seeds {trained[0]} to {trained[-1]}.")
+    span = f"seeds {trained[0]} to {trained[-1]}" if len(trained) > 1 else f"seed {trained[0]}"
+    tell(f"AUROC in percent, {kind} noise in {len(data.y)} samples ({counts}), {span}.")
     tell("Planted labels are random. Real mistakes are often harder to see; read this as a comparison.")
+    if len(trained) == 1:
+        tell("One seed shows no spread: --seeds 3 tells which differences are any.")
     if target is not None:
         write_csv(target, ["score", "rate", "seed", "auroc"], [(*key, grade) for key, grade in grades.items()])
     if interrupt is not None:
@@ -181,7 +184,7 @@ def as_table(grades: Grades, rates: tuple[float, ...]) -> Iterator[str]:
     shown = [rate for rate in rates if any(rate in row for row in cells.values())]
     order = sorted(cells, key=lambda name: -float(np.mean(cells[name].get(shown[0], [0.0]))))
     width = max(len(ROWS.get(name, name)) for name in cells)
-    yield "  ".join(["".ljust(width), *(f"{f'{rate:.3g} wrong':>14}" for rate in shown)])
+    yield "  ".join(["".ljust(width), *(f"{f'{100 * rate:.3g} % wrong':>14}" for rate in shown)])
     for name in order:
         yield "  ".join([ROWS.get(name, name).ljust(width), *(_cell(cells[name].get(rate, [])) for rate in shown)])
 

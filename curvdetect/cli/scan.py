@@ -41,8 +41,8 @@ TOP = 5
     default="fused",
     show_default=True,
     help="What ranks. fused listens to what its run says best, which is what finds most in the project's own tables, "
-    "and records the curvature beside it; curvature ranks by the paper's score, contrast by that against the best "
-    "other label. loss and margin cost least, ssft, curv-ssft and confident several trainings.",
+    "and records the curvature beside it, for up to a third of the time. curvature ranks by the paper's score, contrast "
+    "by that against the best other label. loss and margin cost least, ssft, curv-ssft and confident several trainings.",
 )
 @data_options()
 @training_options
@@ -111,7 +111,8 @@ def scan(
     )
     _fit(detector, data, output)
     write_suspects(detector, data, output / SUSPECTS)
-    save(detector, output / DETECTOR, overwrite=True)
+    # DIR may move, and a detector that was loaded is to write nothing there
+    save(detector.set_params(checkpoint_dir=None, verbose=0), output / DETECTOR, overwrite=True)
     if not quiet:
         say("writing the page ...")
     write_report(detector, data.X, output / PAGE, paths=data.paths, title=title_of(path, data))

@@ -42,7 +42,7 @@ def test_the_numbers_are_those_of_detectors_on_planted_labels(run, arrays, tmp_p
     for name in ("curvature", "loss", "margin"):
         (found,) = [r for r in rows if (r["score"], r["rate"], r["seed"]) == (name, "0.3", "1")]
         assert float(found["auroc"]) == pytest.approx(auroc(mask, detector.signal_scores_[name]), abs=1e-6)
-    assert "uniform noise in 120 samples (10 at 0.1, 37 at 0.3), seeds 0 to 1" in result.stdout
+    assert "uniform noise in 120 samples (10 at 10 %, 37 at 30 %), seeds 0 to 1" in result.stdout
     assert "Real mistakes are often harder to see" in result.stdout
 
 
@@ -61,7 +61,7 @@ def test_every_score_has_a_name_for_people():
 def test_a_table_has_means_and_deviations_and_the_best_on_top():
     grades = {("loss", 0.1, 0): 0.9, ("loss", 0.1, 1): 0.92, ("margin", 0.1, 0): 0.95, ("loss", 0.2, 0): 0.5}
     assert list(as_table(grades, (0.1, 0.2))) == [
-        "                      0.1 wrong       0.2 wrong",
+        "                     10 % wrong      20 % wrong",
         "margin                    95.00               -",
         "cumulative loss    91.00 ± 1.41           50.00",
     ]
@@ -80,7 +80,8 @@ def test_ctrl_c_leaves_the_table_of_complete_trainings(run, arrays, monkeypatch)
     result = run("compare", arrays, "--seeds", 3, *QUICK)
     assert result.exit_code == 130
     assert "cumulative loss" in result.stdout
-    assert "seeds 0 to 0." in result.stdout
+    assert "seed 0.\n" in result.stdout
+    assert "One seed shows no spread" in result.stdout
     assert result.stderr.endswith("stopped. The table is of the trainings that were complete.\n")
 
 
