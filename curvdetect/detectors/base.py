@@ -24,12 +24,13 @@ from sklearn.utils.validation import check_is_fitted
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples
+from curvdetect.detectors.auto_q import find_rate
 from curvdetect.detectors.checks import as_weights, check_run_params, is_count
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import UndefinedScore
 from curvdetect.detectors.inputs import rows_fitted, samples_not_fitted, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, one_run
-from curvdetect.detectors.ranking import n_flagged, quality, worst_first
+from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, quality, worst_first
 from curvdetect.detectors.unseen import measure_unseen
 from curvdetect.metrics import as_mask
 from curvdetect.signals.signal import Signal
@@ -44,7 +45,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     """
 
     net: Any
-    q: float | int
+    q: float | int | str
     every: int | str = "auto"
     max_epochs: int | None
     stop_at: float | None
@@ -95,6 +96,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         rows = RowIndex(samples)
         checkpoints, seed = begin(self, samples, device)
         measured = self._measure(samples, device, seed, checkpoints)
+        if is_auto(self.q):
+            n_top = find_rate(self, samples, measured, device, seed, checkpoints)
         self._store(samples, rows, measured, n_top)
         self._seed = seed
         if measured.interrupt is not None:
@@ -146,7 +149,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         self.ranking_ = worst_first(scores)
         self.labels_ = np.zeros(len(scores), dtype=int)
         self.labels_[self.ranking_[:n_top]] = 1
-        self.threshold_ = self.offset_ = float(scores[self.ranking_[n_top - 1]])
+        self.threshold_ = self.offset_ = lowest_flagged(scores, n_top)
 
     def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return a score for each sample; higher is more suspect.

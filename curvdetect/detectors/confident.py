@@ -80,7 +80,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         *,
         cv: int = 5,
         method: str = "self_confidence",
-        q: float | int = 0.1,
+        q: float | int | str = 0.1,
         max_epochs: int | None = None,
         stop_at: float | None = None,
         checkpoint_dir: str | Path | None = None,

@@ -94,7 +94,7 @@ class CurvSSFT(BaseNoiseDetector):
         *,
         h: float = 1e-2,
         n: int = 1,
-        q: float | int = 0.1,
+        q: float | int | str = 0.1,
         power: int = 1,
         contrast: bool = False,
         combine: Any = "rank_mean",

@@ -36,8 +36,10 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         Step of the finite difference, in the units of the array that the net receives.
     n : int, default=1
         Number of Rademacher probes.
-    q : float or int, default=0.1
-        Share, or count, of samples to flag.
+    q : float, int or "auto", default=0.1
+        Share, or count, of samples to flag. "auto" flags as many as are estimated to be wrong, for one more plain
+        training, without curvature: labels planted wrong in a copy tell, by the loss, which share of wrong labels is
+        found where. May be none. After Ctrl-C before the estimate is there, a tenth.
     power : {1, 2}, default=1
         1 averages norms of the difference, 2 squared norms, eq. (6) of the paper.
     contrast : bool, default=False
@@ -84,7 +86,11 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     labels_ : array of shape (n_samples,)
         1 for a suspect, 0 otherwise; exactly the top ``q``.
     threshold_, offset_ : float
-        Lowest score among the suspects.
+        Lowest score among the suspects; just above the highest score where there are none.
+    noise_rate_ : float
+        With ``q="auto"``, the estimated share of wrong labels. NaN after Ctrl-C.
+    noise_rate_interval_ : tuple of float
+        With ``q="auto"``, the ends of the rate's 95 % interval. The better scores separate, the narrower.
     suggested_labels_ : array of shape (n_samples,)
         For each sample the best label other than the given one: what it would be if the given one is wrong.
     signal_scores_ : dict of arrays of shape (n_samples,)
@@ -156,7 +162,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         *,
         h: float = 1e-2,
         n: int = 1,
-        q: float | int = 0.1,
+        q: float | int | str = 0.1,
         power: int = 1,
         contrast: bool = False,
         every: int | str = "auto",

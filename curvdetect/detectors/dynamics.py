@@ -24,7 +24,7 @@ class _DynamicsDetector(BaseNoiseDetector):
         self,
         net: Any = None,
         *,
-        q: float | int = 0.1,
+        q: float | int | str = 0.1,
         max_epochs: int | None = None,
         stop_at: float | None = None,
         keep_snapshots: int = 0,

@@ -131,7 +131,7 @@ class FusedDetector(BaseNoiseDetector):
         n_repeats: int = 1,
         h: float = 1e-2,
         n: int = 1,
-        q: float | int = 0.1,
+        q: float | int | str = 0.1,
         power: int = 1,
         every: int | str = "auto",
         max_epochs: int | None = None,

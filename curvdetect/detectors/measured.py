@@ -87,7 +87,7 @@ def one_run(
     every: int | str,
     device: torch.device,
     seed: int,
-    progress: bool,
+    progress: bool | str,
     patience: int = 1,
     checkpoints: Checkpoints = NOWHERE,
     keep_snapshots: int = 0,

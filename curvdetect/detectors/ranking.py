@@ -25,18 +25,32 @@ def n_flagged(q: Any, n_samples: int) -> int:
 
     Parameters
     ----------
-    q : float in (0, 1) or int
-        A share, rounded to the nearest whole number, or a count.
+    q : float in (0, 1), int or "auto"
+        A share, rounded to the nearest whole number, or a count. "auto" stands for a tenth as long as the share of
+        wrong labels is not known.
     n_samples : int
         Number of samples.
     """
+    if is_auto(q):
+        q = 0.1
     if isinstance(q, Integral) and not isinstance(q, bool) and 1 <= int(q) <= n_samples:
         return int(q)
     if isinstance(q, Real) and not isinstance(q, Integral) and 0 < float(q) < 1:
         return max(1, math.floor(float(q) * n_samples + 0.5))
     raise ValueError(
-        f"q must be a share between 0 and 1 (exclusive), such as 0.05, or a count from 1 to {n_samples}, got {q!r}."
+        f"q must be a share between 0 and 1 (exclusive), such as 0.05, a count from 1 to {n_samples}, or 'auto', "
+        f"got {q!r}."
     )
+
+
+def is_auto(q: Any) -> bool:
+    """Say whether ``q`` is to be found out."""
+    return isinstance(q, str) and q == "auto"
+
+
+def lowest_flagged(scores: NDArray[np.float64], n_top: int) -> float:
+    """Return the lowest of the ``n_top`` highest scores; what lies just above all of them for none."""
+    return float(np.sort(scores)[-n_top] if n_top else np.nextafter(scores.max(), np.inf))
 
 
 def quality(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from curvdetect.detectors.delegation import HoldsDetector, after_refit
 from curvdetect.detectors.grading import GRADES, as_noise_mask, check_scoring
 from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
-from curvdetect.detectors.ranking import n_flagged
+from curvdetect.detectors.ranking import is_auto, n_flagged
 from curvdetect.detectors.shared_run import read_off, setting_of
 from curvdetect.training.progress import progress_bar
 
@@ -53,7 +53,8 @@ class CurvatureSearch(HoldsDetector):
         each time others. Grades are averaged.
     refit : bool, default=True
         Whether to have ``best_estimator_``, and to answer ``score_samples``, ``predict``, ``ranking`` and so on with
-        it. It comes out of the search itself where a ``noise_mask`` was passed, and costs one more training elsewhere.
+        it. It comes out of the search itself where a ``noise_mask`` was passed, and costs one more training elsewhere
+        (two with ``q="auto"``).
     random_state : int, RandomState instance or None, default=None
         Of the planted labels, and of the trainings where the detector has none.
     verbose : int, default=0
@@ -168,12 +169,13 @@ class CurvatureSearch(HoldsDetector):
                 some, run = self._grade([estimators[number] for number in group], X, tasks, bar, name=group[0])
                 graded |= dict(zip(group, some, strict=True))
                 if noise_mask is not None and best_of(graded) in group:
-                    best = read_off(run, estimators[best_of(graded)])
+                    winner = estimators[best_of(graded)]
+                    best = None if is_auto(last_step(winner).q) else read_off(run, winner)
             self.interrupted_ = False
         finally:
             bar.close()
             self._keep(candidates, graded, best) if graded else self._forget()
-        if self.refit and noise_mask is None:
+        if self.refit and best is None:
             self.interrupted_ = True
             self.best_estimator_ = keep_apart(estimators[self.best_index_], "best")
             self.best_estimator_.fit(X, y)
@@ -225,7 +227,7 @@ class CurvatureSearch(HoldsDetector):
         for repeat, (labels, mask) in enumerate(tasks):
             started = time.perf_counter()
             run = keep_apart(reseeded(clone(estimators[0]), repeat), f"setting-{name}-repeat-{repeat}")
-            last_step(run).set_params(grid=grid)
+            last_step(run).set_params(grid=grid, q=0.1)  # grades need no flags, and no training to find their number
             run.fit(X, labels)
             seconds = time.perf_counter() - started
             runs = runs or [run]

@@ -96,7 +96,7 @@ class SSFTDetector(BaseNoiseDetector):
         *,
         statistic: str = "loss",
         n_repeats: int = 1,
-        q: float | int = 0.1,
+        q: float | int | str = 0.1,
         max_epochs: int | None = None,
         second_epochs: int | None = None,
         stop_at: float | None = None,

@@ -106,7 +106,7 @@ SHARED = {
     "q_one_share": ({"q": 1.0}, "q must be"),
     "q_above_one": ({"q": 1.5}, "q must be a share between 0 and 1.*got 1.5"),
     "q_negative": ({"q": -1}, "q must be"),
-    "q_above_count": ({"q": N + 1}, "q must be.*count from 1 to 40, got 41"),
+    "q_above_count": ({"q": N + 1}, "q must be.*count from 1 to 40, or 'auto', got 41"),
     "q_word": ({"q": "x"}, "q must be.*got 'x'"),
     "q_bool": ({"q": True}, "q must be"),
     "q_nan": ({"q": float("nan")}, "q must be"),

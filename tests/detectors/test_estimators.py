@@ -28,7 +28,10 @@ each = pytest.mark.parametrize("detector", DETECTORS, ids=lambda c: c.__name__)
 
 @parametrize_with_checks(
     # with a seed, checks that ask for determinism run too
-    [*(detector() for detector in DETECTORS), LossDetector(max_epochs=2, random_state=0)],
+    [
+        *(detector() for detector in DETECTORS),
+        *(LossDetector(q=q, max_epochs=2, random_state=0) for q in (0.1, "auto")),
+    ],
     expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL,
 )
 def test_sklearn_check(estimator, check):

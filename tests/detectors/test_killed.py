@@ -25,7 +25,7 @@ from curvdetect import (
     LossDetector,
     SSFTDetector,
 )
-from tests.cases import noisy_digits, quick_net, untouched_rng
+from tests.cases import InterruptedTraining, noisy_digits, quick_net, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 ROOT = Path(__file__).parents[2]
@@ -132,6 +132,23 @@ def test_every_detector_goes_on_where_it_was_cut_short(tmp_path, kind, options, 
     _assert_same(_fit(kind, checkpoint_dir=tmp_path, **options), expected)
     # finished now: no training is begun again
     _assert_same(_fit(kind, trouble=KeyboardInterrupt, at=1, checkpoint_dir=str(tmp_path), **options), expected)
+
+
+def test_the_training_that_finds_the_number_of_flags_is_taken_up_too(tmp_path):
+    expected = _fit(q="auto")
+    InterruptedTraining.trainings = 0
+    net = quick_net(max_epochs=8, callbacks=[("trouble", Trouble()), ("ctrl_c", InterruptedTraining(2, 5))])
+    detector = CurvatureNoiseDetector(net, q="auto", checkpoint_dir=tmp_path, device="cpu", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X, LABELS)
+    assert np.isnan(detector.noise_rate_)
+    assert np.array_equal(detector.scores_, expected.scores_)
+    detector.fit(X, LABELS)
+    assert (detector.noise_rate_, detector.noise_rate_interval_) == (
+        expected.noise_rate_,
+        expected.noise_rate_interval_,
+    )
+    _assert_same(detector, expected)
 
 
 def test_a_seed_that_was_drawn_is_kept(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvdetect.detectors.ranking import n_flagged, quality, worst_first
+from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, quality, worst_first
 
 tied_scores = st.lists(st.sampled_from([-1.5, 0.0, 0.25, 3.0, 1e9]), min_size=1, max_size=30).map(np.array)
 
@@ -42,6 +42,7 @@ def test_infinite_scores_are_the_ends_of_the_order():
         (7, 10, 7),
         (np.int64(3), 10, 3),
         (np.uint8(3), 10, 3),
+        ("auto", 50, 5),
     ],
 )
 def test_a_share_is_rounded_and_a_count_is_taken_as_it_is(q, n_samples, expected):
@@ -61,7 +62,9 @@ def test_a_share_is_off_by_at_most_half_a_sample_unless_it_is_the_only_one(perce
     "q", [0, 0.0, 1.0, -0.1, 1.5, -3, 11, 2.0, True, False, None, "0.1", np.nan, np.inf, [0.1]], ids=repr
 )
 def test_what_is_neither_a_share_nor_a_count_is_refused_by_name(q):
-    with pytest.raises(ValueError, match=r"^q must be a share between 0 and 1 .* or a count from 1 to 10, got "):
+    with pytest.raises(
+        ValueError, match=r"^q must be a share between 0 and 1 .* a count from 1 to 10, or 'auto', got "
+    ):
         n_flagged(q, 10)
 
 
@@ -82,3 +85,22 @@ def test_quality_falls_as_the_score_rises_and_looks_at_ranks_alone():
 
 def test_samples_that_all_tie_are_of_quality_one_half():
     np.testing.assert_array_equal(quality(np.full(7, 2.5)), np.full(7, 0.5))
+
+
+@given(tied_scores, st.data())
+def test_threshold_is_the_lowest_flagged_score(scores, data):
+    n_top = data.draw(st.integers(1, len(scores)))
+    assert lowest_flagged(scores, n_top) == scores[worst_first(scores)[:n_top]].min()
+
+
+@given(tied_scores)
+def test_threshold_of_no_flag_is_above_all(scores):
+    threshold = lowest_flagged(scores, 0)
+    assert (scores - threshold < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"), [("auto", True), ("AUTO", False), (0.1, False), (np.array(["auto"]), False)]
+)
+def test_only_the_word_is_auto(q, expected):
+    assert is_auto(q) is expected

@@ -243,3 +243,10 @@ def test_repr_is_short():
     assert repr(CurvatureSearch(CurvatureNoiseDetector(), {"h": [1]})) == (
         "CurvatureSearch(detector=CurvatureNoiseDetector(), param_grid={'h': [1]})"
     )
+
+
+@pytest.mark.parametrize("mask", [MASK, None], ids=["known", "planted"])
+def test_the_number_of_flags_is_found_out_for_the_best_setting_alone(mask):
+    search = _search({"h": [1e-3, 1e-1]}, _detector(q="auto"), planted_rate=0.1).fit(X, LABELS, noise_mask=mask)
+    assert search.n_trainings_ == 2  # one for the grades, and the fit of the best
+    assert_equal_fits(search.best_estimator_, _detector(q="auto", **search.best_params_).fit(X, LABELS))

@@ -1,0 +1,142 @@
+"""How well q="auto" tells how many labels are wrong, and whether its intervals hold what they promise.
+
+For each kind of noise, rate and seed one detector is fitted on labels of which so many are wrong. Without arguments:
+scikit-learn's digits, nothing downloaded.
+
+    python benchmarks/noise_rate.py
+    python benchmarks/noise_rate.py --dataset mnist --data-dir data --subset 2000 --seeds 0 1 2
+
+Every finished fit is one line in OUT/records.jsonl; the same command again goes on where it was cut short.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from harness import data
+from harness.environment import announce, command
+from harness.quiet import quietly
+from harness.records import Records
+from tqdm import tqdm
+
+from curvdetect import LossDetector
+from curvdetect.metrics import auroc
+
+#: Rates that the mean absolute error is taken over.
+GRADED = (0.02, 0.05, 0.1, 0.2)
+SETTINGS = ("subset", "size", "epochs")
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse(argv)
+    out = args.out or Path(__file__).parent / "runs" / f"noise-rate-{args.dataset}"
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    environment = announce(args.device)
+    X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
+    cell = {"dataset": args.dataset, "settings": {s: getattr(args, s) for s in SETTINGS}}
+    records = Records(out / "records.jsonl", ("dataset", "settings", "kind", "rate", "seed"))
+    wanted = [
+        {**cell, "kind": kind, "rate": rate, "seed": seed}
+        for seed in args.seeds
+        for kind, rates in (("uniform", args.rates), ("pair", args.pair_rates))
+        for rate in rates
+    ]
+    for row in tqdm([row for row in wanted if row not in records], unit="fit", file=sys.stderr):
+        records.add({**row, **measure(X, y, row, args), "environment": environment})
+    render([records.matching(**row)[0] for row in wanted], args, out, len(y))
+
+
+def measure(X, y, row: dict, args: argparse.Namespace) -> dict:
+    """Return what a detector says of one corrupted copy of the labels."""
+    X, labels, mask = data.corrupt(X, y, row["rate"], row["kind"], row["seed"])
+    detector = LossDetector(q="auto", max_epochs=args.epochs, device=args.device, random_state=row["seed"])
+    started = time.perf_counter()
+    with quietly():
+        detector.fit(X, labels)
+    low, high = detector.noise_rate_interval_
+    return {
+        "n_samples": len(mask),
+        "n_wrong": int(mask.sum()),
+        "estimate": round(detector.noise_rate_, 6),
+        "low": round(low, 6),
+        "high": round(high, 6),
+        "auroc": round(auroc(mask, detector.scores_), 6) if mask.any() else None,
+        "train_accuracy": round(detector.train_accuracy_, 6),
+        "seconds_run": round(time.perf_counter() - started, 3),
+    }
+
+
+def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int) -> None:
+    """Print the table and write it beside the records."""
+    frame = pd.DataFrame(rows)
+    frame["truth"] = frame["n_wrong"] / frame["n_samples"]
+    frame["error"] = (frame["estimate"] - frame["truth"]).abs()
+    # both ends are rounded, and shares of whole numbers of samples
+    frame["held"] = (frame["low"] - 1e-6 <= frame["truth"]) & (frame["truth"] <= frame["high"] + 1e-6)
+    lines = [
+        f"# How many labels are wrong: {args.title or args.dataset}, {n_samples} samples",
+        "",
+        f"`{command()}`",
+        "",
+        "## Estimates",
+        "",
+        "| noise | wrong, % | fits | AUROC, % | estimate, % | mean abs. error, points | mean 95 % interval, % | held |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for (kind, rate), part in frame.groupby(["kind", "rate"], sort=False):
+        separation = f"{100 * part['auroc'].astype(float).mean():.1f}" if rate else ""
+        lines.append(
+            f"| {kind if rate else 'none'} | {100 * part['truth'].mean():.1f} | {len(part)} | {separation} "
+            f"| {100 * part['estimate'].mean():.1f} ± {100 * part['estimate'].std():.1f} "
+            f"| {100 * part['error'].mean():.2f} | {100 * part['low'].mean():.1f} to {100 * part['high'].mean():.1f} "
+            f"| {part['held'].sum()} of {len(part)} |"
+        )
+    lines.append("")
+    for kind, part in frame.groupby("kind", sort=False):
+        graded = part[part["rate"].isin(GRADED)]
+        lines += [
+            f"{kind.capitalize()} noise: mean absolute error {graded['error'].mean():.4f} over rates of "
+            f"{', '.join(f'{100 * r:g}' for r in sorted(set(graded['rate'])))} %, largest error "
+            f"{graded['error'].max():.4f}; the interval held the truth in {part['held'].sum()} of {len(part)} fits "
+            f"({100 * part['held'].mean():.0f} %).",
+            "",
+        ]
+    accuracy = f"Training accuracy {frame['train_accuracy'].min():.4f} or more; " if len(frame) else ""
+    lines += [f"{accuracy}a fit took {np.median(frame['seconds_run']):.1f} s (median), both trainings.", ""]
+    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
+    lines += [f"Environment: {text}." for text in measured_on]
+    text = "\n".join(lines) + "\n"
+    (out / "table.md").write_text(text)
+    print("\n" + text)
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--dataset", choices=data.NAMES, default="digits")
+    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
+    add("--download", action="store_true", help="let torchvision fetch the data")
+    add("--title", help="what the table calls the data; by default the dataset's name")
+    add("--rates", type=float, nargs="*", default=[0, 0.01, *GRADED], help="shares of wrong labels, uniform noise")
+    add("--pair-rates", type=float, nargs="*", default=[], help="the same of pair-flip noise")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the training")
+    add("--subset", type=int, help="use so many samples, class shares kept")
+    add("--size", type=int, default=32, help="side of the pictures of a folder")
+    add("--epochs", type=int, help="length of the training; by default the net's own")
+    add("--device", default="auto")
+    add("--threads", type=int, help="of torch; by default its own choice")
+    add("--out", type=Path, help="folder for records and table; by default benchmarks/runs/noise-rate-DATASET")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""What ``q="auto"`` does: plant wrong labels, train once more, and count the wrong ones that were there before.
+
+Planted labels are of use as far as they are like the others, so they follow the confusions among those that the first
+training found suspect: uniform noise gets uniform ones, cats called dogs get more of these.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import gammaln
+from sklearn.exceptions import ConvergenceWarning
+
+from curvdetect.data.sources import Samples
+from curvdetect.detectors.checks import derived_seed
+from curvdetect.detectors.measured import Measured, one_run
+from curvdetect.detectors.noise_rate import NoiseRate, noise_rate
+from curvdetect.detectors.ranking import n_flagged
+from curvdetect.training.checkpoints import Checkpoints
+
+#: Share of the labels that is planted, unless that is less than `AT_LEAST` and than a quarter of them.
+SHARE, AT_LEAST = 0.1, 20
+#: Samples that may be added to each row of confusions; the largest make it even.
+ADDED = tuple(2.0**k for k in range(-3, 11))
+
+
+class Planted(NamedTuple):
+    """Labels after planting, and where."""
+
+    labels: NDArray[np.int64]
+    mask: NDArray[np.bool_]
+
+
+def find_rate(
+    detector: Any, samples: Samples, measured: Measured, device: torch.device, seed: int, checkpoints: Checkpoints
+) -> int:
+    """Return how many samples to flag; the rate goes among the fitted attributes.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Whose parameters say how to train.
+    samples : Samples
+        The data.
+    measured : Measured
+        What the detector's own training found. Gets ``noise_rate_`` and ``noise_rate_interval_``, and the interrupt
+        where Ctrl-C or an error ended the second training.
+    device, seed, checkpoints
+        As in `memorize`.
+    """
+    found = NoiseRate(np.nan, 0.0, 1.0)
+    try:
+        if measured.interrupt is None:
+            found = _rate(detector, samples, measured, device, seed, checkpoints.part("planted"))
+    except (KeyboardInterrupt, Exception) as error:
+        measured.interrupt = error
+    measured.attributes["noise_rate_"] = found.rate
+    measured.attributes["noise_rate_interval_"] = (found.low, found.high)
+    return n_flagged("auto", len(samples)) if np.isnan(found.rate) else int(found.rate * len(samples) + 0.5)
+
+
+def _rate(
+    detector: Any, samples: Samples, measured: Measured, device: torch.device, seed: int, checkpoints: Checkpoints
+) -> NoiseRate:
+    """Plant wrong labels, train a net on them, and return the rate; the loss separates best, whatever is ranked by."""
+    scores = measured.signal_scores.get("loss")
+    suspects = suspicious(detector._score(measured) if scores is None else scores)
+    given, other, n_classes = samples.labels.numpy(), measured.other, len(samples.classes)
+    confusions = confused(given[suspects], other[suspects], n_classes)
+    seeds = [derived_seed(seed, 0, part) for part in range(3)]
+    planted = plant(given, confusions, n_planted(len(given)), seed=seeds[0])
+    twin = copy.copy(samples)
+    twin.labels = torch.from_numpy(planted.labels)
+    with warnings.catch_warnings():
+        # the first training, of the same length, has said it already
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        again = one_run(
+            detector.net,
+            twin,
+            [],
+            max_epochs=detector.max_epochs,
+            stop_at=detector.stop_at,
+            every="auto",
+            device=device,
+            seed=seeds[1],
+            progress=bool(detector.verbose) and "planted labels",
+            checkpoints=checkpoints,
+        )
+    if again.interrupt is not None:
+        raise again.interrupt
+    healed = float(confusions[given[suspects], other[suspects]].mean())
+    return noise_rate(again.signal_scores["loss"], planted.mask, healed=healed, seed=seeds[2])
+
+
+def n_planted(n_samples: int) -> int:
+    """Return how many labels to plant among so many samples."""
+    return max(1, int(SHARE * n_samples + 0.5), min(AT_LEAST, n_samples // 4))
+
+
+def suspicious(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the upper of the two groups that scores fall into with the least variance within (Otsu's method).
+
+    It is a rough guess, good enough for what is confused with what, and never empty.
+    """
+    ordered = np.sort(scores)
+    size = np.arange(1, len(ordered))
+    lower = ordered.cumsum()[:-1] / size
+    upper = (ordered.sum() - lower * size) / size[::-1]
+    cut = np.argmax(size * size[::-1] * (upper - lower) ** 2)
+    return scores >= ordered[cut + 1]
+
+
+def confused(given: NDArray[np.int64], other: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+    """Return how often samples of each class were given each other label: rows sum to 1, the diagonal is zero.
+
+    Rows are drawn towards even ones, the more so the more they look like draws from such: each gets as many samples
+    more, spread evenly, as make the table most likely (the concentration of a Dirichlet-multinomial distribution).
+
+    Parameters
+    ----------
+    given, other : array of shape (n_suspects,)
+        Codes of the given labels, and of those that would be right.
+    n_classes : int
+        Number of classes.
+    """
+    table = np.zeros((n_classes, n_classes))
+    np.add.at(table, (other, given), 1)
+    off = ~np.eye(n_classes, dtype=np.bool_)
+    added = max(ADDED, key=lambda total: _log_likelihood(table[off].reshape(n_classes, -1), total))
+    table[off] += added / (n_classes - 1)
+    return table / table.sum(1, keepdims=True)
+
+
+def _log_likelihood(table: NDArray[np.float64], total: float) -> float:
+    """Return that of rows of counts under an even Dirichlet-multinomial distribution, but for a constant."""
+    each = total / table.shape[1]
+    rows = (gammaln(total) - gammaln(total + table.sum(1))).sum()
+    return float(rows + (gammaln(each + table) - gammaln(each)).sum())
+
+
+def plant(labels: NDArray[np.int64], confusions: NDArray[np.float64], n: int, *, seed: int) -> Planted:
+    """Return labels of which exactly ``n`` were changed, spread over the classes by their size.
+
+    Parameters
+    ----------
+    labels : array of shape (n_samples,)
+        Codes of the labels as given. Not changed.
+    confusions : array of shape (n_classes, n_classes)
+        From the given label to what becomes of it; zero on the diagonal.
+    n : int
+        How many, at most n_samples.
+    seed : int
+        Which, and what they become.
+    """
+    rng = np.random.default_rng(seed)
+    by_class = np.lexsort((rng.random(len(labels)), labels))
+    places = by_class[((np.arange(n) + rng.random()) * len(labels) / n).astype(np.int64)]
+    changed, mask = labels.copy(), np.zeros(len(labels), dtype=np.bool_)
+    reached = confusions[labels[places]].cumsum(1)
+    # the last label may be reached a rounding error below 1
+    changed[places] = (rng.random((n, 1)) * reached[:, -1:] >= reached).sum(1)
+    mask[places] = True
+    return Planted(changed, mask)

@@ -1,0 +1,240 @@
+"""q="auto": what is planted, and detectors that find out how many labels are wrong."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from math import log, prod
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector, corrupt_labels
+from curvdetect.detectors.auto_q import _log_likelihood, confused, n_planted, plant, suspicious
+from tests.cases import InterruptedTraining, digits, digits_net, noisy_digits, quick_net, untouched_rng
+from tests.detectors.test_estimators import DETECTORS
+
+N = 600
+
+
+def fit(labels, detector=LossDetector, **params):
+    net = params.pop("net", None) or digits_net()
+    X, _ = digits(len(labels))
+    return detector(net, **{"q": "auto", "device": "cpu", "random_state": 0, **params}).fit(X, labels)
+
+
+@pytest.fixture(scope="module")
+def tenth():
+    labels, _ = corrupt_labels(digits(N)[1], 0.1, random_state=0)
+    return fit(labels)
+
+
+RATES = [("uniform", 0.0), ("uniform", 0.02), ("uniform", 0.1), ("uniform", 0.2), ("pair", 0.05), ("pair", 0.1)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("kind", "rate"), RATES)
+def test_the_rate_is_found(kind, rate):
+    labels, mask = corrupt_labels(digits(N)[1], rate, kind=kind, random_state=1)
+    detector = fit(labels)
+    low, high = detector.noise_rate_interval_
+    # of few samples, fewer than in the tables of the documentation
+    assert detector.noise_rate_ == pytest.approx(mask.mean(), abs=max(0.02, 0.2 * rate))
+    assert low <= mask.mean() <= high <= low + 0.15
+    assert detector.labels_.sum() == int(detector.noise_rate_ * N + 0.5)
+
+
+def test_no_wrong_label_is_no_flag():
+    detector = fit(digits(N)[1])
+    assert detector.noise_rate_ * N < 0.5
+    assert detector.labels_.sum() == detector.predict().sum() == 0
+    assert (detector.decision_function() < 0).all()
+    assert not detector.ranking()["flagged"].any()
+    assert detector.threshold_ == detector.offset_ == np.nextafter(detector.scores_.max(), np.inf)
+
+
+def test_scores_are_those_of_the_first_training(tenth):
+    labels, _ = corrupt_labels(digits(N)[1], 0.1, random_state=0)
+    plain = fit(labels, q=0.1)
+    assert np.array_equal(plain.scores_, tenth.scores_)
+    assert np.array_equal(plain.suggested_labels_, tenth.suggested_labels_)
+    assert plain.n_iter_ == tenth.n_iter_
+    assert not hasattr(plain, "noise_rate_")
+
+
+def test_flags_are_the_top_of_the_scores(tenth):
+    n_top = tenth.labels_.sum()
+    assert n_top > 0
+    assert np.array_equal(np.flatnonzero(tenth.labels_), np.sort(tenth.ranking_[:n_top]))
+    assert tenth.threshold_ == tenth.scores_[tenth.ranking_[n_top - 1]]
+    assert np.array_equal(tenth.decision_function() >= 0, tenth.labels_ == 1)
+
+
+def test_the_same_seed_finds_the_same_rate(tenth):
+    labels, _ = corrupt_labels(digits(N)[1], 0.1, random_state=0)
+    with untouched_rng():
+        again = fit(labels)
+    assert (again.noise_rate_, again.noise_rate_interval_) == (tenth.noise_rate_, tenth.noise_rate_interval_)
+
+
+def test_a_fixed_q_forgets_the_rate():
+    X, labels, _, _ = noisy_digits(80)
+    detector = LossDetector(quick_net(), q="auto", device="cpu", random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert hasattr(detector.fit(X, labels), "noise_rate_")
+        assert not hasattr(detector.set_params(q=3).fit(X, labels), "noise_rate_")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda c: c.__name__)
+def test_every_detector_finds_a_rate(detector):
+    X, labels, _, _ = noisy_digits(80)
+    options = {"cv": 2} if detector is ConfidentLearningDetector else {}
+    found = detector(quick_net(), q="auto", device="cpu", random_state=0, **options).fit(X, labels)
+    low, high = found.noise_rate_interval_
+    assert 0 <= low <= found.noise_rate_ <= high <= 1
+    assert found.labels_.sum() == int(found.noise_rate_ * 80 + 0.5)
+    assert clone(found).q == "auto"
+    assert pickle.loads(pickle.dumps(found)).noise_rate_ == found.noise_rate_
+
+
+def test_what_was_not_memorized_is_said_once():
+    X, labels, _, _ = noisy_digits(80)
+    with pytest.warns(ConvergenceWarning) as told:
+        LossDetector(quick_net(max_epochs=1), q="auto", device="cpu", random_state=0).fit(X, labels)
+    assert len(told) == 1
+
+
+def test_labels_of_any_kind_are_planted():
+    X, labels, _, _ = noisy_digits(N)
+    words = np.array([f"class {label}" for label in labels])
+    by_word = LossDetector(digits_net(), q="auto", device="cpu", random_state=0).fit(X, words)
+    assert by_word.noise_rate_ == fit(labels).noise_rate_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("training", [1, 2], ids=["own", "planted"])
+def test_ctrl_c_keeps_the_scores_and_flags_a_tenth(training):
+    X, labels, _, _ = noisy_digits(80)
+    net = quick_net(callbacks=[InterruptedTraining(training, 3)])
+    detector = LossDetector(net, q="auto", device="cpu", random_state=0)
+    InterruptedTraining.trainings = 0
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X, labels)
+    assert InterruptedTraining.trainings == training
+    assert detector.interrupted_
+    assert np.isnan(detector.noise_rate_)
+    assert detector.noise_rate_interval_ == (0.0, 1.0)
+    assert detector.labels_.sum() == 8
+    if training == 2:
+        whole = LossDetector(quick_net(), q=0.1, device="cpu", random_state=0).fit(X, labels)
+        assert np.array_equal(detector.scores_, whole.scores_)
+
+
+def test_curvature_costs_one_plain_training_more():
+    X, labels, _, _ = noisy_digits(N)
+    InterruptedTraining.trainings = 0
+    net = digits_net(callbacks=[InterruptedTraining(0, 0)])  # only counts
+    detector = CurvatureNoiseDetector(net, q="auto", device="cpu", random_state=0).fit(X, labels)
+    assert InterruptedTraining.trainings == 2
+    assert detector.noise_rate_ == fit(labels).noise_rate_  # whatever is ranked by
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "expected"), [(2, 1), (3, 1), (8, 2), (40, 10), (80, 20), (200, 20), (201, 20), (1797, 180)]
+)
+def test_a_tenth_is_planted_and_more_of_few(n_samples, expected):
+    assert n_planted(n_samples) == expected
+
+
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=12))
+def test_suspects_are_the_upper_group_with_the_least_variance_within(values):
+    scores = np.array(values, dtype=float)
+    chosen = suspicious(scores)
+    assert chosen.any()
+    assert chosen.all() or scores[chosen].min() > scores[~chosen].max()
+
+    def within(cut):
+        upper = scores >= cut
+        return sum(((part - part.mean()) ** 2).sum() for part in (scores[upper], scores[~upper]))
+
+    cuts = np.unique(scores)[1:]
+    if len(cuts):
+        assert within(scores[chosen].min()) == pytest.approx(min(map(within, cuts)))
+
+
+def test_confusions_of_uniform_noise_are_even():
+    given, other = np.divmod(np.repeat(np.arange(16), 3), 4)
+    off = given != other
+    table = confused(given[off], other[off], 4)
+    assert table.sum(1) == pytest.approx(np.ones(4))
+    assert table[~np.eye(4, dtype=bool)] == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_confusions_of_pairs_are_pairs():
+    other = np.repeat(np.arange(4), 5)
+    table = confused((other + 1) % 4, other, 4)
+    assert (table[np.arange(4), (np.arange(4) + 1) % 4] > 0.97).all()
+    assert (np.diag(table) == 0).all()
+
+
+def test_two_classes_leave_no_choice():
+    assert confused(np.array([0, 1]), np.array([1, 0]), 2).tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("total", [0.5, 3.0, 64.0])
+def test_likelihood_is_that_of_drawing_from_an_urn(total):
+    draws = [[0, 1, 1, 2], [2, 2], []]
+    table = np.array([np.bincount(row, minlength=3) for row in draws], dtype=float)
+    chances = [(total / 3 + row[:k].count(c)) / (total + k) for row in draws for k, c in enumerate(row)]
+    assert _log_likelihood(table, total) == pytest.approx(log(prod(chances)))
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=1, max_size=60).map(np.array),
+    seed=st.integers(0, 99),
+    data=st.data(),
+)
+def test_exactly_so_many_labels_are_planted_evenly_over_the_classes(labels, seed, data):
+    n = data.draw(st.integers(1, len(labels)))
+    before, even = labels.copy(), (1 - np.eye(4)) / 3
+    planted = plant(labels, even, n, seed=seed)
+    assert np.array_equal(labels, before)
+    assert np.array_equal(planted.mask, planted.labels != labels)
+    assert planted.mask.sum() == n
+    assert set(planted.labels) <= set(range(4))
+    for c in range(4):
+        members = labels == c
+        assert abs(planted.mask[members].sum() - n * members.mean()) < 1 + 1e-9
+
+
+def test_planted_labels_follow_the_confusions():
+    labels = np.repeat(np.arange(3), 1000)
+    confusions = np.array([[0, 1, 0], [0.25, 0, 0.75], [0.5, 0.5, 0]])
+    planted = plant(labels, confusions, 1500, seed=0)
+    found = np.zeros((3, 3))
+    np.add.at(found, (labels[planted.mask], planted.labels[planted.mask]), 1 / 500)
+    assert found == pytest.approx(confusions, abs=0.08)
+    assert (found[confusions == 0] == 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_auto_is_a_value_to_search_over():
+    X, labels, mask, _ = noisy_digits(80)
+    detector = LossDetector(quick_net(), device="cpu", random_state=0)
+    whole = [(np.arange(80), np.arange(80))]
+    search = GridSearchCV(detector, {"q": ["auto", 8]}, cv=whole, scoring=_auroc(mask), error_score="raise")
+    search.fit(X, labels)
+    first, second = search.cv_results_["mean_test_score"]
+    assert first == second  # the ranking is the same
+    assert search.best_estimator_.noise_rate_ >= 0
+
+
+def _auroc(mask):
+    return lambda detector, X, y: detector.score(X, noise_mask=mask)

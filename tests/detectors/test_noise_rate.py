@@ -1,0 +1,141 @@
+"""The rate of wrong labels from scores, against simulations whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from curvdetect.detectors.noise_rate import N_CATEGORIES, PRIOR, counts, noise_rate
+
+TRANSFORMS = {
+    "affine": lambda s: 3 * s - 7,
+    "exponential": np.exp,
+    "ranks": lambda s: np.searchsorted(np.unique(s), s).astype(float),
+}
+SHAPES = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "logistic": lambda rng, n: rng.logistic(size=n) / 1.8,
+    "skewed": lambda rng, n: 1.4 - rng.gamma(2.0, size=n) / 1.4,
+}
+
+
+def simulated(n, rate, seed, *, distance=4.0, share=0.1, healed=0.0, shape="normal"):
+    """Return scores, which of them are planted, and the share that was wrong before."""
+    rng = np.random.default_rng(seed)
+    wrong, planted = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    wrong[rng.permutation(n)[: round(rate * n)]] = True
+    planted[rng.permutation(n)[: round(share * n)]] = True
+    became_right = wrong & planted & (rng.random(n) < healed)
+    scores = SHAPES[shape](rng, n) + distance * ((wrong | planted) & ~became_right)
+    return scores, planted, wrong.mean()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("rate", [0.0, 0.02, 0.2])
+def test_the_estimate_goes_to_the_truth(rate, shape):
+    errors, widths = [], []
+    for n in (1000, 40_000):
+        scores, planted, truth = simulated(n, rate, 0, shape=shape)
+        found = noise_rate(scores, planted, seed=0)
+        errors.append(abs(found.rate - truth))
+        widths.append(found.high - found.low)
+    assert errors[0] < 0.02
+    assert errors[1] < 0.007
+    assert widths[1] < max(widths[0] / 2, 0.002)
+
+
+@pytest.mark.parametrize("distance", [2.5, 4.0])
+def test_the_interval_holds_the_truth_as_often_as_it_promises(distance):
+    held = []
+    for seed in range(16):
+        scores, planted, truth = simulated(1000, (0.01, 0.05, 0.1, 0.2)[seed % 4], seed, distance=distance)
+        found = noise_rate(scores, planted, level=0.8, seed=seed)
+        held.append(found.low <= truth <= found.high)
+    assert sum(held) >= 9  # 13 are promised, and 1.6 is what they vary by
+
+
+def test_the_wider_interval_holds_the_narrower_one():
+    scores, planted, _ = simulated(1000, 0.1, 0, distance=2.5)
+    inner, outer = (noise_rate(scores, planted, level=level, seed=0) for level in (0.5, 0.95))
+    assert outer.low < inner.low < inner.rate == outer.rate < inner.high < outer.high
+
+
+@pytest.mark.parametrize(
+    ("known", "better"),
+    [({"distance": 2.0}, {"distance": 5.0}), ({"share": 0.02}, {"share": 0.2})],
+    ids=["separated_better", "more_planted"],
+)
+def test_who_knows_more_says_it_more_precisely(known, better):
+    widths = []
+    for options in (known, better):
+        scores, planted, _ = simulated(2000, 0.1, 0, **options)
+        found = noise_rate(scores, planted, seed=0)
+        widths.append(found.high - found.low)
+    assert widths[1] < 0.7 * widths[0]
+
+
+@pytest.mark.parametrize(("healed", "close"), [(1 / 9, 0.008), (1.0, 0.04)], ids=["ten_classes", "two_classes"])
+def test_labels_that_planting_made_right_are_allowed_for(healed, close):
+    scores, planted, truth = simulated(20_000, 0.2, 0, healed=healed)
+    found = noise_rate(scores, planted, healed=healed, seed=0)
+    assert found.low <= truth <= found.high
+    assert found.rate == pytest.approx(truth, abs=close)
+
+
+def test_what_planting_made_right_raises_the_estimate_unless_allowed_for():
+    # planted labels that score like right ones look like wrong ones that were missed
+    scores, planted, _ = simulated(20_000, 0.2, 0, healed=1 / 9)
+    allowed, not_allowed = (noise_rate(scores, planted, healed=h, seed=0).rate for h in (1 / 9, 0.0))
+    assert not_allowed > allowed + 0.002
+
+
+def test_scores_that_tie_are_scores():
+    scores, planted, truth = simulated(20_000, 0.1, 0)
+    found = noise_rate(np.round(scores), planted, seed=0)
+    assert found.rate == pytest.approx(truth, abs=0.01)
+
+
+def test_scores_that_say_nothing_leave_the_prior():
+    found = noise_rate(np.zeros(2000), np.arange(2000) < 200, seed=0)
+    assert found == pytest.approx(np.array(beta(*PRIOR).ppf([0.5, 0.025, 0.975])), abs=0.12)
+
+
+def test_the_same_seed_says_the_same():
+    scores, planted, _ = simulated(500, 0.1, 0, distance=2.0)
+    assert noise_rate(scores, planted, seed=1) == noise_rate(scores, planted, seed=1)
+    assert noise_rate(scores, planted, seed=1) != noise_rate(scores, planted, seed=2)
+
+
+@given(
+    values=st.lists(st.integers(-20, 20), min_size=2, max_size=60),
+    transform=st.sampled_from(list(TRANSFORMS.values())),
+    data=st.data(),
+)
+def test_only_the_order_of_the_scores_counts_and_not_that_of_the_samples(values, transform, data):
+    scores = np.array(values, dtype=float)
+    planted = np.zeros(len(scores), dtype=bool)
+    planted[: data.draw(st.integers(1, len(scores)))] = True
+    order = np.array(data.draw(st.permutations(range(len(scores)))))
+    known, rest = counts(scores, planted)
+    again = counts(transform(scores)[order], planted[order])
+    assert np.array_equal(again[0], known)
+    assert np.array_equal(again[1], rest)
+    assert (known.sum(), rest.sum()) == (planted.sum(), (~planted).sum())
+
+
+def test_categories_hold_equal_numbers_of_planted_labels():
+    scores, planted, _ = simulated(1000, 0.1, 0)
+    known, rest = counts(scores, planted)
+    assert len(known) == len(rest) == N_CATEGORIES
+    assert abs(known - 10).max() <= 1
+
+
+@pytest.mark.parametrize("n_planted", [1, 2, 5])
+def test_a_handful_of_planted_labels_is_enough_to_say_little(n_planted):
+    scores, _, _ = simulated(12, 0.0, 0)
+    found = noise_rate(scores, np.arange(12) < n_planted, seed=0)
+    assert 0 <= found.low <= found.rate <= found.high <= 1
+    assert found.high > 0.2
