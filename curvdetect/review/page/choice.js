@@ -46,7 +46,7 @@ function fillChoices() {
   }
   const signals = report.signals.map((name, signal) => option(signal, readable(name)));
   $("signal").append(option("", "any signal"), ...signals);
-  $("share").append(...TOP.map((share) => option(share, `top ${percent(share)}`)));
+  $("share").append(...TOP.map((share) => option(share, `top ${100 * share} %`)));
   const states = Object.entries(VERDICTS).map(([name, { text }]) => option(name, text.toLowerCase()));
   $("verdict").append(option("", "any"), option("none", "to review"), ...states);
   const orders = [option("rank", "score"), option("index", "index"), option("given", "given label")];

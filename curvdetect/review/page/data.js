@@ -5,7 +5,6 @@ $("data").remove(); // megabytes of text that are not needed twice
 
 const { suspects } = report;
 const everyone = suspects.index.map((_, number) => number);
-const numberOf = new Map(suspects.index.map((index, number) => [index, number]));
 
 const classText = (code) => report.classes[code];
 const pathOf = (number) => (suspects.path ? suspects.path[number] : "");

@@ -69,7 +69,7 @@ function fillInstead() {
   const others = all.filter((code) => code !== given && code !== suggested);
   const offer = (code) => option(code, visible(classText(code)));
   instead.replaceChildren(option(suggested, `${visible(classText(suggested))} (suggested)`), ...others.map(offer));
-  instead.value = String((verdictOf(current)?.verdict === "wrong" ? newLabelOf(current) : undefined) ?? suggested);
+  instead.value = String(newLabelOf(current) ?? suggested);
 }
 
 // On a small screen the panel covers the suspects; elsewhere it is always there.

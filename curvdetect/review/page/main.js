@@ -99,6 +99,7 @@ function listen() {
   $("undo").addEventListener("click", takeBack);
   $("export").addEventListener("click", exportVerdicts);
   $("help").addEventListener("click", () => $("shortcuts").showModal());
+  $("zoomed").addEventListener("load", sharpen);
   $("zoom").addEventListener("click", (event) => event.target.closest("form") || $("zoom").close());
   $("scroller").addEventListener("scroll", drawGrid, { passive: true });
   new ResizeObserver(drawGrid).observe($("scroller"));
@@ -110,7 +111,7 @@ function listen() {
 }
 
 $("title").textContent = visible(report.title);
-$("about").textContent = `${report.detector} · ${report.n_samples.toLocaleString("en")} samples · ${report.classes.length} classes`;
+$("about").textContent = `${report.detector} · ${report.classes.length} classes · ${report.signals.length} signals`;
 takeUp();
 fillChoices();
 fillKeys();
