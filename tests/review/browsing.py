@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,3 +46,16 @@ def opened(browser, path, script=None, **options):
     yield page
     context.close()
     assert complaints == []
+
+
+def numbers(page):
+    """Return the numbers of the suspects that are shown, in order."""
+    return [int(card.get_attribute("data-number")) for card in page.locator("#grid > li").all()]
+
+
+def exported(page, to):
+    with page.expect_download() as download:
+        page.click("#export")
+    assert download.value.suggested_filename == "verdicts.csv"
+    download.value.save_as(to)
+    return list(csv.DictReader(to.open(encoding="utf-8-sig", newline="")))

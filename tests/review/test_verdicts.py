@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from curvdetect import apply_verdicts
-from curvdetect.review.texts import label_texts, unprotected
+from curvdetect.review.texts import label_texts
 
 HEADER = "index,path,given,suggested,verdict,new_label\r\n"
 
@@ -77,23 +77,6 @@ def test_verdicts_of_two_persons_who_agree():
 
 def test_no_verdicts(tmp_path):
     assert apply_verdicts(["a", "b"], written(tmp_path / "verdicts.csv")).tolist() == ["a", "b"]
-
-
-CELLS = {
-    "plain": ("cat", "cat"),
-    "backslash": ("C:\\u0041", "C:\\u0041"),
-    "formula": ("'=1+1", "=1+1"),
-    "formula with a backslash": ("'=\\\\u0041", "=\\u0041"),
-    "apostrophe": ("''quoted", "'quoted"),
-    "null": ("'a\\u0000b", "a\0b"),
-    "surrogate": ("'\\udc31", "\udc31"),
-    "only an apostrophe": ("'", ""),
-}
-
-
-@pytest.mark.parametrize(("cell", "text"), CELLS.values(), ids=CELLS)
-def test_protection_is_taken_off_again(cell, text):
-    assert unprotected(cell) == text
 
 
 def test_protected_labels_in_a_file(tmp_path):

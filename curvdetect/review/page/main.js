@@ -66,6 +66,7 @@ function refresh() {
   const parts = Object.keys(VERDICTS).filter((one) => counts[one]).map((one) => `${counts[one]} ${one}`);
   $("tally").textContent = `${counts.all} of ${everyone.length} reviewed${parts.length ? `: ${parts.join(", ")}` : ""}`;
   $("export").disabled = counts.all === 0;
+  $("lost").hidden = kept;
   $("undo").disabled = past.length === 0;
   $("count").textContent = shown.length === everyone.length
     ? `${everyone.length.toLocaleString("en")} suspects` : `${shown.length} of ${everyone.length} suspects`;
