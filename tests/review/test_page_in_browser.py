@@ -1,4 +1,3 @@
-
 import pytest
 
 from curvdetect import apply_verdicts

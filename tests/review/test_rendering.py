@@ -7,7 +7,7 @@ import pytest
 
 from curvdetect import write_report
 from curvdetect.review.rendering import _PAGE, SCRIPTS, as_json
-from tests.review.pages import HOSTILE
+from tests.review.pages import HOSTILE, fitted
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)

@@ -41,7 +41,7 @@ function countBy(codes) {
 
 function fillChoices() {
   for (const field of ["given", "suggested"]) {
-    const options = countBy(suspects[field]).map(([code, n]) => option(code, `${visible(classText(code))} (${n})`));
+    const options = countBy(suspects[field]).map(([code, n]) => option(code, `${nameOf(code)} (${n})`));
     $(field).append(option("", "any class"), ...options);
   }
   const signals = report.signals.map((name, signal) => option(signal, readable(name)));

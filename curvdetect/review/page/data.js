@@ -7,6 +7,7 @@ const { suspects } = report;
 const everyone = suspects.index.map((_, number) => number);
 
 const classText = (code) => report.classes[code];
+const nameOf = (code) => visible(classText(code)) || "(empty)";
 const pathOf = (number) => (suspects.path ? suspects.path[number] : "");
 const shareOf = (signal, number) => suspects.shares[signal][number];
 const pictureOf = (index) => report.pictures?.[index];
@@ -17,7 +18,7 @@ const readable = (signal) => visible(signal).replaceAll("_", " ");
 const topShare = (share) => 1 - share + 1 / report.n_samples;
 
 function describe(number) {
-  const given = visible(classText(suspects.given[number]));
-  const suggested = visible(classText(suspects.suggested[number]));
+  const given = nameOf(suspects.given[number]);
+  const suggested = nameOf(suspects.suggested[number]);
   return `Suspect ${number + 1}: given ${given}, suggested ${suggested}`;
 }

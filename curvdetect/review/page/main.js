@@ -46,7 +46,7 @@ function relabel(code) {
   judge(current, "wrong", code);
   refresh();
   select(current);
-  say(`Wrong, it is ${visible(classText(code))}.`);
+  say(`Wrong, it is ${nameOf(code)}.`);
 }
 
 function takeBack() {

@@ -56,7 +56,7 @@ function bars(number) {
 // The nearest samples of a class, where the network has been asked.
 function alike(indices, code, className) {
   if (!indices || report.kind === "rows") return null;
-  const name = visible(classText(code));
+  const name = nameOf(code);
   const pictures = indices.map((index) => el("li", {}, zoomable(index, `Sample ${index}, labelled ${name}`, "")));
   return el("figure", { class: "alike" },
     el("figcaption", {}, "Nearest labelled ", bdi(classText(code), { class: className })),
