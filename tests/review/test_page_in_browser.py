@@ -203,6 +203,16 @@ def test_single_keys_can_be_turned_off(page):
     assert page.locator("#tally").inner_text() == "0 of 12 reviewed"
 
 
+def test_after_a_choice_by_mouse_keys_review_again(page):
+    page.locator("#sort").dispatch_event("pointerdown")
+    page.select_option("#sort", "index")
+    page.keyboard.press("w")
+    assert page.locator("#tally").inner_text() == "1 of 12 reviewed: 1 wrong"
+    page.focus("#sort")
+    page.keyboard.press("w")
+    assert page.locator("#tally").inner_text() == "1 of 12 reviewed: 1 wrong"
+
+
 def test_letters_typed_into_a_field_are_no_verdicts(page):
     page.keyboard.press("f")
     page.keyboard.type("ruw")

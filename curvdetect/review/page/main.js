@@ -1,5 +1,7 @@
 // Puts the parts together: what a person does, and what follows from it.
 
+let byPointer = false;
+
 function focusCurrent() {
   cards.get(current)?.firstChild.focus({ preventScroll: true });
 }
@@ -84,9 +86,19 @@ function choose(changes) {
   say($("count").textContent);
 }
 
+// After a choice by mouse the keys are for reviewing again; who chooses by keyboard stays in the field.
+function backToCards() {
+  if (byPointer && !narrow.matches) focusCurrent();
+}
+
 function listen() {
+  document.addEventListener("pointerdown", () => (byPointer = true), true);
+  document.addEventListener("keydown", () => (byPointer = false), true);
   for (const field of ["given", "suggested", "signal", "share", "verdict", "sort"]) {
-    $(field).addEventListener("change", () => choose({ [field]: $(field).value }));
+    $(field).addEventListener("change", () => {
+      choose({ [field]: $(field).value });
+      backToCards();
+    });
   }
   $("find").addEventListener("input", () => choose({ find: $("find").value }));
   $("order").addEventListener("click", () => choose({ reverse: !choice.reverse }));
@@ -97,6 +109,8 @@ function listen() {
     $("fold").setAttribute("aria-expanded", String(unfolded));
   });
   $("size").addEventListener("input", () => resizeCards(Number($("size").value)));
+  $("size").addEventListener("change", backToCards);
+  instead.addEventListener("change", backToCards);
   $("undo").addEventListener("click", takeBack);
   $("export").addEventListener("click", exportVerdicts);
   $("help").addEventListener("click", () => $("shortcuts").showModal());

@@ -30,12 +30,16 @@ function zoomable(index, alt, className) {
   return el("button", { ...attributes, onclick: () => zoomInto(index, alt) }, look(index, ""));
 }
 
+function place(signal, number) {
+  const share = shareOf(signal, number);
+  return share === null ? "not measured" : `top ${percent(topShare(share))}`;
+}
+
 // One small bar for each signal: the share of samples it finds less suspect.
 function sparks(number) {
   const bars = report.signals.map((name, signal) => {
-    const share = shareOf(signal, number) ?? 0;
-    const bar = el("i", { title: `${readable(name)}: top ${percent(topShare(share))}` });
-    bar.style.height = `${Math.max(8, 100 * share)}%`;
+    const bar = el("i", { title: `${readable(name)}: ${place(signal, number)}` });
+    bar.style.height = `${Math.max(8, 100 * (shareOf(signal, number) ?? 0))}%`;
     return bar;
   });
   return el("span", { class: "sparks", "aria-hidden": "true" }, ...bars);
@@ -43,12 +47,10 @@ function sparks(number) {
 
 function bars(number) {
   const rows = report.signals.map((name, signal) => {
-    const share = shareOf(signal, number);
-    const text = share === null ? "not measured" : `top ${percent(topShare(share))}`;
     const fill = el("i");
-    fill.style.width = `${100 * (share ?? 0)}%`;
+    fill.style.width = `${100 * (shareOf(signal, number) ?? 0)}%`;
     return el("div", { class: "signal" }, el("dt", {}, bdi(readable(name))),
-      el("dd", {}, el("span", { class: "bar", "aria-hidden": "true" }, fill), el("span", { class: "value" }, text)));
+      el("dd", {}, el("span", { class: "bar", "aria-hidden": "true" }, fill), el("span", { class: "value" }, place(signal, number))));
   });
   return el("dl", { class: "signals" }, ...rows);
 }
