@@ -22,6 +22,7 @@ from curvdetect.data.labels import plain
 from curvdetect.data.sources import Samples, as_unlabelled
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
+from curvdetect.review.look_alikes import look_alikes
 from curvdetect.review.looks import kind_of, pictures, rows
 from curvdetect.review.rendering import rendered
 from curvdetect.review.texts import label_texts
@@ -80,9 +81,9 @@ def write_report(
     Notes
     -----
     Pictures are scaled down to thumbnails, the more the more there are: 1,000 suspects of 32 x 32 pixels take some
-    8 MB, 10,000 some 25 MB. Floats outside [0, 1] are scaled together. Look-alikes are the nearest samples that aren't
+    3 MB, 10,000 some 8 MB. Floats outside [0, 1] are scaled together. Look-alikes are the nearest samples that aren't
     flagged in what the network makes of ``X`` before its last layer, which costs a forward pass over the data; without
-    ``net_``, or where ``X`` is of another shape than what was fitted, there are none.
+    ``net_``, or where ``X`` isn't what was fitted, there are none.
 
     Examples
     --------
@@ -179,32 +180,3 @@ def _share(scores: ArrayLike) -> NDArray[Any]:
     share = np.full(len(scores), None, dtype=object)
     share[known] = np.round(rankdata(scores[known]) / max(1, known.sum()), 6)
     return share
-
-
-def look_alikes(
-    detector: BaseNoiseDetector, samples: Samples, index: NDArray[np.int64], suggested: NDArray[np.int64]
-) -> dict[str, NDArray[np.int64]]:
-    """Return for each suspect the nearest samples of its given and of its suggested class; -1 fills what lacks."""
-    from curvdetect.review.features import features_of, nearest
-
-    net = getattr(detector, "net_", None)
-    if net is None or tuple(samples.shape) != tuple(detector._rows.shape):
-        return {}
-    try:
-        points = features_of(net, samples)
-    except ValueError:  # a net without a last linear layer
-        return {}
-    n_alike = 3 if len(index) <= 2_000 else 1
-    # what is suspect itself would show the wrong thing under the right name
-    clear = detector.labels_ == 0
-    clear[index] = False
-    found = {}
-    for name, of in {"alike_given": detector._given, "alike_suggested": suggested}.items():
-        found[name] = np.full((len(index), n_alike), -1)
-        for code in np.unique(of[index]):
-            asked = np.flatnonzero(of[index] == code)
-            among = detector._given == code
-            among = among & clear if (among & clear).any() else among
-            _, near = nearest(points, index[asked], n_alike, among=among)
-            found[name][asked, : near.shape[1]] = near
-    return found

@@ -41,12 +41,12 @@ function countBy(codes) {
 
 function fillChoices() {
   for (const field of ["given", "suggested"]) {
-    const options = countBy(suspects[field]).map(([code, n]) => option(code, `${visible(classText(code))} (${n})`));
+    const options = countBy(suspects[field]).map(([code, n]) => option(code, `${nameOf(code)} (${n})`));
     $(field).append(option("", "any class"), ...options);
   }
   const signals = report.signals.map((name, signal) => option(signal, readable(name)));
   $("signal").append(option("", "any signal"), ...signals);
-  $("share").append(...TOP.map((share) => option(share, `top ${percent(share)}`)));
+  $("share").append(...TOP.map((share) => option(share, `top ${100 * share} %`)));
   const states = Object.entries(VERDICTS).map(([name, { text }]) => option(name, text.toLowerCase()));
   $("verdict").append(option("", "any"), option("none", "to review"), ...states);
   const orders = [option("rank", "score"), option("index", "index"), option("given", "given label")];

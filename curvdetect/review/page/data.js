@@ -5,9 +5,9 @@ $("data").remove(); // megabytes of text that are not needed twice
 
 const { suspects } = report;
 const everyone = suspects.index.map((_, number) => number);
-const numberOf = new Map(suspects.index.map((index, number) => [index, number]));
 
 const classText = (code) => report.classes[code];
+const nameOf = (code) => visible(classText(code)) || "(empty)";
 const pathOf = (number) => (suspects.path ? suspects.path[number] : "");
 const shareOf = (signal, number) => suspects.shares[signal][number];
 const pictureOf = (index) => report.pictures?.[index];
@@ -18,7 +18,7 @@ const readable = (signal) => visible(signal).replaceAll("_", " ");
 const topShare = (share) => 1 - share + 1 / report.n_samples;
 
 function describe(number) {
-  const given = visible(classText(suspects.given[number]));
-  const suggested = visible(classText(suspects.suggested[number]));
+  const given = nameOf(suspects.given[number]);
+  const suggested = nameOf(suspects.suggested[number]);
   return `Suspect ${number + 1}: given ${given}, suggested ${suggested}`;
 }

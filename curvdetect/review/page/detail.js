@@ -67,9 +67,9 @@ function fillInstead() {
   const [given, suggested] = [suspects.given[current], suspects.suggested[current]];
   const all = report.classes.length <= NAMED ? report.classes.map((_, code) => code) : countBy(suspects.suggested).map(([code]) => code);
   const others = all.filter((code) => code !== given && code !== suggested);
-  const offer = (code) => option(code, visible(classText(code)));
-  instead.replaceChildren(option(suggested, `${visible(classText(suggested))} (suggested)`), ...others.map(offer));
-  instead.value = String((verdictOf(current)?.verdict === "wrong" ? newLabelOf(current) : undefined) ?? suggested);
+  const offer = (code) => option(code, nameOf(code));
+  instead.replaceChildren(option(suggested, `${nameOf(suggested)} (suggested)`), ...others.map(offer));
+  instead.value = String(newLabelOf(current) ?? suggested);
 }
 
 // On a small screen the panel covers the suspects; elsewhere it is always there.

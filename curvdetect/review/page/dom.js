@@ -24,7 +24,7 @@ function visible(text) {
 }
 
 // A name as text that keeps its direction of writing to itself.
-const bdi = (text, attributes = {}) => el("bdi", { title: visible(text), ...attributes }, visible(text));
+const bdi = (text, attributes = {}) => el("bdi", { title: visible(text), ...attributes }, visible(text) || "(empty)");
 
 function option(value, text) {
   return el("option", { value }, text);

@@ -5,11 +5,18 @@ const CAPTION = 74; // height of what stands below a thumbnail
 const BEYOND = 2; // rows drawn above and below what is in sight
 const SIZE = "curvdetect:size";
 const cards = new Map(); // from number to the card that is drawn
-let size = 112;
+let size = 112; // what a card is at least as wide as
+let cardWidth = size;
 let columns = 1;
 let current = 0; // number of the suspect under review; -1 for none
 
-const rowHeight = () => size + CAPTION + GAP;
+const rowHeight = () => lookHeight() + CAPTION + GAP;
+
+// Pictures stand in a square; rows take as many lines as there are columns, and room.
+function lookHeight() {
+  if (report.kind !== "rows") return cardWidth;
+  return Math.min(size, 18 + 18 * report.columns.length);
+}
 const placeOf = (number) => shown.indexOf(number);
 
 function resizeCards(wanted) {
@@ -27,7 +34,7 @@ function drawGrid() {
   const width = grid.clientWidth;
   const narrowest = report.kind === "pictures" ? Math.max(92, size) : Math.max(150, size);
   columns = Math.max(1, Math.floor((width + GAP) / (narrowest + GAP)));
-  const cardWidth = (width - GAP * (columns - 1)) / columns;
+  cardWidth = Math.floor((width - GAP * (columns - 1)) / columns);
   grid.style.height = `${Math.ceil(shown.length / columns) * rowHeight()}px`;
 
   const { scrollTop, clientHeight } = $("scroller");
@@ -49,7 +56,8 @@ function drawGrid() {
     if (card === before) before = before.nextSibling;
     else grid.insertBefore(card, before);
     card.style.width = `${cardWidth}px`;
-    card.style.height = `${rowHeight() - GAP}px`;
+    card.style.height = `${lookHeight() + CAPTION}px`;
+    card.firstChild.firstChild.style.height = `${lookHeight()}px`;
     const [row, column] = [Math.floor(place / columns), place % columns];
     card.style.transform = `translate(${column * (cardWidth + GAP)}px, ${row * rowHeight()}px)`;
     card.setAttribute("aria-setsize", shown.length);
@@ -67,7 +75,6 @@ function makeCard(number) {
     el("span", { class: "names next" }),
     el("span", { class: "foot" }, el("span", { class: "rank" }, `#${number + 1}`), sparks(number)),
   );
-  button.firstChild.style.height = `${size}px`;
   return el("li", { "data-number": number }, button);
 }
 
@@ -75,17 +82,19 @@ function makeCard(number) {
 function paintCard(card, number) {
   const button = card.firstChild;
   const said = verdictOf(number);
-  const code = newLabelOf(number);
   const here = number === current;
+  const state = `${here} ${said?.verdict} ${said?.label}`;
+  if (card.dataset.state === state) return;
+  card.dataset.state = state;
   button.className = `card ${said?.verdict ?? ""}`;
   button.tabIndex = here ? 0 : -1;
-  button.toggleAttribute("aria-current", here);
   if (here) button.setAttribute("aria-current", "true");
+  else button.removeAttribute("aria-current");
   const verdict = said ? VERDICTS[said.verdict].text.toLowerCase() : "not reviewed";
   const instead = said?.verdict === "wrong" ? `, now ${visible(said.label)}` : "";
   button.setAttribute("aria-label", `${describe(number)}, ${verdict}${instead}`);
   button.querySelector(".mark").textContent = said ? VERDICTS[said.verdict].sign : "";
-  const next = said?.verdict === "wrong" ? code : suspects.suggested[number];
+  const next = newLabelOf(number) ?? suspects.suggested[number];
   button.querySelector(".next").replaceChildren(el("span", { class: "arrow" }, "→ "), bdi(classText(next), { class: "suggested" }));
 }
 

@@ -1,5 +1,7 @@
 // Puts the parts together: what a person does, and what follows from it.
 
+let byPointer = false;
+
 function focusCurrent() {
   cards.get(current)?.firstChild.focus({ preventScroll: true });
 }
@@ -46,7 +48,7 @@ function relabel(code) {
   judge(current, "wrong", code);
   refresh();
   select(current);
-  say(`Wrong, it is ${visible(classText(code))}.`);
+  say(`Wrong, it is ${nameOf(code)}.`);
 }
 
 function takeBack() {
@@ -66,6 +68,7 @@ function refresh() {
   const parts = Object.keys(VERDICTS).filter((one) => counts[one]).map((one) => `${counts[one]} ${one}`);
   $("tally").textContent = `${counts.all} of ${everyone.length} reviewed${parts.length ? `: ${parts.join(", ")}` : ""}`;
   $("export").disabled = counts.all === 0;
+  $("lost").hidden = kept;
   $("undo").disabled = past.length === 0;
   $("count").textContent = shown.length === everyone.length
     ? `${everyone.length.toLocaleString("en")} suspects` : `${shown.length} of ${everyone.length} suspects`;
@@ -83,9 +86,19 @@ function choose(changes) {
   say($("count").textContent);
 }
 
+// After a choice by mouse the keys are for reviewing again; who chooses by keyboard stays in the field.
+function backToCards() {
+  if (byPointer && !narrow.matches) focusCurrent();
+}
+
 function listen() {
+  document.addEventListener("pointerdown", () => (byPointer = true), true);
+  document.addEventListener("keydown", () => (byPointer = false), true);
   for (const field of ["given", "suggested", "signal", "share", "verdict", "sort"]) {
-    $(field).addEventListener("change", () => choose({ [field]: $(field).value }));
+    $(field).addEventListener("change", () => {
+      choose({ [field]: $(field).value });
+      backToCards();
+    });
   }
   $("find").addEventListener("input", () => choose({ find: $("find").value }));
   $("order").addEventListener("click", () => choose({ reverse: !choice.reverse }));
@@ -96,9 +109,12 @@ function listen() {
     $("fold").setAttribute("aria-expanded", String(unfolded));
   });
   $("size").addEventListener("input", () => resizeCards(Number($("size").value)));
+  $("size").addEventListener("change", backToCards);
+  instead.addEventListener("change", backToCards);
   $("undo").addEventListener("click", takeBack);
   $("export").addEventListener("click", exportVerdicts);
   $("help").addEventListener("click", () => $("shortcuts").showModal());
+  $("zoomed").addEventListener("load", sharpen);
   $("zoom").addEventListener("click", (event) => event.target.closest("form") || $("zoom").close());
   $("scroller").addEventListener("scroll", drawGrid, { passive: true });
   new ResizeObserver(drawGrid).observe($("scroller"));
@@ -110,7 +126,7 @@ function listen() {
 }
 
 $("title").textContent = visible(report.title);
-$("about").textContent = `${report.detector} · ${report.n_samples.toLocaleString("en")} samples · ${report.classes.length} classes`;
+$("about").textContent = `${report.detector} · ${report.classes.length} classes · ${report.signals.length} signals`;
 takeUp();
 fillChoices();
 fillKeys();

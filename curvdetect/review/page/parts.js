@@ -1,22 +1,18 @@
 // What cards and the panel are made of: a look at a sample, and bars of its signals.
 
+// Lets the pixels of small pictures be seen rather than blurred.
+const sharpen = ({ target }) => target.classList.toggle("small", Math.max(target.naturalWidth, target.naturalHeight) <= 64);
+
 // A sample as a person can look at it: its picture, the start of its row, or its index.
 function look(index, alt) {
   const source = pictureOf(index);
   if (source) {
-    const picture = el("img", { class: "look", src: source, alt, decoding: "async", draggable: "false" });
-    picture.addEventListener("load", () => picture.classList.toggle("small", picture.naturalWidth <= 64));
-    return picture;
+    return el("img", { class: "look", src: source, alt, decoding: "async", draggable: "false", onload: sharpen });
   }
   const row = rowOf(index);
   if (!row) return el("span", { class: "look empty" }, `sample ${index}`);
   const lines = row.slice(0, 12).map((value, i) => el("span", {}, bdi(report.columns[i]), " ", el("b", {}, String(value))));
   return el("span", { class: "look row" }, ...lines);
-}
-
-function titleOf(index) {
-  const number = numberOf.get(index);
-  return number === undefined ? `Sample ${index}` : describe(number);
 }
 
 function zoomInto(index, title) {
@@ -34,12 +30,16 @@ function zoomable(index, alt, className) {
   return el("button", { ...attributes, onclick: () => zoomInto(index, alt) }, look(index, ""));
 }
 
+function place(signal, number) {
+  const share = shareOf(signal, number);
+  return share === null ? "not measured" : `top ${percent(topShare(share))}`;
+}
+
 // One small bar for each signal: the share of samples it finds less suspect.
 function sparks(number) {
   const bars = report.signals.map((name, signal) => {
-    const share = shareOf(signal, number) ?? 0;
-    const bar = el("i", { title: `${readable(name)}: top ${percent(topShare(share))}` });
-    bar.style.height = `${Math.max(8, 100 * share)}%`;
+    const bar = el("i", { title: `${readable(name)}: ${place(signal, number)}` });
+    bar.style.height = `${Math.max(8, 100 * (shareOf(signal, number) ?? 0))}%`;
     return bar;
   });
   return el("span", { class: "sparks", "aria-hidden": "true" }, ...bars);
@@ -47,12 +47,10 @@ function sparks(number) {
 
 function bars(number) {
   const rows = report.signals.map((name, signal) => {
-    const share = shareOf(signal, number);
-    const text = share === null ? "not measured" : `top ${percent(topShare(share))}`;
     const fill = el("i");
-    fill.style.width = `${100 * (share ?? 0)}%`;
+    fill.style.width = `${100 * (shareOf(signal, number) ?? 0)}%`;
     return el("div", { class: "signal" }, el("dt", {}, bdi(readable(name))),
-      el("dd", {}, el("span", { class: "bar", "aria-hidden": "true" }, fill), el("span", { class: "value" }, text)));
+      el("dd", {}, el("span", { class: "bar", "aria-hidden": "true" }, fill), el("span", { class: "value" }, place(signal, number))));
   });
   return el("dl", { class: "signals" }, ...rows);
 }
@@ -60,7 +58,7 @@ function bars(number) {
 // The nearest samples of a class, where the network has been asked.
 function alike(indices, code, className) {
   if (!indices || report.kind === "rows") return null;
-  const name = visible(classText(code));
+  const name = nameOf(code);
   const pictures = indices.map((index) => el("li", {}, zoomable(index, `Sample ${index}, labelled ${name}`, "")));
   return el("figure", { class: "alike" },
     el("figcaption", {}, "Nearest labelled ", bdi(classText(code), { class: className })),
@@ -72,13 +70,17 @@ function rowTable(number) {
   const index = suspects.index[number];
   const given = suspects.alike_given?.[number][0];
   const suggested = suspects.alike_suggested?.[number][0];
-  const rows = [["This row", index, ""], ["Nearest ", given, suspects.given[number]], ["Nearest ", suggested, suspects.suggested[number]]]
-    .filter(([, one]) => one !== undefined);
-  const heads = rows.map(([title, , code]) => el("th", { scope: "col" }, title, code === "" ? "" : bdi(classText(code))));
+  const rows = [
+    ["this row", index],
+    ["nearest", given, suspects.given[number], "given"],
+    ["nearest", suggested, suspects.suggested[number], "suggested"],
+  ].filter(([, one]) => one !== undefined);
+  const heads = rows.map(([title, , code, className]) =>
+    el("th", { scope: "col" }, title, className ? bdi(classText(code), { class: className }) : null));
   const lines = report.columns.map((name, i) =>
     el("tr", {}, el("th", { scope: "row" }, bdi(name)), ...rows.map(([, one]) => el("td", {}, String(rowOf(one)[i])))));
   const hidden = report.n_columns - report.columns.length;
   return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Values" },
-    el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Column"), ...heads)), el("tbody", {}, ...lines)),
+    el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "column"), ...heads)), el("tbody", {}, ...lines)),
     hidden > 0 ? el("p", { class: "quiet" }, `and ${hidden} more columns`) : null);
 }

@@ -15,10 +15,10 @@ let exported = true;
 
 const verdictOf = (number) => verdicts.get(suspects.index[number]);
 
-// The label that stands after a verdict, as a code; undefined where nobody knows yet.
+// The label that a suspect was found to have instead, as a code; undefined where it was not found wrong.
 function newLabelOf(number) {
   const said = verdictOf(number);
-  return said && said.verdict !== "unsure" ? codeOf.get(said.label) : undefined;
+  return said?.verdict === "wrong" ? codeOf.get(said.label) : undefined;
 }
 
 function judge(number, verdict, code = suspects.suggested[number]) {
