@@ -29,7 +29,9 @@ from curvdetect.review.plots.extremes import ExtremesDisplay
 from curvdetect.review.plots.histogram import ScoreHistogramDisplay
 from curvdetect.review.plots.suspects import SuspectsDisplay
 from curvdetect.review.plots.training import TrainingCurveDisplay
+from curvdetect.review.report import write_report
 from curvdetect.review.storage import load, save
+from curvdetect.review.verdicts import apply_verdicts
 from curvdetect.signals.curvature import input_curvature, input_curvatures
 from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
 
@@ -56,6 +58,7 @@ __all__ = [
     "ScoreHistogramDisplay",
     "SuspectsDisplay",
     "TrainingCurveDisplay",
+    "apply_verdicts",
     "conflicting_duplicates",
     "corrupt_labels",
     "fuse",
@@ -71,4 +74,5 @@ __all__ = [
     "register_with_datalab",
     "save",
     "step_decay",
+    "write_report",
 ]

@@ -83,12 +83,14 @@ class FusedDetector(BaseNoiseDetector):
         ``"inconfidence"``, ``"early_margin"``, ``"late_loss"``, ``"late_margin"``, ``"final_loss"``,
         ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
         ``"curvature_contrast"``.
+    beside : sequence of str, default=()
+        Names of signals to record in ``signal_scores_`` without listening to them, among the same.
     combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
         As in `fuse`, which knows no weights for ``"first"`` and callables. A single signal is ranked as it is.
     n_repeats : int, default=1
         Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
     h, n, power, every
-        Of the curvature, where it is among the signals; as in `CurvatureNoiseDetector`.
+        Of the curvature, where it is among the signals or beside them; as in `CurvatureNoiseDetector`.
     q, max_epochs, stop_at, keep_snapshots, checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
@@ -124,6 +126,7 @@ class FusedDetector(BaseNoiseDetector):
         net: Any = None,
         *,
         signals: str | Sequence[str] | dict[str, float] = "auto",
+        beside: Sequence[str] = (),
         combine: Any = "fisher",
         n_repeats: int = 1,
         h: float = 1e-2,
@@ -141,6 +144,7 @@ class FusedDetector(BaseNoiseDetector):
     ) -> None:
         self.net = net
         self.signals = signals
+        self.beside = beside
         self.combine = combine
         self.n_repeats = n_repeats
         self.h = h
@@ -157,19 +161,24 @@ class FusedDetector(BaseNoiseDetector):
         self.verbose = verbose
 
     def _signals(self, seed: int) -> Sequence[Signal]:
-        if isinstance(self.signals, str) and self.signals == "auto":
-            return extra_signals([name for names in AUTO.values() for name in names if name in EXTRAS])
         known = (*ALWAYS, *EXTRAS, *CURVATURES)
-        if not is_names(self.signals, known) or not len(self.signals):
+        if isinstance(self.signals, str) and self.signals == "auto":
+            fused = [name for names in AUTO.values() for name in names]
+        elif is_names(self.signals, known) and len(self.signals):
+            fused = list(self.signals)
+        else:
             raise ValueError(
                 "signals must be 'auto', or a sequence (a dictionary, with weights) of names from "
                 f"{sorted(known)}, got {self.signals!r}."
             )
+        if not is_names(self.beside, known):
+            raise ValueError(f"beside must be a sequence of names from {sorted(known)}, got {self.beside!r}.")
+        names = dict.fromkeys([*fused, *self.beside])
         curvatures: list[Signal] = []
-        if set(self.signals) & set(CURVATURES):
-            contrast = "curvature_contrast" in self.signals
+        if names.keys() & CURVATURES.keys():
+            contrast = "curvature_contrast" in names
             curvatures = curvature_signals(contrast=contrast, h=self.h, n=self.n, power=self.power, seed=seed)
-        return in_order(curvatures, extra_signals([name for name in self.signals if name in EXTRAS]))
+        return in_order(curvatures, extra_signals([name for name in names if name in EXTRAS]))
 
     def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         fusion_rule(self.combine)

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from tqdm.auto import tqdm
 
 from curvdetect.detectors.candidates import Graded, as_cv_results, best_of, by_training, candidates_of
 from curvdetect.detectors.checks import check_run_params, derive_seed, derived_seed
@@ -20,6 +19,7 @@ from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
 from curvdetect.detectors.shared_run import read_off, setting_of
+from curvdetect.training.progress import progress_bar
 
 #: Labels to fit on, and where they are known to be wrong.
 Task = tuple[Any, NDArray[np.bool_]]
@@ -163,7 +163,7 @@ class CurvatureSearch(HoldsDetector):
         graded: dict[int, Graded] = {}
         best = None
         self.n_trainings_, self.interrupted_ = 0, True
-        bar = tqdm(total=len(groups) * len(tasks), disable=not self.verbose, desc="searching", unit="training")
+        bar = progress_bar(len(groups) * len(tasks), shown=bool(self.verbose), desc="searching", unit="training")
         try:
             for group in groups:
                 some, run = self._grade([estimators[number] for number in group], X, tasks, bar, name=group[0])

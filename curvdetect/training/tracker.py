@@ -16,13 +16,13 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage
+from curvdetect.training.progress import progress_bar, start_at
 from curvdetect.training.recipe import MemorizingNet
 
 
@@ -77,12 +77,12 @@ class Tracker(Callback):
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in signals}}
         self.index = torch.empty(0, dtype=torch.int64)
         n_scored = len(scored) if self.signals["scoring"] else 0
-        self.bar = tqdm(
-            total=plan.n_samples * plan.n_epochs + len(self.shown["scoring"]) * n_scored,
+        self.bar = progress_bar(
+            plan.n_samples * plan.n_epochs + len(self.shown["scoring"]) * n_scored,
+            shown=bool(progress),
+            desc=progress if isinstance(progress, str) else "memorizing",
             unit="samples",
             unit_scale=True,
-            disable=not progress,
-            desc=progress if isinstance(progress, str) else "memorizing",
         )
         for signal in signals:
             signal.start(replace(plan, n_samples=len(self.shown.get(signal.stage, samples))))
@@ -188,7 +188,7 @@ class Tracker(Callback):
         self.epoch = len(history)
         self.quarter = self.plan.quarter(self.epoch)
         n_scored = sum(record["scored"] for record in history)
-        self.bar.update(self.plan.n_samples * self.epoch + len(self.shown["scoring"]) * n_scored)
+        start_at(self.bar, self.plan.n_samples * self.epoch + len(self.shown["scoring"]) * n_scored)
 
     def score_late(self, net: Any) -> None:
         """Score the last epoch after all, where training ended before any was."""

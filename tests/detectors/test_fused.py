@@ -215,3 +215,23 @@ WRONG = {
 def test_parameters_out_of_range_are_refused_by_name_before_anything_is_trained(params, message):
     with pytest.raises(ValueError, match=message):
         fit(60, net=object(), **params)
+
+
+def test_signals_beside_are_recorded_and_not_listened_to(whole):
+    beside = ["curvature_contrast", "input_gradient", "loss"]
+    detector = FusedDetector(digits_net(), beside=beside, device="cpu", random_state=0).fit(X, LABELS)
+    plain = FusedDetector(digits_net(), device="cpu", random_state=0).fit(X, LABELS)
+    assert detector.fused_signals_ == MEMORIZED
+    assert np.array_equal(detector.scores_, plain.scores_)
+    assert detector.signal_scores_.keys() - plain.signal_scores_.keys() == {
+        "curvature_contrast",
+        "curvature",
+        "input_gradient",
+    }
+    for name in ("curvature", "curvature_contrast"):
+        assert np.array_equal(detector.signal_scores_[name], whole.signal_scores_[name])
+
+
+def test_unknown_signals_beside_are_refused_before_anything_is_trained():
+    with pytest.raises(ValueError, match=r"beside must be a sequence of names from .*'curvature'.*got 'curvature'"):
+        fit(beside="curvature")

@@ -1,0 +1,71 @@
+"""Lists as CSV files: of all samples with what is known of them, and of pictures that were skipped.
+
+Whatever is in a name, a file stays well formed, and a spreadsheet that opens it finds no formula: a path that begins
+like one is written with ``./`` before it, any other text with an apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from curvdetect.cli.reading import Data
+from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.training.checkpoints import write_whole
+
+#: What a spreadsheet takes for the beginning of a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def write_suspects(detector: BaseNoiseDetector, data: Data, target: Path) -> None:
+    """Write the whole ranking, most suspect first.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Fitted.
+    data : Data
+        What it was fitted on.
+    target : Path
+        The file.
+    """
+    table = detector.ranking()
+    order = table["index"].to_numpy()
+    columns: dict[str, Iterable[Any]] = {"index": order.tolist()}
+    if data.rows is not None:
+        columns["row"] = data.rows[order].tolist()
+    if data.paths is not None:
+        columns["path"] = [inert_path(data.paths[i]) for i in order]
+    columns |= {name: [inert(value) for value in table[name].tolist()] for name in ("given", "suggested")}
+    columns |= {name: table[name].tolist() for name in ("score", "rank", "flagged")}
+    columns |= {name: scores[order].tolist() for name, scores in detector.signal_scores_.items()}
+    write_csv(target, list(columns), zip(*columns.values(), strict=True))
+
+
+def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table in UTF-8, text in quotes, such that it is there as a whole or not at all."""
+    content = io.StringIO()
+    writer = csv.writer(content, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    # a name of no known encoding holds what UTF-8 doesn't
+    write_whole(target, content.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def inert_path(path: str) -> str:
+    """Return a relative path that no spreadsheet takes for a formula, and no program for an option."""
+    return f"./{path}" if path.startswith(FORMULA) else path
+
+
+def inert(value: Any) -> Any:
+    """Return text that no spreadsheet takes for a formula; numbers, in text as well, as they are."""
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

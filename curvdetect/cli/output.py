@@ -1,0 +1,90 @@
+"""DIR, where a scan leaves what it found: what may be written there, and what is there already."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curvdetect.cli.console import Failure, safe, short
+from curvdetect.training.checkpoints import write_whole
+
+SUSPECTS, PAGE, DETECTOR, SKIPPED = "suspects.csv", "report.html", "detector", "skipped.csv"
+CHECKPOINTS, RECORD = "checkpoints", "scan.json"
+#: What marks a directory as one that a scan made.
+_MARKS = {DETECTOR: "detector.json", CHECKPOINTS: "fit.json"}
+
+
+class Output:
+    """The directory of a scan.
+
+    Parameters
+    ----------
+    path : Path
+        DIR.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def check(self, source: Path, *, resume: bool, overwrite: bool) -> None:
+        """Raise where the directory can't be written to without harm.
+
+        Parameters
+        ----------
+        source : Path
+            PATH, in which nothing is to be written.
+        resume, overwrite : bool
+            Whether there may be something already.
+        """
+        if resume and overwrite:
+            raise click.UsageError("--resume goes on with what is there and --overwrite starts anew: choose one.")
+        shown = short(self.path)
+        if source.is_dir() and self.path.resolve().is_relative_to(source.resolve()):
+            raise click.BadParameter(f"'{shown}' lies within PATH, where it would be a class.", param_hint="--out")
+        if self.path.exists() and not self.path.is_dir():
+            raise click.BadParameter(f"'{shown}' is a file.", param_hint="--out")
+        if self.path.is_dir() and any(self.path.iterdir()) and not (resume or overwrite):
+            raise click.BadParameter(
+                f"'{shown}' is not empty. Pass another, --resume to go on with the scan in it, or --overwrite to "
+                "start anew.",
+                param_hint="--out",
+            )
+
+    def make(self, record: dict[str, Any], *, overwrite: bool) -> None:
+        """Make the directory and note what is scanned; with ``overwrite`` take away what an earlier scan left."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if overwrite:
+            self._clear()
+        content = {"curvdetect": version("curvdetect"), **record}
+        write_whole(self / RECORD, json.dumps(content, indent=1).encode())
+
+    def _clear(self) -> None:
+        """Delete what a scan makes, and nothing else."""
+        for name, mark in _MARKS.items():
+            folder = self / name
+            if folder.is_dir() and not folder.is_symlink():
+                if any(folder.iterdir()) and not (folder / mark).exists():
+                    raise Failure(f"'{safe(folder)}' holds something else than a scan left: move it away.")
+                shutil.rmtree(folder)
+            elif folder.is_symlink() or folder.exists():
+                raise Failure(f"'{safe(folder)}' is in the way: move it away.")
+        for name in (SUSPECTS, PAGE, SKIPPED, RECORD):
+            (self / name).unlink(missing_ok=True)
+
+    def record(self) -> dict[str, Any]:
+        """Return what was noted of the scan; nothing where there is no note."""
+        try:
+            noted = json.loads((self / RECORD).read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise Failure(f"'{safe(self / RECORD)}' is torn: {error}") from error
+        return noted if isinstance(noted, dict) else {}

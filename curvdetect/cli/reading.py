@@ -1,0 +1,124 @@
+"""PATH as samples and labels: a folder of pictures, a table, or an .npz file."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.preprocessing import StandardScaler
+
+from curvdetect.cli.console import Failure, safe
+from curvdetect.cli.tables import PARQUET, TEXT, read_table
+from curvdetect.data.folders import load_image_folder
+from curvdetect.data.labels import plain_labels
+from curvdetect.detectors.cleaning import rows_of
+
+
+@dataclass
+class Data:
+    """What was read."""
+
+    kind: str
+    """``"folder"``, ``"table"`` or ``"npz"``."""
+    X: Any
+    """An array, or a frame of a table's numbers."""
+    y: NDArray[Any]
+    paths: list[str] | None = None
+    """Of pictures, from the folder on, with slashes."""
+    label: str | None = None
+    """Column of the labels."""
+    rows: NDArray[np.int64] | None = None
+    """Where a choice was read of a table or an array: which rows of it."""
+    n_rows: int = 0
+    """How many it has."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Pictures that can't be read, and why."""
+
+
+def read_data(
+    path: Path, *, label: str | None = None, drop: tuple[str, ...] = (), size: int = 32, limit: int | None = None
+) -> Data:
+    """Return samples and labels.
+
+    Parameters
+    ----------
+    path : Path
+        ``root`` of ``root/<class>/<picture>``, or a file ending in .csv, .tsv, .parquet, .pq or .npz.
+    label : str, optional
+        Column of a table with the labels.
+    drop : tuple of str
+        Columns of a table to leave out.
+    size : int, default=32
+        Side of the square that pictures are made.
+    limit : int, optional
+        Read so many samples, chosen at random.
+    """
+    suffix = path.suffix.lower()
+    if (label is not None or drop) and (path.is_dir() or suffix == ".npz"):
+        raise click.UsageError("--label and --drop name columns of a table, and PATH is none.")
+    if path.is_dir():
+        return _folder(path, size, limit)
+    if suffix in (*TEXT, *PARQUET):
+        table = read_table(path, label, drop)
+        data = Data("table", table.X, table.y, label=table.label)
+    elif suffix == ".npz":
+        data = Data("npz", *_arrays(path))
+    else:
+        raise click.BadParameter(
+            f"'{safe(path)}' is neither a folder with one subfolder of pictures a class, nor a file that ends in "
+            f"{', '.join((*TEXT, *PARQUET))} or .npz.",
+            param_hint="PATH",
+        )
+    data.n_rows = len(data.y)
+    if limit is not None and limit < data.n_rows:
+        data.rows = np.sort(np.random.default_rng(0).permutation(data.n_rows)[:limit])
+        data.X, data.y = rows_of(data.X, data.rows), data.y[data.rows]
+    if data.X.ndim == 2:
+        # h, the step of the curvature, is in standard deviations then
+        scaler = StandardScaler()
+        data.X = (scaler.set_output(transform="pandas") if data.kind == "table" else scaler).fit_transform(data.X)
+    return data
+
+
+def _folder(root: Path, size: int, limit: int | None) -> Data:
+    with warnings.catch_warnings():
+        # a picture of a few hundred bytes may unfold to gigabytes
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", message=".*can't be read and are left out")
+        loaded = load_image_folder(root, size=size, limit=limit)
+    skipped = {_below(root, path): why for path, why in loaded.broken.items()}
+    paths = [_below(root, path) for path in loaded.paths]
+    labels = np.asarray([_spelled(label) for label in loaded.y.tolist()])
+    return Data("folder", loaded.X, labels, paths, n_rows=len(paths), skipped=skipped)
+
+
+def _below(root: Path, path: str) -> str:
+    return _spelled(os.path.relpath(path, root).replace(os.sep, "/"))
+
+
+def _spelled(name: str) -> str:
+    """Return a file's name with the bytes that are no UTF-8 spelled out: neither a CSV file nor pandas holds them."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if not {"X", "y"} <= set(stored):
+                raise Failure(
+                    f"'{path}' holds {sorted(stored)}: it needs an array X of samples and an array y of labels."
+                )
+            X, y = stored["X"], np.asarray(plain_labels(stored["y"]))
+    except (zipfile.BadZipFile, EOFError, AttributeError, ValueError) as error:
+        raise Failure(f"'{path}' can't be read as an .npz of plain arrays: {error}") from error
+    if len(X) != len(y):
+        raise Failure(f"'{path}' has {len(X)} samples in X and {len(y)} labels in y.")
+    return X, y

@@ -1,0 +1,182 @@
+"""What goes into the page on which a person looks at suspects: one HTML file that needs nothing else.
+
+Names, labels and paths are data here as well as there: they travel as JSON and are shown as text, so that nothing in
+them can run. How the page looks and behaves is in ``page/``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+from sklearn.utils.validation import check_is_fitted
+
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain
+from curvdetect.data.sources import Samples, as_unlabelled
+from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.checks import is_count
+from curvdetect.review.look_alikes import look_alikes
+from curvdetect.review.looks import kind_of, pictures, rows
+from curvdetect.review.rendering import rendered
+from curvdetect.review.texts import label_texts
+from curvdetect.training.checkpoints import write_whole
+
+#: Flagged samples shown where nobody says how many.
+SHOWN = 1_000
+
+
+def write_report(
+    detector: BaseNoiseDetector,
+    X: Any,
+    path: str | os.PathLike[str],
+    *,
+    paths: Sequence[Any] | None = None,
+    k: int | None = None,
+    title: str | None = None,
+) -> Path:
+    """Write a page for looking at suspects: one HTML file that works offline.
+
+    It shows the suspects with given and suggested label, score, signals and look-alikes; filters, sorts and zooms; and
+    takes verdicts by mouse, touch or keyboard, which it exports as a CSV file for `apply_verdicts`.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Fitted.
+    X : array, tensor, DataFrame or map-style Dataset, n_samples long
+        What it was fitted on, or the same samples as a person would look at them: pictures (n_samples, height, width),
+        (n_samples, channels, height, width) or with the channels last, uint8 or float, or rows of a table.
+    path : str or Path
+        The file; missing folders are made. What was there is replaced in one step.
+    paths : sequence of length n_samples, optional
+        Where each sample comes from, shown as text.
+    k : int, optional
+        How many suspects, worst first; by default those that are flagged, at most 1,000.
+    title : str, optional
+        By default the number of suspects.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    TypeError
+        For anything but a detector.
+    ValueError
+        Where ``X`` or ``paths`` are not as long as the training data.
+
+    See Also
+    --------
+    apply_verdicts : Turns what was exported into cleaned labels.
+
+    Notes
+    -----
+    Pictures are scaled down to thumbnails, the more the more there are: 1,000 suspects of 32 x 32 pixels take some
+    3 MB, 10,000 some 8 MB. Floats outside [0, 1] are scaled together. Look-alikes are the nearest samples that aren't
+    flagged in what the network makes of ``X`` before its last layer, which costs a forward pass over the data; without
+    ``net_``, or where ``X`` isn't what was fitted, there are none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import LossDetector, write_report
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> detector = LossDetector(max_epochs=5, stop_at=0.9, device="cpu", random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(detector, X, f"{folder}/suspects.html").name
+    'suspects.html'
+    """
+    _check_detector(detector)
+    if k is not None and not is_count(k):
+        raise ValueError(f"k must be None or a whole number of suspects, at least 1, got {k!r}.")
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"path={str(path)!r} is a folder. Pass the name of a file, such as 'suspects.html'.")
+    samples = as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
+    n_samples = len(detector.scores_)
+    for name, length in {"X": len(samples), "paths": n_samples if paths is None else len(paths)}.items():
+        if length != n_samples:
+            raise ValueError(
+                f"{name} has {length} entries, but the detector was fitted on {n_samples} samples. Pass one for each, "
+                "in the same order."
+            )
+    index = detector.ranking_[: min(int(detector.labels_.sum()), SHOWN) if k is None else k]
+    content = _content(detector, samples, index, X)
+    if paths is not None:
+        content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p, bytes) else str(p) for p in _at(paths, index)]
+    name = type(detector).__name__
+    content["title"] = f"{len(index):,} suspects of {n_samples:,}" if title is None else str(title)
+    content["detector"] = name
+    write_whole(target, rendered(content))
+    return target
+
+
+def _check_detector(detector: Any) -> None:
+    if not isinstance(detector, BaseNoiseDetector):
+        raise TypeError(
+            f"write_report needs a detector, got {type(detector).__name__}. Of a search pass best_estimator_, of a "
+            "pipeline the last step."
+        )
+    check_is_fitted(detector, "scores_")
+
+
+def _at(values: Sequence[Any], index: NDArray[np.int64]) -> list[Any]:
+    get = values.iloc if hasattr(values, "iloc") else values
+    return [get[int(i)] for i in index]
+
+
+def _content(detector: BaseNoiseDetector, samples: Samples, index: NDArray[np.int64], X: Any) -> dict[str, Any]:
+    """Return what the page is told, in columns: one entry for each suspect."""
+    suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
+    alike = look_alikes(detector, samples, index, suggested)
+    others = np.setdiff1d(np.concatenate([np.empty(0, dtype=int), *(found.ravel() for found in alike.values())]), index)
+    others = others[others >= 0]
+    kind = kind_of(samples.shape)
+    content: dict[str, Any] = {
+        "id": _identity(detector),
+        "n_samples": len(samples),
+        "classes": label_texts(detector.classes_),
+        "signals": list(detector.signal_scores_),
+        "kind": kind,
+        "suspects": {
+            "index": index.tolist(),
+            "score": detector.scores_[index].tolist(),
+            "given": detector._given[index].tolist(),
+            "suggested": suggested[index].tolist(),
+            "shares": [_share(scores)[index].tolist() for scores in detector.signal_scores_.values()],
+            **{name: [[i for i in row if i >= 0] for row in found.tolist()] for name, found in alike.items()},
+        },
+    }
+    if kind == "pictures":
+        content["pictures"] = pictures(samples, index, others)
+    if kind == "rows":
+        names = getattr(X, "columns", None)
+        names = None if names is None else [str(name) for name in names]
+        content["rows"], content["columns"], content["n_columns"] = rows(samples, index, others, names)
+    return content
+
+
+def _identity(detector: BaseNoiseDetector) -> str:
+    """Return a name for the labelled data: verdicts on it outlive another training and another page."""
+    given = np.ascontiguousarray(detector._given, dtype="<i8")
+    classes = "\0".join(label_texts(detector.classes_)).encode("utf-8", "surrogatepass")
+    return blake2b(given.tobytes() + classes, digest_size=12).hexdigest()
+
+
+def _share(scores: ArrayLike) -> NDArray[Any]:
+    """Return the share of samples that a signal finds at most as suspect; None where it is no number."""
+    scores = np.asarray(scores, dtype=np.float64)
+    known = ~np.isnan(scores)
+    share = np.full(len(scores), None, dtype=object)
+    share[known] = np.round(rankdata(scores[known]) / max(1, known.sum()), 6)
+    return share

@@ -1,0 +1,131 @@
+"""What a person said of suspects, put into the labels."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from curvdetect.data.labels import plain_labels
+from curvdetect.review.texts import label_texts, unprotected
+
+_VERDICTS = ("right", "wrong", "unsure")
+_NEEDED = ("index", "verdict", "new_label")
+
+
+def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame) -> NDArray[Any] | pd.Series[Any]:
+    """Return labels in which those that a person found wrong are replaced.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Given labels, of any kind; stays as it is.
+    verdicts : str, Path or DataFrame
+        The CSV file that the page of `write_report` exports, or such a table: ``index`` (position in ``y``),
+        ``verdict`` (``"right"``, ``"wrong"`` or ``"unsure"``) and ``new_label``, one of the classes of ``y`` wherever
+        the verdict is ``"wrong"``. If there is a column ``given``, it is compared with ``y``. Files of several
+        persons can be put together with ``pandas.concat``.
+
+    Returns
+    -------
+    array or Series of shape (n_samples,)
+        A Series where ``y`` is one. Labels that are right, unsure or not in the table are kept.
+
+    Raises
+    ------
+    ValueError
+        Where the table doesn't belong to ``y``, contradicts itself, or says something that isn't known; the message
+        names the row, as a spreadsheet counts (the header is row 1).
+
+    See Also
+    --------
+    write_report : The page on which verdicts are given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from curvdetect import apply_verdicts
+    >>> said = pd.DataFrame({"index": [0, 2], "verdict": ["wrong", "unsure"], "new_label": ["dog", ""]})
+    >>> apply_verdicts(["cat", "dog", "cat"], said).tolist()
+    ['dog', 'dog', 'cat']
+    """
+    given = np.asarray(plain_labels(y)).ravel()
+    texts = label_texts(given)
+    table, name = _table(verdicts)
+    lacking = [column for column in _NEEDED if column not in table]
+    if lacking:
+        raise ValueError(
+            f"{name} has no column {lacking[0]!r}; it has {', '.join(map(repr, table))}. Pass what the page exported, "
+            "with its columns index, verdict and new_label."
+        )
+    cleaned = given.copy()
+    example = {text: i for i, text in enumerate(texts)}  # where a label of this text stands
+    said: dict[int, tuple[str, str]] = {}
+    for row, (where, verdict, new) in enumerate(zip(*(table[column] for column in _NEEDED), strict=True)):
+        at = f"{name}, row {row + 2}"
+        i = _position(where, len(given), at)
+        if verdict not in _VERDICTS:
+            raise ValueError(f"{at}: the verdict is {verdict!r}, and must be 'right', 'wrong' or 'unsure'.")
+        if "given" in table and _text(table["given"][row], example) != texts[i]:
+            raise ValueError(
+                f"{at}: the given label of sample {i} is {table['given'][row]!r} there and {texts[i]!r} in y. Pass the "
+                "labels that the detector was fitted on, in the same order."
+            )
+        label = _text(new, example) if verdict == "wrong" else ""
+        if verdict == "wrong" and label not in example:
+            way = "Fill it in, or make the verdict 'unsure'" if label == "" else "Take one of the classes of y"
+            raise ValueError(f"{at}: the new label of sample {i} is {label!r}, which no sample of y has. {way}.")
+        if said.setdefault(i, (verdict, label)) != (verdict, label):
+            raise ValueError(f"{at}: sample {i} is {verdict!r} here and {said[i][0]!r} above. Leave one of them out.")
+        if verdict == "wrong":
+            cleaned[i] = given[example[label]]
+    if isinstance(y, pd.Series):
+        return pd.Series(cleaned, index=y.index, name=y.name).astype(y.dtype)
+    return cleaned
+
+
+def _table(verdicts: Any) -> tuple[dict[str, list[Any]], str]:
+    """Return the columns of a table as plain values, and what an error calls it."""
+    if isinstance(verdicts, pd.DataFrame):
+        return {str(column): verdicts[column].tolist() for column in verdicts}, "verdicts"
+    if not isinstance(verdicts, str | os.PathLike):
+        raise TypeError(f"verdicts must be the path of a CSV file or a DataFrame, got {type(verdicts).__name__}.")
+    # as text to the last character: pandas would read a class called NA as missing, and 007 as 7
+    with Path(verdicts).open(encoding="utf-8-sig", newline="") as file:
+        lines = [line for line in csv.reader(file) if line]
+    name = f"verdicts={str(verdicts)!r}"
+    header = lines[0] if lines else []
+    for row, line in enumerate(lines[1:], 2):
+        if len(line) != len(header):
+            raise ValueError(
+                f"{name}, row {row}: {len(line)} cells below {len(header)} columns. Save it with commas between cells."
+            )
+    columns = zip(*lines[1:], strict=True) if lines[1:] else ([] for _ in header)
+    return {column: list(map(unprotected, cells)) for column, cells in zip(header, columns, strict=True)}, name
+
+
+def _position(where: Any, n_samples: int, at: str) -> int:
+    """Return a position in the labels, or raise."""
+    try:
+        i = int(where) if isinstance(where, str) or float(where).is_integer() else -1
+    except (TypeError, ValueError):
+        i = -1
+    if not 0 <= i < n_samples:
+        raise ValueError(f"{at}: the index is {where!r}, and must be a whole number from 0 to {n_samples - 1}.")
+    return i
+
+
+def _text(label: Any, known: dict[str, int]) -> str:
+    """Return a label of the table as text: pandas reads whole numbers as real ones where some are missing."""
+    if label is None or label is pd.NA or (isinstance(label, float) and np.isnan(label)):
+        return ""
+    if isinstance(label, str):
+        return label if label in known else unprotected(label)
+    text = label_texts(np.array([label]))[0]
+    whole = isinstance(label, float) and label.is_integer()
+    return str(int(label)) if whole and text not in known else text

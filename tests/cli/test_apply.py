@@ -1,0 +1,108 @@
+"""Verdicts of the page as cleaned labels."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import read_csv
+from tests.files import write_pictures
+
+TABLE = "id,a,label\nx,1.50,cat\ny,2,dog\nz,3,cat\nw,4,NA\n"
+
+
+@pytest.fixture
+def said(tmp_path):
+    """Write verdicts as the page exports them: index, path, given, suggested, verdict, new label."""
+
+    def write(*rows):
+        path = tmp_path / "verdicts.csv"
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            csv.writer(file).writerows([["index", "path", "given", "suggested", "verdict", "new_label"], *rows])
+        return path
+
+    return write
+
+
+def test_a_table_gets_other_labels_and_keeps_the_rest(run, said, tmp_path):
+    source, new = tmp_path / "pets.csv", tmp_path / "new.csv"
+    source.write_text(TABLE)
+    verdicts = said([2, "", "cat", "dog", "wrong", "NA"], [0, "", "cat", "dog", "right", "cat"])
+    result = run("apply", verdicts, "--to", source, "--out", new)
+    assert result.stdout == f"{new}: 1 of 4 labels changed\n"
+    assert new.read_text() == TABLE.replace("3,cat", "3,NA")
+    assert source.read_text() == TABLE
+
+
+def test_arrays_get_another_y(run, said, tmp_path):
+    X, y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "a.npz", X=X, y=y, more=np.ones(2))
+    result = run("apply", said([1, "", 1, 0, "wrong", 0]), "--to", tmp_path / "a.npz", "--out", tmp_path / "new.npz")
+    assert result.exit_code == 0
+    with np.load(tmp_path / "new.npz") as new:
+        assert new["y"].tolist() == [0, 0, 0, 1]
+        assert np.array_equal(new["X"], X)
+        assert sorted(new) == ["X", "more", "y"]
+
+
+def test_a_choice_of_rows_changes_those_rows(run, said, tmp_path):
+    source, new = tmp_path / "t.csv", tmp_path / "new.csv"
+    source.write_text("a,label\n" + "".join(f"{i},c{i % 3}\n" for i in range(30)))
+    rows = np.sort(np.random.default_rng(0).permutation(30)[:10])
+    given = f"c{rows[4] % 3}"
+    verdicts = said([4, "", given, "", "wrong", f"c{(rows[4] + 1) % 3}"])
+    assert run("apply", verdicts, "--to", source, "--out", new, "--limit", 10).exit_code == 0
+    changed = [i for i, row in enumerate(read_csv(new)) if row["label"] != f"c{i % 3}"]
+    assert changed == [rows[4]]
+    assert len(read_csv(new)) == 30
+
+
+def test_a_folder_becomes_a_list_and_stays_as_it_is(run, said, tmp_path):
+    root, new = tmp_path / "photos", tmp_path / "new.csv"
+    write_pictures(root, n=2)
+    (root / "=cmd").mkdir()
+    (root / "cat" / "0.png").rename(root / "=cmd" / "0.png")
+    before = sorted((path, path.stat().st_mtime_ns) for path in root.rglob("*"))
+    verdicts = said([0, "'=cmd/0.png", "'=cmd", "cat", "wrong", "cat"], [3, "dog/1.png", "dog", "", "wrong", "'=cmd"])
+    result = run("apply", verdicts, "--to", root, "--out", new)
+    assert result.exit_code == 0
+    assert [tuple(row.values()) for row in read_csv(new)] == [
+        ("./=cmd/0.png", "cat"),
+        ("cat/1.png", "cat"),
+        ("dog/0.png", "dog"),
+        ("dog/1.png", "=cmd"),
+    ]
+    assert "don't open the file in a spreadsheet" in result.stderr
+    assert sorted((path, path.stat().st_mtime_ns) for path in root.rglob("*")) == before
+
+
+def test_verdicts_on_other_pictures_are_refused(run, said, tmp_path):
+    write_pictures(tmp_path / "photos", n=2)
+    verdicts = said([1, "cat/other.png", "cat", "", "wrong", "dog"])
+    result = run("apply", verdicts, "--to", tmp_path / "photos", "--out", tmp_path / "new.csv")
+    assert result.exit_code == 1
+    assert "the verdict on 'cat/other.png' is about picture 1 of a scan, which is another one now" in result.stderr
+    assert not (tmp_path / "new.csv").exists()
+
+
+REFUSED = {
+    "other labels": ([1, "", "cat", "", "wrong", "dog"], "new.csv", 1, "given label of sample 1 is 'cat' there"),
+    "no such class": ([1, "", "dog", "", "wrong", "fox"], "new.csv", 1, "'fox', which no sample of y has"),
+    "itself": ([1, "", "dog", "", "right", "dog"], "pets.csv", 2, "is PATH itself"),
+    "there already": ([1, "", "dog", "", "right", "dog"], "verdicts.csv", 2, "is there already"),
+    "another kind": ([1, "", "dog", "", "right", "dog"], "new.npz", 2, "must end in .csv or .tsv"),
+    "a folder": ([1, "", "dog", "", "right", "dog"], ".", 2, "is a folder"),
+}
+
+
+@pytest.mark.parametrize(("row", "out", "code", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_wrong_is_said_and_nothing_written(run, said, tmp_path, row, out, code, message):
+    (tmp_path / "pets.csv").write_text(TABLE)
+    verdicts = said(row)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    result = run("apply", verdicts, "--to", tmp_path / "pets.csv", "--out", tmp_path / out)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

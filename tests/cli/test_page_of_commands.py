@@ -1,0 +1,41 @@
+"""The commands of docs/command-line.md print what the page says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from tests.cli.conftest import read_csv
+
+PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+
+
+def without_numbers(text: str) -> list[str]:
+    """Return lines with every number made ``#``, which differ by machine, in an order of their own."""
+    return sorted(re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)?", "#", line)) for line in text.splitlines())
+
+
+def test_every_command_of_the_page_runs_and_prints_what_it_says(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(code, {})
+    commands = re.findall(r"```console\n\$ curvdetect (.*?)\n(.*?)```", PAGE, re.DOTALL)
+    assert [shlex.split(command)[0] for command, _ in commands] == ["scan", "report", "apply", "compare"]
+    for command, printed in commands:
+        name, *args = shlex.split(command)
+        if name == "apply":
+            _verdicts(tmp_path)
+        if name in ("scan", "compare"):
+            args += ["--device", "cpu"]
+        result = run(name, *args)
+        assert result.exit_code == 0, result.stderr
+        assert without_numbers(result.stdout) == without_numbers(printed)
+
+
+def _verdicts(folder: Path) -> None:
+    lines = ["index,path,given,suggested,verdict,new_label"]
+    for row, verdict in zip(read_csv(folder / "found" / "suspects.csv"), ["wrong", "wrong", "right"], strict=False):
+        new = row["suggested"] if verdict == "wrong" else row["given"]
+        lines.append(f"{row['index']},,{row['given']},{row['suggested']},{verdict},{new}")
+    (folder / "verdicts.csv").write_text("\n".join(lines) + "\n")

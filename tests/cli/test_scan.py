@@ -1,0 +1,187 @@
+"""From PATH to a ranking, a saved detector and a page."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+from curvdetect import CurvatureNoiseDetector, FusedDetector, load
+from curvdetect.cli.detectors import DETECTORS
+from curvdetect.training.tracker import Tracker
+from tests.cases import digits
+from tests.cli.conftest import read_csv
+from tests.files import write_pictures
+
+QUICK = ("--epochs", 2, "--device", "cpu")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_table_is_ranked_as_the_detector_ranks_it(run, page, table, tmp_path):
+    out = tmp_path / "found"
+    result = run("scan", table, "--out", out, "--q", "5%", "--seed", 3, *QUICK)
+    assert result.exit_code == 0
+    X, y = digits(120)
+    X = StandardScaler().fit_transform(X[:, 10:20].astype(np.float64))
+    expected = FusedDetector(q=0.05, max_epochs=2, device="cpu", random_state=3).fit(X, y)
+    rows = read_csv(out / "suspects.csv")
+    assert list(rows[0])[:6] == ["index", "given", "suggested", "score", "rank", "flagged"]
+    assert [int(row["index"]) for row in rows] == expected.ranking_.tolist()
+    assert [float(row["score"]) for row in rows] == expected.scores_[expected.ranking_].tolist()
+    assert [int(row["given"]) for row in rows] == y[expected.ranking_].tolist()
+    assert [row["flagged"] for row in rows] == ["True"] * 6 + ["False"] * 114
+    for name in ("loss", "margin", "learning_time", "inconfidence"):
+        assert [float(row[name]) for row in rows] == expected.signal_scores_[name][expected.ranking_].tolist()
+    assert {"curvature", "input_gradient", "late_loss", "late_margin"} < set(rows[0])
+    assert np.array_equal(load(out / "detector").scores_, expected.scores_)
+    (call,) = page
+    assert (call["path"], call["paths"]) == (out / "report.html", None)
+    assert np.array_equal(call["detector"].scores_, expected.scores_)
+    np.testing.assert_allclose(call["X"], X)
+
+
+def test_the_last_lines_name_the_top_five_and_the_files(run, page, table, tmp_path):
+    out = tmp_path / "found"
+    result = run("scan", table, "--out", out, "--q", 7, *QUICK)
+    rows = read_csv(out / "suspects.csv")
+    assert result.stdout.splitlines() == [
+        "7 of 120 labels are flagged. The most suspect:",
+        *(f"  {i}. row {row['index']}: {row['given']}, rather {row['suggested']}" for i, row in enumerate(rows[:5], 1)),
+        f"{out / 'suspects.csv'}: all samples, ranked",
+        f"{out / 'report.html'}: the suspects, to look at",
+        f"{out / 'detector'}: the detector",
+    ]
+    assert "120 rows of 10 classes, labels in column 'label'" in result.stderr
+    assert "memorizing: 100% (epoch 2/2" in result.stderr
+    assert "\r" not in result.output
+
+
+def test_quiet_leaves_results_and_warnings(run, page, table, tmp_path):
+    result = run("scan", table, "--out", tmp_path / "found", "--quiet", *QUICK)
+    assert len(result.stdout.splitlines()) == 9
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: the net did not memorize the labels: training accuracy")
+
+
+def test_pictures_have_paths_and_broken_ones_are_listed(run, page, tmp_path):
+    root, out = tmp_path / "photos", tmp_path / "found"
+    write_pictures(root)
+    (root / "cat" / "empty.png").touch()
+    result = run("scan", root, "--out", out, "--size", 8, *QUICK)
+    assert result.exit_code == 0
+    rows = read_csv(out / "suspects.csv")
+    assert list(rows[0])[:4] == ["index", "path", "given", "suggested"]
+    assert all(row["path"].startswith(f"{row['given']}/") and (root / row["path"]).exists() for row in rows)
+    (skipped,) = read_csv(out / "skipped.csv")
+    assert skipped["path"] == "cat/empty.png"
+    assert "UnidentifiedImageError" in skipped["why"]
+    assert "skipped: cat/empty.png (UnidentifiedImageError" in result.stderr
+    (call,) = page
+    assert [call["paths"][int(row["index"])] for row in rows] == [row["path"] for row in rows]
+    assert call["X"].shape == (16, 3, 8, 8)
+
+
+def test_a_choice_of_rows_names_the_rows_of_the_file(run, page, table, tmp_path):
+    out = tmp_path / "found"
+    run("scan", table, "--out", out, "--limit", 40, *QUICK)
+    _, y = digits(120)
+    rows = read_csv(out / "suspects.csv")
+    assert len(rows) == 40
+    assert sorted(int(row["index"]) for row in rows) == list(range(40))
+    assert [int(row["given"]) for row in rows] == [y[int(row["row"])] for row in rows]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_each_detector_has_a_name(run, page, table, tmp_path, name):
+    out = tmp_path / "found"
+    assert run("scan", table, "--out", out, "--detector", name, *QUICK).exit_code == 0
+    assert load(out / "detector").max_epochs == 2
+    assert isinstance(load(out / "detector"), CurvatureNoiseDetector) is (name in ("curvature", "contrast"))
+
+
+def stop_in(monkeypatch, epoch):
+    """Let Ctrl-C come in an epoch; return how to let it not."""
+    begin = Tracker.on_epoch_begin
+
+    def stopping(self, net, **kwargs):
+        begin(self, net, **kwargs)
+        if self.epoch == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Tracker, "on_epoch_begin", stopping)
+    return lambda: monkeypatch.setattr(Tracker, "on_epoch_begin", begin)
+
+
+def test_a_stopped_scan_says_what_was_kept_and_goes_on(run, page, table, tmp_path, monkeypatch):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    options = ("--epochs", 4, "--device", "cpu")
+    run("scan", table, "--out", whole, *options)
+    undo = stop_in(monkeypatch, epoch=3)
+    result = run("scan", table, "--out", cut, *options)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == (
+        f"Error: stopped. {cut / 'suspects.csv'} ranks by the 2 epochs that were complete. The same command with "
+        f"--resume goes on from {cut / 'checkpoints'}."
+    )
+    assert len(read_csv(cut / "suspects.csv")) == 120
+    undo()
+    stop_in(monkeypatch, epoch=2)  # would end it again, were the first epochs trained again
+    assert run("scan", table, "--out", cut, "--resume", *options).exit_code == 0
+    assert (cut / "suspects.csv").read_bytes() == (whole / "suspects.csv").read_bytes()
+
+
+def test_a_finished_scan_is_flagged_anew_without_training(run, page, table, tmp_path, monkeypatch):
+    out = tmp_path / "found"
+    run("scan", table, "--out", out, *QUICK)
+    stop_in(monkeypatch, epoch=1)
+    assert run("scan", table, "--out", out, "--resume", "--q", 3, *QUICK).exit_code == 0
+    assert [row["flagged"] for row in read_csv(out / "suspects.csv")].count("True") == 3
+
+
+def test_resuming_another_scan_is_refused_with_the_way_out(run, page, table, tmp_path):
+    out = tmp_path / "found"
+    run("scan", table, "--out", out, *QUICK)
+    result = run("scan", table, "--out", out, "--resume", "--seed", 1, *QUICK)
+    assert result.exit_code == 1
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert "random_state was 0 and is 1" in error
+    assert error.endswith("Here: --overwrite starts anew.")
+    assert run("scan", table, "--out", out, "--overwrite", "--seed", 1, *QUICK).exit_code == 0
+
+
+REFUSED = {
+    "no such path": (["nowhere"], 2, "'nowhere' does not exist"),
+    "no such detector": (["{table}", "--detector", "best"], 2, "'best' is not one of 'fused'"),
+    "no such net": (["{table}", "--net", "vgg"], 1, "net='vgg' is not known. Names: 'resnet18-cifar'"),
+    "no such device": (["{table}", "--device", "abacus"], 1, "device='abacus' is not known."),
+    "no share": (["{table}", "--q", "many"], 1, "q must be"),
+    "no epochs": (["{table}", "--epochs", "0"], 2, "0 is not in the range x>=1"),
+    "no such column": (["{table}", "--label", "sort"], 2, "there is no column 'sort'"),
+    "one class": (["{one}"], 1, "y holds one class only ([1])"),
+}
+
+
+@pytest.mark.parametrize(("args", "code", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_wrong_is_said_on_one_line(run, page, table, tmp_path, args, code, message):
+    one = tmp_path / "one.csv"
+    one.write_text("x,label\n" + "".join(f"{i},1\n" for i in range(20)))
+    args = [arg.format(table=table, one=one) for arg in args]
+    result = run("scan", *args, "--out", tmp_path / "found")
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("Error")]) == 1
+
+
+def test_suspects_are_written_by_csv_that_pandas_reads(run, page, table, tmp_path):
+    import pandas as pd
+
+    out = tmp_path / "found"
+    run("scan", table, "--out", out, *QUICK)
+    frame = pd.read_csv(out / "suspects.csv")
+    assert frame["rank"].tolist() == list(range(1, 121))
+    assert frame["flagged"].dtype == bool
+    with (out / "suspects.csv").open(newline="") as file:
+        assert len(list(csv.reader(file))) == 121

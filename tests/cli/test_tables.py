@@ -1,0 +1,116 @@
+"""CSV and Parquet tables as numbers and labels."""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+
+from curvdetect.cli.console import Failure
+from curvdetect.cli.tables import read_labels, read_table, rewrite
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write text to a file; return the file."""
+
+    def write(text, name="table.csv", encoding="utf-8"):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        return tmp_path / name
+
+    return write
+
+
+READ = {
+    "commas": ("a,b,label\n1,2,x\n3,4.5,y\n", "t.csv"),
+    "semicolons": ("a;b;label\n1;2;x\n3;4.5;y\n", "t.csv"),
+    "tabs": ("a\tb\tlabel\n1\t2\tx\n3\t4.5\ty\n", "t.tsv"),
+    "label first": ("label,a,b\nx,1,2\ny,3,4.5\n", "t.csv"),
+    "byte order mark": ("\ufefflabel,a,b\nx,1,2\ny,3,4.5\n", "t.csv"),
+    "windows": ("a,b,Label\r\n1,2,x\r\n3,4.5,y\r\n", "t.CSV"),
+    "blank lines": ("a,b,label\n\n1,2,x\n\n3,4.5,y\n\n", "t.csv"),
+    "target": ("a,b,target\n1,2,x\n3,4.5,y\n", "t.csv"),
+}
+
+
+@pytest.mark.parametrize(("text", "name"), READ.values(), ids=READ)
+def test_numbers_and_labels_of_text(written, text, name):
+    table = read_table(written(text, name), None, ())
+    assert table.X.to_numpy().tolist() == [[1.0, 2.0], [3.0, 4.5]]
+    assert table.y.tolist() == ["x", "y"]
+
+
+def test_truth_values_are_numbers_and_dropped_columns_are_none(written):
+    path = written("when,a,ok,label\n2024-01-01,1,True,0\n2024-01-02,2,False,1\n")
+    table = read_table(path, None, ("when",))
+    assert table.X.to_numpy().tolist() == [[1.0, 1.0], [2.0, 0.0]]
+    assert table.y.dtype.kind == "i"
+
+
+def test_a_label_may_be_called_na(written):
+    table = read_table(written("a,country\n1,NA\n2,DE\n3,None\n4,nan\n"), "country", ())
+    assert table.y.tolist() == ["NA", "DE", "None", "nan"]
+
+
+def test_parquet_is_read_with_its_types(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "label": pd.Categorical(["x", "y", "x"])})
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet", None, ())
+    assert table.X.to_numpy().tolist() == [[1.0], [2.0], [3.0]]
+    assert table.y.tolist() == ["x", "y", "x"]
+
+
+WRONG = {
+    "no label": ("a,b\n1,2\n", None, (), click.BadParameter, "no column named like a label. Choose one of 'a', 'b'"),
+    "two labels": ("y,label\n1,2\n", None, (), click.BadParameter, "several: 'y', 'label'"),
+    "other label": ("a,y\n1,2\n", "b", (), click.BadParameter, "no column 'b'"),
+    "other column to drop": ("a,y\n1,2\n", None, ("c",), click.BadParameter, "no column 'c' in .* which has 'a', 'y'"),
+    "text": ("a,b,y\n1,u,2\n", None, (), Failure, "text in 'b'.*--drop 'b'"),
+    "text in one cell": ("a,b,y\n1,2,2\n1,?,2\n", None, (), Failure, "text in 'b'"),
+    "missing number": ("a,b,y\n1,2,0\n,3,1\n", None, (), Failure, "1 of 2 rows have missing .* in 'a'"),
+    "infinite number": ("a,b,y\n1,2,0\n1,inf,1\n", None, (), Failure, "1 of 2 rows .* in 'b'"),
+    "missing label": ("a,y\n1,2\n3,\n5,\n", None, (), Failure, "no label in 2 of 3 rows, the first of them row 1"),
+    "labels only": ("y\n1\n2\n", None, (), Failure, "no column is left"),
+    "nothing": ("", None, (), Failure, "can't be read as a table"),
+    "rows of other lengths": ("a,y\n1,2\n1,2,3,4\n", None, (), Failure, "can't be read as a table"),
+}
+
+
+@pytest.mark.parametrize(("text", "label", "drop", "kind", "message"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_with_a_table_is_said_by_name(written, text, label, drop, kind, message):
+    with pytest.raises(kind, match=message):
+        read_table(written(text), label, drop)
+
+
+def test_other_encodings_are_refused(written):
+    with pytest.raises(Failure, match="no UTF-8 text"):
+        read_table(written("a,y\n1,größe\n", encoding="latin-1"), None, ())
+
+
+def test_a_copy_differs_in_labels_alone(written, tmp_path):
+    path = written('id,"a ""b""",label\n007,1.50,03\n008,"x, y",3\n\n009,,12\n')
+    labels, name = read_labels(path, None)
+    assert labels.tolist() == [3, 3, 12]
+    rewrite(path, tmp_path / "new.csv", name, labels, np.array([3, 12, 3]))
+    assert (tmp_path / "new.csv").read_text() == 'id,"a ""b""",label\n007,1.50,03\n008,"x, y",12\n009,,03\n'
+
+
+def test_a_copy_keeps_separators_and_bare_carriage_returns(written, tmp_path):
+    path = written('a;label\n"one\rtwo";x\n1;y\n')
+    labels, name = read_labels(path, None)
+    rewrite(path, tmp_path / "new.csv", name, labels, np.array(["x", "x"]))
+    assert (tmp_path / "new.csv").read_bytes() == b'"a";"label"\n"one\rtwo";"x"\n"1";"x"\n'
+
+
+def test_a_copy_of_parquet_keeps_its_types(tmp_path):
+    pytest.importorskip("pyarrow")
+    path, new = tmp_path / "t.parquet", tmp_path / "new.parquet"
+    pd.DataFrame({"a": ["p", "q"], "label": pd.array([1, 2], dtype="int8")}).to_parquet(path)
+    labels, name = read_labels(path, None)
+    rewrite(path, new, name, labels, np.array([2, 2], dtype=labels.dtype))
+    frame = pd.read_parquet(new)
+    assert frame["label"].tolist() == [2, 2]
+    assert frame["label"].dtype == np.int8
+    assert frame["a"].tolist() == ["p", "q"]

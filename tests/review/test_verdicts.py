@@ -1,0 +1,130 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from curvdetect import apply_verdicts
+from curvdetect.review.texts import label_texts
+
+HEADER = "index,path,given,suggested,verdict,new_label\r\n"
+
+
+def table(*rows):
+    return pd.DataFrame(rows, columns=["index", "verdict", "new_label"])
+
+
+def written(path, *lines, mark="\ufeff", end="\r\n"):
+    path.write_bytes((mark + HEADER + "".join(line + end for line in lines)).encode())
+    return path
+
+
+def test_wrong_labels_are_replaced_and_the_others_kept():
+    y = np.array(["cat", "dog", "cat", "fox"])
+    said = table((0, "wrong", "dog"), (1, "right", "dog"), (2, "unsure", ""))
+    assert apply_verdicts(y, said).tolist() == ["dog", "dog", "cat", "fox"]
+    assert y.tolist() == ["cat", "dog", "cat", "fox"]
+
+
+KINDS = {
+    "text": (np.array(["a", "b", "b"]), "b"),
+    "list": (["a", "b", "b"], "b"),
+    "numbers": (np.array([1, -2, -2]), "-2"),
+    "small numbers": (np.array([1, 2, 2], dtype=np.int8), "2"),
+    "numbers with zeros before": (np.array(["007", "7", "7"]), "7"),
+    "real numbers": (np.array([1.0, 2.0, 2.0]), "2.0"),
+    "booleans": (np.array([True, False, False]), "False"),
+    "bytes": (np.array([b"a", b"b", b"b"]), "b'b'"),
+    "dates": (np.array(["2020-01-01", "2021-01-01", "2021-01-01"], dtype="M8[ns]"), "2021-01-01T00:00:00.000000000"),
+    "a class called NA": (np.array(["x", "NA", "NA"]), "NA"),
+    "tensor": (torch.tensor([1, 2, 2]), "2"),
+    "objects": (np.array(["a", "b", "b"], dtype=object), "b"),
+}
+
+
+@pytest.mark.parametrize(("y", "new"), KINDS.values(), ids=KINDS)
+def test_labels_of_any_kind_through_a_file(tmp_path, y, new):
+    path = written(tmp_path / "verdicts.csv", f"0,,{label_texts(np.asarray(y))[0]},x,wrong,{new}")
+    cleaned = apply_verdicts(y, path)
+    assert cleaned.dtype == np.asarray(y).dtype
+    assert cleaned.tolist() == np.asarray(y)[[1, 1, 2]].tolist()
+
+
+def test_a_series_stays_one_with_its_index_and_kind():
+    y = pd.Series(["a", "b", "a"], index=[10, 20, 30], name="label", dtype="category")
+    cleaned = apply_verdicts(y, table((2, "wrong", "b")))
+    pd.testing.assert_series_equal(cleaned, pd.Series(["a", "b", "b"], index=y.index, name="label", dtype="category"))
+
+
+def test_a_file_that_pandas_has_read_first(tmp_path):
+    path = written(tmp_path / "verdicts.csv", "0,,1,2,wrong,2", "1,,2,1,unsure,")
+    assert apply_verdicts([1, 2, 2], pd.read_csv(path)).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("mark", "end"),
+    [("", "\n"), ("\ufeff", "\r\n"), ("", "\r\n\r\n")],
+    ids=["as an editor leaves it", "as exported", "with empty lines"],
+)
+def test_a_file_saved_by_others(tmp_path, mark, end):
+    path = written(tmp_path / "verdicts.csv", "1,,b,a,wrong,a", mark=mark, end=end)
+    assert apply_verdicts(["a", "b"], str(path)).tolist() == ["a", "a"]
+
+
+def test_verdicts_of_two_persons_who_agree():
+    said = pd.concat([table((0, "wrong", "b")), table((0, "wrong", "b"), (1, "right", "b"))])
+    assert apply_verdicts(["a", "b"], said).tolist() == ["b", "b"]
+
+
+def test_no_verdicts(tmp_path):
+    assert apply_verdicts(["a", "b"], written(tmp_path / "verdicts.csv")).tolist() == ["a", "b"]
+
+
+def test_protected_labels_in_a_file(tmp_path):
+    y = np.array(["=1+1", "'q", "-1"], dtype=object)
+    path = written(tmp_path / "verdicts.csv", "0,,'=1+1,''q,wrong,''q", "2,,'-1,''q,wrong,'=1+1")
+    assert apply_verdicts(y, path).tolist() == ["'q", "'q", "=1+1"]
+    assert apply_verdicts(y, pd.read_csv(path)).tolist() == ["'q", "'q", "=1+1"]
+
+
+REFUSALS = {
+    "an index beyond": (table((3, "right", "a")), "row 2: the index is 3, and must be a whole number from 0 to 2"),
+    "an index below": (table((0, "right", "a"), (-1, "right", "a")), "row 3: the index is -1"),
+    "half an index": (table((0.5, "right", "a")), "the index is 0.5"),
+    "no index": (table((None, "right", "a")), "the index is None"),
+    "another verdict": (table((0, "Wrong!", "b")), "the verdict is 'Wrong!'"),
+    "another class": (table((0, "wrong", "c")), "the new label of sample 0 is 'c', which no sample of y has. Take one"),
+    "no new label": (table((0, "wrong", None)), "is '', which no sample of y has. Fill it in, or make the verdict"),
+    "a contradiction": (
+        table((0, "wrong", "b"), (0, "right", "a")),
+        "row 3: sample 0 is 'right' here and 'wrong' above",
+    ),
+    "two other labels": (table((1, "wrong", "a"), (1, "wrong", "b")), "row 3: sample 1 is 'wrong'"),
+    "no column": (pd.DataFrame({"index": [0], "verdict": ["right"]}), "verdicts has no column 'new_label'"),
+    "labels of other data": (
+        table((0, "right", "b")).assign(given="b"),
+        "the given label of sample 0 is 'b' there and 'a'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_refusals_name_the_row_and_the_way_out(said, message):
+    with pytest.raises(ValueError, match=message):
+        apply_verdicts(["a", "b", "a"], said)
+
+
+def test_a_torn_file_is_refused(tmp_path):
+    path = written(tmp_path / "verdicts.csv", "0,,a,b,right,a", "1,,b")
+    with pytest.raises(ValueError, match=r"verdicts.csv', row 3: 3 cells below 6 columns"):
+        apply_verdicts(["a", "b"], path)
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "verdicts.csv").write_text("")
+    with pytest.raises(ValueError, match="has no column 'index'"):
+        apply_verdicts(["a", "b"], tmp_path / "verdicts.csv")
+
+
+def test_anything_else_is_refused():
+    with pytest.raises(TypeError, match="verdicts must be the path of a CSV file or a DataFrame, got dict"):
+        apply_verdicts(["a", "b"], {"index": [0]})
