@@ -25,6 +25,8 @@ from curvdetect.training.checkpoints import Checkpoints
 
 #: Share of the labels that is planted, unless that is less than `AT_LEAST` and than a quarter of them.
 SHARE, AT_LEAST = 0.1, 20
+#: An interval wider than this is warned of.
+VAGUE = 0.25
 #: Samples that may be added to each row of confusions; the largest make it even.
 ADDED = tuple(2.0**k for k in range(-3, 11))
 
@@ -59,6 +61,14 @@ def find_rate(
             found = _rate(detector, samples, measured, device, seed, checkpoints.part("planted"))
     except (KeyboardInterrupt, Exception) as error:
         measured.interrupt = error
+    if found.high - found.low > VAGUE and measured.interrupt is None:
+        warnings.warn(
+            f"q='auto': the share of wrong labels is somewhere between {found.low:.1%} and {found.high:.1%}, since "
+            f"planted wrong labels score much like the others or are few. {found.rate:.1%} are flagged. Pass q as a "
+            "number, or a net whose losses tell them apart.",
+            UserWarning,
+            stacklevel=3,
+        )
     measured.attributes["noise_rate_"] = found.rate
     measured.attributes["noise_rate_interval_"] = (found.low, found.high)
     return n_flagged("auto", len(samples)) if np.isnan(found.rate) else int(found.rate * len(samples) + 0.5)

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector, corrupt_labels
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector, corrupt_labels, memorizing_net
 from curvdetect.detectors.auto_q import _log_likelihood, confused, n_planted, plant, suspicious
 from tests.cases import InterruptedTraining, digits, digits_net, noisy_digits, quick_net, untouched_rng
 from tests.detectors.test_estimators import DETECTORS
@@ -108,7 +108,30 @@ def test_what_was_not_memorized_is_said_once():
     X, labels, _, _ = noisy_digits(80)
     with pytest.warns(ConvergenceWarning) as told:
         LossDetector(quick_net(max_epochs=1), q="auto", device="cpu", random_state=0).fit(X, labels)
-    assert len(told) == 1
+    assert len([each for each in told if each.category is ConvergenceWarning]) == 1
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_rate_that_is_hardly_known_is_warned_of():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 64)).astype(np.float32), rng.integers(0, 10, 80)  # nothing to learn
+    detector = LossDetector(quick_net(max_epochs=2), q="auto", device="cpu", random_state=0)
+    with pytest.warns(UserWarning, match=r"q='auto': .* between .*% and .*%.*Pass q as"):
+        detector.fit(X, y)
+    low, high = detector.noise_rate_interval_
+    assert high - low > 0.25
+    assert detector.noise_rate_ < 0.5
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1])
+def test_two_classes_are_enough(rate):
+    X, y = digits(N)
+    odd, mask = corrupt_labels(y % 2, rate, random_state=0)
+    found = LossDetector(
+        memorizing_net(None, max_epochs=30, batch_size=32), q="auto", device="cpu", random_state=0
+    ).fit(X, odd)
+    low, high = found.noise_rate_interval_
+    assert low <= mask.mean() <= high
 
 
 def test_labels_of_any_kind_are_planted():
