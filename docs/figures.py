@@ -115,7 +115,7 @@ def report(data_dir: str) -> None:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         window = browser.new_page(viewport={"width": 1280, "height": 800})
         window.goto(page.as_uri())
-        for key in "wwwrwuw":
+        for key in "uwrwrwr":  # what the pictures show
             window.keyboard.press(key)
         window.mouse.move(0, 0)
         window.wait_for_timeout(500)

@@ -2,6 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curvdetect import apply_verdicts
 from curvdetect.review.texts import label_texts
@@ -47,6 +49,17 @@ def test_labels_of_any_kind_through_a_file(tmp_path, y, new):
     cleaned = apply_verdicts(y, path)
     assert cleaned.dtype == np.asarray(y).dtype
     assert cleaned.tolist() == np.asarray(y)[[1, 1, 2]].tolist()
+
+
+@given(st.data())
+def test_any_verdicts_on_any_text(data):
+    y = np.array(data.draw(st.lists(st.text(max_size=3), min_size=1, max_size=6)), dtype=object)
+    judged = data.draw(st.dictionaries(st.sampled_from(range(len(y))), st.sampled_from(["right", "wrong", "unsure"])))
+    said = [(i, verdict, data.draw(st.sampled_from(y.tolist()))) for i, verdict in judged.items()]
+    wanted = y.tolist()
+    for i, verdict, new in said:
+        wanted[i] = new if verdict == "wrong" else wanted[i]
+    assert apply_verdicts(y, table(*said)).tolist() == wanted
 
 
 def test_a_series_stays_one_with_its_index_and_kind():

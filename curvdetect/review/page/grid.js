@@ -103,7 +103,7 @@ function scrollToCurrent() {
   if (place < 0) return;
   const top = Math.floor(place / columns) * rowHeight();
   const scroller = $("scroller");
-  if (top < scroller.scrollTop) scroller.scrollTop = top;
   const low = top + rowHeight() - scroller.clientHeight;
   if (low > scroller.scrollTop) scroller.scrollTop = low;
+  if (top < scroller.scrollTop) scroller.scrollTop = top; // last, for a window lower than a row
 }
