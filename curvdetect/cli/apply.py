@@ -113,7 +113,7 @@ def _write(source: Path, out: Path, label: str | None, whole: NDArray[Any], labe
         arrays = {**stored, "y": labels}
     draft = out.with_name(f"{out.stem}.draft.npz")
     try:
-        np.savez(draft, allow_pickle=False, **arrays)
+        np.savez(draft, **arrays)  # of none that needs pickle, since none did on reading
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)

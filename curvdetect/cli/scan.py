@@ -32,7 +32,8 @@ TOP = 5
     metavar="SHARE",
     default="0.1",
     show_default=True,
-    help="How many to flag: a share (0.05 or 5%) or a count (200). Changes no score.",
+    help="How many to flag: a share (0.05 or 5%), a count (200), or auto, as many as are estimated to be wrong, for "
+    "one more training. Changes no score.",
 )
 @click.option(
     "--detector",
@@ -149,6 +150,12 @@ def _fit(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
 
 def _tell_what_was_found(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
     n_flagged = int(detector.labels_.sum())
+    rate = getattr(detector, "noise_rate_", np.nan)
+    if np.isfinite(rate):
+        low, high = detector.noise_rate_interval_
+        tell(
+            f"Some {100 * rate:.2g} % of the labels are estimated to be wrong ({100 * low:.2g} to {100 * high:.2g} %)."
+        )
     tell(f"{n_flagged} of {len(data.y)} labels are flagged. The most suspect:")
     top = detector.ranking(min(TOP, len(data.y)))
     for i, rank, given, suggested in zip(*(top[name] for name in ("index", "rank", "given", "suggested")), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -136,11 +137,7 @@ def _pictures_in(root: Path) -> list[tuple[str, Path]]:
     classes = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     found, empty = [], []
     for folder in classes:
-        files = [
-            Path(place) / name
-            for place, _, names in sorted(os.walk(folder, followlinks=True))
-            for name in sorted(names)
-        ]
+        files = [Path(place) / name for place, names in sorted(_walk(folder)) for name in sorted(names)]
         pictures = [path for path in files if path.suffix.lower() in SUFFIXES and not _is_hidden(path, root)]
         found += [(folder.name, path) for path in pictures]
         empty += [] if pictures else [folder.name]
@@ -159,6 +156,16 @@ def _pictures_in(root: Path) -> list[tuple[str, Path]]:
     return found
 
 
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield all folders below one, links followed, and the names of the files in each."""
+    for place, folders, names in os.walk(folder, followlinks=True):
+        for name in [name for name in folders if os.path.islink(os.path.join(place, name))]:
+            above = [Path(place), *Path(place).parents][: len(Path(place).relative_to(folder).parts) + 2]
+            if os.path.realpath(os.path.join(place, name)) in map(os.path.realpath, above):
+                folders.remove(name)  # it leads back to where the way came from
+        yield place, names
+
+
 def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
@@ -167,5 +174,7 @@ def _square(path: Path, size: int) -> Tensor:
     """Return a picture of three channels, resized by its shorter side and cropped to its centre."""
     from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 
+    if path.exists() and not path.is_file():
+        raise OSError("no regular file")  # reading a pipe would wait forever
     with Image.open(path) as picture:
         return pil_to_tensor(center_crop(resize(eight_bits(picture).convert("RGB"), size), size))

@@ -76,7 +76,7 @@ def test_a_folder_of_such_names_is_scanned_within_dir(run, photos, tmp_path):
     assert run("report", out).exit_code == 0
 
 
-LABELS = [*NAMES.values(), "../../../etc/passwd", "y" * 300, "", " ", "NA", "a\x00b"]
+LABELS = [*NAMES.values(), "../../../etc/passwd", "y" * 300, "", " ", "NA"]
 
 
 def test_a_table_of_such_labels_is_scanned_within_dir(run, tmp_path):

@@ -58,6 +58,19 @@ def test_the_last_lines_name_the_top_five_and_the_files(run, page, table, tmp_pa
     assert "\r" not in result.output
 
 
+def test_auto_says_how_many_are_wrong(run, page, table, tmp_path):
+    result = run("scan", table, "--out", tmp_path / "found", "--q", "auto", "--epochs", 8, "--device", "cpu")
+    assert result.exit_code == 0
+    detector = page[0]["detector"]
+    low, high = detector.noise_rate_interval_
+    assert result.stdout.splitlines()[0] == (
+        f"Some {100 * detector.noise_rate_:.2g} % of the labels are estimated to be wrong "
+        f"({100 * low:.2g} to {100 * high:.2g} %)."
+    )
+    flags = [row["flagged"] for row in read_csv(tmp_path / "found" / "suspects.csv")]
+    assert flags.count("True") == detector.labels_.sum() < 120
+
+
 def test_quiet_leaves_results_and_warnings(run, page, table, tmp_path):
     result = run("scan", table, "--out", tmp_path / "found", "--quiet", *QUICK)
     assert len(result.stdout.splitlines()) == 9

@@ -1,3 +1,4 @@
+import os
 import pickle
 import warnings
 
@@ -178,3 +179,26 @@ def test_a_folder_without_pictures_is_refused_by_name(tmp_path, make, message):
 def test_sizes_and_limits_that_are_no_counts_are_refused(tmp_path, name, value):
     with pytest.raises(ValueError, match=f"^{name} must be a whole number, at least 1, got "):
         load_image_folder(tmp_path, **{name: value})
+
+
+def test_links_that_lead_round_are_followed_once(tmp_path):
+    root = tmp_path / "photos"
+    write_pictures(root, n=2)
+    for name, target in {"a": root / "cat", "b": root, "c": root / "dog"}.items():
+        (root / "cat" / name).symlink_to(target)
+        (root / "dog" / name).symlink_to(target)
+    data = load_image_folder(root, size=8)
+    assert {path for path in data.paths if path.count("/") == len(root.parts) + 1} == {
+        str(root / label / f"{i}.png") for label in ("cat", "dog") for i in range(2)
+    }
+    assert len(data.paths) < 20
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+@pytest.mark.filterwarnings("ignore:1 of 5 pictures")
+def test_a_pipe_is_no_picture_to_wait_for(tmp_path):
+    write_pictures(tmp_path, n=2)
+    os.mkfifo(tmp_path / "cat" / "pipe.png")
+    data = load_image_folder(tmp_path, size=8)
+    assert len(data.paths) == 4
+    assert data.broken == {str(tmp_path / "cat" / "pipe.png"): "OSError: no regular file"}
