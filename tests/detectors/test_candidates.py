@@ -73,7 +73,7 @@ def test_the_table_is_that_of_scikit_learn_s_search():
     assert ours["param_random_state"].dtype == theirs["param_random_state"].dtype
 
 
-@pytest.mark.parametrize("value", [[1, 2], "a", None, True, ONE, (1,), {"a": 1}], ids=str)
+@pytest.mark.parametrize("value", [[1, 2], "a", None, True, ONE, (1,), {"a": 1}], ids=lambda v: type(v).__name__)
 def test_values_of_any_kind_have_a_place_in_the_table(value):
     results = as_cv_results([{"a": value}, {"b": 1}], [_graded(0.5), _graded(0.4)])
     assert results["param_a"][0] is value or results["param_a"][0] == value
