@@ -107,7 +107,7 @@ def _data_uri(pixels: NDArray[np.uint8], longest: int, exact: bool) -> str:
     picture.thumbnail((longest, longest))
     webp = features.check("webp")
     kind, options = "webp" if webp else "jpeg", {"quality": 85}
-    if (small and exact) or min(picture.size) < 8:
+    if small and exact:
         kind, options = ("webp", {"lossless": True, "method": 0}) if webp else ("png", {})
     content = io.BytesIO()
     picture.save(content, format=kind, **options)

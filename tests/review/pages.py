@@ -6,6 +6,7 @@ import json
 import re
 
 import numpy as np
+import torch
 from torch import nn
 
 from curvdetect import LossDetector
@@ -46,7 +47,9 @@ def fitted(shape=(8, 8), n=60, classes=("cat", "dog", "fox"), **options):
     rng = np.random.default_rng(0)
     X = rng.random((n, *shape)).astype(np.float32)
     y = np.resize(np.array(classes), n)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(X[0].size, 6), nn.ReLU(), nn.Linear(6, len(classes)))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(X[0].size, 6), nn.Tanh(), nn.Linear(6, len(classes)))
     options = {"max_epochs": 1, "stop_at": 0.01, "q": 12, "device": "cpu", "random_state": 0, **options}
     return LossDetector(net, **options).fit(X, y), X, y
 

@@ -139,3 +139,15 @@ def test_what_a_screen_reader_needs(page):
     page.keyboard.press("Space")
     assert page.evaluate("document.activeElement.id") == "is-right"  # the focus stays where the hand is
     assert page.locator("#said").inner_text().startswith("Right. 1 of 12 reviewed. Suspect 2: given")
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3,)], ids=["pictures", "rows"])
+def test_where_nothing_is_flagged_the_page_says_so(browser, tmp_path, shape):
+    detector, X, _ = fitted(shape)
+    detector.labels_[:] = 0
+    with opened(browser, write_report(detector, X, tmp_path / "suspects.html", paths=["a"] * 60)) as page:
+        assert page.locator("#count").inner_text() == "0 suspects"
+        assert page.locator("#which").inner_text() == "There is no suspect."
+        for key in ("r", "j", "z", "ArrowUp", "Enter", "+"):
+            page.keyboard.press(key)
+        assert page.locator("#tally").inner_text() == "0 of 0 reviewed"

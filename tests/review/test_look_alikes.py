@@ -22,6 +22,13 @@ def test_look_alikes_are_the_nearest_of_each_class_that_are_not_suspect(tmp_path
             assert all(str(j) in content["rows"] for j in nearest)
 
 
+def test_what_is_shown_is_no_look_alike_though_it_is_not_flagged(tmp_path):
+    detector, X, _ = fitted((4,), q=1)
+    detector._rank(np.random.default_rng(0).random(60), 1)
+    suspects = content_of(write_report(detector, X, tmp_path / "page.html", k=30))["suspects"]
+    assert not {i for row in suspects["alike_given"] for i in row} & set(suspects["index"])
+
+
 def test_where_all_of_a_class_are_suspect_they_are_look_alikes_of_each_other(tmp_path):
     detector, X, y = fitted((4,), n=8, q=8, classes=("cat", "dog"))
     suspects = content_of(write_report(detector, X, tmp_path / "page.html"))["suspects"]

@@ -60,6 +60,22 @@ def test_large_pictures_become_thumbnails(tmp_path):
     assert picture_in(content, detector.ranking_[0]).shape == (256, 171, 3)
 
 
+def test_look_alikes_are_half_as_large(tmp_path):
+    detector, X, _ = fitted((300, 150), n=30, q=2)
+    content = content_of(write_report(detector, X, tmp_path / "page.html"))
+    assert picture_in(content, detector.ranking_[0]).shape == (256, 128, 3)
+    alike = set(map(int, content["pictures"])) - set(content["suspects"]["index"])
+    assert {picture_in(content, i).shape for i in alike} == {(128, 64, 3)}
+
+
+def test_many_pictures_are_kept_less_exactly(tmp_path, monkeypatch):
+    detector, X, _ = fitted((3, 32, 32))
+    exact = content_of(write_report(detector, X, tmp_path / "page.html"))["pictures"]
+    monkeypatch.setattr("curvdetect.review.looks.EXACT", 10)
+    rough = content_of(write_report(detector, X, tmp_path / "page.html"))["pictures"]
+    assert sum(map(len, rough.values())) < sum(map(len, exact.values())) / 2
+
+
 def test_a_dataset_is_shown_too(tmp_path):
     detector, X, _ = fitted()
     dataset = TensorDataset(torch.from_numpy(X), torch.arange(60))

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from curvdetect import apply_verdicts
@@ -164,7 +166,7 @@ def test_verdicts_outlive_the_page(page):
 FORBIDDEN = {
     "no storage": "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no') }})",
     "a full one": "Storage.prototype.setItem = () => { throw new DOMException('full') }",
-    "another's": 'localStorage.setItem(\'curvdetect:ID\', \'[[0, "wrong", "nobody"], [1, "toString", "cat"], 7]\')',
+    "another's": 'localStorage.setItem(\'curvdetect:ID\', \'[[A, "wrong", "nobody"], [B, "toString", "cat"], 7]\')',
     "torn": "localStorage.setItem('curvdetect:ID', '[[')",
 }
 
@@ -172,7 +174,13 @@ FORBIDDEN = {
 @pytest.mark.parametrize("script", FORBIDDEN.values(), ids=FORBIDDEN)
 def test_review_where_storage_is_of_no_use(browser, report, script):
     path, content, _ = report
-    with opened(browser, path, script=script.replace("ID", content["id"])) as page:
+    for name, value in {
+        "ID": content["id"],
+        "A": content["suspects"]["index"][0],
+        "B": content["suspects"]["index"][1],
+    }.items():
+        script = re.sub(rf"\b{name}\b", str(value), script)
+    with opened(browser, path, script=script) as page:
         assert page.locator("#tally").inner_text() == "0 of 12 reviewed"
         page.keyboard.press("r")
         assert page.locator("#tally").inner_text() == "1 of 12 reviewed: 1 right"

@@ -9,7 +9,7 @@ function drawDetail() {
   const focused = panel.contains(document.activeElement) ? document.activeElement.id : "";
   const at = current < 0 ? -1 : placeOf(current);
   if (at < 0) {
-    const text = shown.length ? "Choose a suspect to look at it." : "No suspect fits the filters.";
+    const text = everyone.length ? "No suspect fits the filters." : "There is no suspect.";
     panel.replaceChildren(el("h2", { id: "which", class: "quiet" }, text), el("div", { class: "close" }, closing()));
     return;
   }
