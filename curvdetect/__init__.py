@@ -22,6 +22,7 @@ from curvdetect.detectors.in_sample import InSample
 from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
+from curvdetect.review.duplicates import find_conflicting_duplicates
 from curvdetect.review.plots import SuspectsDisplay
 from curvdetect.review.storage import load, save
 from curvdetect.signals.curvature import input_curvature, input_curvatures
@@ -47,6 +48,7 @@ __all__ = [
     "SuspectsDisplay",
     "conflicting_duplicates",
     "corrupt_labels",
+    "find_conflicting_duplicates",
     "fuse",
     "input_curvature",
     "input_curvatures",
