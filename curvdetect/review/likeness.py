@@ -99,6 +99,8 @@ class Likeness:
         second: NDArray[np.int64],
         times: int,
     ) -> NDArray[np.float64]:
+        if len(first) == 0:
+            return np.empty(0)
         chunk = max(1, _CHUNK_BYTES // (4 * times * max(1, of[0].numel())))
         pairs = torch.from_numpy(np.stack([first, second]))
         parts = [compare(of[part[0]], of[part[1]]) for part in torch.split(pairs, chunk, dim=1)]

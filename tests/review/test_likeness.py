@@ -44,6 +44,12 @@ def test_pictures_are_compared_over_all_small_shifts(shape, down, right):
     assert found[(first == 2) & (second == 3)] == 0
 
 
+@pytest.mark.parametrize("shape", [(16, 16), (5,)], ids=["pictures", "rows"])
+def test_no_pairs_have_no_distances(shape):
+    like, none = Likeness(as_unlabelled(np.ones((3, *shape)))), np.empty(0, dtype=np.int64)
+    assert like.distances(none, none).shape == like.distances_at_least(none, none).shape == (0,)
+
+
 def test_large_pictures_are_compared_small(monkeypatch):
     X = np.random.default_rng(0).random((3, 1, 64, 96)).astype(np.float32)
     small = X.reshape(3, 1, 32, 2, 32, 3).mean((3, 5))
