@@ -23,6 +23,7 @@ from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
 from curvdetect.review.cleanlab import label_issues, register_with_datalab
+from curvdetect.review.duplicates import find_conflicting_duplicates
 from curvdetect.review.plots.confusion import LabelConfusionDisplay
 from curvdetect.review.plots.detection import DetectionCurveDisplay
 from curvdetect.review.plots.extremes import ExtremesDisplay
@@ -61,6 +62,7 @@ __all__ = [
     "apply_verdicts",
     "conflicting_duplicates",
     "corrupt_labels",
+    "find_conflicting_duplicates",
     "fuse",
     "input_curvature",
     "input_curvatures",

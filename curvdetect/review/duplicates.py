@@ -1,0 +1,241 @@
+"""One picture under two labels: exact copies by what they hold, near copies among the look-alikes of other classes.
+
+A contradiction is another thing than a wrong label, and wants another table: two samples to be set side by side, at
+least one of which is wrong. Copies under one label contradict nothing and are passed over.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from itertools import combinations
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from sklearn.utils.validation import check_is_fitted
+
+from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.items import is_dataset
+from curvdetect.data.sources import Samples, as_unlabelled
+from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.checks import is_count, validated
+from curvdetect.detectors.inputs import rows_fitted
+from curvdetect.review.features import features_of, nearest
+from curvdetect.review.likeness import Likeness
+from curvdetect.training.device import resolve_device
+
+#: Of more copies of one sample than these not all pairs are listed, but one for each.
+_ALL_PAIRS = 16
+
+
+def find_conflicting_duplicates(
+    detector: BaseNoiseDetector,
+    X: Any,
+    *,
+    k: int | None = None,
+    near: bool = True,
+    tolerance: float = 0.2,
+    n_neighbors: int = 3,
+) -> pd.DataFrame:
+    """Return pairs of the same, or nearly the same, sample under two labels, the most contradictory first.
+
+    At least one label of a pair is wrong, or the two classes overlap; `BaseNoiseDetector.ranking` does not know of it,
+    and this table not of other wrong labels.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        Any of them. Of its signals the late loss and the curvature order the pairs, where it has them; among the
+        features of its ``net_`` copies are searched, beside the pixels.
+    X : array, tensor, DataFrame or Dataset, n_samples long
+        What it was fitted on, in the same order.
+    k : int, optional
+        Length of the table; by default all pairs that were found.
+    near : bool, default=True
+        Whether to look for near copies too. Exact ones are found from their hashes, in a reading of the data.
+    tolerance : float, default=0.2
+        Largest distance of a near copy: 0 is the same, 1 has nothing in common. At 0.2, pictures moved by a pixel, 10
+        percent brighter and stored as JPEG again are found, and few that merely look alike; at 0.3 many of the latter.
+    n_neighbors : int, default=3
+        How many of the nearest samples of other labels are looked at, in each space that is searched.
+
+    Returns
+    -------
+    DataFrame
+        A row for each pair: ``first`` and ``second``, positions in the training data, the smaller first;
+        ``first_label`` and ``second_label``, as given; ``kind``, ``"exact"`` or ``"near"``; ``distance``; ``score``,
+        in [0, 1], higher for the more contradictory; ``late_loss`` and ``curvature``, means of both members, NaN
+        where the detector has none. Exact copies come first, each kind in order of ``score``. Of nothing found, the
+        columns alone.
+
+    Raises
+    ------
+    TypeError
+        For anything but a detector.
+    ValueError
+        Where ``X`` is not what it was fitted on, or a parameter is out of range.
+
+    Warns
+    -----
+    UserWarning
+        Where there are no features to search in, since the detector was loaded without its net, or the net has no
+        linear layer. Near copies are then found by pixels or columns alone.
+
+    Notes
+    -----
+    Near copies are searched among the nearest samples of other labels in the features that go into the net's last
+    linear layer, and in pixels: at 8 by 8 with the mean removed, and in the amplitudes of low frequencies, which stay
+    the same where a picture is moved. What is found is measured: distance is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of
+    pictures of at most 32 pixels a side with their mean removed, one moved over the other by up to 2 of them. Mirrored
+    and strongly cropped pictures are far from each other by that. Samples that are no pictures are compared by their
+    columns in standard deviations; in few columns many samples of other labels are near without being copies.
+
+    A network can't fit one sample under two labels, so that the loss of both stays high: ``score`` is the mean, over
+    both members, of the share of all samples with less loss in the last quarter of the training, and with less
+    curvature. A network that was trained with augmentation, and copies that it can tell apart, show less of it, which
+    is why distance and not loss decides what is a pair. Of a sample with more than 16 copies one pair for each is
+    listed.
+
+    Time grows with the square of the number of samples, as that of a few matrix products; memory with the number alone:
+    the features, and 12 kB of a colour picture.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from curvdetect import LossDetector, conflicting_duplicates, find_conflicting_duplicates
+    >>> X, y = load_digits(n_class=4, return_X_y=True)
+    >>> source, labels, mask = conflicting_duplicates(y, rate=0.02, random_state=0)
+    >>> detector = LossDetector(max_epochs=5, stop_at=0.9, device="cpu", random_state=0).fit(X[source], labels)
+    >>> pairs = find_conflicting_duplicates(detector, X[source])
+    >>> int(mask.sum()) // 2, pairs["kind"].tolist()
+    (7, ['exact', 'exact', 'exact', 'exact', 'exact', 'exact', 'exact'])
+    """
+    if not isinstance(detector, BaseNoiseDetector):
+        raise TypeError(
+            f"find_conflicting_duplicates takes a fitted detector, got {type(detector).__name__}. Of a search pass "
+            "best_estimator_, of a pipeline the last step, and X as that step received it."
+        )
+    check_is_fitted(detector, "scores_")
+    if k is not None and not is_count(k):
+        raise ValueError(f"k must be None or a whole number of pairs, at least 1, got {k!r}.")
+    if not is_count(n_neighbors):
+        raise ValueError(f"n_neighbors must be a whole number, at least 1, got {n_neighbors!r}.")
+    if isinstance(tolerance, bool) or not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
+        raise ValueError(f"tolerance must lie in [0, 1), got {tolerance!r}: 0 is the same, 1 has nothing in common.")
+    labels = detector._given
+    with isolated_rng(resolve_device("cpu")):
+        samples = _samples_fitted(detector, X)
+        likeness = Likeness(samples)
+    exact = _exact_pairs(likeness.digests, labels)
+    pairs, distance = exact, np.zeros(len(exact))
+    if near:
+        views = dict(likeness.views)
+        features = _features(detector, samples)
+        if features is not None:
+            views["features"] = features
+        candidates = _unlike(_look_alikes(views, labels, n_neighbors), likeness.digests)
+        candidates = candidates[likeness.distances_at_least(*candidates.T) <= tolerance]
+        measured = likeness.distances(*candidates.T)
+        pairs = np.concatenate([exact, candidates[measured <= tolerance]])
+        distance = np.concatenate([distance, measured[measured <= tolerance]])
+    return _table(detector, pairs, distance, len(exact), k)
+
+
+def _samples_fitted(detector: BaseNoiseDetector, X: Any) -> Samples:
+    """Return the training data, or raise where it is another or in another order."""
+    data = X if is_dataset(X) else validated(detector, X, reset=False)
+    n_samples = len(detector.scores_)
+    if len(data) == n_samples and (rows_fitted(detector, X) == np.arange(n_samples)).all():
+        return as_unlabelled(data)
+    other = f"has {len(data)} samples of {n_samples}" if len(data) != n_samples else "holds them in another order"
+    raise ValueError(f"X {other} that the detector was fitted on. Pass the training data as `fit` received it.")
+
+
+def _features(detector: BaseNoiseDetector, samples: Samples) -> NDArray[np.float32] | None:
+    net = getattr(detector, "net_", None)
+    why = "the detector was loaded without its net: load(path, net=...) takes what it was made with"
+    try:
+        if net is not None:
+            return features_of(net, samples)
+    except ValueError as error:
+        why = str(error).rstrip(".")
+    where = "columns" if len(samples.shape) == 1 else "pixels"
+    warnings.warn(f"near copies are searched by {where} alone, since {why}.", UserWarning, stacklevel=3)
+    return None
+
+
+def _exact_pairs(digests: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return pairs of equal samples under two labels, shape (n_pairs, 2)."""
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for i, digest in enumerate(digests.tolist()):
+        groups[digest].append(i)
+    found: list[tuple[int, int]] = []
+    for members in groups.values():
+        if len(members) <= _ALL_PAIRS:
+            found += [(i, j) for i, j in combinations(members, 2) if labels[i] != labels[j]]
+            continue
+        # each with the first of another label, of which two are enough
+        first = members[0]
+        other = next((i for i in members if labels[i] != labels[first]), None)
+        if other is not None:
+            found += [(first, i) for i in members if labels[i] != labels[first]]
+            found += [(min(i, other), max(i, other)) for i in members[1:] if labels[i] == labels[first]]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def _look_alikes(
+    views: dict[str, NDArray[np.float32]], labels: NDArray[np.int64], n_neighbors: int
+) -> NDArray[np.int64]:
+    """Return pairs of a sample and one of its nearest under another label in any view, each once."""
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for points in views.values():
+        for label in np.unique(labels):
+            asked = np.flatnonzero(labels == label)
+            index = nearest(points, asked, n_neighbors, among=labels != label)[1]
+            found.append(np.stack([np.repeat(asked, index.shape[1]), index.ravel()], axis=1))
+    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def _unlike(pairs: NDArray[np.int64], digests: NDArray[Any]) -> NDArray[np.int64]:
+    return pairs[digests[pairs[:, 0]] != digests[pairs[:, 1]]]
+
+
+def _late_loss(detector: BaseNoiseDetector) -> NDArray[np.float64] | None:
+    """Return the loss of the last quarter of the training, or what comes nearest to it."""
+    signals = detector.signal_scores_
+    if "final_loss" in signals:
+        return signals["final_loss"]
+    quarters = getattr(detector, "signal_quarters_", {}).get("loss", np.empty((0, 0)))
+    complete = quarters[~np.isnan(quarters).any(axis=1)]
+    return complete[-1] if len(complete) else signals.get("late_loss", signals.get("loss"))
+
+
+def _table(
+    detector: BaseNoiseDetector, pairs: NDArray[np.int64], distance: NDArray[np.float64], n_exact: int, k: int | None
+) -> pd.DataFrame:
+    n_samples = len(detector.scores_)
+    signals = {"late_loss": _late_loss(detector), "curvature": detector.signal_scores_.get("curvature")}
+    known = [values for values in signals.values() if values is not None] or [detector.scores_]
+    shares = np.mean([(rankdata(values, method="min") - 1) / n_samples for values in known], axis=0)
+    first, second = pairs.T
+    labels = detector.classes_[detector._given]
+    missing = np.full(n_samples, np.nan)
+    means = {name: missing if values is None else values for name, values in signals.items()}
+    table = pd.DataFrame(
+        {
+            "first": first,
+            "second": second,
+            "first_label": labels[first],
+            "second_label": labels[second],
+            "kind": np.where(np.arange(len(pairs)) < n_exact, "exact", "near"),
+            "distance": distance,
+            "score": shares[pairs].mean(axis=1),
+            **{name: values[pairs].mean(axis=1) for name, values in means.items()},
+        }
+    )
+    table = table.sort_values(["kind", "score", "first", "second"], ascending=[True, False, True, True])
+    return table.head(len(table) if k is None else k).reset_index(drop=True)
