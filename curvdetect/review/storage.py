@@ -127,7 +127,7 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
         weights = detector.net_.module_.state_dict()
         files[_NET] = save_weights({name: part.cpu().clone().contiguous() for name, part in weights.items()})
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
+    np.savez(content, **arrays)  # type: ignore[arg-type]  # of allow_pickle, which older ones keep as an array
     files[_ARRAYS] = content.getvalue()
     description = {
         "format": FORMAT,
