@@ -31,6 +31,18 @@ def read_off(run: Any, estimator: Any) -> Any:
     for name in own:
         seconds[name] += sum(seconds.pop(grid_name(name, *other)) for other in run.grid_signals_)
     estimator.seconds_ = seconds
+    estimator.history_ = [_of_one(record, list(own), setting, run.grid_signals_) for record in run.history_]
     del estimator.grid_signals_, estimator.grid_scores_
     estimator._rank(run.grid_scores_[setting], n_flagged(estimator.q, len(run.scores_)))
     return estimator
+
+
+def _of_one(record: dict[str, Any], names: list[str], setting: Any, settings: Any) -> dict[str, Any]:
+    """Return what a fit of one setting would note of an epoch."""
+    one = dict(record)
+    means = {key: one.pop(key) for name in names for other in settings if (key := _mean_of(name, other)) in one}
+    return one | {f"mean_{name}": means[key] for name in names if (key := _mean_of(name, setting)) in means}
+
+
+def _mean_of(name: str, setting: tuple[float, int, int]) -> str:
+    return f"mean_{grid_name(name, *setting)}"
