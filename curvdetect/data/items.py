@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from scipy.sparse import issparse
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
@@ -31,6 +32,8 @@ def is_dataset(X: Any) -> bool:
         )
     if isinstance(X, DataLoader):
         raise TypeError("X is a DataLoader. Pass its dataset (`loader.dataset`): curvdetect makes its own batches.")
+    if issparse(X):  # one of the kinds is a dictionary
+        return False
     if isinstance(X, Mapping):
         keys = list(X)
         raise TypeError(

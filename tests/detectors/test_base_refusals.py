@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, dok_array
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
@@ -89,6 +89,7 @@ def test_data_that_cannot_be_scored_is_refused(data, labels, message):
 
 TYPES = {
     "sparse": (csr_array(X), Y, "Sparse data was passed for X"),
+    "sparse_dictionary": (dok_array(X), Y, "Sparse data was passed for X"),
     "stream": (Stream(), Y, "X is an IterableDataset"),
     "loader": (DataLoader(_dataset()), None, "X is a DataLoader"),
 }
