@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
-import os
 import pickle
 
 import cloudpickle
@@ -14,17 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.exceptions import NotFittedError
 from skorch import NeuralNetClassifier
 from torch import nn
 
 import curvdetect
 from curvdetect import (
-    ConfidentLearningDetector,
-    CurvatureNoiseDetector,
     CurvSSFT,
-    FusedDetector,
-    InputGradientDetector,
     LossDetector,
     SSFTDetector,
     load,
@@ -33,44 +26,11 @@ from curvdetect import (
 )
 from curvdetect.review import storage
 from curvdetect.training.snapshots import Snapshot
-from tests.cases import noisy_digits
+from tests.review.saved import KINDS, LABELS, NAMES, NEW, OLD, X, change, fit_digits, fitted
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the detector was saved without net"
 )
-X, LABELS, *_ = noisy_digits(120)
-NAMES = np.array(list("abcdefghij"))[LABELS]
-OLD, NEW = slice(0, 90), slice(90, 120)
-
-
-def _fit(kind=CurvatureNoiseDetector, *, X=X, y=NAMES, **options):
-    settings = {"max_epochs": 2, "device": "cpu", "random_state": 0, **options}
-    return kind(**settings).fit(X[OLD], y[OLD])
-
-
-KINDS = {
-    "curvature": (CurvatureNoiseDetector, {"keep_snapshots": 2, "signals": ("late_loss",), "contrast": True}),
-    "grid": (CurvatureNoiseDetector, {"grid": {"h": [0.1, 1e-2], "n": np.array([1, 2])}}),
-    "loss": (LossDetector, {"q": 7, "stop_at": 0.5}),
-    "gradient": (InputGradientDetector, {"q": np.float64(0.2)}),
-    "fused": (FusedDetector, {"signals": {"loss": 1.0, "margin": 2.0}, "keep_snapshots": 1}),
-    "ssft": (SSFTDetector, {"statistic": "time"}),
-    "curv_ssft": (CurvSSFT, {"n_repeats": 2}),
-    "confident": (ConfidentLearningDetector, {"cv": 2}),
-}
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    made = {}
-
-    def fit(name):
-        if name not in made:
-            kind, options = KINDS[name]
-            made[name] = _fit(kind, **options)
-        return made[name]
-
-    return fit
 
 
 def _equal(one, other):
@@ -113,7 +73,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("name", KINDS)
-def test_everything_comes_back(tmp_path, fitted, name, way):
+def test_everything_comes_back(tmp_path, name, way):
     detector = fitted(name)
     again = way(detector, tmp_path)
     assert type(again) is type(detector)
@@ -130,7 +90,7 @@ def test_everything_comes_back(tmp_path, fitted, name, way):
         assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
 
 
-def test_a_loaded_detector_can_be_fitted_again(tmp_path, fitted):
+def test_a_loaded_detector_can_be_fitted_again(tmp_path):
     again = _saved_and_loaded(fitted("curvature"), tmp_path)
     assert np.array_equal(again.fit(X[OLD], NAMES[OLD]).scores_, fitted("curvature").scores_)
 
@@ -154,14 +114,14 @@ NETS = {
 
 @pytest.mark.parametrize("make", NETS.values(), ids=NETS)
 def test_a_net_of_ones_own_is_handed_over_again(tmp_path, make):
-    detector = _fit(net=make(), keep_snapshots=2)
+    detector = fit_digits(net=make(), keep_snapshots=2)
     save(detector, tmp_path / "saved")
     again = load(tmp_path / "saved", net=make())
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
 
 
 def test_without_it_the_scores_are_there_and_the_rest_is_said(tmp_path):
-    detector = _fit(net=Own(), keep_snapshots=2)
+    detector = fit_digits(net=Own(), keep_snapshots=2)
     save(detector, tmp_path / "saved")
     with pytest.warns(UserWarning, match=r"saved without net=Own\(.*Pass load\(\.\.\., net=\.\.\.\)"):
         again = load(tmp_path / "saved")
@@ -172,13 +132,13 @@ def test_without_it_the_scores_are_there_and_the_rest_is_said(tmp_path):
 
 
 def test_another_net_is_refused(tmp_path):
-    save(_fit(net=Own()), tmp_path / "saved")
+    save(fit_digits(net=Own()), tmp_path / "saved")
     with pytest.raises(ValueError, match="net is not the one that the detector was fitted with"):
         load(tmp_path / "saved", net=Own(9))
 
 
 def test_other_things_that_are_left_out_are_named(tmp_path):
-    save(_fit(CurvSSFT, combine=np.minimum, random_state=np.random.RandomState(0)), tmp_path / "saved")
+    save(fit_digits(CurvSSFT, combine=np.minimum, random_state=np.random.RandomState(0)), tmp_path / "saved")
     with pytest.warns(UserWarning, match="saved without combine=<ufunc 'minimum'>; random_state=RandomState"):
         again = load(tmp_path / "saved")
     assert again.combine == "rank_mean"
@@ -199,7 +159,7 @@ def test_labels_of_many_kinds_come_back(tmp_path, kinds):
     labels = np.asarray(kinds)[LABELS]
     if labels.dtype.kind == "M":
         labels = labels.astype(str)
-    detector = _fit(LossDetector, y=labels)
+    detector = fit_digits(LossDetector, y=labels)
     again = _saved_and_loaded(detector, tmp_path)
     assert again.classes_.dtype == detector.classes_.dtype
     assert again.classes_.tolist() == detector.classes_.tolist()
@@ -208,14 +168,14 @@ def test_labels_of_many_kinds_come_back(tmp_path, kinds):
 
 def test_columns_keep_their_names(tmp_path):
     frame = pd.DataFrame(X).add_prefix("pixel")
-    again = _saved_and_loaded(_fit(LossDetector, X=frame), tmp_path)
+    again = _saved_and_loaded(fit_digits(LossDetector, X=frame), tmp_path)
     assert list(again.feature_names_in_) == list(frame.columns)
     with pytest.raises(ValueError, match="feature names should match"):
         again.score_samples(frame.add_prefix("x"))
 
 
 def test_snapshots_of_a_directory_are_copied(tmp_path):
-    detector = _fit(keep_snapshots=2, checkpoint_dir=tmp_path / "fit")
+    detector = fit_digits(keep_snapshots=2, checkpoint_dir=tmp_path / "fit")
     expected = detector.score_samples(X[NEW], NAMES[NEW])
     again = _saved_and_loaded(detector, tmp_path)
     for file in (tmp_path / "fit").rglob("*.safetensors"):
@@ -223,7 +183,7 @@ def test_snapshots_of_a_directory_are_copied(tmp_path):
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected)
 
 
-def test_files_are_json_npz_and_safetensors_and_small(tmp_path, fitted):
+def test_files_are_json_npz_and_safetensors_and_small(tmp_path):
     save(fitted("loss"), tmp_path / "saved")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["arrays.npz", "detector.json", "net.safetensors", "saved"]
     with np.load(tmp_path / "saved" / "arrays.npz", allow_pickle=False) as arrays:
@@ -231,7 +191,7 @@ def test_files_are_json_npz_and_safetensors_and_small(tmp_path, fitted):
     assert json.loads((tmp_path / "saved" / "detector.json").read_text())["format"] == storage.FORMAT
 
 
-def test_what_is_there_is_not_written_over_unasked(tmp_path, fitted):
+def test_what_is_there_is_not_written_over_unasked(tmp_path):
     save(fitted("loss"), tmp_path / "saved")
     with pytest.raises(FileExistsError, match=r"is there already.*overwrite=True"):
         save(fitted("ssft"), tmp_path / "saved")
@@ -244,7 +204,7 @@ def test_what_is_there_is_not_written_over_unasked(tmp_path, fitted):
         save(fitted("ssft"), tmp_path / "mine", overwrite=True)
 
 
-def test_a_failure_while_writing_leaves_the_old_one(tmp_path, fitted, monkeypatch):
+def test_a_failure_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
     save(fitted("loss"), tmp_path / "saved")
     monkeypatch.setattr(storage, "write_whole", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
@@ -253,98 +213,16 @@ def test_a_failure_while_writing_leaves_the_old_one(tmp_path, fitted, monkeypatc
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
 
 
-FILES = ["arrays.npz", "net.safetensors", "detector.json", "snapshot-0001.safetensors"]
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("harm", ["cut", "gone"])
-def test_a_file_that_is_torn_or_gone_is_named(tmp_path, fitted, name, harm):
-    save(fitted("curvature"), tmp_path / "saved")
-    file = tmp_path / "saved" / name
-    if harm == "cut":
-        file.write_bytes(file.read_bytes()[:-9])
-    else:
-        file.unlink()
-    with pytest.raises((ValueError, FileNotFoundError), match=rf"{name}.*(torn|can't be read)|no {name} in it"):
-        load(tmp_path / "saved")
-
-
-def _change(path, **changes):
-    file = path / "detector.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
-class Executed:
-    def __reduce__(self):
-        return os.mkdir, ("executed",)
-
-
-def test_a_forged_file_is_not_executed(tmp_path, fitted, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    save(fitted("loss"), tmp_path / "saved")
-    content = io.BytesIO()
-    np.savez(content, **{"array-0": np.array([Executed()], dtype=object)})
-    (tmp_path / "saved" / "arrays.npz").write_bytes(content.getvalue())
-    files = {p.name: storage._digest(p.read_bytes()) for p in (tmp_path / "saved").iterdir() if p.suffix != ".json"}
-    _change(tmp_path / "saved", files=files)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        load(tmp_path / "saved")
-    assert not (tmp_path / "executed").exists()
-
-
-FORGED = {
-    "class": ({"detector": "os.system"}, "knows no detector 'os.system'"),
-    "method": ({"attributes": {"fit": 1}}, "attribute 'fit', which is no result"),
-    "magic": ({"attributes": {"__class__": 1}}, "attribute '__class__', which is no result"),
-    "newer": ({"format": 99, "curvdetect": "9.9"}, r"format 99 by curvdetect 9\.9.*upgrade curvdetect"),
-    "parameter": ({"params": {"colour": 1}}, "parameter.*colour"),
-}
-
-
-@pytest.mark.parametrize(("change", "message"), FORGED.values(), ids=FORGED)
-def test_what_no_save_wrote_is_refused(tmp_path, fitted, change, message):
-    save(fitted("loss"), tmp_path / "saved")
-    _change(tmp_path / "saved", **change)
-    with pytest.raises(ValueError, match=message):
-        load(tmp_path / "saved")
-
-
-def test_no_file_outside_the_directory_is_read(tmp_path, fitted):
-    save(fitted("loss"), tmp_path / "saved")
-    (tmp_path / "net.safetensors").write_bytes((tmp_path / "saved" / "net.safetensors").read_bytes())
-    (tmp_path / "saved" / "net.safetensors").unlink()
-    saved = json.loads((tmp_path / "saved" / "detector.json").read_text())
-    saved["files"] = {name.replace("net.", "../net."): digest for name, digest in saved["files"].items()}
-    _change(tmp_path / "saved", files=saved["files"])
-    with pytest.raises(ValueError, match="can't be read"):
-        load(tmp_path / "saved")
-
-
-def test_what_is_no_fitted_detector_is_refused(tmp_path):
-    with pytest.raises(TypeError, match=r"save knows curvdetect's own detectors, got dict"):
-        save({}, tmp_path / "saved")
-    with pytest.raises(NotFittedError):
-        save(LossDetector(), tmp_path / "saved")
-    with pytest.raises(FileNotFoundError, match=r"holds no saved detector: there is no detector\.json"):
-        load(tmp_path / "nothing")
-
-    class Mine(LossDetector):
-        pass
-
-    with pytest.raises(TypeError, match=r"got Mine.*joblib\.dump"):
-        save(Mine(), tmp_path / "saved")
-
-
 def test_every_public_detector_can_be_saved():
     kinds = [getattr(curvdetect, name) for name in curvdetect.__all__ if name.endswith(("Detector", "SSFT"))]
     assert {kind.__name__ for kind in kinds} - {"BaseNoiseDetector"} == storage._DETECTORS.keys()
 
 
-def test_device_of_the_loaded_net(tmp_path, fitted):
+def test_device_of_the_loaded_net(tmp_path):
     save(fitted("loss"), tmp_path / "saved")
     again = load(tmp_path / "saved", map_location="cpu")
     assert (again.device, again.net_.device) == ("cpu", "cpu")
-    _change(
+    change(
         tmp_path / "saved",
         params=json.loads((tmp_path / "saved/detector.json").read_text())["params"] | {"device": "cuda:7"},
     )
@@ -357,7 +235,7 @@ def test_device_of_the_loaded_net(tmp_path, fitted):
 @pytest.mark.gpu
 @pytest.mark.parametrize("way", ["save", "pickle"])
 def test_from_the_accelerator_to_the_host(tmp_path, device, way):
-    detector = _fit(keep_snapshots=2, device=str(device))
+    detector = fit_digits(keep_snapshots=2, device=str(device))
     again = WAYS[way](detector, tmp_path) if way == "pickle" else None
     if again is None:
         save(detector, tmp_path / "saved")
