@@ -103,7 +103,7 @@ def suspects(data_dir: str) -> Figure:
     dataset = MNIST(data_dir, train=True)
     X, y = dataset.data[:10_000, None].numpy(), dataset.targets[:10_000].numpy()
     detector = CurvatureNoiseDetector(q=24, device="auto", random_state=0, verbose=1).fit(X, y)
-    return SuspectsDisplay.from_detector(detector, X, k=24, n_columns=8).figure_
+    return SuspectsDisplay.from_estimator(detector, X, k=24, n_columns=8).figure_
 
 
 def plots() -> dict[str, Figure]:

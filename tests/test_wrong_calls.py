@@ -69,11 +69,11 @@ ANSWERS = {
     "no_rank": (lambda d: d.ranking(0), "k must be None or a whole number"),
     "word_for_ranks": (lambda d: d.ranking("5"), "k must be None or a whole number"),
     "display_of_tables": (
-        lambda d: SuspectsDisplay.from_detector(d, X),
+        lambda d: SuspectsDisplay.from_estimator(d, X),
         r"samples of shape \(64,\), which is no picture",
     ),
     "display_of_other_data": (
-        lambda d: SuspectsDisplay.from_detector(d, X[:9]),
+        lambda d: SuspectsDisplay.from_estimator(d, X[:9]),
         "X has 9 samples, but the detector .* 40",
     ),
     "display_columns": (lambda d: SuspectsDisplay(X, Y, Y, Y).plot(n_columns=0), "n_columns must be"),

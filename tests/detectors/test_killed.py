@@ -60,6 +60,17 @@ class Trouble(Callback):
                 raise Trouble.kind("trouble")
 
 
+class EndsAfter(Callback):
+    """Ends the training after an epoch, as skorch's own callbacks do."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
 @pytest.fixture(autouse=True)
 def _no_trouble():
     Trouble.at = None
@@ -93,12 +104,13 @@ def test_what_was_measured_before_an_error_is_kept_and_the_error_raised(trouble)
     assert detector.interrupted_
     assert detector.stop_reason_ == "interrupted"
     assert len(detector.history_) == 4
-    net = quick_net(max_epochs=8)
-    whole = CurvatureNoiseDetector(net, every=1, max_epochs=8, stop_at=None, device="cpu", random_state=0)
-    Trouble.at, Trouble.kind = 5, KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt):
-        whole.set_params(net__callbacks=[*net.callbacks, ("trouble", Trouble())]).fit(X, LABELS)
-    _assert_same(detector, whole)
+    net = quick_net(max_epochs=8, callbacks=[("ends", EndsAfter(4))])
+    ended = CurvatureNoiseDetector(net, every=1, device="cpu", random_state=0).fit(X, LABELS)
+    assert ended.stop_reason_ == "early_stopping"
+    assert np.array_equal(detector.scores_, ended.scores_)
+    assert ended.signal_scores_.keys() - detector.signal_scores_.keys() == {"inconfidence"}  # of the finished net
+    for name, scores in detector.signal_scores_.items():
+        assert np.array_equal(scores, ended.signal_scores_[name])
 
 
 @pytest.mark.parametrize("trouble", [MemoryError, "nan"], ids=str)

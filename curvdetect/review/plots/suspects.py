@@ -75,11 +75,6 @@ class SuspectsDisplay:
         return display.plot(n_columns=n_columns, figure=figure)
 
     @classmethod
-    def from_detector(cls, detector: Any, X: Any, *, k: int = 24, n_columns: int = 8) -> Self:
-        """Do what `from_estimator` does."""
-        return cls.from_estimator(detector, X, k=k, n_columns=n_columns)
-
-    @classmethod
     def from_predictions(
         cls,
         X: Any,

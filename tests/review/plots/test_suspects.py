@@ -21,7 +21,7 @@ def fitted(shape):
 @pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
 def test_grid_shows_the_worst_pictures_in_order(shape, kind):
     detector, X, y = fitted(shape)
-    display = SuspectsDisplay.from_detector(detector, kind(X), k=5, n_columns=3)
+    display = SuspectsDisplay.from_estimator(detector, kind(X), k=5, n_columns=3)
     assert len(display.axes_) == 5
     for ax, i in zip(display.axes_, detector.ranking_, strict=False):
         drawn = np.asarray(ax.images[0].get_array())
@@ -31,7 +31,7 @@ def test_grid_shows_the_worst_pictures_in_order(shape, kind):
 
 def test_pictures_outside_the_unit_range_are_scaled_together():
     detector, X, _ = fitted((8, 8))
-    display = SuspectsDisplay.from_detector(detector, 10 * X - 5, k=4)
+    display = SuspectsDisplay.from_estimator(detector, 10 * X - 5, k=4)
     assert display.images.min() == 0
     assert display.images.max() == 1
 
@@ -39,9 +39,9 @@ def test_pictures_outside_the_unit_range_are_scaled_together():
 def test_other_data_is_refused():
     detector, X, _ = fitted((8, 8))
     with pytest.raises(ValueError, match="X has 7 samples"):
-        SuspectsDisplay.from_detector(detector, X[:7])
+        SuspectsDisplay.from_estimator(detector, X[:7])
     with pytest.raises(ValueError, match="no picture"):
-        SuspectsDisplay.from_detector(detector, X.reshape(30, 64))
+        SuspectsDisplay.from_estimator(detector, X.reshape(30, 64))
 
 
 def test_drawing_on_a_given_figure():
