@@ -7,7 +7,7 @@ from hashlib import blake2b
 import torch
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import LazySamples, Samples, reads_the_same
+from curvdetect.data.sources import LazySamples, Samples, in_chunks, reads_the_same
 
 _CHUNK_BYTES = 2**26
 
@@ -33,9 +33,8 @@ def digest_of(samples: Samples) -> dict[str, str]:
     inputs.update(repr((len(samples), samples.shape)).encode())
     with isolated_rng(torch.device("cpu")):
         if not isinstance(samples, LazySamples) or reads_the_same(samples.dataset):
-            rows = max(1, _CHUNK_BYTES // (4 * max(1, torch.Size(samples.shape).numel())))
-            for index in torch.split(torch.arange(len(samples)), rows):
-                inputs.update(samples.batch(index).contiguous().numpy().data)
+            for x in in_chunks(samples, _CHUNK_BYTES):
+                inputs.update(x.contiguous().numpy().data)
     labels.update(repr(samples.classes.tolist()).encode())
     labels.update(samples.labels.numpy().data)
     return {"X": inputs.hexdigest(), "y": labels.hexdigest()}

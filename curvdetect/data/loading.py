@@ -60,6 +60,11 @@ class BatchLoader:
             yield x, y
 
 
+def is_ours(loader: Any) -> bool:
+    """Say whether a loader is `BatchLoader` or a kind of it."""
+    return isinstance(loader, type) and issubclass(loader, BatchLoader)
+
+
 class WithIndex(Dataset[tuple[int, Any]]):
     """Items of a dataset together with their index.
 
@@ -112,7 +117,7 @@ class IndexedLoader:
 
     def __init__(self, dataset: Samples, *, loader: Any, on_index: Callable[[Tensor], None], **options: Any) -> None:
         self.on_index = on_index
-        self.ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
+        self.ours = is_ours(loader)
         if self.ours:
             self.loader = loader(dataset, **options)
         else:

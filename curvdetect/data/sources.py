@@ -7,7 +7,7 @@ as 0..C-1, the original classes kept. It refuses to augment, to shuffle or to ch
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -279,6 +279,13 @@ def reads_the_same(dataset: Any) -> bool:
     """Say whether the first few inputs are equal when read twice."""
     few = range(min(16, len(dataset)))
     return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
+
+
+def in_chunks(samples: Samples, n_bytes: int) -> Iterator[Tensor]:
+    """Yield the inputs of all samples in their order, at most so many bytes at a time, but one sample at least."""
+    rows = max(1, n_bytes // (4 * max(1, torch.Size(samples.shape).numel())))
+    for index in torch.split(torch.arange(len(samples)), rows):
+        yield samples.batch(index)
 
 
 def as_float(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ column. What is kept of a picture is small, so that 50,000 of any size fit in me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import blake2b
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from curvdetect.data.sources import Samples
+from curvdetect.data.sources import Samples, in_chunks
 
 #: Pictures are compared at so many pixels a side at most, moved by up to so many of them, or an eighth of a small side.
 SIDE, SHIFT = 32, 2
@@ -48,7 +48,7 @@ class Likeness:
         digests: list[bytes] = []
         kept: list[Tensor] = []
         views: dict[str, list[Tensor]] = {"coarse": [], "spectrum": []}
-        for x in _read(samples):
+        for x in in_chunks(samples, _CHUNK_BYTES):
             # a zero is a zero, whatever its sign
             digests += [blake2b(row.tobytes(), digest_size=16).digest() for row in (x + 0.0).flatten(1).numpy()]
             kept.append(_small(x) if self.pictures else x.flatten(1))
@@ -105,12 +105,6 @@ class Likeness:
         pairs = torch.from_numpy(np.stack([first, second]))
         parts = [compare(of[part[0]], of[part[1]]) for part in torch.split(pairs, chunk, dim=1)]
         return torch.cat(parts).double().numpy()
-
-
-def _read(samples: Samples) -> Iterator[Tensor]:
-    rows = max(1, _CHUNK_BYTES // (4 * max(1, torch.Size(samples.shape).numel())))
-    for index in torch.split(torch.arange(len(samples)), rows):
-        yield samples.batch(index)
 
 
 def _small(x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.loading import BatchLoader, IndexedLoader
+from curvdetect.data.loading import IndexedLoader, is_ours
 from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
@@ -116,7 +116,7 @@ def memorize(
             net.set_params(max_epochs=max_epochs)
         check_settings(net)
         loader = net.iterator_train
-        ours = isinstance(loader, type) and issubclass(loader, BatchLoader)
+        ours = is_ours(loader)
         resident = samples.to(device)
         net.initialize()
         if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):

@@ -17,7 +17,7 @@ from skorch.dataset import get_len
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from curvdetect.data.loading import BatchLoader
+from curvdetect.data.loading import BatchLoader, is_ours
 
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
@@ -98,7 +98,7 @@ def _step_factor(milestones: Sequence[int], gamma: float, epoch: int) -> float:
 
 def check_settings(net: NeuralNetClassifier) -> None:
     """Raise where the length of a net's training, or of its batches, is out of range."""
-    whole = net.batch_size == -1 and not _is_ours(net.iterator_train)  # skorch's name for all samples at once
+    whole = net.batch_size == -1 and not is_ours(net.iterator_train)  # skorch's name for all samples at once
     for name, value in {"max_epochs": net.max_epochs, "batch_size": 1 if whole else net.batch_size}.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"net has {name}={value!r}; it must be a whole number, at least 1.")
@@ -108,10 +108,6 @@ def check_settings(net: NeuralNetClassifier) -> None:
         raise TypeError(f"net has iterator_train={net.iterator_train!r}; it must be a DataLoader class.")
     if not isinstance(net.module, nn.Module) and not callable(net.module):
         raise TypeError(f"net has module={net.module!r}; it must be an nn.Module, its class, a name or None.")
-
-
-def _is_ours(loader: Any) -> bool:
-    return isinstance(loader, type) and issubclass(loader, BatchLoader)
 
 
 def memorizing_net(
@@ -183,7 +179,7 @@ def memorizing_net(
     if not callable(schedule):
         raise TypeError(f"schedule must be a function such as one_cycle or step_decay, got {schedule!r}.")
     loader = settings["iterator_train"]
-    if _is_ours(loader):
+    if is_ours(loader):
         settings.setdefault("iterator_train__augment", augment)
         unknown = {k for k in settings if k.startswith("iterator_train__")} - _LOADER_OPTIONS
         if loader is BatchLoader and unknown:
