@@ -1,11 +1,15 @@
-"""How well a ranking finds wrong labels that are known."""
+"""How well a ranking finds wrong labels that are known, and how alike two scores of the same samples are."""
 
 from __future__ import annotations
+
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import check_consistent_length, column_or_1d
+
+from curvdetect.data.labels import plain
 
 
 def as_mask(mask: ArrayLike, name: str = "mask") -> NDArray[np.bool_]:
@@ -24,6 +28,28 @@ def as_mask(mask: ArrayLike, name: str = "mask") -> NDArray[np.bool_]:
             f"{name} must hold booleans, or 0 and 1, True where a label is wrong; got {array[:5].tolist()}..."
         )
     return array.astype(bool)
+
+
+def as_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
+    """Return scores as an array, or raise where one is no finite number.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Numbers; a tensor may be on any device.
+    name : str, default="scores"
+        What an error calls them.
+    """
+    try:
+        array = np.asarray(plain(scores, name), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers ({error}).") from error
+    if array.ndim != 1 or not len(array):
+        raise ValueError(f"{name} must have one entry for each sample, got an array of shape {array.shape}.")
+    if not np.isfinite(array).all():
+        bad = np.flatnonzero(~np.isfinite(array))
+        raise ValueError(f"{name} holds NaN or infinity in {len(bad)} place(s), the first at index {bad[0]}.")
+    return array
 
 
 def auroc(mask: ArrayLike, scores: ArrayLike) -> float:
@@ -66,3 +92,96 @@ def fnr_at_noise_rate(mask: ArrayLike, scores: ArrayLike) -> float:
         raise ValueError("mask marks no label as wrong, so there is nothing to miss.")
     top = np.argsort(-np.asarray(scores, dtype=float), kind="stable")[: wrong.sum()]
     return float(1 - wrong[top].mean())
+
+
+def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the cosine of the angle between two scores of the same samples, 1 where they are proportional.
+
+    ``sum_i a_i b_i / (|a| |b|)``, without taking off the means. Of scores that are all positive it is therefore far
+    above 0 even where they have nothing to do with each other: look at the similarity to a constant beside it.
+
+    Parameters
+    ----------
+    a, b : array-like of shape (n_samples,)
+        Scores, in any unit; neither may be 0 everywhere.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; the same for ``a`` and ``b`` swapped, and for each times any positive number.
+
+    Raises
+    ------
+    ValueError
+        Where lengths differ, an entry is NaN or infinite, or all are 0.
+
+    References
+    ----------
+    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
+       ICML 2024, Table 1.
+
+    Examples
+    --------
+    >>> from curvdetect.metrics import cosine_similarity
+    >>> cosine_similarity([3.0, 4.0], [4.0, 3.0])
+    0.96
+    >>> cosine_similarity([0.2, 0.4], [1.0, 2.0])
+    1.0
+    """
+    one, other = as_scores(a, "a"), as_scores(b, "b")
+    check_consistent_length(one, other)
+    return _cosine(one, other, ("a is", "b is"))
+
+
+def top_k_cosine_similarity(scores: ArrayLike, reference: ArrayLike, k: int) -> float:
+    """Return the cosine similarity of two scores on the ``k`` samples where the reference is highest.
+
+    How well the scores agree on what the reference calls memorized most. A constant is already near to 1 where the
+    reference varies little among its highest: look at its similarity beside it.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Scores, in any unit.
+    reference : array-like of shape (n_samples,)
+        What they are compared with, which chooses the samples; equal ones are taken in the order of the data.
+    k : int
+        Number of samples, from 1 to ``n_samples``, with which it is `cosine_similarity`.
+
+    Returns
+    -------
+    float
+        In [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        Where lengths differ, an entry is NaN or infinite, all on these samples are 0, or ``k`` is out of range.
+
+    References
+    ----------
+    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
+       ICML 2024, Table 1: "Top-K CS", of the samples of highest Feldman-Zhang memorization.
+
+    Examples
+    --------
+    >>> from curvdetect.metrics import top_k_cosine_similarity
+    >>> top_k_cosine_similarity([9.0, 3.0, 4.0], [0.1, 1.0, 0.75], k=2)
+    0.96
+    """
+    one, other = as_scores(scores, "scores"), as_scores(reference, "reference")
+    check_consistent_length(one, other)
+    if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= len(one):
+        raise ValueError(f"k must be a whole number of samples, from 1 to {len(one)}, got {k!r}.")
+    top = np.argsort(-other, kind="stable")[: int(k)]
+    where = f"on the {k} samples of highest reference"
+    return _cosine(one[top], other[top], (f"scores is, {where},", f"reference is, {where},"))
+
+
+def _cosine(a: NDArray[np.float64], b: NDArray[np.float64], said: tuple[str, str]) -> float:
+    for array, what in zip((a, b), said, strict=True):
+        if not array.any():
+            raise ValueError(f"{what} 0 everywhere, which has no direction to compare.")
+    # in units of the largest, so that squares of very small and very large numbers stay within a double
+    a, b = a / np.abs(a).max(), b / np.abs(b).max()
+    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1, 1))

@@ -10,8 +10,9 @@ from sklearn.metrics import RocCurveDisplay, auc, roc_curve
 
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.detectors.ranking import worst_first
+from curvdetect.metrics import as_scores
 from curvdetect.review.fitted import name_of, scores_of
-from curvdetect.review.plots.drawing import DRAWN, as_scores, axes_or_new, check_choice, n_drawn, style
+from curvdetect.review.plots.drawing import DRAWN, axes_or_new, check_choice, n_drawn, style
 
 #: Points of a curve that are drawn; more can't be seen.
 POINTS = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain, plain_labels
@@ -48,28 +48,6 @@ def style(number: int) -> dict[str, Any]:
 def is_spread(values: NDArray[np.float64], ratio: float) -> bool:
     """Say whether numbers are positive and the largest is more than ``ratio`` times the median: a logarithmic axis."""
     return len(values) > 0 and bool(values.min() > 0 and values.max() > ratio * np.median(values))
-
-
-def as_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
-    """Return scores as an array, or raise.
-
-    Parameters
-    ----------
-    scores : array-like of shape (n_samples,)
-        Higher is more suspect.
-    name : str, default="scores"
-        What an error calls them.
-    """
-    try:
-        array = np.asarray(plain(scores, name), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold numbers ({error}).") from error
-    if array.ndim != 1 or not len(array):
-        raise ValueError(f"{name} must have one entry for each sample, got an array of shape {array.shape}.")
-    if not np.isfinite(array).all():
-        bad = np.flatnonzero(~np.isfinite(array))
-        raise ValueError(f"{name} holds NaN or infinity in {len(bad)} place(s), the first at index {bad[0]}.")
-    return array
 
 
 def as_labels(labels: Any, name: str, n_samples: int | None = None) -> NDArray[Any]:

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from curvdetect.data.labels import encode
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.ranking import worst_first
+from curvdetect.metrics import as_scores
 from curvdetect.review.fitted import fitted_detector, scores_of
-from curvdetect.review.plots.drawing import as_labels, as_scores, axes_or_new, pictures, samples_to_draw, shortened
+from curvdetect.review.plots.drawing import as_labels, axes_or_new, pictures, samples_to_draw, shortened
 
 #: Most classes that are drawn unless they are named.
 CLASSES = 20

@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.grading import as_noise_mask
+from curvdetect.metrics import as_scores
 from curvdetect.review.fitted import fitted_detector, name_of, scores_of
 from curvdetect.review.plots.drawing import (
     COLOURS,
     RIGHT,
     WRONG,
-    as_scores,
     axes_or_new,
     check_choice,
     is_spread,

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.ranking import worst_first
+from curvdetect.metrics import as_scores
 from curvdetect.review.fitted import fitted_detector
-from curvdetect.review.plots.drawing import as_labels, as_scores, pictures, samples_to_draw
+from curvdetect.review.plots.drawing import as_labels, pictures, samples_to_draw
 
 
 class SuspectsDisplay:

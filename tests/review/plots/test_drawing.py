@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curvdetect.review.plots.drawing import COLOURS, STYLES, as_labels, as_scores, is_spread, shortened, style
+from curvdetect.review.plots.drawing import COLOURS, STYLES, as_labels, is_spread, shortened, style
 
 SPREADS = {
     "one long tail": ([1.0, 1.0, 30.0], True),
@@ -25,20 +25,6 @@ def test_more_curves_than_colours_start_again_and_neighbours_differ_in_both():
     assert looks[0] == looks[-1]
     assert len({look["color"] for look in looks}) == len(COLOURS)
     assert len({look["linestyle"] for look in looks}) == len(STYLES)
-
-
-BAD = {
-    "text": (["a"], "must hold numbers"),
-    "two axes": ([[1.0]], "must have one entry for each sample"),
-    "none": ([], "must have one entry for each sample"),
-    "nan": ([1.0, np.nan, np.inf], r"holds NaN or infinity in 2 place\(s\), the first at index 1"),
-}
-
-
-@pytest.mark.parametrize(("scores", "message"), BAD.values(), ids=BAD)
-def test_what_are_no_scores_is_refused(scores, message):
-    with pytest.raises(ValueError, match=f"^scores {message}"):
-        as_scores(scores)
 
 
 def test_labels_of_another_length_are_refused():
