@@ -3,14 +3,13 @@
 python docs/figures.py score                      # docs/images/score.png, from scikit-learn's digits
 python docs/figures.py suspects --data-dir data   # docs/images/suspects.png, from MNIST as it was published
 python docs/figures.py plots                      # docs/images/plot-*.png, the displays on digits
-python docs/figures.py report --data-dir data     # docs/images/report.png, from CIFAR-10 as a folder data/train
+
+The picture of the page, docs/images/report.png, is of a scan: benchmarks/scan.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +24,12 @@ from curvdetect import (
     CurvatureNoiseDetector,
     DetectionCurveDisplay,
     ExtremesDisplay,
-    FusedDetector,
     LabelConfusionDisplay,
     ScoreHistogramDisplay,
     SuspectsDisplay,
     TrainingCurveDisplay,
     corrupt_labels,
     input_curvature,
-    load_image_folder,
-    write_report,
 )
 
 IMAGES = Path(__file__).parent / "images"
@@ -133,38 +129,13 @@ def plots() -> dict[str, Figure]:
     }
 
 
-def report(data_dir: str) -> None:
-    """Take a picture of the page on 5,000 CIFAR-10 pictures with 5 % wrong labels, after a few verdicts."""
-    from playwright.sync_api import sync_playwright
-
-    X, y, paths = load_image_folder(f"{data_dir}/train", limit=5_000)
-    labels, _ = corrupt_labels(y, 0.05, random_state=0)
-    signals = ("late_loss", "late_margin", "curvature_contrast")
-    detector = FusedDetector(signals=signals, q=0.05, max_epochs=25, device="auto", random_state=0, verbose=1)
-    detector.fit(X, labels)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
-        title = "CIFAR-10, 5 % planted"
-        page = write_report(detector, X, f"{folder}/page.html", paths=paths, title=title)
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        window = browser.new_page(viewport={"width": 1280, "height": 800})
-        window.goto(page.as_uri())
-        for key in "uwrwrwr":  # what the pictures show
-            window.keyboard.press(key)
-        window.mouse.move(0, 0)
-        window.wait_for_timeout(500)
-        window.screenshot(path=IMAGES / "report.png")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figure", choices=["score", "suspects", "report", "plots"])
-    parser.add_argument("--data-dir", default="data", help="where torchvision finds MNIST, and CIFAR-10 is")
+    parser.add_argument("figure", choices=["score", "suspects", "plots"])
+    parser.add_argument("--data-dir", default="data", help="where torchvision finds MNIST")
     arguments = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
-    if arguments.figure == "report":
-        report(arguments.data_dir)
-        drawn = {}
-    elif arguments.figure == "plots":
+    if arguments.figure == "plots":
         drawn = plots()
     else:
         drawn = {arguments.figure: score() if arguments.figure == "score" else suspects(arguments.data_dir)}
