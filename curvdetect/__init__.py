@@ -22,12 +22,14 @@ from curvdetect.detectors.in_sample import InSample
 from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
+from curvdetect.review.by_epoch import scores_by_epoch
 from curvdetect.review.cleanlab import label_issues, register_with_datalab
 from curvdetect.review.duplicates import find_conflicting_duplicates
 from curvdetect.review.plots.confusion import LabelConfusionDisplay
 from curvdetect.review.plots.detection import DetectionCurveDisplay
 from curvdetect.review.plots.extremes import ExtremesDisplay
 from curvdetect.review.plots.histogram import ScoreHistogramDisplay
+from curvdetect.review.plots.similarity import SimilarityCurveDisplay
 from curvdetect.review.plots.suspects import SuspectsDisplay
 from curvdetect.review.plots.training import TrainingCurveDisplay
 from curvdetect.review.report import write_report
@@ -57,6 +59,7 @@ __all__ = [
     "PlantedNoise",
     "SSFTDetector",
     "ScoreHistogramDisplay",
+    "SimilarityCurveDisplay",
     "SuspectsDisplay",
     "TrainingCurveDisplay",
     "apply_verdicts",
@@ -75,6 +78,7 @@ __all__ = [
     "recommended_signals",
     "register_with_datalab",
     "save",
+    "scores_by_epoch",
     "step_decay",
     "write_report",
 ]

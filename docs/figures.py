@@ -26,6 +26,7 @@ from curvdetect import (
     ExtremesDisplay,
     LabelConfusionDisplay,
     ScoreHistogramDisplay,
+    SimilarityCurveDisplay,
     SuspectsDisplay,
     TrainingCurveDisplay,
     corrupt_labels,
@@ -123,7 +124,19 @@ def plots() -> dict[str, Figure]:
         "training": TrainingCurveDisplay.from_estimator(detector, ax=axes()),
         "confusion": LabelConfusionDisplay.from_estimator(detector, ax=axes(4.2, 4.2)),
     }
+    kept = CurvatureNoiseDetector(every=1, keep_snapshots=20, max_epochs=20, device="cpu", random_state=0)
+    kept.fit(X[:1500], labels[:1500])
+    held_out, by_label = axes(), axes()
+    TrainingCurveDisplay.from_estimator(kept, name="training", ax=held_out)
+    TrainingCurveDisplay.from_estimator(kept, X[1500:], y[1500:], name="held out", ax=held_out)
+    for name, part in {"wrong labels": mask[:1500], "right labels": ~mask[:1500]}.items():
+        TrainingCurveDisplay.from_estimator(kept, X[:1500][part], labels[:1500][part], name=name, ax=by_label)
+    reference = mask[:1500].astype(float)
+    drawn["similarity"] = SimilarityCurveDisplay.from_estimator(
+        kept, reference, X[:1500], labels[:1500], name="curvature", ax=axes()
+    )
     figures = {name: display.figure_ for name, display in drawn.items()}
+    figures |= {"held-out": held_out.figure, "by-label": by_label.figure}
     return {
         f"plot-{name}": figure for name, figure in {**figures, "precision": precision.figure, "roc": roc.figure}.items()
     }

@@ -71,7 +71,7 @@ class Margin(MeanOverEpochs):
         return -batch.margin
 
 
-class _PartOfTheEpochs(MeanOverEpochs):
+class PartOfTheEpochs(MeanOverEpochs):
     """A mean over one part of the planned epochs; over all for samples that were not seen in half of that part."""
 
     part: ClassVar[int]
@@ -89,7 +89,7 @@ class _PartOfTheEpochs(MeanOverEpochs):
         return np.where(2 * seen >= self.n_planned, self.mean.quarters()[self.part], super().scores())
 
 
-class EarlyMargin(_PartOfTheEpochs):
+class EarlyMargin(PartOfTheEpochs):
     """Area under the margin over the first quarter of the planned epochs, sign turned: higher is more suspect.
 
     Before memorizing sets in, what a network gets wrong is what the other samples contradict.
@@ -103,7 +103,7 @@ class EarlyMargin(_PartOfTheEpochs):
         return -batch.margin
 
 
-class LateLoss(_PartOfTheEpochs):
+class LateLoss(PartOfTheEpochs):
     """Mean loss over the second half of the planned epochs; higher is more suspect."""
 
     name = "late_loss"
@@ -114,7 +114,7 @@ class LateLoss(_PartOfTheEpochs):
         return batch.loss
 
 
-class LateMargin(_PartOfTheEpochs):
+class LateMargin(PartOfTheEpochs):
     """Area under the margin over the second half of the planned epochs, sign turned: higher is more suspect."""
 
     name = "late_margin"
@@ -125,7 +125,7 @@ class LateMargin(_PartOfTheEpochs):
         return -batch.margin
 
 
-class FinalLoss(_PartOfTheEpochs):
+class FinalLoss(PartOfTheEpochs):
     """Mean loss over the last quarter of the planned epochs; higher is more suspect.
 
     What a network that memorizes still can't fit by then is told two things at once: the same sample under two labels.

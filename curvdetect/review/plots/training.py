@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from curvdetect.review.by_epoch import scores_by_epoch
 from curvdetect.review.fitted import fitted_detector, name_of
 from curvdetect.review.plots.drawing import COLOURS, DRAWN, STYLES, axes_or_new, is_spread, legend_above, n_drawn
 
@@ -16,16 +17,16 @@ _SPREAD = 10
 
 
 class TrainingCurveDisplay:
-    """Training loss by epoch and, on an axis of its own, the mean curvature over all samples.
+    """Mean loss by epoch and, on an axis of its own, the mean curvature.
 
     Parameters
     ----------
     epoch : array-like of shape (n_epochs,)
         Counted from 1.
     loss : array-like of shape (n_epochs,)
-        Mean training loss.
+        Mean over the samples: of the training, or of others.
     signal : array-like of shape (n_epochs,), optional
-        Mean over all samples in that epoch; NaN where it was not measured.
+        Mean over the samples in that epoch; NaN where it was not measured.
     signal_name : str, default="curvature"
         What the axis calls it.
     run : array-like of shape (n_epochs,), int, optional
@@ -78,14 +79,27 @@ class TrainingCurveDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, signal: str = "auto", name: str | None = None, ax: Any = None, **options: Any
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: ArrayLike | None = None,
+        *,
+        signal: str = "auto",
+        name: str | None = None,
+        ax: Any = None,
+        **options: Any,
     ) -> Self:
         """Draw the training of a detector; of one that trained several times, each.
 
         Parameters
         ----------
         estimator : fitted detector, pipeline or search
-            Any of them but `ConfidentLearningDetector`, which keeps no history.
+            Any of them but `ConfidentLearningDetector`, which keeps no history. With ``X`` one with snapshots
+            (``keep_snapshots``).
+        X, y : optional
+            Samples and their labels, as in `scores_by_epoch`: what is drawn is the mean over these on each snapshot.
+            Held-out samples, or those of the training data whose labels are wrong. By default what was noted of all
+            while the network trained.
         signal : str, default="auto"
             A signal that was measured after epochs. "auto" is the curvature where there is one, else the first other.
         name : str, optional
@@ -96,6 +110,15 @@ class TrainingCurveDisplay:
             Of `plot`.
         """
         detector = fitted_detector(estimator)
+        if (X is None) != (y is None):
+            raise ValueError("X and y go together: samples and the labels whose loss and curvature are drawn.")
+        name = name_of(detector) if name is None else name
+        if y is not None:
+            found = scores_by_epoch(detector, X, y)
+            chosen = found.chosen(signal)
+            values = None if chosen == "loss" else found.signals[chosen].mean(1)
+            loss = found.signals["loss"].mean(1)
+            return cls.from_predictions(found.epoch, loss, values, signal_name=chosen, name=name, ax=ax, **options)
         history = getattr(detector, "history_", None)
         if not history:
             raise ValueError(
@@ -108,15 +131,15 @@ class TrainingCurveDisplay:
                 f"signal must be 'auto' or one that was measured after epochs, {known}, got {signal!r}. What is read "
                 "off the training passes, as the loss is, has no such pass."
             )
-        chosen = signal if signal != "auto" else "curvature" if "curvature" in known else next(iter(known), None)
+        shown = signal if signal != "auto" else "curvature" if "curvature" in known else next(iter(known), None)
         epoch, run = _one_after_another(history)
         return cls.from_predictions(
             epoch,
             [record["train_loss"] for record in history],
-            None if chosen is None else [record.get(f"mean_{chosen}", np.nan) for record in history],
-            signal_name=chosen or "curvature",
+            None if shown is None else [record.get(f"mean_{shown}", np.nan) for record in history],
+            signal_name=shown or "curvature",
             run=run,
-            name=name_of(detector) if name is None else name,
+            name=name,
             ax=ax,
             **options,
         )
@@ -179,13 +202,16 @@ class TrainingCurveDisplay:
             "gid": DRAWN,
             "alpha": 1.0 if len(runs) == 1 else max(0.35, 1 / len(runs)),
         }
+        # where epochs are left out, as of snapshots, it is to be seen which there are
+        apart = any(one.sum() < 2 or (np.diff(epoch[one]) != 1).any() for one in runs)
+        dots = {"marker": "o", "markersize": 3.5} if apart else {}
         suffix = f", {name}" if name else ""
         self.loss_lines_ = [
-            ax.plot(epoch[one], loss[one], color=COLOURS[0], label=None if i else f"loss{suffix}", **look)[0]
+            ax.plot(epoch[one], loss[one], color=COLOURS[0], label=None if i else f"loss{suffix}", **look, **dots)[0]
             for i, one in enumerate(runs)
         ]
         ax.set(xlabel="Epoch")
-        ax.set_ylabel("Training loss", color=COLOURS[0])
+        ax.set_ylabel("Mean loss", color=COLOURS[0])
         ax.xaxis.get_major_locator().set_params(integer=True)
         _scale(ax, loss)
         self.signal_ax_, self.signal_lines_ = None, []

@@ -62,7 +62,36 @@ def test_from_predictions_equals_from_estimator():
     assert [ax.get_title() for ax in one.axes_] == [ax.get_title() for ax in two.axes_]
 
 
+def test_known_ones_get_a_dot_and_the_index_may_stand_above():
+    detector, X, y = fitted((8, 8))
+    mask = np.isin(np.arange(30), detector.ranking_[[0, 2, 9]])
+    one = SuspectsDisplay.from_estimator(detector, X, k=5, marked=mask, show_index=True)
+    two = SuspectsDisplay.from_predictions(
+        X, y, detector.suggested_labels_, detector.scores_, k=5, marked=torch.tensor(mask), show_index=True
+    )
+    for display in (one, two):
+        assert [len(ax.lines) for ax in display.axes_] == [1, 0, 1, 0, 0]
+        assert len(display.dots_) == 2
+        assert [ax.get_title().split("\n")[0] for ax in display.axes_] == [str(i) for i in detector.ranking_[:5]]
+
+
+def test_names_are_no_formulas():
+    display = SuspectsDisplay(np.zeros((1, 4, 4)), [r"$\frac$"], ["x" * 300], [0]).plot(n_columns=1)
+    display.figure_.canvas.draw()  # where a formula would be read
+    assert len(display.axes_[0].get_title()) < 40
+
+
+def test_held_out_samples_are_drawn_by_scores_of_their_own():
+    detector, X, y = fitted((8, 8))
+    new, detector = X[::-1][:12] * 0.5, detector.set_params(keep_snapshots=1).fit(X, y)
+    scores = detector.score_samples(new, y[:12])
+    display = SuspectsDisplay.from_predictions(new, y[:12], np.roll(y[:12], 1), scores, k=3)
+    assert display.index.tolist() == np.argsort(-scores, kind="stable")[:3].tolist()
+    np.testing.assert_array_equal(display.images, new[display.index])
+
+
 WRONG = {
+    "marked": ({"marked": [True]}, "marked has 1 entries for 3 samples"),
     "k": ({"k": 0}, "k must be"),
     "given": ({"given": [1]}, "given must have one entry for each of 3 samples"),
     "suggested": ({"suggested": [1]}, "suggested must have one entry for each of 3 samples"),

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from curvdetect import ConfidentLearningDetector, CurvSSFT, FusedDetector, LossDetector, TrainingCurveDisplay
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    LossDetector,
+    TrainingCurveDisplay,
+    scores_by_epoch,
+)
 from curvdetect.review.plots.training import _one_after_another
 from tests.cases import digits, quick_net
 from tests.review.plots.fitted import axes, fitted, in_a_pipeline
@@ -32,6 +40,35 @@ def test_from_estimator_equals_from_predictions(make):
     assert one.signal_ax_.get_ylabel() == "Mean curvature"
     texts = [text.get_text() for text in one.ax_.get_legend().get_texts()]
     assert texts == ["loss, CurvatureNoiseDetector", "curvature, CurvatureNoiseDetector"]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_samples_are_drawn_as_means_over_the_kept_epochs():
+    detector = CurvatureNoiseDetector(quick_net(), every=1, keep_snapshots=2, stop_at=1.0, **FAST).fit(X[:60], Y[:60])
+    found = scores_by_epoch(detector, X[60:], Y[60:])
+    ax = axes()
+    TrainingCurveDisplay.from_estimator(detector, ax=ax)
+    display = TrainingCurveDisplay.from_estimator(detector, X[60:], Y[60:], name="held out", ax=ax)
+    for (line,), signal in ((display.loss_lines_, "loss"), (display.signal_lines_, "curvature")):
+        assert line.get_xdata().tolist() == found.epoch.tolist() == [2, 4]
+        np.testing.assert_array_equal(line.get_ydata(), found.signals[signal].mean(1))
+        assert line.get_marker() == "o"
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts[-2:] == ["curvature, CurvatureNoiseDetector", "curvature, held out"]
+    assert len(texts) == 4
+
+
+def test_without_a_curvature_other_samples_have_a_loss():
+    detector = LossDetector(quick_net(), keep_snapshots=1, stop_at=1.0, **FAST).fit(X[:60], Y[:60])
+    display = TrainingCurveDisplay.from_estimator(detector, X[60:], Y[60:], ax=axes())
+    assert display.signal_ax_ is None
+    assert display.loss_lines_[0].get_marker() == "o"  # one epoch alone is a dot
+
+
+@pytest.mark.parametrize("pair", [(X, None), (None, Y)], ids=["no labels", "no samples"])
+def test_samples_and_labels_go_together(pair):
+    with pytest.raises(ValueError, match="X and y go together"):
+        TrainingCurveDisplay.from_estimator(fitted()[0], *pair)
 
 
 def test_epochs_that_were_not_scored_have_no_point():
