@@ -36,7 +36,7 @@ def apply(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Write the labels of PATH with the verdicts that the page exported.
+    """Write the labels of PATH with the verdicts of the page.
 
     Of a table NEW is a copy with other labels where the verdict is "wrong", every other cell as it was; of an .npz file
     the same arrays with another y; of a folder of pictures a CSV file of path and label. Pictures are never moved or

@@ -107,7 +107,7 @@ def compare(
     target: Path | None,
     quiet: bool,
 ) -> None:
-    """Print how well each score finds wrong labels that are planted in PATH.
+    """Print how well each score finds wrong labels planted in PATH.
 
     Some labels are replaced in memory, a network is trained on them, and every score is graded by AUROC: how often a
     planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed.

@@ -16,6 +16,8 @@ from tqdm.auto import tqdm
 
 #: Characters of a name that are shown.
 WIDTH = 60
+#: How a command is told what the library calls by another name.
+_OPTIONS = {"max_epochs": "--epochs"}
 #: What the library is sure enough of to say in a sentence of its own.
 _SAID = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
 
@@ -78,7 +80,10 @@ def warnings_as_lines() -> Iterator[None]:
     seen: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        line = f"warning: {safe(' '.join(str(message).split()))}"
+        text = " ".join(str(message).split())
+        for parameter, option in _OPTIONS.items():
+            text = text.replace(parameter, option)
+        line = f"warning: {safe(text)}"
         if line not in seen:
             seen.add(line)
             say(line)

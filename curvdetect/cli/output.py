@@ -66,6 +66,17 @@ class Output:
         content = {"curvdetect": version("curvdetect"), **record}
         write_whole(self / RECORD, json.dumps(content, indent=1).encode())
 
+    def check_finished(self) -> None:
+        """Raise where there is no detector, and say what to do about it."""
+        if (self / DETECTOR / _MARKS[DETECTOR]).exists():
+            return
+        if (self / RECORD).exists():
+            raise Failure(
+                f"the scan in '{short(self.path)}' was cut short: curvdetect scan with --resume, and all else as "
+                "before, goes on with it."
+            )
+        raise Failure(f"'{short(self.path)}' holds no scan: pass the DIR of a curvdetect scan.")
+
     def _clear(self) -> None:
         """Delete what a scan makes, and nothing else."""
         for name, mark in _MARKS.items():

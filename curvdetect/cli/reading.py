@@ -110,6 +110,8 @@ def _spelled(name: str) -> str:
 
 
 def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not zipfile.is_zipfile(path):  # which numpy takes for a pickle, and says how to load that all the same
+        raise Failure(f"'{path}' can't be read as an .npz of plain arrays: it is torn, or not what np.savez writes.")
     try:
         with np.load(path, allow_pickle=False) as stored:
             if not {"X", "y"} <= set(stored):
@@ -118,7 +120,8 @@ def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
                 )
             X, y = stored["X"], np.asarray(plain_labels(stored["y"]))
     except (zipfile.BadZipFile, EOFError, AttributeError, ValueError) as error:
-        raise Failure(f"'{path}' can't be read as an .npz of plain arrays: {error}") from error
+        way = " Save text as text: y=np.array(labels, dtype=str)." if "Object arrays" in str(error) else ""
+        raise Failure(f"'{path}' can't be read as an .npz of plain arrays: {error}.{way}") from error
     if len(X) != len(y):
         raise Failure(f"'{path}' has {len(X)} samples in X and {len(y)} labels in y.")
     return X, y

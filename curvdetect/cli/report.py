@@ -36,6 +36,7 @@ def report(
     """
     output = Output(directory)
     noted = output.record()
+    output.check_finished()
     detector = load(directory / DETECTOR)
     path = source if source is not None else Path(noted.get("path", ""))
     if source is None and (not noted.get("path") or not path.exists()):

@@ -49,6 +49,8 @@ def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
     """
     frame = _frame(path)
     name = label_of(list(frame.columns), label, path)
+    if not len(frame):  # of which every column would count as text
+        raise Failure(f"'{short(path)}' has names of columns and no rows.")
     unknown = [column for column in drop if column not in frame.columns]
     if unknown:
         raise click.BadParameter(

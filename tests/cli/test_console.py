@@ -52,6 +52,12 @@ def test_a_stream_of_few_letters_is_no_error(monkeypatch, stream, write):
     assert raw.getvalue() == b"gr\\xf6\\xdfe \\u732b\n"
 
 
+def test_warnings_name_options_and_no_parameters(capsys):
+    with warnings_as_lines():
+        warnings.warn("raise max_epochs, or", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "warning: raise --epochs, or\n"
+
+
 def test_warnings_are_one_line_each_and_said_once(capsys):
     with warnings_as_lines():
         for _ in range(2):

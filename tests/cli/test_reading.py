@@ -53,6 +53,10 @@ def test_arrays_keep_their_pictures(tmp_path):
 ARRAYS = {
     "names": ({"images": np.zeros(3), "y": np.zeros(3)}, r"holds \['images', 'y'\]: it needs an array X"),
     "lengths": ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "3 samples in X and 4 labels in y"),
+    "text as objects": (
+        {"X": np.zeros((2, 2)), "y": np.array(["a", "b"], dtype=object)},
+        r"Object arrays .*\. Save text as text: y=np.array\(labels, dtype=str\)\.$",
+    ),
     "objects": ({"X": np.array([{}, {}]), "y": np.zeros(2)}, "Object arrays cannot be loaded"),
 }
 
@@ -67,8 +71,9 @@ def test_what_is_wrong_with_arrays_is_said(tmp_path, arrays, message):
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04 torn", b"no zip at all"])
 def test_torn_arrays_are_refused(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(Failure, match=r"can't be read as an \.npz of plain arrays"):
+    with pytest.raises(Failure, match=r"can't be read as an \.npz of plain arrays") as error:
         read_data(tmp_path / "a.npz")
+    assert "pickle" not in error.value.message  # no advice to load it all the same
 
 
 def test_pictures_are_named_from_the_folder_on(tmp_path):

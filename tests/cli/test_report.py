@@ -42,6 +42,13 @@ def test_rows_in_another_order_are_recognised(run, page, scanned, tmp_path):
     assert page[1]["path"] == scanned / "report.html"
 
 
+def test_a_scan_that_was_cut_short_is_to_be_resumed(run, page, scanned):
+    shutil.rmtree(scanned / "detector")
+    result = run("report", scanned)
+    assert result.exit_code == 1
+    assert "was cut short: curvdetect scan with --resume, and all else as before, goes on with it." in result.stderr
+
+
 def test_pictures_that_were_moved_and_renamed_keep_their_suspects(run, page, tmp_path):
     root, out, moved = tmp_path / "photos", tmp_path / "found", tmp_path / "moved"
     write_pictures(root)
@@ -69,7 +76,7 @@ def test_other_data_is_refused(run, page, scanned, tmp_path):
 def test_a_directory_without_a_scan_is_refused(run, page, tmp_path):
     result = run("report", tmp_path)
     assert result.exit_code == 1
-    assert "holds no saved detector" in result.stderr
+    assert "holds no scan: pass the DIR of a curvdetect scan." in result.stderr
 
 
 def test_a_record_of_strange_things_is_refused(run, page, scanned):

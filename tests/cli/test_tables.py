@@ -73,6 +73,7 @@ WRONG = {
     "infinite number": ("a,b,y\n1,2,0\n1,inf,1\n", None, (), Failure, "1 of 2 rows .* in 'b'"),
     "missing label": ("a,y\n1,2\n3,\n5,\n", None, (), Failure, "no label in 2 of 3 rows, the first of them row 1"),
     "labels only": ("y\n1\n2\n", None, (), Failure, "no column is left"),
+    "no rows": ("a,y\n", None, (), Failure, "has names of columns and no rows"),
     "nothing": ("", None, (), Failure, "can't be read as a table"),
     "rows of other lengths": ("a,y\n1,2\n1,2,3,4\n", None, (), Failure, "can't be read as a table"),
 }
