@@ -16,11 +16,13 @@ from sklearn.base import BaseEstimator
 from curvdetect.data.digest import digest_of
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
-from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
+from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin
 from curvdetect.signals.signal import Signal
+from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
+from curvdetect.training.ranks import ranks_here
 
 #: Parameters that change nothing about a training.
 _NOT_TRAINED_BY = ("q", "device", "random_state", "verbose", "checkpoint_dir")
@@ -68,6 +70,9 @@ def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> tu
         "random_state": str(given) if given is None or isinstance(given, Integral) else f"a generator at {seed}",
         **digest_of(samples),
     }
+    ranks = ranks_here()
+    if ranks is not None:
+        return ranks.first(lambda: claim(directory, identity, seed=seed))
     return claim(directory, identity, seed=seed)
 
 

@@ -9,8 +9,8 @@ import torch
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.measured import Measured, watching
-from curvdetect.signals.dynamics import OtherLabelVote
 from curvdetect.signals.signal import Plan
+from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.device import resolve_device
 from curvdetect.training.snapshots import measure_on
 
