@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -195,10 +196,11 @@ def _who_is_gone(size: int) -> str:
 
 
 def _is_gone(pid: int) -> bool:
+    """Say whether a process of this machine has ended, waited for by its parent or not yet."""
     try:
         os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except ProcessLookupError:
         return True
-    except OSError:
+    except OSError:  # another user's, or a system without /proc
         return False
-    return False

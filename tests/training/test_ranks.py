@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -133,6 +134,23 @@ def test_a_process_that_dies_ends_the_run_and_the_next_one_goes_on(tmp_path):
         found = dict(np.load(tmp_path / "cut" / f"found-{rank}.npz"))
         for key, value in expected.items():
             np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+def test_who_is_left_says_which_process_is_gone(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.training.together", "kept", str(tmp_path / "found")]
+    left, gone = (
+        subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told, "RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    )
+    said = left.communicate(timeout=300)[1]
+    gone.communicate(timeout=60)
+    assert left.returncode == 1
+    assert f"process 0 of 2 can't go on: process 1 (pid {gone.pid} on {socket.gethostname()}) is gone" in said
+    assert "with checkpoint_dir the same command takes it up" in said
 
 
 def test_one_process_runs_nothing_of_this(monkeypatch):
