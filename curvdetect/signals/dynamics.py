@@ -85,7 +85,7 @@ class _PartOfTheEpochs(MeanOverEpochs):
 
     def scores(self) -> NDArray[np.float64]:
         """Return the mean over the part, shape (n_samples,)."""
-        seen = self.mean.count[self.part].cpu().numpy()
+        seen = self.mean.count[self.part].cpu().numpy().astype(np.int64)
         return np.where(2 * seen >= self.n_planned, self.mean.quarters()[self.part], super().scores())
 
 
@@ -198,13 +198,13 @@ class LastEpoch:
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
         self.plan, self.n_ended = plan, 0
-        self.last = plan.zeros(plan.n_samples, dtype=torch.int64)
+        self.last = plan.zeros(plan.n_samples, dtype=torch.int32)
         self._running = torch.zeros_like(self.last)
 
     def update(self, batch: Batch) -> None:
         """Note of whom it is true in this epoch."""
         index = batch.index.to(self.last.device)
-        epoch = self.event(batch).to(self.last.device, torch.int64) * batch.epoch
+        epoch = self.event(batch).to(self.last.device, torch.int32) * batch.epoch
         self._running[index] = torch.maximum(self._running[index], epoch)
 
     def event(self, batch: Batch) -> Tensor:

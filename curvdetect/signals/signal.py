@@ -189,8 +189,9 @@ class EpochMean:
     """
 
     def __init__(self, plan: Plan, rows: int = 1) -> None:
-        self.total, self.count = plan.zeros(rows, plan.n_samples), plan.zeros(rows, plan.n_samples)
-        self._total, self._count = plan.zeros(plan.n_samples), plan.zeros(plan.n_samples)
+        n = plan.n_samples
+        self.total, self.count = plan.zeros(rows, n), plan.zeros(rows, n, dtype=torch.int16)
+        self._total, self._count = plan.zeros(n), plan.zeros(n, dtype=torch.int16)
         self._row, self._exchange = 0, plan.exchange
         #: Mean over the samples in the last completed epoch; NaN where it saw none.
         self.latest = plan.zeros()
@@ -200,7 +201,7 @@ class EpochMean:
         index = batch.index.to(self._total.device)
         values = values.detach().to(self._total.device, torch.float64)
         self._total.index_add_(0, index, values)
-        self._count.index_add_(0, index, torch.ones_like(values))
+        self._count.index_add_(0, index, torch.ones_like(values, dtype=torch.int16))
         self._row = batch.quarter * len(self.total) // QUARTERS
 
     def end_epoch(self) -> None:

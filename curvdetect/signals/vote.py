@@ -32,7 +32,7 @@ class OtherLabelVote:
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
         self.n_classes = plan.n_classes
-        self.candidate = plan.zeros(plan.n_samples, dtype=torch.int64) - 1
+        self.candidate = plan.zeros(plan.n_samples, dtype=torch.int32) - 1
         self.weight = plan.zeros(plan.n_samples)
         self._exchange = plan.exchange
         # of several processes, the votes of this one until all are cast

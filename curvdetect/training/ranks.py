@@ -166,7 +166,8 @@ class Ranks:
 @contextmanager
 def _reachable(tensor: Tensor) -> Iterator[Tensor]:
     """Give the block a tensor that can be sent, and take what it is then."""
-    sent = tensor.contiguous()
+    # gloo knows no short integers
+    sent = tensor.int() if tensor.dtype == torch.int16 else tensor.contiguous()
     if tensor.device.type == "mps" or (tensor.device.type == "cpu" and dist.get_backend() == "nccl"):
         sent = sent.to("cuda" if tensor.device.type == "cpu" else "cpu")
     yield sent

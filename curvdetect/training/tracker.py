@@ -18,7 +18,8 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import Samples
+from curvdetect.data.sources import LazySamples, Part, Samples
+from curvdetect.data.streams import in_order
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage
@@ -222,8 +223,9 @@ class Tracker(Callback):
             everyone, labels = torch.arange(len(samples), device=samples.device), samples.labels.to(device)
             mine = everyone if self.ranks is None else self.ranks.share.of(everyone)
             forward, rows = self._forward(net, samples.batch(everyone[:2]).to(device), rewrite=stage == "scoring")
-            for index in mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ():
-                x, number = samples.batch(index).to(device), index.to(device)
+            chunks = mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ()
+            for index, x in in_order(samples, chunks, self._workers(net, samples)):
+                x, number = x.to(device), index.to(device)
                 batch = Batch(number, x, labels[number], epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()
@@ -245,6 +247,12 @@ class Tracker(Callback):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - started
+
+    @staticmethod
+    def _workers(net: Any, samples: Samples) -> int:
+        """Return how many processes read ahead: as many as read for the training, of what is read from files."""
+        lazy = isinstance(samples.whole if isinstance(samples, Part) else samples, LazySamples)
+        return int(net.get_params_for("iterator_train").get("num_workers", 0)) if lazy else 0
 
     @property
     def _processes(self) -> int:
