@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 
 import torch
+from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import LazySamples, Samples, in_chunks, reads_the_same
 
 _CHUNK_BYTES = 2**26
+#: Samples that stand for those of a dataset too large to be read as a whole.
+_FEW = 256
 
 
 def digest_of(samples: Samples) -> dict[str, str]:
@@ -18,7 +22,8 @@ def digest_of(samples: Samples) -> dict[str, str]:
     Parameters
     ----------
     samples : Samples
-        All are read once, in chunks. Of a dataset that yields other inputs at each reading only the shape counts.
+        All are read once, in chunks. Of a dataset that yields other inputs at each reading only the shape counts, and
+        of one too large to be read as a whole some of them.
 
     Examples
     --------
@@ -33,8 +38,17 @@ def digest_of(samples: Samples) -> dict[str, str]:
     inputs.update(repr((len(samples), samples.shape)).encode())
     with isolated_rng(torch.device("cpu")):
         if not isinstance(samples, LazySamples) or reads_the_same(samples.dataset):
-            for x in in_chunks(samples, _CHUNK_BYTES):
+            for x in _some(samples) if isinstance(samples, LazySamples) and samples.unread else _all(samples):
                 inputs.update(x.contiguous().numpy().data)
     labels.update(repr(samples.classes.tolist()).encode())
     labels.update(samples.labels.numpy().data)
     return {"X": inputs.hexdigest(), "y": labels.hexdigest()}
+
+
+def _all(samples: Samples) -> Iterator[Tensor]:
+    return in_chunks(samples, _CHUNK_BYTES)
+
+
+def _some(samples: Samples) -> Iterator[Tensor]:
+    few = torch.linspace(0, len(samples) - 1, min(_FEW, len(samples))).long()
+    yield from (samples.batch(i[None]) for i in few)

@@ -8,13 +8,15 @@ our own loader, for samples in memory, which need no collating item by item.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from curvdetect.data.sharing import Share, shared_loader
 from curvdetect.data.sources import Samples
 
 
@@ -41,19 +43,29 @@ class BatchLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augment = augment
+        self.share: Share | None = None
+        self.sizes: deque[tuple[int, int]] = deque()
 
     def __len__(self) -> int:
         return math.ceil(len(self.dataset) / self.batch_size)
 
     def indexed(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield ``(index, x, y)``."""
+        """Yield ``(index, x, y)``: of every batch the share of this process, where there are several."""
         n = len(self.dataset)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         # to the device at once, rather than a batch at a time
         order, labels = order.to(self.dataset.device), self.dataset.labels.to(self.dataset.device)
         for index in order.tensor_split(len(self)):
+            # drawn for all of the batch, whoever reads which part of it
+            views = Views.draw(self.dataset.shape, len(index)) if self.augment else None
+            if self.share is not None:
+                mine = self.share.of(torch.arange(len(index)))
+                self.sizes.append((len(mine), len(index)))
+                mine = mine if len(mine) else torch.zeros(1, dtype=torch.int64)
+                index = index[mine.to(index.device)]
+                views = views.only(mine) if views else None
             x = self.dataset.batch(index)
-            yield index, crop_and_flip(x) if self.augment else x, labels[index]
+            yield index, crop_and_flip(x, views) if views else x, labels[index]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _, x, y in self.indexed():
@@ -111,25 +123,53 @@ class IndexedLoader:
         `BatchLoader`, or any class with the signature of ``torch.utils.data.DataLoader``.
     on_index : callable
         Called with the indices of each batch, a tensor of shape (batch,).
+    share : Share, optional
+        Which process this is, where several share each batch.
+    on_share : callable, optional
+        Called then, after ``on_index``, with the size of this process's share, and that of the whole batch.
     **options
         What the loader is made with.
     """
 
-    def __init__(self, dataset: Samples, *, loader: Any, on_index: Callable[[Tensor], None], **options: Any) -> None:
-        self.on_index = on_index
+    def __init__(
+        self,
+        dataset: Samples,
+        *,
+        loader: Any,
+        on_index: Callable[[Tensor], None],
+        share: Share | None = None,
+        on_share: Callable[[int, int], None] = lambda mine, whole: None,
+        **options: Any,
+    ) -> None:
+        self.on_index, self.on_share = on_index, on_share
         self.ours = is_ours(loader)
+        self.sizes: deque[tuple[int, int]] | None = None if share is None else deque()
         if self.ours:
             self.loader = loader(dataset, **options)
+            if share is not None and self.sizes is not None:
+                self.loader.share, self.loader.sizes = share, self.sizes
         else:
             collate = options.pop("collate_fn", None) or default_collate
-            self.loader = loader(WithIndex(dataset), collate_fn=_CollateIndexed(collate), **options)
+            options["collate_fn"] = _CollateIndexed(collate)
+            indexed = WithIndex(dataset)
+            if share is not None and self.sizes is not None:
+                self.loader = shared_loader(loader, indexed, share, self.sizes, options)
+            else:
+                self.loader = loader(indexed, **options)
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        if self.sizes is not None:
+            self.sizes.clear()  # of a walk that was broken off
         for index, x, y in self.loader.indexed() if self.ours else self.loader:
-            self.on_index(index)
+            if self.sizes is None:
+                self.on_index(index)
+            else:
+                mine, whole = self.sizes.popleft()
+                self.on_index(index[:mine])
+                self.on_share(mine, whole)
             yield x, y
 
 
@@ -144,27 +184,49 @@ class _CollateIndexed:
         return torch.tensor([index for index, _ in items]), x, y
 
 
-def crop_and_flip(x: Tensor) -> Tensor:
-    """Return pictures shifted at random by up to an eighth of their side, and mirrored with an even chance.
+class Views(NamedTuple):
+    """How each picture of a batch is shifted, and whether it is mirrored."""
+
+    top: Tensor
+    left: Tensor
+    mirrored: Tensor
+
+    @classmethod
+    def draw(cls, shape: Sequence[int], n: int) -> Views:
+        """Draw those of ``n`` pictures: shifts of up to an eighth of the side, and an even chance to be mirrored."""
+        if len(shape) < 2:
+            raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(shape)}.")
+        most = [2 * _pad(side) + 1 for side in shape[-2:]]
+        return cls(torch.randint(most[0], (n, 1)), torch.randint(most[1], (n, 1)), torch.rand(n, 1) < 0.5)
+
+    def only(self, rows: Tensor) -> Views:
+        """Return those of some of the pictures."""
+        return Views(self.top[rows], self.left[rows], self.mirrored[rows])
+
+
+def _pad(side: int) -> int:
+    return max(1, side // 8)
+
+
+def crop_and_flip(x: Tensor, views: Views | None = None) -> Tensor:
+    """Return pictures shifted and mirrored, each on its own; what a shift uncovers is zero.
 
     Parameters
     ----------
     x : Tensor of shape (batch, ..., height, width)
-        Pictures; what a shift uncovers is zero.
+        Pictures.
+    views : Views, optional
+        How; by default drawn at random.
 
     Returns
     -------
     Tensor
-        Of the same shape; every picture is shifted and mirrored on its own.
+        Of the same shape.
     """
-    if x.ndim < 3:
-        raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(x.shape[1:])}.")
+    top, left, mirrored = (part.to(x.device) for part in (Views.draw(x.shape[1:], len(x)) if views is None else views))
     n, height, width = len(x), x.shape[-2], x.shape[-1]
-    pad = max(1, height // 8), max(1, width // 8)
+    pad = _pad(height), _pad(width)
     padded = torch.nn.functional.pad(x, (pad[1], pad[1], pad[0], pad[0]))
-    top = torch.randint(2 * pad[0] + 1, (n, 1)).to(x.device)
-    left = torch.randint(2 * pad[1] + 1, (n, 1)).to(x.device)
-    mirrored = (torch.rand(n, 1) < 0.5).to(x.device)
     rows = top + torch.arange(height, device=x.device)
     across = torch.arange(width, device=x.device)
     columns = left + torch.where(mirrored, width - 1 - across, across)

@@ -2,7 +2,8 @@
 
 scikit-learn hands `score_samples` the rows that `fit` saw, as a whole, permuted or in part, and changed in the last
 digits where a transformer stands before. Each training row leaves a few random projections behind, by which it is
-recognised; the data itself is not kept.
+recognised; the data itself is not kept. Of a dataset too large to be read as a whole nothing is left behind but the
+dataset, and its rows are read when they are looked for.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from curvdetect.data.sources import Samples, as_unlabelled
+from curvdetect.data.sources import LazySamples, Samples, as_unlabelled
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
 TOLERANCE = 1e-5
@@ -48,7 +49,16 @@ class RowIndex:
         self.center = rows.mean(0)
         scale = rows.std(0) + _OF_MEAN * np.abs(self.center)
         self.scale = np.where(scale > 0, scale, 1)
-        self.points = self._project(samples.batch, len(samples))
+        self.points: NDArray[np.float64] | None = None
+        self._unread: LazySamples | None = None
+        if isinstance(samples, LazySamples) and samples.unread:
+            self._unread = samples
+        else:
+            self.points = self._project(samples.batch, len(samples))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave a dataset behind: it is the caller's."""
+        return {**vars(self), "_unread": None}
 
     def find(self, X: Any) -> NDArray[np.int64]:
         """Return the training index of every row.
@@ -71,16 +81,18 @@ class RowIndex:
         ValueError
             Where the shape is wrong, a row was never seen, or its copies carry different labels.
         """
-        points = self._points_of(X)
+        if self._unread is not None and X is self._unread.dataset:
+            return np.arange(len(self.labels))
+        points, known = self._points_of(X), self._known()
         n = len(points)
         found = np.arange(n)
-        shared = min(n, len(self.points))
-        tree = cKDTree(self.points)
+        shared = min(n, len(known))
+        tree = cKDTree(known)
         nearest = tree.query(points)[0]
         near = nearest + 1e-3 * self.tolerance  # copies, told apart from rows that are merely similar
         at_home = np.zeros(n, dtype=bool)
         at_home[:shared] = (
-            np.linalg.norm(points[:shared] - self.points[:shared], axis=1) <= np.minimum(near, self.tolerance)[:shared]
+            np.linalg.norm(points[:shared] - known[:shared], axis=1) <= np.minimum(near, self.tolerance)[:shared]
         )
         away = np.flatnonzero(~at_home)
         if len(away) == 0:
@@ -95,6 +107,18 @@ class RowIndex:
         self._refuse(away[clash], "found several times among the fitted rows, under different labels")
         found[away] = np.minimum.reduceat(candidates, starts)
         return found
+
+    def _known(self) -> NDArray[np.float64]:
+        """Return the projections of the training data, which is read where it was not."""
+        if self.points is None:
+            if self._unread is None:
+                raise ValueError(
+                    "X can't be compared with the dataset that was fitted: it was too large to be read as a whole, and "
+                    "is not kept with a detector that was saved or sent to another process. score_samples() without X "
+                    "has the scores in its order."
+                )
+            self.points = self._project(self._unread.batch, len(self._unread))
+        return self.points
 
     def _refuse(self, rows: NDArray[np.int64], why: str) -> None:
         if len(rows):

@@ -20,6 +20,7 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import is_dataset, label_value, read_item
 from curvdetect.data.labels import encode, plain_labels
 from curvdetect.data.mapped import MappedArray, check_finite, is_mapped, wanted_dtype
+from curvdetect.data.streams import check_finite_item, check_like, labels_of, read_like
 
 #: A dataset whose samples fit in this many bytes is read once and kept in memory.
 RESIDENT_BYTES = 2 * 1024**3
@@ -138,16 +139,21 @@ class LazySamples(Samples):
         Yields ``x`` or ``(x, y)``.
     labels : array of shape (n_samples,)
         Labels of any sortable kind; those of the dataset are not looked at again.
+    first : Tensor, optional
+        The first input, where it is known; otherwise it is read.
+    unread : bool, default=False
+        Whether nobody has read all of it: then each sample is looked at as it is read, and a whole reading avoided.
     """
 
-    def __init__(self, dataset: Any, labels: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
+    def __init__(self, dataset: Any, labels: NDArray[Any], first: Tensor | None = None, unread: bool = False) -> None:
         super().__init__(labels)
-        self.dataset = dataset
-        self.shape = tuple(read_item(dataset, 0, False)[0].shape) if shape is None else shape
+        self.dataset, self.unread = dataset, unread
+        first = read_item(dataset, 0, False)[0] if first is None else first
+        self.shape, self.dtype = tuple(first.shape), first.dtype
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
-        return torch.stack([as_float(read_item(self.dataset, int(i), False)[0][None])[0] for i in index])
+        return as_float(read_like(self.dataset, index, (self.shape, self.dtype) if self.unread else None))
 
 
 class Part(Samples):
@@ -228,38 +234,31 @@ def _check_shape(shape: Sequence[int]) -> None:
 
 
 def _read_dataset(dataset: Any, y: Any) -> Samples:
-    """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time."""
+    """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time.
+
+    One that does not fit in memory is not read as a whole, if its labels are known without.
+    """
     n_samples = len(dataset)
     if n_samples == 0:
         raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
     with isolated_rng(torch.device("cpu")):
         first = read_item(dataset, 0, False)[0]
         _check_shape(first.shape)
-        size = first.numel() * first.element_size()
         fixed = reads_the_same(dataset)
-        keep = fixed and size * n_samples <= RESIDENT_BYTES
-        stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if keep else None
-        labels: list[Any] = []
-        for i in range(n_samples):
-            x, label = read_item(dataset, i, y is None)
-            if x.shape != first.shape:
-                grey = x.shape[1:] == first.shape[1:] and {len(x), len(first)} == {1, 3}
-                way = "a Grayscale (or a conversion to RGB)" if grey else "a Resize and a CenterCrop"
-                raise ValueError(
-                    f"X[{i}] has shape {tuple(x.shape)} and X[0] has {tuple(first.shape)}. Every sample needs the "
-                    f"same shape: add {way} to the dataset's transform."
-                )
-            if x.dtype != first.dtype:
-                raise ValueError(
-                    f"X[{i}] has dtype {x.dtype} and X[0] has {first.dtype}. Let the dataset make all of one kind."
-                )
-            if x.is_floating_point() and not torch.isfinite(x.float()).all():
-                raise ValueError(
-                    f"X[{i}] contains NaN or infinity, or values too large for float32. Remove, impute or scale them."
-                )
-            labels.append(label_value(label, i))
-            if stored is not None:
-                stored[i] = x
+        fits = first.numel() * first.element_size() * n_samples <= RESIDENT_BYTES
+        stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if fixed and fits else None
+        # what does not fit takes long to read, and its labels may be known without
+        labels = None if fits else [None] * n_samples if y is not None else labels_of(dataset)
+        unread = labels is not None
+        if labels is None:
+            labels = []
+            for i in range(n_samples):
+                x, label = read_item(dataset, i, y is None)
+                check_like(x, i, tuple(first.shape), first.dtype)
+                check_finite_item(x, i)
+                labels.append(label_value(label, i))
+                if stored is not None:
+                    stored[i] = x
     if y is not None and len(y) != n_samples:
         raise ValueError(f"y has {len(y)} labels and X {n_samples} samples: pass one label for each sample.")
     if y is None and labels[0] is None:
@@ -272,7 +271,7 @@ def _read_dataset(dataset: Any, y: Any) -> Samples:
             UserWarning,
             stacklevel=5,
         )
-    return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, tuple(first.shape))
+    return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, first, unread)
 
 
 def reads_the_same(dataset: Any) -> bool:

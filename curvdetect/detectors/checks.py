@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from curvdetect.data.labels import plain
 from curvdetect.data.mapped import is_mapped
+from curvdetect.training.ranks import ranks_here
 
 
 def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any, keep_snapshots: Any = 0) -> None:
@@ -92,7 +93,14 @@ def as_weights(sample_weight: Any, n_samples: int) -> Any:
 
 
 def derive_seed(random_state: Any) -> int:
-    """Return a seed; None draws one from the system, not from numpy's global generator."""
+    """Return a seed; None draws one from the system, not from numpy's global generator. One for all processes."""
+    ranks = ranks_here()
+    if ranks is not None:
+        return ranks.first(lambda: _seed_of(random_state))
+    return _seed_of(random_state)
+
+
+def _seed_of(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     try:

@@ -16,11 +16,13 @@ from sklearn.base import BaseEstimator
 from curvdetect.data.digest import digest_of
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
-from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin, OtherLabelVote
+from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin
 from curvdetect.signals.signal import Signal
+from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
+from curvdetect.training.ranks import ranks_here
 
 #: Parameters that change nothing about a training.
 _NOT_TRAINED_BY = ("q", "device", "random_state", "verbose", "checkpoint_dir")
@@ -68,6 +70,9 @@ def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> tu
         "random_state": str(given) if given is None or isinstance(given, Integral) else f"a generator at {seed}",
         **digest_of(samples),
     }
+    ranks = ranks_here()
+    if ranks is not None:
+        return ranks.first(lambda: claim(directory, identity, seed=seed))
     return claim(directory, identity, seed=seed)
 
 
@@ -118,9 +123,17 @@ def one_run(
         keep_snapshots=keep_snapshots,
     )
     complete = run.interrupt is None
-    signal_scores = {s.name: s.scores() for s in signals if complete or s.stage != "final"}
-    if complete:
-        _check_all_finite(signals, signal_scores)
+    signal_scores, quarters = {}, {}
+    # what a signal gathered is let go of once its scores are there: of millions of samples not all fits beside them
+    signals.reverse()
+    while signals:
+        signal = signals.pop()
+        if complete or signal.stage != "final":
+            signal_scores[signal.name] = signal.scores()
+            if complete:
+                _check_finite(signal, signal_scores[signal.name])
+        if isinstance(signal, Loss | Margin):
+            quarters[signal.name] = signal.quarters()
     attributes = {
         "net_": run.net,
         "n_iter_": len(run.history),
@@ -130,7 +143,7 @@ def one_run(
         "seconds_": run.seconds,
         "device_": str(run.device),
         "snapshots_": run.snapshots,
-        "signal_quarters_": {s.name: s.quarters() for s in signals if isinstance(s, Loss | Margin)},
+        "signal_quarters_": quarters,
     }
     return Measured(signal_scores, vote.scores().astype(np.int64), attributes, run.interrupt)
 
@@ -196,19 +209,18 @@ def _mean(runs: list[Measured], interrupt: BaseException | None) -> Measured:
     )
 
 
-def _check_all_finite(watching: Sequence[Signal], signal_scores: dict[str, NDArray[np.float64]]) -> None:
+def _check_finite(signal: Signal, scores: NDArray[np.float64]) -> None:
     """Raise where a sample has no finite score."""
-    for signal in watching:
-        bad = np.flatnonzero(~np.isfinite(signal_scores[signal.name]))
-        if not len(bad):
-            continue
-        found = f"{len(bad)} sample(s) got no finite score of signal {signal.name!r}, the first at index {bad[0]}: "
-        if signal.stage == "training":
-            raise ValueError(
-                f"{found}the net's iterator_train never showed them (drop_last, or a sampler that leaves samples "
-                "out), and what was not trained on can't have been memorized."
-            )
+    bad = np.flatnonzero(~np.isfinite(scores))
+    if not len(bad):
+        return
+    found = f"{len(bad)} sample(s) got no finite score of signal {signal.name!r}, the first at index {bad[0]}: "
+    if signal.stage == "training":
         raise ValueError(
-            f"{found}the net's gradient at these inputs is NaN or infinite, as that of a square root is at zero. "
-            "Change the layer, or leave the samples out."
+            f"{found}the net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and "
+            "what was not trained on can't have been memorized."
         )
+    raise ValueError(
+        f"{found}the net's gradient at these inputs is NaN or infinite, as that of a square root is at zero. Change "
+        "the layer, or leave the samples out."
+    )

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.measured import Measured, watching
-from curvdetect.signals.dynamics import MeanOverEpochs, OtherLabelVote, PartOfTheEpochs
+from curvdetect.signals.dynamics import MeanOverEpochs, PartOfTheEpochs
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.signal import Plan
+from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.device import resolve_device
 from curvdetect.training.snapshots import Snapshot, measure_on
 

@@ -58,7 +58,7 @@ def encoded(value: Any, arrays: dict[str, NDArray[Any]], files: dict[str, bytes]
     if type(value) is dict:
         return {"items": [[inside(key), inside(item)] for key, item in value.items()]}
     if isinstance(value, RowIndex):
-        return {"rows": inside(vars(value))}
+        return {"rows": inside(value.__getstate__())}
     if isinstance(value, Snapshot):
         name = f"snapshot-{value.epoch:04d}.safetensors"
         files[name] = save_weights(value.load())

@@ -85,7 +85,7 @@ class PartOfTheEpochs(MeanOverEpochs):
 
     def scores(self) -> NDArray[np.float64]:
         """Return the mean over the part, shape (n_samples,)."""
-        seen = self.mean.count[self.part].cpu().numpy()
+        seen = self.mean.count[self.part].cpu().numpy().astype(np.int64)
         return np.where(2 * seen >= self.n_planned, self.mean.quarters()[self.part], super().scores())
 
 
@@ -198,13 +198,13 @@ class LastEpoch:
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
         self.plan, self.n_ended = plan, 0
-        self.last = plan.zeros(plan.n_samples, dtype=torch.int64)
+        self.last = plan.zeros(plan.n_samples, dtype=torch.int32)
         self._running = torch.zeros_like(self.last)
 
     def update(self, batch: Batch) -> None:
         """Note of whom it is true in this epoch."""
         index = batch.index.to(self.last.device)
-        epoch = self.event(batch).to(self.last.device, torch.int64) * batch.epoch
+        epoch = self.event(batch).to(self.last.device, torch.int32) * batch.epoch
         self._running[index] = torch.maximum(self._running[index], epoch)
 
     def event(self, batch: Batch) -> Tensor:
@@ -213,6 +213,8 @@ class LastEpoch:
 
     def end_epoch(self) -> None:
         """Take the epoch into account."""
+        if self.plan.exchange is not None:
+            self.plan.exchange.largest(self._running)
         self.last = torch.maximum(self.last, self._running)
         self.n_ended += 1
         self._running.zero_()
@@ -246,6 +248,7 @@ class AveragedMargin:
 
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
+        self.plan = plan
         self.total = plan.zeros(plan.n_samples, plan.n_classes)
         self._pending: list[tuple[Tensor, Tensor]] = []
         self.labels = plan.zeros(plan.n_samples, dtype=torch.int64)
@@ -259,9 +262,15 @@ class AveragedMargin:
 
     def end_epoch(self) -> None:
         """Take the epoch into the mean."""
+        exchange = self.plan.exchange
+        seen = self.total if exchange is None else torch.zeros_like(self.total)
         for index, probabilities in self._pending:
-            self.total.index_add_(0, index, probabilities)
+            seen.index_add_(0, index, probabilities)
         self._pending.clear()
+        if exchange is not None:
+            exchange.sum(seen)
+            exchange.largest(self.labels)
+            self.total += seen
 
     def scores(self) -> NDArray[np.float64]:
         """Return log of the best other mean probability minus log of the given one, shape (n_samples,)."""
@@ -269,45 +278,3 @@ class AveragedMargin:
         other = self.total.scatter(1, self.labels[:, None], 0).amax(1)
         tiny = torch.finfo(torch.float64).tiny
         return (other.clamp_min(tiny).log() - given.clamp_min(tiny).log()).cpu().numpy()
-
-
-class OtherLabelVote:
-    """Which other label a sample was taken for most, by a weighted majority vote in constant memory.
-
-    Each pass casts one vote for the most probable label other than the given one, with its probability as weight
-    (Boyer and Moore's algorithm), so that no table of samples by classes is kept.
-
-    Parameters
-    ----------
-    stage : {"training", "scoring"}, default="training"
-        Which passes vote.
-    """
-
-    name: ClassVar[str] = "other_label"
-
-    def __init__(self, stage: Stage = "training") -> None:
-        self.stage = stage
-
-    def start(self, plan: Plan) -> None:
-        """Make room for a run."""
-        self.n_classes = plan.n_classes
-        self.candidate = plan.zeros(plan.n_samples, dtype=torch.int64) - 1
-        self.weight = plan.zeros(plan.n_samples)
-
-    def update(self, batch: Batch) -> None:
-        """Cast the votes of a batch."""
-        index = batch.index.to(self.weight.device)
-        weight, vote = batch.probabilities.detach()[:, : self.n_classes].scatter(1, batch.y[:, None], -1).max(1)
-        weight, vote = weight.to(self.weight), vote.to(self.candidate)
-        held = self.weight[index]
-        after = torch.where(self.candidate[index] == vote, held + weight, held - weight)
-        candidate = self.candidate[index]
-        self.candidate[index] = torch.where((after < 0) | (candidate < 0), vote, candidate)
-        self.weight[index] = after.abs()
-
-    def end_epoch(self) -> None:
-        """Nothing to do: a vote counts at once."""
-
-    def scores(self) -> NDArray[np.float64]:
-        """Return the code of the label, shape (n_samples,); -1 for a sample never seen."""
-        return self.candidate.double().cpu().numpy()

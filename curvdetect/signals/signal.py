@@ -8,7 +8,7 @@ classes: whatever has these members is a signal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -31,6 +31,19 @@ Stage = Literal["training", "scoring", "final"]
 QUARTERS = 4
 
 
+class Exchange(Protocol):
+    """What several processes, each of which sees some of the samples, tell each other about them."""
+
+    def sum(self, *tensors: Tensor) -> None:
+        """Put the sum over all processes into each tensor."""
+
+    def largest(self, *tensors: Tensor) -> None:
+        """Put the largest over all processes into each tensor."""
+
+    def in_turn(self, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the tensors of each process, in one order everywhere."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run is going to be."""
@@ -41,6 +54,8 @@ class Plan:
     device: torch.device
     shown: Collection[int] | None = None
     """Epochs, counted from 1, that signals are going to see; all for None."""
+    exchange: Exchange | None = None
+    """Where several processes see parts of every epoch."""
 
     def quarter(self, epoch: int) -> int:
         """Return the quarter of the planned training, 0 to 3, that an epoch counted from 1 lies in."""
@@ -174,9 +189,10 @@ class EpochMean:
     """
 
     def __init__(self, plan: Plan, rows: int = 1) -> None:
-        self.total, self.count = plan.zeros(rows, plan.n_samples), plan.zeros(rows, plan.n_samples)
-        self._total, self._count = plan.zeros(plan.n_samples), plan.zeros(plan.n_samples)
-        self._row = 0
+        n = plan.n_samples
+        self.total, self.count = plan.zeros(rows, n), plan.zeros(rows, n, dtype=torch.int16)
+        self._total, self._count = plan.zeros(n), plan.zeros(n, dtype=torch.int16)
+        self._row, self._exchange = 0, plan.exchange
         #: Mean over the samples in the last completed epoch; NaN where it saw none.
         self.latest = plan.zeros()
 
@@ -185,11 +201,16 @@ class EpochMean:
         index = batch.index.to(self._total.device)
         values = values.detach().to(self._total.device, torch.float64)
         self._total.index_add_(0, index, values)
-        self._count.index_add_(0, index, torch.ones_like(values))
+        self._count.index_add_(0, index, torch.ones_like(values, dtype=torch.int16))
         self._row = batch.quarter * len(self.total) // QUARTERS
 
     def end_epoch(self) -> None:
         """Take the running epoch into the mean."""
+        if self._exchange is not None:
+            row = torch.tensor(self._row)  # a process that saw nothing knows of no later part
+            self._exchange.sum(self._total, self._count)
+            self._exchange.largest(row)
+            self._row = int(row)
         self.total[self._row] += self._total
         self.count[self._row] += self._count
         self.latest = self._total.sum() / self._count.sum()

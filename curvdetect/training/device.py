@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from curvdetect.training.ranks import local_rank
+
 
 def resolve_device(device: str | torch.device) -> torch.device:
     """Return the device that a name stands for.
@@ -14,7 +16,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     Parameters
     ----------
     device : str or torch.device
-        ``"auto"`` takes CUDA, else MPS, else the CPU.
+        ``"auto"`` takes CUDA, else MPS, else the CPU. Under ``torchrun`` every process takes a CUDA device of its own.
 
     Raises
     ------
@@ -23,7 +25,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     """
     if device == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        return torch.device(kind)
+        return _own(torch.device(kind))
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -38,7 +40,20 @@ def resolve_device(device: str | torch.device) -> torch.device:
         )
     if found.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device={device!r}, but torch sees no MPS device here. device='auto' takes what there is.")
-    return found
+    return _own(found)
+
+
+def _own(device: torch.device) -> torch.device:
+    """Return the accelerator of this process, where several on one machine have one each."""
+    number = local_rank()
+    if device.type != "cuda" or device.index is not None or number is None:
+        return device
+    if number >= torch.cuda.device_count():
+        raise ValueError(
+            f"process {number} of this machine has no CUDA device of its own: torch sees {torch.cuda.device_count()}. "
+            "Start as many processes as there are devices (torchrun --nproc_per_node), or pass device='cpu'."
+        )
+    return torch.device("cuda", number)
 
 
 @contextmanager

@@ -26,15 +26,18 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.loading import IndexedLoader, is_ours
 from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan, Signal
+from curvdetect.training.bounds import AimReached, StartFrom, StopAt
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.device import deterministically
+from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
 from curvdetect.training.nets import ResNet, module_for
 from curvdetect.training.outputs import check_output, is_plain, output_kind
+from curvdetect.training.ranks import is_first, ranks_here
 from curvdetect.training.recipe import check_settings, memorizing_net
 from curvdetect.training.resuming import Checkpointing, RestoreGenerators
 from curvdetect.training.scored_epochs import scored_epochs
 from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
-from curvdetect.training.tracker import AimReached, StartFrom, StopAt, Tracker
+from curvdetect.training.tracker import Tracker
 
 #: Training accuracy below which memorization is called not reached.
 MEMORIZED = 0.99
@@ -115,6 +118,10 @@ def memorize(
         if max_epochs is not None:
             net.set_params(max_epochs=max_epochs)
         check_settings(net)
+        ranks = ranks_here()
+        if ranks is not None:
+            refuse_accelerated(net)
+        in_step = None if ranks is None else InStep(ranks, device)
         loader = net.iterator_train
         ours = is_ours(loader)
         resident = samples.to(device)
@@ -125,7 +132,7 @@ def memorize(
             # of the house's own network it is known that no view depends on it
             net.module_.to(memory_format=torch.channels_last)
         n_epochs, output = net.max_epochs, output_kind(net)
-        plan = Plan(len(samples), len(samples.classes), n_epochs, device)
+        plan = Plan(len(samples), len(samples.classes), n_epochs, device, exchange=ranks)
         check_output(net, resident, output)
         tracker = Tracker(
             resident,
@@ -136,9 +143,10 @@ def memorize(
             output=output,
             stop_at=stop_at,
             patience=patience,
-            progress=progress,
+            progress=progress if is_first(ranks) else False,
+            ranks=ranks,
         )
-        if tracker.wants_gradient and not is_plain(net.criterion_):
+        if tracker.wants_gradient and not is_plain(net.criterion_) and is_first(ranks):
             warnings.warn(
                 "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
                 "scores follow the weights. A plain CrossEntropyLoss makes them comparable.",
@@ -147,10 +155,11 @@ def memorize(
             )
         theirs = net.callbacks_
         checkpointing = Checkpointing(checkpoints, tracker, theirs)
-        snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, keep_snapshots), checkpoints)
+        snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, keep_snapshots), checkpoints, ranks)
         start = [] if weights is None else [("start_from", StartFrom(weights))]
         net.callbacks_ = [
             ("generators", RestoreGenerators(checkpointing)),
+            *([] if in_step is None else [("in_step", in_step)]),
             # before theirs, so that no callback's stop loses it an epoch
             ("tracker", tracker),
             ("snapshots", snapshots),
@@ -160,7 +169,8 @@ def memorize(
             # its own stop last, so that it loses them none
             ("stop_at", StopAt(tracker)),
         ]
-        net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index)
+        shared: dict[str, Any] = {} if in_step is None else {"share": in_step.ranks.share, "on_share": in_step.on_share}
+        net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index, **shared)
         try:
             stop_reason, interrupt = _train(net, resident if ours else samples, tracker, checkpointing, snapshots)
             train_accuracy = tracker.history[-1]["train_accuracy"]
@@ -173,7 +183,7 @@ def memorize(
             tracker.bar.close()
             net.callbacks_ = theirs
             net.iterator_train = loader
-    if train_accuracy < MEMORIZED and interrupt is None and stop_at is None:
+    if train_accuracy < MEMORIZED and interrupt is None and stop_at is None and is_first(ranks):
         warnings.warn(
             f"the net did not memorize the labels: training accuracy {train_accuracy:.4f} after "
             f"{len(tracker.history)} epochs, below {MEMORIZED}. Scores are most telling when wrong labels have been "
@@ -200,12 +210,18 @@ def _train(
     net.notify("on_train_begin", X=samples, y=labels)
     stop_reason, interrupt = checkpointing.take_up(net), None
     snapshots.take_up(len(tracker.history))
+    ranks = tracker.ranks
     try:
         if stop_reason is None:
             stop_reason = "max_epochs"
             net.fit_loop(samples, labels, epochs=net.max_epochs - len(tracker.history))
+            ended(ranks, False)
     except AimReached:
         stop_reason = "stop_at"
+        ended(ranks, False)
+    except EndedElsewhere:
+        stop_reason = "early_stopping"
+        tracker.score_late(net)
     except KeyError as error:
         if "valid_" not in str(error):
             raise
@@ -217,6 +233,7 @@ def _train(
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
         if isinstance(error, KeyboardInterrupt) and _raised_by_callback(error):
             stop_reason = "early_stopping"
+            ended(ranks, True)
             tracker.score_late(net)
             checkpointing.save(net, stop_reason)
         elif tracker.history:

@@ -17,6 +17,7 @@ from skorch.history import History
 from curvdetect.data.isolation import generator_states, set_generators
 from curvdetect.signals.signal import Signal, accumulated, take_up
 from curvdetect.training.checkpoints import Checkpoints, plainly
+from curvdetect.training.ranks import is_first
 from curvdetect.training.tracker import Tracker
 
 
@@ -40,7 +41,8 @@ class Checkpointing(Callback):
 
     def __init__(self, checkpoints: Checkpoints, tracker: Tracker, callbacks: Sequence[tuple[str, Callback]]) -> None:
         self.checkpoints, self.tracker, self.callbacks = checkpoints, tracker, callbacks
-        self.state = checkpoints.load()
+        ranks = tracker.ranks
+        self.state = checkpoints.load() if ranks is None else ranks.first(checkpoints.load)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep one."""
@@ -56,9 +58,9 @@ class Checkpointing(Callback):
         stop_reason : str, optional
             Why it ended.
         """
-        if self.checkpoints.path is None:
-            return
         tracker = self.tracker
+        if self.checkpoints.path is None or not is_first(tracker.ranks):
+            return
         self.checkpoints.save(
             {
                 "stop_reason": stop_reason,

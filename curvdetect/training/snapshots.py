@@ -25,6 +25,7 @@ from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import Checkpoints, write_whole
 from curvdetect.training.device import deterministically
 from curvdetect.training.outputs import output_kind
+from curvdetect.training.ranks import Ranks
 from curvdetect.training.tracker import Tracker
 
 
@@ -81,6 +82,8 @@ class KeepSnapshots(Callback):
         Counted from 1.
     checkpoints : Checkpoints
         Where they are kept; in memory where that is nowhere, or where there is no room.
+    ranks : Ranks, optional
+        The processes that train together: the first one writes.
 
     Attributes
     ----------
@@ -88,8 +91,8 @@ class KeepSnapshots(Callback):
         From epochs to snapshots.
     """
 
-    def __init__(self, epochs: Collection[int], checkpoints: Checkpoints) -> None:
-        self.epochs = epochs
+    def __init__(self, epochs: Collection[int], checkpoints: Checkpoints, ranks: Ranks | None = None) -> None:
+        self.epochs, self.ranks = epochs, ranks
         self.path = checkpoints.part("snapshots").path
         self.kept: dict[int, Snapshot] = {}
 
@@ -107,17 +110,25 @@ class KeepSnapshots(Callback):
         }
         self.kept[epoch] = Snapshot(epoch, weights)
         if self.path is not None:
-            path = self._file(epoch)
-            try:
-                write_whole(path, save(weights))
-                self.kept[epoch] = Snapshot(epoch, path)
-            except OSError as error:
-                warnings.warn(
-                    f"the weights of epoch {epoch} could not be written to checkpoint_dir ({error}); they are kept in "
-                    "memory.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+            if self.ranks is None:
+                self._write(epoch, weights)
+            else:
+                self.ranks.first(lambda: self._write(epoch, weights))
+                if self._file(epoch).exists():  # one file for all that reach it
+                    self.kept[epoch] = Snapshot(epoch, self._file(epoch))
+
+    def _write(self, epoch: int, weights: dict[str, Tensor]) -> None:
+        path = self._file(epoch)
+        try:
+            write_whole(path, save(weights))
+            self.kept[epoch] = Snapshot(epoch, path)
+        except OSError as error:
+            warnings.warn(
+                f"the weights of epoch {epoch} could not be written to checkpoint_dir ({error}); they are kept in "
+                "memory.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def take_up(self, n_epochs: int) -> None:
         """Find what a training that is taken up kept in its first epochs."""

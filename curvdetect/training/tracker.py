@@ -15,14 +15,16 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import Samples
+from curvdetect.data.sources import LazySamples, Part, Samples
+from curvdetect.data.streams import in_order
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage
 from curvdetect.training.progress import progress_bar, start_at
+from curvdetect.training.ranks import Ranks
 from curvdetect.training.recipe import MemorizingNet
 
 
@@ -49,6 +51,8 @@ class Tracker(Callback):
         Number of epochs in a row that have to reach it.
     progress : bool or str, default=False
         Whether to draw a bar, and what it calls the training.
+    ranks : Ranks, optional
+        The processes that train together, where there are several: each walks its share of the samples.
     """
 
     def __init__(
@@ -63,10 +67,11 @@ class Tracker(Callback):
         stop_at: float | None = None,
         patience: int = 1,
         progress: bool | str = False,
+        ranks: Ranks | None = None,
     ) -> None:
         self.samples, self.plan, self.scored, self.output = samples, plan, scored, output
         self.stop_at, self.patience, self.reached = stop_at, patience, 0
-        self.done = False
+        self.done, self.ranks = False, ranks
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
@@ -110,7 +115,7 @@ class Tracker(Callback):
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
         """Show a training batch to the signals of the training passes."""
-        if not training:
+        if not training or not len(self.index):  # a batch too small for several processes to share
             return
         started = time.perf_counter()
         x, y = batch[0], batch[1].to(self.plan.device)
@@ -135,11 +140,15 @@ class Tracker(Callback):
         self._correct += seen.correct.sum()
         self._seen += len(y)
         self._show(seen, "training")
-        self.bar.update(len(y))
+        self.bar.update(len(y) * self._processes)
         self._watching += time.perf_counter() - started
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
+        if self.ranks is not None:
+            seen = torch.tensor(self._seen)
+            self.ranks.sum(self._loss, self._correct, seen)
+            self._seen = int(seen)
         if not self._seen:
             raise ValueError(
                 "the net's iterator_train yields no batch (drop_last with a batch_size beyond the number of samples?)."
@@ -212,16 +221,24 @@ class Tracker(Callback):
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(net.module_):
             everyone, labels = torch.arange(len(samples), device=samples.device), samples.labels.to(device)
+            mine = everyone if self.ranks is None else self.ranks.share.of(everyone)
             forward, rows = self._forward(net, samples.batch(everyone[:2]).to(device), rewrite=stage == "scoring")
-            for index in everyone.tensor_split(-(-len(samples) // rows)):
-                x, number = samples.batch(index).to(device), index.to(device)
+            chunks = mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ()
+            for index, x in in_order(samples, chunks, self._workers(net, samples)):
+                x, number = x.to(device), index.to(device)
                 batch = Batch(number, x, labels[number], epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()
                 if stage == "final":
                     self._correct += batch.correct.sum()
                 else:
-                    self.bar.update(len(index))
+                    self.bar.update(len(index) * self._processes)
+        if self.ranks is not None:
+            wrong = (~finite).int()
+            self.ranks.largest(wrong)
+            finite = wrong == 0
+            if stage == "final":
+                self.ranks.sum(self._correct)
         if not finite:
             raise FloatingPointError(
                 f"the net puts out NaN or infinity after epoch {self.epoch}. Lower the learning rate, or check that "
@@ -230,6 +247,16 @@ class Tracker(Callback):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - started
+
+    @staticmethod
+    def _workers(net: Any, samples: Samples) -> int:
+        """Return how many processes read ahead: as many as read for the training, of what is read from files."""
+        lazy = isinstance(samples.whole if isinstance(samples, Part) else samples, LazySamples)
+        return int(net.get_params_for("iterator_train").get("num_workers", 0)) if lazy else 0
+
+    @property
+    def _processes(self) -> int:
+        return 1 if self.ranks is None else self.ranks.size
 
     def _forward(self, net: Any, few: Tensor, *, rewrite: bool) -> tuple[Callable[[Tensor], Tensor], int]:
         """Return the way from inputs to logits, by a copy of the network where that is quicker, and rows of a pass."""
@@ -256,45 +283,3 @@ class Tracker(Callback):
             started = time.perf_counter()
             signal.update(batch)
             self.seconds[signal.name] += time.perf_counter() - started
-
-
-class StopAt(Callback):
-    """End the training where a tracker saw its aim reached.
-
-    Parameters
-    ----------
-    tracker : Tracker
-        Who watches.
-    """
-
-    def __init__(self, tracker: Tracker) -> None:
-        self.tracker = tracker
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Raise what the training loop ends with."""
-        if self.tracker.done:
-            raise AimReached
-
-
-class StartFrom(Callback):
-    """Let the training start from the weights of another net, whatever else sets weights as it begins.
-
-    Parameters
-    ----------
-    weights : skorch.NeuralNet
-        A trained net of the same kind.
-    """
-
-    def __init__(self, weights: Any) -> None:
-        self.weights = weights
-
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Load the weights before the first batch."""
-        if net.history[-1]["epoch"] == 1:
-            net.module_.load_state_dict(self.weights.module_.state_dict())
-            if isinstance(net.criterion_, nn.Module):
-                net.criterion_.load_state_dict(self.weights.criterion_.state_dict())
-
-
-class AimReached(Exception):  # noqa: N818 - it is no error
-    """The training accuracy asked for is reached."""

@@ -22,9 +22,9 @@ from curvdetect.signals.dynamics import (
     LearningTime,
     Loss,
     Margin,
-    OtherLabelVote,
 )
 from curvdetect.signals.signal import Plan
+from curvdetect.signals.vote import OtherLabelVote
 from tests.signals.playback import play, recorded, show_epoch
 
 

@@ -14,11 +14,11 @@ from curvdetect.signals.dynamics import (
     LearningTime,
     Loss,
     Margin,
-    OtherLabelVote,
 )
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.scoring import losses_of, margins_of
 from curvdetect.signals.signal import Batch, EpochMean, Plan
+from curvdetect.signals.vote import OtherLabelVote
 from tests.cases import smooth_net
 
 X = torch.randn(8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

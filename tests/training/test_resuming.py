@@ -19,9 +19,9 @@ from curvdetect.signals.dynamics import (
     LearningTime,
     Loss,
     Margin,
-    OtherLabelVote,
 )
 from curvdetect.signals.mean_curvature import Curvature
+from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.memorize import memorize
 from tests.cases import digits, untouched_rng

@@ -1,0 +1,149 @@
+"""What keeps the processes that train together at the same weights.
+
+Each takes its share of every batch. Gradients are added up before each step, weighted by the share, so that the step is
+the one that a single process would make on the whole batch; what else may drift is put straight between epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from curvdetect.data.isolation import generator_states, set_generators
+from curvdetect.data.sources import Samples
+from curvdetect.training.ranks import Ranks
+
+#: Samples by whose inputs processes compare their data.
+_COMPARED = 16
+
+
+class InStep(Callback):
+    """Keep the net of one process in step with those of the others.
+
+    Parameters
+    ----------
+    ranks : Ranks
+        The processes.
+    device : torch.device
+        Where this one trains.
+    """
+
+    def __init__(self, ranks: Ranks, device: torch.device) -> None:
+        self.ranks, self.device = ranks, device
+        self._mine, self._whole = 1, 1
+        self._loss = torch.zeros(2, device=device)
+
+    def on_share(self, mine: int, whole: int) -> None:
+        """Take note of how much of the next batch is this process's: none of it where it is too small to share."""
+        self._mine, self._whole = mine, whole
+
+    def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
+        """Start from the weights of the first process, on data that is the same for all."""
+        check_same(self.ranks, X)
+        module = net.module_
+        self.ranks.from_first(*(p.data for p in module.parameters()), *module.buffers())
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """End the training where another process did; otherwise draw what the first one draws."""
+        if self.ranks.any(False):
+            net.history.pop()  # of an epoch that is not going to be
+            raise EndedElsewhere
+        states = self.ranks.first(lambda: generator_states(torch.device("cpu")))
+        if self.device.type != "cpu":
+            states = {**generator_states(self.device), **states}
+        set_generators(self.device, states)
+        self._loss.zero_()
+
+    def on_grad_computed(self, net: Any, named_parameters: Iterable[tuple[str, Tensor]], **kwargs: Any) -> None:
+        """Put the gradient of the whole batch in place of that of the share."""
+        mean = getattr(net.criterion_, "reduction", "mean") == "mean"
+        weight = self._mine / self._whole if mean else float(self._mine > 0)
+        parameters = [p for _, p in named_parameters if p.requires_grad]
+        for kind in {(p.dtype, p.device) for p in parameters}:
+            self._add_up([p for p in parameters if (p.dtype, p.device) == kind], weight)
+
+    def _add_up(self, parameters: list[Tensor], weight: float) -> None:
+        """Replace gradients by their weighted sums; a parameter without one in every process stays without."""
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad * weight for p in parameters]
+        there = [float(p.grad is not None) for p in parameters]
+        flat = torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(there)])
+        self.ranks.sum(flat)
+        sums, counts = flat[: -len(parameters)], flat[-len(parameters) :].tolist()
+        chunks = torch.split(sums, [p.numel() for p in parameters])
+        for p, chunk, count in zip(parameters, chunks, counts, strict=True):
+            if count:
+                p.grad = chunk.view_as(p).clone(memory_format=torch.preserve_format)
+
+    def on_batch_end(self, net: Any, training: bool = False, loss: Any = None, **kwargs: Any) -> None:
+        """Count the loss of the share."""
+        if training and self._mine:
+            mean = getattr(net.criterion_, "reduction", "mean") == "mean"
+            self._loss[0] += loss.detach() * (self._mine if mean else 1)
+            self._loss[1] += self._mine
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Bring running statistics together, and let callbacks that read the loss read that of all samples."""
+        norms = [m for m in net.module_.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+        averaged = [b for m in norms for b in (m.running_mean, m.running_var) if b is not None]
+        known = {id(buffer) for buffer in averaged}
+        self.ranks.from_first(*(b for b in net.module_.buffers() if id(b) not in known))
+        self.ranks.sum(*averaged)
+        for buffer in averaged:
+            buffer /= self.ranks.size
+        self.ranks.sum(self._loss)
+        overall = float(self._loss[0] / self._loss[1])
+        for record in net.history[-1]["batches"]:
+            if "train_loss" in record:
+                record["train_loss"] = overall
+
+
+class EndedElsewhere(Exception):  # noqa: N818 - it is no error
+    """A callback ended the training in another process."""
+
+
+def ended(ranks: Ranks | None, flag: bool) -> None:
+    """Say to the others, once after the last epoch, whether this process is through before its time."""
+    if ranks is not None:
+        ranks.any(flag)
+
+
+def check_same(ranks: Ranks, samples: Samples) -> None:
+    """Raise where the processes were given other data than the first.
+
+    Parameters
+    ----------
+    ranks : Ranks
+        The processes.
+    samples : Samples
+        What this one was given. Of the inputs a few are compared.
+    """
+    few = torch.linspace(0, len(samples) - 1, min(_COMPARED, len(samples))).long()
+    mine = len(samples), _digest(samples.labels), repr(samples.classes.tolist()), _digest(samples.batch(few))
+    said = ranks.each(mine)
+    for rank, theirs in enumerate(said):
+        for what, first, other in zip(("X, in length,", "y", "y, in its classes,", "X"), said[0], theirs, strict=True):
+            if first != other:
+                raise ValueError(
+                    f"{what} differs between processes 0 and {rank}: each runs the whole script, and what is drawn at "
+                    "random in it (a subset, corrupt_labels, a random transform) needs a fixed seed, such as "
+                    "random_state=0."
+                )
+
+
+def _digest(tensor: Tensor) -> str:
+    return blake2b(tensor.cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()
+
+
+def refuse_accelerated(net: Any) -> None:
+    """Raise for a net that shares the work out by itself."""
+    if hasattr(net, "accelerator"):
+        raise ValueError(
+            "net is a skorch AccelerateMixin, which shares batches out as curvdetect does under several processes: "
+            "pass the same net without it. `accelerate launch` starts the processes as torchrun does."
+        )

@@ -1,0 +1,207 @@
+"""Several processes that train one network together: who they are, and what they tell each other.
+
+``torchrun`` starts the same script several times and says to each, by environment variables, which one it is. A fit
+joins them where that was done; in a single process nothing of this runs. What is exchanged when is not decided here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
+
+from curvdetect.data.sharing import Share
+
+T = TypeVar("T")
+#: What a launcher tells each process.
+_TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+#: Seconds in which a process that died is expected to be known as dead.
+_PATIENCE = 5.0
+#: Where processes say who they are; None where the group is the caller's own.
+_STORE: list[Any] = []
+
+
+class LostProcessError(RuntimeError):
+    """Another of the processes that train together is gone, or can't be reached."""
+
+
+def ranks_here() -> Ranks | None:
+    """Return the processes that this one trains together with, joining them first; None where it is alone."""
+    if not dist.is_available():
+        return None
+    if not dist.is_initialized():
+        if int(os.environ.get("WORLD_SIZE", "1")) < 2 or not all(name in os.environ for name in _TOLD):
+            return None
+        _join()
+    return Ranks() if dist.get_world_size() > 1 else None
+
+
+def is_first(ranks: Ranks | None) -> bool:
+    """Say whether this process is the one that writes and speaks."""
+    return ranks is None or ranks.rank == 0
+
+
+def local_rank() -> int | None:
+    """Return which of the processes of this machine this one is, where a launcher said so."""
+    said = os.environ.get("LOCAL_RANK") if int(os.environ.get("WORLD_SIZE", "1")) > 1 else None
+    return None if said is None else int(said)
+
+
+def _join() -> None:
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank() or 0)
+        backend = "cpu:gloo,cuda:nccl"
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+    store.set(_key(rank), f"{socket.gethostname()} {os.getpid()}")
+    _STORE.append(store)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    _STORE.clear()
+    if dist.is_initialized():
+        with suppress(RuntimeError):  # the others may be gone already
+            dist.destroy_process_group()
+
+
+def _key(rank: int) -> str:
+    return f"curvdetect/rank/{rank}"
+
+
+class Ranks:
+    """The processes that train together, seen from one of them.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which this one is, from 0, of how many.
+    share : Share
+        The same.
+    """
+
+    def __init__(self) -> None:
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self.share = Share(self.rank, self.size)
+
+    def sum(self, *tensors: Tensor) -> None:
+        """Put the sum over all processes into each tensor."""
+        self._reduce(dist.ReduceOp.SUM, tensors)
+
+    def largest(self, *tensors: Tensor) -> None:
+        """Put the largest over all processes into each tensor."""
+        self._reduce(dist.ReduceOp.MAX, tensors)
+
+    def from_first(self, *tensors: Tensor) -> None:
+        """Put what the first process has into each tensor."""
+        for tensor in tensors:
+            with self._telling(), _reachable(tensor) as sent:
+                dist.broadcast(sent, src=0)
+
+    def in_turn(self, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the tensors of each process, in the order of the processes."""
+        for rank in range(self.size):
+            copies = [tensor.clone() for tensor in tensors]
+            for copy in copies:
+                with self._telling(), _reachable(copy) as sent:
+                    dist.broadcast(sent, src=rank)
+            yield tuple(copies)
+
+    def any(self, flag: bool) -> bool:
+        """Say whether ``flag`` is true in any process."""
+        told = torch.tensor(int(flag))
+        self.largest(told)
+        return bool(told)
+
+    def first(self, make: Callable[[], T]) -> T:
+        """Return what ``make`` returns in the first process, where alone it is called; its error is raised in all."""
+        said: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                said[0] = make()
+            except Exception as error:
+                said[1] = error
+        with self._telling():
+            dist.broadcast_object_list(said, src=0)
+        if said[1] is not None:
+            raise said[1]
+        made: T = said[0]
+        return made
+
+    def each(self, value: T) -> list[T]:
+        """Return the small value that each process has."""
+        values: list[Any] = [None] * self.size
+        with self._telling():
+            dist.all_gather_object(values, value)
+        return values
+
+    def _reduce(self, how: Any, tensors: tuple[Tensor, ...]) -> None:
+        for tensor in tensors:
+            with self._telling(), _reachable(tensor) as sent:
+                dist.all_reduce(sent, how)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say who is gone, where an exchange fails."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise LostProcessError(
+                f"process {self.rank} of {self.size} can't go on: {_who_is_gone(self.size)} ({error}). The training "
+                "ends here; with checkpoint_dir the same command takes it up after the last epoch that was kept."
+            ) from error
+
+
+@contextmanager
+def _reachable(tensor: Tensor) -> Iterator[Tensor]:
+    """Give the block a tensor that can be sent, and take what it is then."""
+    # gloo knows no short integers
+    sent = tensor.int() if tensor.dtype == torch.int16 else tensor.contiguous()
+    if tensor.device.type == "mps" or (tensor.device.type == "cpu" and dist.get_backend() == "nccl"):
+        sent = sent.to("cuda" if tensor.device.type == "cpu" else "cpu")
+    yield sent
+    if sent is not tensor:
+        tensor.copy_(sent)
+
+
+def _who_is_gone(size: int) -> str:
+    """Return, in words, which processes are gone, as far as it can be seen from here."""
+    if not _STORE:
+        return "another process is gone"
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            places = [_STORE[0].get(_key(rank)).decode().split() for rank in range(size)]
+        except RuntimeError:
+            return "the process where all meet is gone, by default the first one"
+        here = [rank for rank, (host, pid) in enumerate(places) if host == socket.gethostname() and _is_gone(int(pid))]
+        if here:
+            return " and ".join(f"process {rank} (pid {places[rank][1]} on {places[rank][0]})" for rank in here) + (
+                " is gone" if len(here) == 1 else " are gone"
+            )
+        if time.monotonic() > deadline:
+            others = sorted({host for host, _ in places} - {socket.gethostname()})
+            return f"a process on {' or '.join(others)} is gone" if others else "another process does not answer"
+        time.sleep(0.1)
+
+
+def _is_gone(pid: int) -> bool:
+    """Say whether a process of this machine has ended, waited for by its parent or not yet."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except ProcessLookupError:
+        return True
+    except OSError:  # another user's, or a system without /proc
+        return False

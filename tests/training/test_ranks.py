@@ -1,0 +1,163 @@
+"""Several processes do together what one does alone: same scores everywhere, clear errors, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from curvdetect import LossDetector
+from curvdetect.training.ranks import ranks_here
+from tests.cases import quick_net
+from tests.training.together import CASES, COMMON, summary, table
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+ROOT = Path(__file__).parents[2]
+#: How far scores may be from those of one process: float32 sums in another order, amplified by training.
+TRAINED = 1e-3
+#: The same where weights stay where they are.
+STILL = 1e-5
+
+
+def start(size, what, out, **environment):
+    """Start so many processes and return what torchrun returns and says, and how long it took."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={size}"]
+    started = time.monotonic()
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    run = subprocess.run(
+        [*command, "-m", "tests.training.together", what, str(out)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    return run, time.monotonic() - started
+
+
+@pytest.fixture(scope="module", params=[2, 3], ids=["two", "three"])
+def together(request, tmp_path_factory):
+    """What every one of several processes found."""
+    out = tmp_path_factory.mktemp("together") / "found"
+    run, _ = start(request.param, "cases", out)
+    assert run.returncode == 0, run.stderr[-4000:]
+    return [dict(np.load(f"{out}-{rank}.npz")) for rank in range(request.param)]
+
+
+@cache
+def alone(name):
+    torch.set_num_threads(1)
+    return summary(CASES[name]())
+
+
+def of(found, name):
+    return {key.split("/")[1]: value for key, value in found.items() if key.startswith(f"{name}/")}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_processes_end_with_the_same(together, name):
+    first = of(together[0], name)
+    assert first
+    for other in together[1:]:
+        for key, value in of(other, name).items():
+            np.testing.assert_array_equal(value, first[key], err_msg=key)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("stopped")])
+def test_scores_are_those_of_one_process_on_the_same_batches(together, name):
+    found, expected = of(together[0], name), alone(name)
+    assert found.keys() == expected.keys()
+    rtol = STILL if name.startswith("still") else TRAINED
+    for key, value in expected.items():
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(found[key], value, rtol=rtol, atol=rtol * np.abs(value).max(), err_msg=key)
+    assert found["epochs"] == expected["epochs"]
+    assert (found["suggested"] == expected["suggested"]).mean() > 0.98
+    assert (found["flags"] != expected["flags"]).sum() <= 2
+
+
+@pytest.mark.parametrize("name", ["still", "still contrast"])
+def test_on_weights_that_stay_every_score_is_equal_for_itself(together, name):
+    found, expected = of(together[0], name), alone(name)
+    np.testing.assert_allclose(found["scores"], expected["scores"], rtol=STILL)
+    np.testing.assert_array_equal(found["flags"], expected["flags"])
+
+
+def test_a_callback_of_one_process_ends_the_training_of_all(together):
+    assert of(together[0], "stopped by one")["epochs"] == 2
+    assert of(together[0], "stopped by one in the last epoch")["epochs"] == 3
+
+
+SAID = {
+    "other labels": "ValueError: y differs between processes 0 and 1: each runs the whole script",
+    "other inputs": "ValueError: X differs between processes 0 and 1",
+    "other length": "ValueError: X, in length, differs between processes 0 and 1",
+    "no batches": "ValueError: the net's iterator_train makes no batches of indices",
+    "accelerated": "ValueError: net is a skorch AccelerateMixin",
+    "diverging": "FloatingPointError: ",
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_can_not_be_done_is_said_by_every_process(together, name):
+    for found in together:
+        assert str(found[f"refused/{name}"]).startswith(SAID[name])
+
+
+@pytest.mark.parametrize("name", ["unseeded", "dropout", "unseen"])
+def test_without_a_seed_the_first_process_draws_for_all(together, name):
+    for found in together[1:]:
+        np.testing.assert_array_equal(found[name], together[0][name])
+
+
+def test_a_process_that_dies_ends_the_run_and_the_next_one_goes_on(tmp_path):
+    whole, _ = start(2, "kept", tmp_path / "whole" / "found")
+    dead, seconds = start(2, "kept", tmp_path / "cut" / "found", DIES="1")
+    assert not list((tmp_path / "cut").glob("found-*"))
+    again, _ = start(2, "kept", tmp_path / "cut" / "found")
+    assert dead.returncode != 0
+    assert seconds < 60
+    assert "rank      : 1" in dead.stderr
+    assert "SIGKILL" in dead.stderr
+    assert whole.returncode == again.returncode == 0, again.stderr[-4000:]
+    expected = dict(np.load(tmp_path / "whole" / "found-0.npz"))
+    for rank in (0, 1):
+        found = dict(np.load(tmp_path / "cut" / f"found-{rank}.npz"))
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+def test_who_is_left_says_which_process_is_gone(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.training.together", "kept", str(tmp_path / "found")]
+    left, gone = (
+        subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told, "RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    )
+    said = left.communicate(timeout=300)[1]
+    gone.communicate(timeout=60)
+    assert left.returncode == 1
+    assert f"process 0 of 2 can't go on: process 1 (pid {gone.pid} on {socket.gethostname()}) is gone" in said
+    assert "with checkpoint_dir the same command takes it up" in said
+
+
+def test_one_process_runs_nothing_of_this(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda *args, **kwargs: pytest.fail("joined"))
+    assert ranks_here() is None
+    detector = LossDetector(quick_net(), **COMMON).fit(*table(50))
+    assert not torch.distributed.is_initialized()
+    assert [name for name, _ in detector.net_.callbacks_ if name == "in_step"] == []

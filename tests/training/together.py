@@ -1,0 +1,203 @@
+"""Fits that several processes do together, and one process alone: the script that `test_ranks` starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
+from torch import nn
+from torch.utils.data import DataLoader
+
+from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, LossDetector, memorizing_net
+from tests.cases import noisy_digits, quick_net
+
+COMMON = {"device": "cpu", "random_state": 0}
+
+
+class StopIn(Callback):
+    """Ends the training after an epoch, in one of the processes only."""
+
+    def __init__(self, rank, epoch):
+        self.rank, self.epoch = rank, epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch and int(os.environ.get("RANK", self.rank)) == self.rank:
+            raise KeyboardInterrupt
+
+
+class DieIn(Callback):
+    """Ends the process that the environment names in the middle of an epoch, as a machine that fails does."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_grad_computed(self, net, **kwargs):
+        if len(net.history) == self.epoch and os.environ.get("DIES") == os.environ["RANK"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class OneByOne(DataLoader):
+    """A loader that makes no batches."""
+
+    def __init__(self, dataset, batch_size, **options):
+        super().__init__(dataset, batch_size=None, **options)
+
+
+class Accelerated(NeuralNetClassifier):
+    """Stands for a net with skorch's AccelerateMixin."""
+
+    accelerator = None
+
+
+def pictures():
+    """Return 40 small pictures, smooth enough to be told apart."""
+    X, y, *_ = noisy_digits(40)
+    return X.reshape(-1, 1, 8, 8), y
+
+
+def plain_conv():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)
+    return memorizing_net(nn.Sequential(*layers), augment=True, batch_size=16)
+
+
+def still_net():
+    """Return a net whose weights stay where they are."""
+    return quick_net(lr=0.0)
+
+
+def skorch_net(**options):
+    """Return a user's own net, on a loader of torch's."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    return NeuralNetClassifier(
+        module, criterion=nn.CrossEntropyLoss, lr=0.1, batch_size=16, iterator_train__shuffle=True, **options
+    )
+
+
+def table(n):
+    """Return n rows and their labels, of more than one class."""
+    X, y, *_ = noisy_digits(n)
+    return X, y
+
+
+#: name -> fit; each is done by one, two and three processes.
+CASES = {
+    "default": lambda: LossDetector(max_epochs=4, **COMMON).fit(*table(601)),
+    "still": lambda: CurvatureNoiseDetector(still_net(), n=2, every=1, max_epochs=2, **COMMON).fit(*table(601)),
+    "still contrast": lambda: CurvatureNoiseDetector(still_net(), contrast=True, max_epochs=2, **COMMON).fit(
+        *table(98)
+    ),
+    "augmented pictures": lambda: LossDetector(plain_conv(), max_epochs=3, **COMMON).fit(*pictures()),
+    "loader of torch's": lambda: CurvatureNoiseDetector(skorch_net(), max_epochs=3, **COMMON).fit(*table(100)),
+    "drop_last": lambda: LossDetector(skorch_net(iterator_train__drop_last=True), max_epochs=4, **COMMON).fit(
+        *table(101)
+    ),
+    "loader with workers": lambda: LossDetector(
+        memorizing_net(
+            skorch_net().module,
+            iterator_train=DataLoader,
+            iterator_train__num_workers=1,
+            batch_size=9,
+            iterator_train__shuffle=True,
+        ),
+        max_epochs=2,
+        **COMMON,
+    ).fit(*table(40)),
+    "two samples": lambda: CurvatureNoiseDetector(max_epochs=3, **COMMON).fit(*table(2)),
+    "last batch of one": lambda: LossDetector(skorch_net(), max_epochs=3, **COMMON).fit(*table(33)),
+    "more signals": lambda: FusedDetector(
+        signals=("averaged_margin", "input_gradient", "late_loss", "gradient_contrast"), max_epochs=4, **COMMON
+    ).fit(*table(99)),
+    "second split": lambda: CurvSSFT(quick_net(), max_epochs=3, **COMMON).fit(*table(97)),
+    "aim reached": lambda: LossDetector(stop_at=0.5, max_epochs=30, **COMMON).fit(*table(200)),
+    "stopped by one": lambda: LossDetector(quick_net(callbacks=[("stop", StopIn(1, 2))]), max_epochs=5, **COMMON).fit(
+        *table(100)
+    ),
+    "stopped by one in the last epoch": lambda: CurvatureNoiseDetector(
+        quick_net(callbacks=[("stop", StopIn(0, 3))]), max_epochs=3, **COMMON
+    ).fit(*table(100)),
+    "how many": lambda: LossDetector(q="auto", max_epochs=5, **COMMON).fit(*table(300)),
+}
+
+
+def summary(detector):
+    """Return what a fit left behind, as arrays."""
+    return {
+        **{f"signal {name}": scores for name, scores in detector.signal_scores_.items()},
+        "scores": detector.scores_,
+        "flags": detector.labels_,
+        "suggested": detector.suggested_labels_,
+        "epochs": np.array(detector.n_iter_),
+        "accuracy": np.array(detector.train_accuracy_),
+        "loss": np.array([record["train_loss"] for record in detector.history_]),
+        "rate": np.array(getattr(detector, "noise_rate_", 0.0)),
+    }
+
+
+def error_of(fit):
+    """Return what a fit that can't be done says."""
+    try:
+        fit()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def refused():
+    """Return what is said of fits that several processes can't do."""
+    rank = int(os.environ["RANK"])
+    X, y = table(60)
+    cases = {
+        "other labels": lambda: LossDetector(**COMMON).fit(X, np.roll(y, rank)),
+        "other inputs": lambda: LossDetector(**COMMON).fit(X + rank, y),
+        "other length": lambda: LossDetector(**COMMON).fit(X[rank:], y[rank:]),
+        "no batches": lambda: LossDetector(skorch_net(iterator_train=OneByOne), **COMMON).fit(X, y),
+        "accelerated": lambda: LossDetector(Accelerated(skorch_net().module), **COMMON).fit(X, y),
+        "diverging": lambda: LossDetector(quick_net(lr=1e30), **COMMON).fit(X, y),
+    }
+    return {name: np.array(error_of(fit)) for name, fit in cases.items()}
+
+
+def unseeded():
+    """Return scores of fits in which nothing was seeded by the caller: neither the detector nor the module."""
+    module = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+    detector = LossDetector(module, max_epochs=2, device="cpu").fit(*table(50))
+    dropping = nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 10))
+    other = CurvatureNoiseDetector(dropping, max_epochs=3, keep_snapshots=2, device="cpu").fit(*table(51))
+    new = other.score_samples(*table(20))
+    return {"unseeded": detector.scores_, "dropout": other.scores_, "unseen": new}
+
+
+def kept(directory):
+    """Return scores of a fit with checkpoints, during which a process may die."""
+    detector = CurvatureNoiseDetector(
+        quick_net(callbacks=[("die", DieIn(4))]), every=1, max_epochs=6, checkpoint_dir=directory, **COMMON
+    )
+    return summary(detector.fit(*table(101)))
+
+
+def main(what, out):
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    rank = os.environ["RANK"]
+    if what == "cases":
+        found = {f"{name}/{key}": array for name, fit in CASES.items() for key, array in summary(fit()).items()}
+        found |= {f"refused/{name}": said for name, said in refused().items()}
+        found |= unseeded()
+    else:
+        found = kept(Path(out).parent / "kept")
+    np.savez(f"{out}-{rank}.npz", **found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
