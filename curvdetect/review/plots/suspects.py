@@ -66,7 +66,7 @@ class SuspectsDisplay:
         n_columns : int, default=8
             Width of the grid.
         figure : matplotlib Figure, optional
-            Where to draw; by default a new one, which pyplot does not keep.
+            Where to draw; by default a new one of pyplot's.
         """
         detector = fitted_detector(estimator)
         table = detector.ranking(k)
@@ -115,15 +115,15 @@ class SuspectsDisplay:
         n_columns : int, default=8
             Width of the grid.
         figure : matplotlib Figure, optional
-            Where to draw; by default a new one, which pyplot does not keep.
+            Where to draw; by default a new one of pyplot's.
         """
-        from matplotlib.figure import Figure
+        import matplotlib.pyplot as plt
 
         if not is_count(n_columns):
             raise ValueError(f"n_columns must be a whole number, at least 1, got {n_columns!r}.")
 
         n_rows = -(-len(self.images) // n_columns)
-        self.figure_ = figure or Figure(figsize=(1.15 * n_columns, 1.4 * n_rows), layout="constrained")
+        self.figure_ = figure or plt.figure(figsize=(1.15 * n_columns, 1.4 * n_rows), layout="constrained")
         grid = self.figure_.subplots(n_rows, n_columns, squeeze=False).ravel()
         for ax in grid:
             ax.set_axis_off()
