@@ -40,6 +40,12 @@ def test_links_inside_the_project_lead_somewhere(page):
     assert [t for t in targets if not (page.parent / t).exists()] == []
 
 
+def test_every_example_of_the_gallery_is_in_the_guide():
+    examples = [path.name for path in (ROOT / "docs" / "examples").glob("*.py")]
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    assert [name for name in examples if f"(examples/{name})" not in guide or not name.startswith("plot_")] == []
+
+
 def test_every_public_name_is_on_the_api_page():
     metrics = {
         name

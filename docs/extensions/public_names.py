@@ -119,6 +119,7 @@ def above(node: nodes.Node) -> Iterator[nodes.Node]:
 def setup(app: Any) -> dict[str, bool]:
     """Tell Sphinx when to call what."""
     app.connect("builder-inited", write_pages, priority=100)
+    app.connect("env-get-outdated", lambda *_: [API])  # a name may be new where the page is not
     app.connect("source-read", list_pages)
     app.connect("doctree-read", link_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
