@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import curvdetect
+import curvdetect.metrics
 from tests.cases import digits
 
 ROOT = Path(__file__).parent.parent
@@ -38,9 +40,20 @@ def test_links_inside_the_project_lead_somewhere(page):
     assert [t for t in targets if not (page.parent / t).exists()] == []
 
 
-def test_every_public_name_is_in_the_docs():
-    text = "".join(page.read_text() for page in PAGES) + (ROOT / "CHANGELOG.md").read_text()
-    assert [name for name in curvdetect.__all__ if name not in text] == []
+def test_every_example_of_the_gallery_is_in_the_guide():
+    examples = [path.name for path in (ROOT / "docs" / "examples").glob("*.py")]
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    assert [name for name in examples if f"(examples/{name})" not in guide or not name.startswith("plot_")] == []
+
+
+def test_every_public_name_is_on_the_api_page():
+    metrics = {
+        name
+        for name, thing in vars(curvdetect.metrics).items()
+        if inspect.isfunction(thing) and thing.__module__ == "curvdetect.metrics" and not name.startswith(("_", "as_"))
+    }
+    named = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "api.md").read_text()))
+    assert {*curvdetect.__all__, *metrics} - named == set()
 
 
 def test_every_public_name_documents_itself_with_an_example():

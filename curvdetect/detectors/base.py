@@ -41,7 +41,7 @@ from curvdetect.training.device import resolve_device
 class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors of wrong labels; higher scores are more suspect.
 
-    Subclasses implement `_signals` and `_score`. See `CurvatureNoiseDetector` for parameters and attributes.
+    Subclasses implement ``_signals`` and ``_score``. See `CurvatureNoiseDetector` for parameters and attributes.
     """
 
     net: Any

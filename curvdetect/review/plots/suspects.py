@@ -92,7 +92,7 @@ class SuspectsDisplay:
         show_index : bool, default=False
             Whether the position in the data stands above the labels.
         figure : matplotlib Figure, optional
-            Where to draw; by default a new one, which pyplot does not keep.
+            Where to draw; by default a new one of pyplot's.
         """
         detector = fitted_detector(estimator)
         table = detector.ranking(k)
@@ -148,15 +148,15 @@ class SuspectsDisplay:
         show_index : bool, default=False
             Whether the position in the data stands above the labels.
         figure : matplotlib Figure, optional
-            Where to draw; by default a new one, which pyplot does not keep.
+            Where to draw; by default a new one of pyplot's.
         """
-        from matplotlib.figure import Figure
+        import matplotlib.pyplot as plt
 
         if not is_count(n_columns):
             raise ValueError(f"n_columns must be a whole number, at least 1, got {n_columns!r}.")
 
         n_rows = -(-len(self.images) // n_columns)
-        self.figure_ = figure or Figure(
+        self.figure_ = figure or plt.figure(
             figsize=(1.15 * n_columns, (1.6 if show_index else 1.4) * n_rows), layout="constrained"
         )
         grid = self.figure_.subplots(n_rows, n_columns, squeeze=False).ravel()

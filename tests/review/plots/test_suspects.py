@@ -1,3 +1,4 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -51,6 +52,11 @@ def test_drawing_on_a_given_figure():
     display = SuspectsDisplay(np.zeros((3, 4, 4)), [0, 1, 2], [1, 2, 0], [5, 6, 7]).plot(n_columns=2, figure=figure)
     assert display.figure_ is figure
     assert len(figure.axes) == 4
+
+
+def test_a_figure_of_its_own_is_one_of_pyplots_as_of_other_displays():
+    display = SuspectsDisplay(np.zeros((3, 4, 4)), [0, 1, 2], [1, 2, 0], [5, 6, 7]).plot()
+    assert plt.fignum_exists(display.figure_.number)
 
 
 def test_from_predictions_equals_from_estimator():
