@@ -31,22 +31,50 @@ def load(name: str, data_dir: str, *, download: bool = False, subset: int | None
         X, y = load_digits(return_X_y=True)
         X = (X / 16).astype(np.float32)
     elif name == "folder":
-        try:
-            X, y, _ = load_image_folder(data_dir, size=size)
-        except FileNotFoundError as error:
-            sys.exit(f"--dataset folder: {error} Pass its path as --data-dir.")
+        X, y = _folder(data_dir, size, "--data-dir")
     else:
         X, y = _torchvision(TORCHVISION[name], data_dir, download)
+    return _part(X, y, subset)
+
+
+def load_both(
+    name: str, data_dir: str, held_out_dir: str, *, download: bool = False, subset: int | None = None, size: int = 32
+):
+    """Return training samples and labels, and those of the set that was held out by who published them.
+
+    `digits` knows none: it is cut in two. A subset is one of each.
+    """
+    if name == "digits":
+        X, y = load(name, data_dir)
+        X, held_out, y, held_out_y = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
+    elif name == "folder":
+        X, y = _folder(data_dir, size, "--data-dir")
+        held_out, held_out_y = _folder(held_out_dir, size, "--held-out-dir")
+    else:
+        X, y = _torchvision(TORCHVISION[name], data_dir, download)
+        held_out, held_out_y = _torchvision(TORCHVISION[name], data_dir, download, train=False)
+    return *_part(X, y, subset), *_part(held_out, held_out_y, subset)
+
+
+def _part(X, y, subset: int | None):
     if subset is not None and subset < len(y):
         X, _, y, _ = train_test_split(X, y, train_size=subset, stratify=y, random_state=0)
     return X, y
 
 
-def _torchvision(name: str, data_dir: str, download: bool):
+def _folder(path: str, size: int, option: str):
+    try:
+        X, y, _ = load_image_folder(path, size=size)
+    except FileNotFoundError as error:
+        sys.exit(f"--dataset folder: {error} Pass its path as {option}.")
+    return X, y
+
+
+def _torchvision(name: str, data_dir: str, download: bool, train: bool = True):
     import torchvision
 
     try:
-        dataset = getattr(torchvision.datasets, name)(data_dir, train=True, download=download)
+        dataset = getattr(torchvision.datasets, name)(data_dir, train=train, download=download)
     except RuntimeError as error:
         sys.exit(f"{name} is not in {Path(data_dir).resolve()} ({error}) Pass --data-dir, or --download to fetch it.")
     X, y = np.asarray(dataset.data), np.asarray(dataset.targets)
