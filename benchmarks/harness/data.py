@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -79,6 +80,18 @@ def _torchvision(name: str, data_dir: str, download: bool, train: bool = True):
         sys.exit(f"{name} is not in {Path(data_dir).resolve()} ({error}) Pass --data-dir, or --download to fetch it.")
     X, y = np.asarray(dataset.data), np.asarray(dataset.targets)
     return X[:, None] if X.ndim == 3 else X.transpose(0, 3, 1, 2), y
+
+
+def digits_as_files(folder: Path) -> Path:
+    """Write scikit-learn's digits as ImageNet is laid out, once."""
+    X, y = load_digits(return_X_y=True)
+    for i, (row, label) in enumerate(zip(X, y, strict=True)):
+        path = folder / "train" / f"digit-{label}" / f"{i:04}.JPEG"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            grey = Image.fromarray((row.reshape(8, 8) * (255 / 16)).astype(np.uint8))
+            grey.resize((40, 40), Image.Resampling.NEAREST).convert("RGB").save(path, quality=90)
+    return folder
 
 
 def corrupt(X, y, rate: float, kind: str, seed: int, confusion: str | None = None):

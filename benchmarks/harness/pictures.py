@@ -12,6 +12,7 @@ from PIL import Image
 
 #: Colours of a file: enough for a grid of thumbnails, at a third of the bytes.
 _COLOURS = 192
+_ALWAYS = (255, 0, 0, 255, 255, 255, 0, 0, 0)
 
 
 @dataclass
@@ -93,9 +94,12 @@ def _short(label: str) -> str:
 
 
 def save(figure: Any, path: Path, dpi: int = 110) -> None:
-    """Write a figure as PNG with a palette."""
+    """Write a figure as PNG with a palette, in which red, white and black stay what they are."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
-    picture = Image.open(file).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
-    picture.save(path, optimize=True)
+    picture = Image.open(file).convert("RGB")
+    colours = picture.quantize(_COLOURS - 3, dither=Image.Dither.NONE).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*_ALWAYS, *colours][: 3 * _COLOURS])
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
