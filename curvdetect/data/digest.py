@@ -8,8 +8,10 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from curvdetect.data.chunks import in_chunks
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import LazySamples, Samples, in_chunks, reads_the_same
+from curvdetect.data.items import reads_the_same
+from curvdetect.data.sources import LazySamples, Samples
 
 _CHUNK_BYTES = 2**26
 #: Samples that stand for those of a dataset too large to be read as a whole.

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from curvdetect.data.chunks import read_ahead
 from curvdetect.data.sources import LazySamples, Samples, as_unlabelled
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
@@ -54,7 +55,7 @@ class RowIndex:
         if isinstance(samples, LazySamples) and samples.unread:
             self._unread = samples
         else:
-            self.points = self._project(samples.batch, len(samples))
+            self.points = self._project(samples)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave a dataset behind: it is the caller's."""
@@ -117,7 +118,7 @@ class RowIndex:
                     "is not kept with a detector that was saved or sent to another process. score_samples() without X "
                     "has the scores in its order."
                 )
-            self.points = self._project(self._unread.batch, len(self._unread))
+            self.points = self._project(self._unread)
         return self.points
 
     def _refuse(self, rows: NDArray[np.int64], why: str) -> None:
@@ -132,7 +133,7 @@ class RowIndex:
     def _points_of(self, X: Any) -> NDArray[np.float64]:
         samples = as_unlabelled(X)
         self.check_shape(samples.shape)
-        return self._project(samples.batch, len(X))
+        return self._project(samples)
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Raise where samples of this shape can't be compared with those that were fitted."""
@@ -147,11 +148,11 @@ class RowIndex:
         """Number of rows that fit in the memory set aside for a chunk."""
         return max(1, _CHUNK_BYTES // (8 * int(np.prod(self.shape))))
 
-    def _project(self, read: Any, n: int) -> NDArray[np.float64]:
-        """Return projections of ``n`` rows, read in chunks to bound the memory."""
-        points = np.empty((n, _PROJECTIONS))
-        for chunk in torch.split(torch.arange(n), self._chunk):
-            rows = read(chunk).double().flatten(1).numpy()
+    def _project(self, samples: Samples) -> NDArray[np.float64]:
+        """Return projections of all rows, read in chunks to bound the memory."""
+        points = np.empty((len(samples), _PROJECTIONS))
+        for chunk, x in read_ahead(samples, torch.split(torch.arange(len(samples)), self._chunk)):
+            rows = x.double().flatten(1).numpy()
             rows -= self.center
             rows /= self.scale
             points[chunk.numpy()] = rows @ self.directions

@@ -6,8 +6,7 @@ as 0..C-1, the original classes kept. It refuses to augment, to shuffle or to ch
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.items import is_dataset, label_value, read_item
-from curvdetect.data.labels import encode, plain_labels
+from curvdetect.data.items import is_dataset, read_item
+from curvdetect.data.labels import encode
 from curvdetect.data.mapped import MappedArray, check_finite, is_mapped, wanted_dtype
-from curvdetect.data.streams import check_finite_item, check_like, labels_of, read_like
+from curvdetect.data.reading import check_shape, read_dataset
+from curvdetect.data.streams import read_like
+from curvdetect.data.views import part_of, training_view
 
 #: A dataset whose samples fit in this many bytes is read once and kept in memory.
 RESIDENT_BYTES = 2 * 1024**3
@@ -38,6 +38,12 @@ class Samples(Dataset[tuple[Tensor, int]]):
     """
 
     shape: tuple[int, ...]
+    #: A dataset of the same samples as they are trained on, where that is another one.
+    view: Any = None
+    #: Whether inputs have to be made anew each time they are asked for.
+    lazy: bool = False
+    #: Processes that do so ahead.
+    n_workers: int = 0
 
     def __init__(self, labels: NDArray[Any]) -> None:
         self.classes, codes = encode(np.asarray(labels))
@@ -57,6 +63,11 @@ class Samples(Dataset[tuple[Tensor, int]]):
     def device(self) -> torch.device:
         """Where inputs are read; an index that lies there too is read without waiting."""
         return torch.device("cpu")
+
+    @property
+    def trained(self) -> Samples:
+        """The same samples under the same labels, as they are trained on."""
+        return self if self.view is None else _InView(self)
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
@@ -106,6 +117,7 @@ class ResidentSamples(Samples):
         part = ResidentSamples.__new__(ResidentSamples)
         part.__dict__.update(self.__dict__)
         part.inputs, part.labels = self.inputs[index.to(self.inputs.device)], self.labels[index]
+        part.view = part_of(self.view, index)
         return part
 
 
@@ -145,6 +157,8 @@ class LazySamples(Samples):
         Whether nobody has read all of it: then each sample is looked at as it is read, and a whole reading avoided.
     """
 
+    lazy = True
+
     def __init__(self, dataset: Any, labels: NDArray[Any], first: Tensor | None = None, unread: bool = False) -> None:
         super().__init__(labels)
         self.dataset, self.unread = dataset, unread
@@ -154,6 +168,14 @@ class LazySamples(Samples):
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
         return as_float(read_like(self.dataset, index, (self.shape, self.dtype) if self.unread else None))
+
+
+class _InView(LazySamples):
+    """Samples as they are trained on: inputs of another dataset, labels of their own."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.dataset, self.shape, self.unread = samples.view, samples.shape, False
+        self.classes, self.labels = samples.classes, samples.labels
 
 
 class Part(Samples):
@@ -170,6 +192,7 @@ class Part(Samples):
     def __init__(self, whole: Samples, index: Tensor) -> None:
         self.whole, self.index = whole, index
         self.classes, self.labels, self.shape = whole.classes, whole.labels[index.cpu()], whole.shape
+        self.view, self.lazy, self.n_workers = part_of(whole.view, index), whole.lazy, whole.n_workers
 
     @property
     def device(self) -> torch.device:
@@ -191,7 +214,7 @@ class Part(Samples):
         return Part(whole, self.index.to(whole.device))
 
 
-def as_samples(X: Any, y: Any = None) -> Samples:
+def as_samples(X: Any, y: Any = None, *, n_workers: int = 0) -> Samples:
     """Return indexed samples of arrays or of a map-style dataset.
 
     Parameters
@@ -200,6 +223,8 @@ def as_samples(X: Any, y: Any = None) -> Samples:
         Arrays are expected to be validated already; one that lies in a file (``numpy.memmap``) need not be.
     y : array-like of shape (n_samples,), optional
         Labels. Beside a dataset they take the place of the labels it carries.
+    n_workers : int, default=0
+        Processes that read a dataset ahead, now and whenever it is walked through.
 
     Returns
     -------
@@ -208,8 +233,14 @@ def as_samples(X: Any, y: Any = None) -> Samples:
         asked for where it is a memory-mapped array, or any other dataset.
     """
     if is_dataset(X):
-        return _read_dataset(X, y)
-    _check_shape(X.shape[1:])
+        read = read_dataset(X, y, RESIDENT_BYTES, n_workers)
+        if read.inputs is None:
+            samples: Samples = LazySamples(X, read.labels, read.first, read.in_part)
+        else:
+            samples = ResidentSamples(read.inputs, read.labels)
+        samples.view, samples.n_workers = training_view(X), n_workers
+        return samples
+    check_shape(X.shape[1:])
     if is_mapped(X):
         mapped = MappedArray(X)
         if not (mapped.is_scattered and mapped.nbytes <= GATHERED_BYTES):
@@ -226,65 +257,6 @@ def as_unlabelled(X: Any) -> Samples:
     """Return indexed samples of which only the inputs matter; a dataset is read as it is asked."""
     no_labels = np.zeros(len(X), dtype=int)
     return LazySamples(X, no_labels) if is_dataset(X) else as_samples(X, no_labels)
-
-
-def _check_shape(shape: Sequence[int]) -> None:
-    if 0 in shape:
-        raise ValueError(f"X has samples of shape {tuple(shape)}, which hold no number.")
-
-
-def _read_dataset(dataset: Any, y: Any) -> Samples:
-    """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time.
-
-    One that does not fit in memory is not read as a whole, if its labels are known without.
-    """
-    n_samples = len(dataset)
-    if n_samples == 0:
-        raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
-    with isolated_rng(torch.device("cpu")):
-        first = read_item(dataset, 0, False)[0]
-        _check_shape(first.shape)
-        fixed = reads_the_same(dataset)
-        fits = first.numel() * first.element_size() * n_samples <= RESIDENT_BYTES
-        stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if fixed and fits else None
-        # what does not fit takes long to read, and its labels may be known without
-        labels = None if fits else [None] * n_samples if y is not None else labels_of(dataset)
-        unread = labels is not None
-        if labels is None:
-            labels = []
-            for i in range(n_samples):
-                x, label = read_item(dataset, i, y is None)
-                check_like(x, i, tuple(first.shape), first.dtype)
-                check_finite_item(x, i)
-                labels.append(label_value(label, i))
-                if stored is not None:
-                    stored[i] = x
-    if y is not None and len(y) != n_samples:
-        raise ValueError(f"y has {len(y)} labels and X {n_samples} samples: pass one label for each sample.")
-    if y is None and labels[0] is None:
-        raise ValueError("requires y to be passed, but the target y is None: the dataset X yields no labels either.")
-    given = plain_labels(labels) if y is None else np.asarray(y)
-    if not fixed:
-        warnings.warn(
-            "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
-            "the transform from the dataset and use memorizing_net(..., augment=True) instead.",
-            UserWarning,
-            stacklevel=5,
-        )
-    return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, first, unread)
-
-
-def reads_the_same(dataset: Any) -> bool:
-    """Say whether the first few inputs are equal when read twice."""
-    few = range(min(16, len(dataset)))
-    return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
-
-
-def in_chunks(samples: Samples, n_bytes: int) -> Iterator[Tensor]:
-    """Yield the inputs of all samples in their order, at most so many bytes at a time, but one sample at least."""
-    rows = max(1, n_bytes // (4 * max(1, torch.Size(samples.shape).numel())))
-    for index in torch.split(torch.arange(len(samples)), rows):
-        yield samples.batch(index)
 
 
 def as_float(x: Tensor) -> Tensor:

@@ -6,14 +6,14 @@ the dataset's own list of them, the rest from each sample as it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Subset
 
 from curvdetect.data.items import columns, is_hugging_face, label_value, read_item
+from curvdetect.data.views import TwoViews
 
 #: Samples whose labels are compared with the dataset's own list of them.
 _COMPARED = 16
@@ -40,6 +40,8 @@ def labels_of(dataset: Any) -> list[Any] | None:
 
 
 def _listed(dataset: Any) -> list[Any] | None:
+    if isinstance(dataset, TwoViews):
+        return _listed(dataset.scored)
     if isinstance(dataset, Subset):
         whole = _listed(dataset.dataset)
         return None if whole is None else [whole[i] for i in dataset.indices]
@@ -104,36 +106,3 @@ def check_finite_item(x: Tensor, i: int) -> None:
         raise ValueError(
             f"X[{i}] contains NaN or infinity, or values too large for float32. Remove, impute or scale them."
         )
-
-
-class _Chunks(Dataset[Tensor]):
-    """Inputs by chunks of indices, each read as a whole by one worker."""
-
-    def __init__(self, samples: Any, chunks: tuple[Tensor, ...]) -> None:
-        self.samples, self.chunks = samples, chunks
-
-    def __len__(self) -> int:
-        return len(self.chunks)
-
-    def __getitem__(self, number: int) -> Tensor:
-        return self.samples.batch(self.chunks[number])
-
-
-def in_order(samples: Any, chunks: tuple[Tensor, ...], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield ``(index, inputs)`` for chunks of indices, read ahead by worker processes.
-
-    Parameters
-    ----------
-    samples : Samples
-        What is read.
-    chunks : tuple of Tensor
-        Indices.
-    workers : int
-        How many processes read; 0 reads here.
-    """
-    if not workers:
-        for index in chunks:
-            yield index, samples.batch(index)
-        return
-    read = DataLoader(_Chunks(samples, chunks), batch_size=None, num_workers=min(workers, max(1, len(chunks))))
-    yield from zip(chunks, read, strict=True)

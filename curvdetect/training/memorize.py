@@ -172,7 +172,9 @@ def memorize(
         shared: dict[str, Any] = {} if in_step is None else {"share": in_step.ranks.share, "on_share": in_step.on_share}
         net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index, **shared)
         try:
-            stop_reason, interrupt = _train(net, resident if ours else samples, tracker, checkpointing, snapshots)
+            stop_reason, interrupt = _train(
+                net, (resident if ours else samples).trained, tracker, checkpointing, snapshots
+            )
             train_accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
                 try:

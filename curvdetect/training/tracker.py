@@ -17,9 +17,9 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from curvdetect.data.chunks import read_ahead
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import LazySamples, Part, Samples
-from curvdetect.data.streams import in_order
+from curvdetect.data.sources import Samples
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage
@@ -70,8 +70,8 @@ class Tracker(Callback):
         ranks: Ranks | None = None,
     ) -> None:
         self.samples, self.plan, self.scored, self.output = samples, plan, scored, output
-        self.stop_at, self.patience, self.reached = stop_at, patience, 0
-        self.done, self.ranks = False, ranks
+        self.stop_at, self.patience, self.reached, self.done = stop_at, patience, 0, False
+        self.ranks = ranks
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
@@ -214,9 +214,8 @@ class Tracker(Callback):
 
     def walk(self, net: Any, stage: Stage) -> float:
         """Show every sample of a stage once, in index order and evaluation mode; return the seconds taken."""
-        samples = self.shown[stage]
+        samples, device = self.shown[stage], self.plan.device
         started = time.perf_counter()
-        device = self.plan.device
         self._correct = torch.zeros((), device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(net.module_):
@@ -224,8 +223,8 @@ class Tracker(Callback):
             mine = everyone if self.ranks is None else self.ranks.share.of(everyone)
             forward, rows = self._forward(net, samples.batch(everyone[:2]).to(device), rewrite=stage == "scoring")
             chunks = mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ()
-            for index, x in in_order(samples, chunks, self._workers(net, samples)):
-                x, number = x.to(device), index.to(device)
+            for index, inputs in read_ahead(samples, chunks):
+                x, number = inputs.to(device), index.to(device)
                 batch = Batch(number, x, labels[number], epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()
@@ -247,12 +246,6 @@ class Tracker(Callback):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - started
-
-    @staticmethod
-    def _workers(net: Any, samples: Samples) -> int:
-        """Return how many processes read ahead: as many as read for the training, of what is read from files."""
-        lazy = isinstance(samples.whole if isinstance(samples, Part) else samples, LazySamples)
-        return int(net.get_params_for("iterator_train").get("num_workers", 0)) if lazy else 0
 
     @property
     def _processes(self) -> int:

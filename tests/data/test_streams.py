@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from curvdetect import CurvatureNoiseDetector, LossDetector, load, memorizing_net, save
 from curvdetect.data import sources
 from curvdetect.data.sources import LazySamples, ResidentSamples, as_samples
-from curvdetect.data.streams import in_order, labels_of
+from curvdetect.data.streams import labels_of
 from tests.cases import digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -89,6 +89,7 @@ def test_scores_are_those_of_the_same_data_in_memory(monkeypatch, y, workers):
         iterator_train=DataLoader,
         iterator_train__shuffle=True,
         iterator_train__num_workers=workers,
+        iterator_valid__num_workers=workers,
     )
     detector = CurvatureNoiseDetector(net, every=1, max_epochs=2, device="cpu", random_state=0)
     in_memory = detector.fit(Listed(), y).scores_.copy()
@@ -102,16 +103,6 @@ def test_each_sample_is_read_once_for_each_pass():
     CurvatureNoiseDetector(quick_net(), every=1, max_epochs=3, device="cpu", random_state=0).fit(dataset)
     # three epochs, three times scored, and once in the end; beforehand the first few, and some for their scale
     assert 7 * N <= dataset.reads <= 7 * N + 150
-
-
-def test_chunks_come_in_order_whoever_reads_them():
-    samples = as_samples(Listed())
-    chunks = torch.arange(N).tensor_split(7)
-    for workers in (0, 2):
-        walked = list(in_order(samples, chunks, workers))
-        assert torch.equal(torch.cat([index for index, _ in walked]), torch.arange(N))
-        assert torch.equal(torch.cat([x for _, x in walked]), torch.from_numpy(X))
-    assert list(in_order(samples, (), 2)) == []
 
 
 SPOILED = {
