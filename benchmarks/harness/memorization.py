@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -44,8 +45,7 @@ class Recipe:
     device: str = "auto"
 
 
-@dataclass
-class Memorization:
+class Memorization(NamedTuple):
     """What networks say of each sample; arrays of shape (n_samples,)."""
 
     values: np.ndarray

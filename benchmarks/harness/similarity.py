@@ -67,7 +67,10 @@ def named(weight_decay: float) -> str:
 
 
 def table(
-    frame: pd.DataFrame, captions: dict[str, str], published: dict[tuple[str, float, str], float] | None = None
+    frame: pd.DataFrame,
+    captions: dict[str, str],
+    published: dict[tuple[str, float, str], float] | None = None,
+    measures: dict[str, str] = MEASURES,
 ) -> str:
     """Return a table: a row for each score, a column for each measure and weight decay.
 
@@ -80,6 +83,8 @@ def table(
         From names to what the table calls them, in its order.
     published : dict, optional
         By name, weight decay and measure: what stands in brackets.
+    measures : dict
+        From columns of the frame to what the table calls them.
     """
     decays = sorted(frame["weight_decay"].dropna().unique(), reverse=True)
     rows = {}
@@ -90,7 +95,7 @@ def table(
         row = rows.setdefault(caption, {})
         for decay in decays:
             part = some[some["weight_decay"].isna() | (some["weight_decay"] == decay)]
-            for measure, words in MEASURES.items():
+            for measure, words in measures.items():
                 known = (published or {}).get((name, float(decay), measure))
                 row[f"{words}, {named(decay)}"] = cell(part[measure]) + (f" ({known:.2f})" if known is not None else "")
     columns = pd.DataFrame.from_dict(rows, orient="index")
@@ -98,13 +103,16 @@ def table(
 
 
 def cell(values: pd.Series) -> str:
-    """Return mean and standard deviation."""
+    """Return mean and standard deviation of what is known."""
+    values = values.dropna()
     if values.empty:
         return ""
     return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")
 
 
-def picture(frame: pd.DataFrame, captions: dict[str, str], title: str, path: Path) -> None:
+def picture(
+    frame: pd.DataFrame, captions: dict[str, str], title: str, path: Path, measures: dict[str, str] = MEASURES
+) -> None:
     """Draw the table of the same arguments: a panel for each measure, the baselines as lines."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -112,10 +120,10 @@ def picture(frame: pd.DataFrame, captions: dict[str, str], title: str, path: Pat
     names = [name for name in captions if name not in BASELINES and name in set(frame["name"])]
     figure = Figure(figsize=(9, 1.4 + 0.24 * len(names)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(MEASURES), sharey=True)
-    for ax, (measure, words) in zip(axes, MEASURES.items(), strict=True):
+    axes = figure.subplots(1, len(measures), sharey=True)
+    for ax, (measure, words) in zip(axes, measures.items(), strict=True):
         for baseline, style in ((CONSTANT, ":"), (CEILING, "--")):
-            value = frame.loc[frame["name"] == baseline, measure]
+            value = frame.loc[frame["name"] == baseline, measure].dropna()
             if len(value):
                 ax.axvline(value.iloc[0], color="0.5", ls=style, lw=1, label=BASELINES[baseline])
         for i, decay in enumerate(sorted(frame["weight_decay"].dropna().unique(), reverse=True)):
