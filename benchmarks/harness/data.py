@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -31,26 +32,66 @@ def load(name: str, data_dir: str, *, download: bool = False, subset: int | None
         X, y = load_digits(return_X_y=True)
         X = (X / 16).astype(np.float32)
     elif name == "folder":
-        try:
-            X, y, _ = load_image_folder(data_dir, size=size)
-        except FileNotFoundError as error:
-            sys.exit(f"--dataset folder: {error} Pass its path as --data-dir.")
+        X, y = _folder(data_dir, size, "--data-dir")
     else:
         X, y = _torchvision(TORCHVISION[name], data_dir, download)
+    return _part(X, y, subset)
+
+
+def load_both(
+    name: str, data_dir: str, held_out_dir: str, *, download: bool = False, subset: int | None = None, size: int = 32
+):
+    """Return training samples and labels, and those of the set that was held out by who published them.
+
+    `digits` knows none: it is cut in two. A subset is one of each.
+    """
+    if name == "digits":
+        X, y = load(name, data_dir)
+        X, held_out, y, held_out_y = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
+    elif name == "folder":
+        X, y = _folder(data_dir, size, "--data-dir")
+        held_out, held_out_y = _folder(held_out_dir, size, "--held-out-dir")
+    else:
+        X, y = _torchvision(TORCHVISION[name], data_dir, download)
+        held_out, held_out_y = _torchvision(TORCHVISION[name], data_dir, download, train=False)
+    return *_part(X, y, subset), *_part(held_out, held_out_y, subset)
+
+
+def _part(X, y, subset: int | None):
     if subset is not None and subset < len(y):
         X, _, y, _ = train_test_split(X, y, train_size=subset, stratify=y, random_state=0)
     return X, y
 
 
-def _torchvision(name: str, data_dir: str, download: bool):
+def _folder(path: str, size: int, option: str):
+    try:
+        X, y, _ = load_image_folder(path, size=size)
+    except FileNotFoundError as error:
+        sys.exit(f"--dataset folder: {error} Pass its path as {option}.")
+    return X, y
+
+
+def _torchvision(name: str, data_dir: str, download: bool, train: bool = True):
     import torchvision
 
     try:
-        dataset = getattr(torchvision.datasets, name)(data_dir, train=True, download=download)
+        dataset = getattr(torchvision.datasets, name)(data_dir, train=train, download=download)
     except RuntimeError as error:
         sys.exit(f"{name} is not in {Path(data_dir).resolve()} ({error}) Pass --data-dir, or --download to fetch it.")
     X, y = np.asarray(dataset.data), np.asarray(dataset.targets)
     return X[:, None] if X.ndim == 3 else X.transpose(0, 3, 1, 2), y
+
+
+def digits_as_files(folder: Path) -> Path:
+    """Write scikit-learn's digits as ImageNet is laid out, once."""
+    X, y = load_digits(return_X_y=True)
+    for i, (row, label) in enumerate(zip(X, y, strict=True)):
+        path = folder / "train" / f"digit-{label}" / f"{i:04}.JPEG"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            grey = Image.fromarray((row.reshape(8, 8) * (255 / 16)).astype(np.uint8))
+            grey.resize((40, 40), Image.Resampling.NEAREST).convert("RGB").save(path, quality=90)
+    return folder
 
 
 def corrupt(X, y, rate: float, kind: str, seed: int, confusion: str | None = None):

@@ -7,7 +7,8 @@ from hashlib import blake2b
 import torch
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import LazySamples, Samples, in_chunks, reads_the_same
+from curvdetect.data.items import reads_the_same
+from curvdetect.data.sources import LazySamples, Samples, in_chunks
 
 _CHUNK_BYTES = 2**26
 

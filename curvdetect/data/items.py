@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from curvdetect.data.pictures import as_pixels
+from curvdetect.data.views import TwoViews
 
 #: Names by which the input and the label of a dictionary are known.
 INPUTS = ("image", "img", "pixel_values", "x", "features")
@@ -92,6 +93,12 @@ def read_item(dataset: Any, index: int, with_label: bool = True) -> tuple[Tensor
     return x.detach(), y
 
 
+def reads_the_same(dataset: Any) -> bool:
+    """Say whether the first few inputs are equal when read twice."""
+    few = range(min(16, len(dataset)))
+    return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
+
+
 def _split(item: Any, index: int, dataset: Any, with_label: bool) -> tuple[Any, Any, Any]:
     """Return input and label as they are, and the name of the input's column."""
     if isinstance(item, Mapping):
@@ -155,8 +162,8 @@ def _is_picture(dataset: Any, column: Any) -> bool:
 
 
 def _features(dataset: Any) -> Mapping[Any, Any]:
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
+    while isinstance(dataset, Subset | TwoViews):
+        dataset = dataset.scored if isinstance(dataset, TwoViews) else dataset.dataset
     return dataset.features if is_hugging_face(dataset) else {}
 
 
@@ -193,8 +200,11 @@ def label_value(label: Any, index: int) -> Any:
 
 def _path(dataset: Any, index: int) -> str:
     """Return the file of a sample, where the dataset says it as torchvision's folders do."""
-    while isinstance(dataset, Subset):
-        dataset, index = dataset.dataset, dataset.indices[index]
+    while isinstance(dataset, Subset | TwoViews):
+        if isinstance(dataset, TwoViews):
+            dataset = dataset.scored
+        else:
+            dataset, index = dataset.dataset, dataset.indices[index]
     try:
         return f", {dataset.samples[index][0]}," if isinstance(dataset.samples[index][0], str) else ""
     except (AttributeError, LookupError, TypeError):

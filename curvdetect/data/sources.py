@@ -6,7 +6,6 @@ as 0..C-1, the original classes kept. It refuses to augment, to shuffle or to ch
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.items import is_dataset, label_value, read_item
-from curvdetect.data.labels import encode, plain_labels
+from curvdetect.data.items import is_dataset, read_item
+from curvdetect.data.labels import encode
 from curvdetect.data.mapped import MappedArray, check_finite, is_mapped, wanted_dtype
+from curvdetect.data.reading import check_shape, read_dataset
+from curvdetect.data.views import part_of, training_view
 
 #: A dataset whose samples fit in this many bytes is read once and kept in memory.
 RESIDENT_BYTES = 2 * 1024**3
@@ -37,6 +37,10 @@ class Samples(Dataset[tuple[Tensor, int]]):
     """
 
     shape: tuple[int, ...]
+    #: A dataset of the same samples as they are trained on, where that is another one.
+    view: Any = None
+    #: Whether inputs have to be made anew each time they are asked for.
+    lazy: bool = False
 
     def __init__(self, labels: NDArray[Any]) -> None:
         self.classes, codes = encode(np.asarray(labels))
@@ -56,6 +60,11 @@ class Samples(Dataset[tuple[Tensor, int]]):
     def device(self) -> torch.device:
         """Where inputs are read; an index that lies there too is read without waiting."""
         return torch.device("cpu")
+
+    @property
+    def trained(self) -> Samples:
+        """The same samples under the same labels, as they are trained on."""
+        return self if self.view is None else _InView(self)
 
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
@@ -105,6 +114,7 @@ class ResidentSamples(Samples):
         part = ResidentSamples.__new__(ResidentSamples)
         part.__dict__.update(self.__dict__)
         part.inputs, part.labels = self.inputs[index.to(self.inputs.device)], self.labels[index]
+        part.view = part_of(self.view, index)
         return part
 
 
@@ -140,6 +150,8 @@ class LazySamples(Samples):
         Labels of any sortable kind; those of the dataset are not looked at again.
     """
 
+    lazy = True
+
     def __init__(self, dataset: Any, labels: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
         super().__init__(labels)
         self.dataset = dataset
@@ -148,6 +160,14 @@ class LazySamples(Samples):
     def batch(self, index: Tensor) -> Tensor:
         """Return the inputs of ``index`` as one float32 tensor."""
         return torch.stack([as_float(read_item(self.dataset, int(i), False)[0][None])[0] for i in index])
+
+
+class _InView(LazySamples):
+    """Samples as they are trained on: inputs of another dataset, labels of their own."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.dataset, self.shape = samples.view, samples.shape
+        self.classes, self.labels = samples.classes, samples.labels
 
 
 class Part(Samples):
@@ -164,6 +184,7 @@ class Part(Samples):
     def __init__(self, whole: Samples, index: Tensor) -> None:
         self.whole, self.index = whole, index
         self.classes, self.labels, self.shape = whole.classes, whole.labels[index.cpu()], whole.shape
+        self.view, self.lazy = part_of(whole.view, index), whole.lazy
 
     @property
     def device(self) -> torch.device:
@@ -202,8 +223,11 @@ def as_samples(X: Any, y: Any = None) -> Samples:
         asked for where it is a memory-mapped array, or any other dataset.
     """
     if is_dataset(X):
-        return _read_dataset(X, y)
-    _check_shape(X.shape[1:])
+        stored, given, shape = read_dataset(X, y, RESIDENT_BYTES)
+        samples = LazySamples(X, given, shape) if stored is None else ResidentSamples(stored, given)
+        samples.view = training_view(X)
+        return samples
+    check_shape(X.shape[1:])
     if is_mapped(X):
         mapped = MappedArray(X)
         if not (mapped.is_scattered and mapped.nbytes <= GATHERED_BYTES):
@@ -220,65 +244,6 @@ def as_unlabelled(X: Any) -> Samples:
     """Return indexed samples of which only the inputs matter; a dataset is read as it is asked."""
     no_labels = np.zeros(len(X), dtype=int)
     return LazySamples(X, no_labels) if is_dataset(X) else as_samples(X, no_labels)
-
-
-def _check_shape(shape: Sequence[int]) -> None:
-    if 0 in shape:
-        raise ValueError(f"X has samples of shape {tuple(shape)}, which hold no number.")
-
-
-def _read_dataset(dataset: Any, y: Any) -> Samples:
-    """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time."""
-    n_samples = len(dataset)
-    if n_samples == 0:
-        raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
-    with isolated_rng(torch.device("cpu")):
-        first = read_item(dataset, 0, False)[0]
-        _check_shape(first.shape)
-        size = first.numel() * first.element_size()
-        fixed = reads_the_same(dataset)
-        keep = fixed and size * n_samples <= RESIDENT_BYTES
-        stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if keep else None
-        labels: list[Any] = []
-        for i in range(n_samples):
-            x, label = read_item(dataset, i, y is None)
-            if x.shape != first.shape:
-                grey = x.shape[1:] == first.shape[1:] and {len(x), len(first)} == {1, 3}
-                way = "a Grayscale (or a conversion to RGB)" if grey else "a Resize and a CenterCrop"
-                raise ValueError(
-                    f"X[{i}] has shape {tuple(x.shape)} and X[0] has {tuple(first.shape)}. Every sample needs the "
-                    f"same shape: add {way} to the dataset's transform."
-                )
-            if x.dtype != first.dtype:
-                raise ValueError(
-                    f"X[{i}] has dtype {x.dtype} and X[0] has {first.dtype}. Let the dataset make all of one kind."
-                )
-            if x.is_floating_point() and not torch.isfinite(x.float()).all():
-                raise ValueError(
-                    f"X[{i}] contains NaN or infinity, or values too large for float32. Remove, impute or scale them."
-                )
-            labels.append(label_value(label, i))
-            if stored is not None:
-                stored[i] = x
-    if y is not None and len(y) != n_samples:
-        raise ValueError(f"y has {len(y)} labels and X {n_samples} samples: pass one label for each sample.")
-    if y is None and labels[0] is None:
-        raise ValueError("requires y to be passed, but the target y is None: the dataset X yields no labels either.")
-    given = plain_labels(labels) if y is None else np.asarray(y)
-    if not fixed:
-        warnings.warn(
-            "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
-            "the transform from the dataset and use memorizing_net(..., augment=True) instead.",
-            UserWarning,
-            stacklevel=5,
-        )
-    return ResidentSamples(stored, given) if stored is not None else LazySamples(dataset, given, tuple(first.shape))
-
-
-def reads_the_same(dataset: Any) -> bool:
-    """Say whether the first few inputs are equal when read twice."""
-    few = range(min(16, len(dataset)))
-    return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
 
 
 def in_chunks(samples: Samples, n_bytes: int) -> Iterator[Tensor]:

@@ -162,7 +162,9 @@ def memorize(
         ]
         net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index)
         try:
-            stop_reason, interrupt = _train(net, resident if ours else samples, tracker, checkpointing, snapshots)
+            stop_reason, interrupt = _train(
+                net, (resident if ours else samples).trained, tracker, checkpointing, snapshots
+            )
             train_accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
                 try:

@@ -18,6 +18,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.loading import read_ahead
 from curvdetect.data.sources import Samples
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
@@ -65,8 +66,7 @@ class Tracker(Callback):
         progress: bool | str = False,
     ) -> None:
         self.samples, self.plan, self.scored, self.output = samples, plan, scored, output
-        self.stop_at, self.patience, self.reached = stop_at, patience, 0
-        self.done = False
+        self.stop_at, self.patience, self.reached, self.done = stop_at, patience, 0, False
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
@@ -205,16 +205,16 @@ class Tracker(Callback):
 
     def walk(self, net: Any, stage: Stage) -> float:
         """Show every sample of a stage once, in index order and evaluation mode; return the seconds taken."""
-        samples = self.shown[stage]
+        samples, device = self.shown[stage], self.plan.device
         started = time.perf_counter()
-        device = self.plan.device
         self._correct = torch.zeros((), device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(net.module_):
             everyone, labels = torch.arange(len(samples), device=samples.device), samples.labels.to(device)
             forward, rows = self._forward(net, samples.batch(everyone[:2]).to(device), rewrite=stage == "scoring")
-            for index in everyone.tensor_split(-(-len(samples) // rows)):
-                x, number = samples.batch(index).to(device), index.to(device)
+            chunks, reading = everyone.tensor_split(-(-len(samples) // rows)), net.get_params_for("iterator_valid")
+            for index, inputs in read_ahead(samples, chunks, reading.get("num_workers", 0)):
+                x, number = inputs.to(device), index.to(device)
                 batch = Batch(number, x, labels[number], epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()

@@ -1,0 +1,101 @@
+"""What a training is told on the command line: the default recipe, or the paper's, and how curvature is measured."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+from skorch import NeuralNet
+
+from curvdetect import memorizing_net, step_decay
+
+from . import recipes
+
+#: Batches of the paper's family of code; the paper itself names no size.
+_BATCH, _CIFAR = 128, 50_000
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a network, its length and the measuring."""
+    add = parser.add_argument
+    add("--net", help="a named network; by default one sized from the data")
+    add("--epochs", type=int, help="length of the training; by default the net's own")
+    add("--augment", action="store_true", help="crop and flip pictures while training")
+    add(
+        "--paper",
+        nargs="?",
+        const=True,
+        metavar="NAME",
+        help="full size: the paper's network, recipe and curvature; of the dataset, or of NAME for a folder",
+    )
+    add("--quick", action="store_true", help="with --paper: a tenth of the epochs, one-cycle, default curvature")
+    add("--h", type=float, help="step of the finite difference (default: 0.01; the authors' 0.001)")
+    add("--n", type=int, help="number of probes (default: 1; the authors' 10)")
+    add("--power", type=int, choices=[1, 2], help="norm or squared norm (default: 1)")
+    add("--every", type=every_or_auto, help="measure the curvature every so many epochs (default: auto; 1)")
+
+
+def every_or_auto(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
+def settle(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argparse.Namespace:
+    """Fill in what was left open, and refuse what does not go together."""
+    if args.paper is True:
+        args.paper = args.dataset
+    if args.paper and args.paper not in recipes.PAPER:
+        parser.error(f"--paper {args.paper}: the paper has recipes for {', '.join(recipes.PAPER)}. Name one of them.")
+    if args.paper and (args.net or args.augment):
+        parser.error("--net and --augment go with the default recipe; --paper has its own. Leave one of them out.")
+    if args.quick and not args.paper:
+        parser.error("--quick shortens the recipes of --paper: pass both.")
+    for name, value in (recipes.AUTHORS if args.paper and not args.quick else recipes.DEFAULTS).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
+
+
+def nets(args: argparse.Namespace, n_samples: int) -> recipes.Nets:
+    """Return the nets that the options ask for."""
+    return recipes.nets(args.net, augment=args.augment, paper=args.paper, quick=args.quick, n_samples=n_samples)
+
+
+def main_net(args: argparse.Namespace, weight_decay: float, n_samples: int) -> NeuralNet:
+    """Return the net of a plain training, with a weight decay of choice."""
+    net = nets(args, n_samples).main
+    if not isinstance(net, NeuralNet):
+        net = memorizing_net(net, batch_size=recipes.batch_size(_BATCH, n_samples))
+    return net.set_params(optimizer__weight_decay=weight_decay)
+
+
+def shrinkage(args: argparse.Namespace, weight_decay: float, n_samples: int) -> float:
+    """Return the weight decay times the sum of the learning rates over all steps, by which weights shrink."""
+    net = main_net(args, weight_decay, n_samples)
+    n_epochs = args.epochs or net.max_epochs
+    return _shrinkage(weight_decay, net.lr, dict(net.callbacks)["schedule"].factor, n_epochs, n_samples, net.batch_size)
+
+
+def shrinkage_in_paper() -> float:
+    """Return the same of the paper's 300 epochs of CIFAR, with its weight decay of 1e-4."""
+    return _shrinkage(1e-4, 0.1, step_decay, 300, _CIFAR, _BATCH)
+
+
+def _shrinkage(weight_decay: float, lr: float, schedule: Any, n_epochs: int, n_samples: int, batch_size: int) -> float:
+    factor = schedule(n_epochs)
+    return weight_decay * lr * math.ceil(n_samples / batch_size) * sum(factor(epoch) for epoch in range(n_epochs))
+
+
+def measuring(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of the curvature."""
+    return {name: getattr(args, name) for name in ("h", "n", "power", "every")}
+
+
+def in_words(args: argparse.Namespace) -> str:
+    """Return what was trained and how the curvature was measured."""
+    net = f"The paper's network and recipe for {args.paper}" if args.paper else f"Net {args.net or 'default'}"
+    net += ", a tenth of the epochs" if args.quick else ""
+    return (
+        f"{net}, epochs {args.epochs or 'default'}{', cropped and flipped' if args.augment else ''}; h = {args.h:g}, "
+        f"n = {args.n}, power = {args.power}, every = {args.every}."
+    )
