@@ -33,7 +33,8 @@ from harness.epochs import tables
 from harness.epochs_drawn import curves, similarities
 from harness.quiet import quietly
 from harness.records import Records
-from harness.watching import Shared, Watch, running_mean, tensors
+from harness.shared import Shared
+from harness.watching import Watch, running_mean, tensors
 from scipy.stats import spearmanr
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state

@@ -28,7 +28,8 @@ from harness.epochs import markdown, number, paragraphs, times, whole
 from harness.plane import animation, still
 from harness.quiet import quietly
 from harness.records import Records
-from harness.watching import Shared, Watch, outputs, running_mean, tensors
+from harness.shared import Shared
+from harness.watching import Watch, outputs, running_mean, tensors
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback

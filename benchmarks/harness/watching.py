@@ -12,14 +12,9 @@ from torch.nn import functional as F
 
 from curvdetect import input_curvature
 
+from .shared import Shared
+
 ROWS = 512
-
-
-class Shared(dict[str, Any]):
-    """A dictionary that the copy of a callback, which a detector trains with, goes on writing to."""
-
-    def __deepcopy__(self, memo: Any) -> Shared:
-        return self
 
 
 class Watch(Callback):
