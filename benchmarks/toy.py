@@ -243,7 +243,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--seeds",
         type=int,
         nargs="+",
-        default=list(range(10)),
+        default=list(range(20)),
         help="of points, labels and training; the first is drawn",
     )
     add("--h", type=float, default=1e-2, help="step of the finite difference, in units of the plane")

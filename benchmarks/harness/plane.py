@@ -25,7 +25,7 @@ def rendered(figure: Any, dpi: int) -> Any:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def reduced(frames: list[Any], n_colors: int = 64) -> list[Any]:
+def reduced(frames: list[Any], n_colors: int = 160) -> list[Any]:
     """Return pictures in few colours, the same for all, so that in an animation what stays is not stored again."""
     from PIL import Image
 
@@ -46,8 +46,9 @@ def still(store: dict[str, Any], wrong: Any, parts: dict[str, Any], shown: list[
     left, middle, right = above.subplots(1, 3, width_ratios=(1, 1.25, 1.25))
     points(left, parts["held"], parts["true"], 8, alpha=0.3, lw=0)
     points(left, parts["X"], parts["labels"], 45, edge=edges(wrong))
-    left.set(title="training points over test points\n(black edge: wrong label)", aspect="equal")
-    left.title.set_size(9)
+    left.set_aspect("equal")
+    said = "training points over test points; circles:\nclass 1, triangles: class 2; black edge: wrong label"
+    left.set_xlabel(said, fontsize=8)
     epochs = np.arange(1, len(store["seen loss"]) + 1)
     middle.plot(epochs, store["seen loss"], color=BLUE, label="training, as trained")
     middle.plot(epochs, mean(store, "training loss"), color=GREEN, ls=":", label="training, BatchNorm averages")
@@ -94,7 +95,7 @@ def animation(store: dict[str, Any], wrong: Any, parts: dict[str, Any], path: Pa
         right.set_title("curvature: wrong -., right :", fontsize=8)
         right.tick_params(labelsize=7)
         frames.append(rendered(figure, 100))
-    frames = reduced(frames, 32)
+    frames = reduced(frames, 64)
     lasting = [180] * (len(frames) - 1) + [2500]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=lasting, loop=0, optimize=True)
 
