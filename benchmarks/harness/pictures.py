@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.spatial import cKDTree
 
 #: Colours of a file: enough for a grid of thumbnails, at a third of the bytes.
 _COLOURS = 192
-_ALWAYS = (255, 0, 0, 255, 255, 255, 0, 0, 0)
+_ALWAYS = ((255, 0, 0), (255, 255, 255), (0, 0, 0))
 
 
 @dataclass
@@ -99,7 +100,11 @@ def save(figure: Any, path: Path, dpi: int = 110) -> None:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
     picture = Image.open(file).convert("RGB")
-    colours = picture.quantize(_COLOURS - 3, dither=Image.Dither.NONE).getpalette()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*_ALWAYS, *colours][: 3 * _COLOURS])
-    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    chosen = picture.quantize(_COLOURS - len(_ALWAYS), dither=Image.Dither.NONE).getpalette()
+    palette = np.concatenate([_ALWAYS, np.reshape(chosen, (-1, 3))])[:_COLOURS]
+    # the nearest of the palette, exactly: Pillow's own search rounds, and white would be grey
+    seen, place = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = cKDTree(palette).query(seen)[1].astype(np.uint8)
+    small = Image.frombytes("P", picture.size, nearest[place.ravel()].tobytes())
+    small.putpalette(palette.astype(np.uint8).ravel().tolist())
+    small.save(path, optimize=True)

@@ -6,9 +6,10 @@ from hashlib import blake2b
 
 import torch
 
+from curvdetect.data.chunks import in_chunks
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import reads_the_same
-from curvdetect.data.sources import LazySamples, Samples, in_chunks
+from curvdetect.data.sources import LazySamples, Samples
 
 _CHUNK_BYTES = 2**26
 

@@ -8,12 +8,12 @@ our own loader, for samples in memory, which need no collating item by item.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import Dataset, default_collate
 
 from curvdetect.data.sources import Samples
 
@@ -142,39 +142,6 @@ class _CollateIndexed:
     def __call__(self, items: list[tuple[int, Any]]) -> tuple[Tensor, Any, Any]:
         x, y = self.collate([item for _, item in items])
         return torch.tensor([index for index, _ in items]), x, y
-
-
-def read_ahead(samples: Samples, chunks: Sequence[Tensor], n_workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the index and the inputs of each chunk in turn.
-
-    Parameters
-    ----------
-    samples : Samples
-        What is read.
-    chunks : sequence of Tensor
-        Indices.
-    n_workers : int
-        Processes that read ahead what has to be made anew each time; what is in memory needs none. Starting them draws
-        from torch's global generator.
-    """
-    if samples.lazy and n_workers > 0:
-        yield from DataLoader(_Chunks(samples, chunks), batch_size=None, num_workers=n_workers)
-    else:
-        for index in chunks:
-            yield index, samples.batch(index)
-
-
-class _Chunks(Dataset[tuple[Tensor, Tensor]]):
-    """Chunks of samples, each read at once."""
-
-    def __init__(self, samples: Samples, chunks: Sequence[Tensor]) -> None:
-        self.samples, self.chunks = samples, chunks
-
-    def __len__(self) -> int:
-        return len(self.chunks)
-
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        return self.chunks[number], self.samples.batch(self.chunks[number])
 
 
 def crop_and_flip(x: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import label_value, read_item, reads_the_same
@@ -23,7 +24,33 @@ def check_shape(shape: Sequence[int]) -> None:
         raise ValueError(f"X has samples of shape {tuple(shape)}, which hold no number.")
 
 
-def read_dataset(dataset: Any, y: Any, n_bytes: int) -> tuple[Tensor | None, NDArray[Any], tuple[int, ...]]:
+def by_workers(items: Dataset[Any], n_workers: int) -> Iterator[Any]:
+    """Yield items as they are, in their order, read ahead by so many processes; no global generator is drawn from."""
+    yield from DataLoader(
+        items, batch_size=None, collate_fn=_as_it_is, num_workers=n_workers, generator=torch.Generator()
+    )
+
+
+def _as_it_is(item: Any) -> Any:
+    return item
+
+
+class _Items(Dataset[tuple[Tensor, Any]]):
+    """What `read_item` makes of a dataset."""
+
+    def __init__(self, dataset: Any, with_label: bool) -> None:
+        self.dataset, self.with_label = dataset, with_label
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        return read_item(self.dataset, index, self.with_label)
+
+
+def read_dataset(
+    dataset: Any, y: Any, n_bytes: int, n_workers: int = 0
+) -> tuple[Tensor | None, NDArray[Any], tuple[int, ...]]:
     """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time.
 
     Parameters
@@ -34,6 +61,8 @@ def read_dataset(dataset: Any, y: Any, n_bytes: int) -> tuple[Tensor | None, NDA
         Labels that take the place of its own.
     n_bytes : int
         Inputs that are the same at each reading are kept up to this size.
+    n_workers : int, default=0
+        Processes that read ahead.
 
     Returns
     -------
@@ -61,8 +90,7 @@ def read_dataset(dataset: Any, y: Any, n_bytes: int) -> tuple[Tensor | None, NDA
         keep = fixed and size * n_samples <= n_bytes
         stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if keep else None
         labels: list[Any] = []
-        for i in range(n_samples):
-            x, label = read_item(dataset, i, y is None)
+        for i, (x, label) in enumerate(by_workers(_Items(dataset, y is None), n_workers)):
             if x.shape != first.shape:
                 grey = x.shape[1:] == first.shape[1:] and {len(x), len(first)} == {1, 3}
                 way = "a Grayscale (or a conversion to RGB)" if grey else "a Resize and a CenterCrop"

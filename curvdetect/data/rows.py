@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from curvdetect.data.chunks import read_ahead
 from curvdetect.data.sources import Samples, as_unlabelled
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
@@ -48,7 +49,7 @@ class RowIndex:
         self.center = rows.mean(0)
         scale = rows.std(0) + _OF_MEAN * np.abs(self.center)
         self.scale = np.where(scale > 0, scale, 1)
-        self.points = self._project(samples.batch, len(samples))
+        self.points = self._project(samples)
 
     def find(self, X: Any) -> NDArray[np.int64]:
         """Return the training index of every row.
@@ -108,7 +109,7 @@ class RowIndex:
     def _points_of(self, X: Any) -> NDArray[np.float64]:
         samples = as_unlabelled(X)
         self.check_shape(samples.shape)
-        return self._project(samples.batch, len(X))
+        return self._project(samples)
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Raise where samples of this shape can't be compared with those that were fitted."""
@@ -123,11 +124,11 @@ class RowIndex:
         """Number of rows that fit in the memory set aside for a chunk."""
         return max(1, _CHUNK_BYTES // (8 * int(np.prod(self.shape))))
 
-    def _project(self, read: Any, n: int) -> NDArray[np.float64]:
-        """Return projections of ``n`` rows, read in chunks to bound the memory."""
-        points = np.empty((n, _PROJECTIONS))
-        for chunk in torch.split(torch.arange(n), self._chunk):
-            rows = read(chunk).double().flatten(1).numpy()
+    def _project(self, samples: Samples) -> NDArray[np.float64]:
+        """Return projections of all rows, read in chunks to bound the memory."""
+        points = np.empty((len(samples), _PROJECTIONS))
+        for chunk, x in read_ahead(samples, torch.split(torch.arange(len(samples)), self._chunk)):
+            rows = x.double().flatten(1).numpy()
             rows -= self.center
             rows /= self.scale
             points[chunk.numpy()] = rows @ self.directions

@@ -6,7 +6,7 @@ as 0..C-1, the original classes kept. It refuses to augment, to shuffle or to ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
     view: Any = None
     #: Whether inputs have to be made anew each time they are asked for.
     lazy: bool = False
+    #: Processes that do so ahead.
+    n_workers: int = 0
 
     def __init__(self, labels: NDArray[Any]) -> None:
         self.classes, codes = encode(np.asarray(labels))
@@ -184,7 +186,7 @@ class Part(Samples):
     def __init__(self, whole: Samples, index: Tensor) -> None:
         self.whole, self.index = whole, index
         self.classes, self.labels, self.shape = whole.classes, whole.labels[index.cpu()], whole.shape
-        self.view, self.lazy = part_of(whole.view, index), whole.lazy
+        self.view, self.lazy, self.n_workers = part_of(whole.view, index), whole.lazy, whole.n_workers
 
     @property
     def device(self) -> torch.device:
@@ -206,7 +208,7 @@ class Part(Samples):
         return Part(whole, self.index.to(whole.device))
 
 
-def as_samples(X: Any, y: Any = None) -> Samples:
+def as_samples(X: Any, y: Any = None, *, n_workers: int = 0) -> Samples:
     """Return indexed samples of arrays or of a map-style dataset.
 
     Parameters
@@ -215,6 +217,8 @@ def as_samples(X: Any, y: Any = None) -> Samples:
         Arrays are expected to be validated already; one that lies in a file (``numpy.memmap``) need not be.
     y : array-like of shape (n_samples,), optional
         Labels. Beside a dataset they take the place of the labels it carries.
+    n_workers : int, default=0
+        Processes that read a dataset ahead, now and whenever it is walked through.
 
     Returns
     -------
@@ -223,9 +227,9 @@ def as_samples(X: Any, y: Any = None) -> Samples:
         asked for where it is a memory-mapped array, or any other dataset.
     """
     if is_dataset(X):
-        stored, given, shape = read_dataset(X, y, RESIDENT_BYTES)
+        stored, given, shape = read_dataset(X, y, RESIDENT_BYTES, n_workers)
         samples = LazySamples(X, given, shape) if stored is None else ResidentSamples(stored, given)
-        samples.view = training_view(X)
+        samples.view, samples.n_workers = training_view(X), n_workers
         return samples
     check_shape(X.shape[1:])
     if is_mapped(X):
@@ -244,13 +248,6 @@ def as_unlabelled(X: Any) -> Samples:
     """Return indexed samples of which only the inputs matter; a dataset is read as it is asked."""
     no_labels = np.zeros(len(X), dtype=int)
     return LazySamples(X, no_labels) if is_dataset(X) else as_samples(X, no_labels)
-
-
-def in_chunks(samples: Samples, n_bytes: int) -> Iterator[Tensor]:
-    """Yield the inputs of all samples in their order, at most so many bytes at a time, but one sample at least."""
-    rows = max(1, n_bytes // (4 * max(1, torch.Size(samples.shape).numel())))
-    for index in torch.split(torch.arange(len(samples)), rows):
-        yield samples.batch(index)
 
 
 def as_float(x: Tensor) -> Tensor:

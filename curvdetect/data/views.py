@@ -32,7 +32,7 @@ class TwoViews(Dataset[Any]):
     By index it is ``scored``, so that whatever looks at pictures shows them as they are. Datasets that don't fit in
     memory are read again in each epoch: ``memorizing_net(..., iterator_train=DataLoader, iterator_train__shuffle=True,
     iterator_train__num_workers=8, iterator_valid__num_workers=8)`` reads with eight processes while it trains, and with
-    eight while it scores. What a ``checkpoint_dir`` knows of the data is the scored view.
+    eight before and while it scores. What a ``checkpoint_dir`` knows of the data is the scored view.
 
     Examples
     --------

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain_labels
@@ -70,7 +71,8 @@ def rows_fitted(detector: Any, X: Any) -> NDArray[np.int64]:
 
 def _samples(detector: Any, X: Any, y: Any, *, reset: bool) -> Samples:
     if is_dataset(X):
-        samples = as_samples(X, None if y is None else column_or_1d(plain_labels(y)))
+        labels = None if y is None else column_or_1d(plain_labels(y))
+        samples = as_samples(X, labels, n_workers=_n_workers(getattr(detector, "net", None)))
         if reset:
             detector.n_features_in_ = samples.shape[0] if samples.shape else 1
             detector.__dict__.pop("feature_names_in_", None)
@@ -80,3 +82,8 @@ def _samples(detector: Any, X: Any, y: Any, *, reset: bool) -> Samples:
     if samples.classes.dtype.kind == "f":
         check_classification_targets(samples.classes)
     return samples
+
+
+def _n_workers(net: Any) -> int:
+    """Return the number of processes by which a net of skorch reads where nothing is trained."""
+    return net.get_params_for("iterator_valid").get("num_workers", 0) if isinstance(net, NeuralNet) else 0

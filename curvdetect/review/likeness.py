@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from curvdetect.data.sources import Samples, in_chunks
+from curvdetect.data.chunks import in_chunks
+from curvdetect.data.sources import Samples
 
 #: Pictures are compared at so many pixels a side at most, moved by up to so many of them, or an eighth of a small side.
 SIDE, SHIFT = 32, 2

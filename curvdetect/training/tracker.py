@@ -17,8 +17,8 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from curvdetect.data.chunks import read_ahead
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.loading import read_ahead
 from curvdetect.data.sources import Samples
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
@@ -212,8 +212,7 @@ class Tracker(Callback):
         with isolated_rng(device), measuring(net.module_):
             everyone, labels = torch.arange(len(samples), device=samples.device), samples.labels.to(device)
             forward, rows = self._forward(net, samples.batch(everyone[:2]).to(device), rewrite=stage == "scoring")
-            chunks, reading = everyone.tensor_split(-(-len(samples) // rows)), net.get_params_for("iterator_valid")
-            for index, inputs in read_ahead(samples, chunks, reading.get("num_workers", 0)):
+            for index, inputs in read_ahead(samples, everyone.tensor_split(-(-len(samples) // rows))):
                 x, number = inputs.to(device), index.to(device)
                 batch = Batch(number, x, labels[number], epoch=self.epoch, quarter=self.quarter, forward=forward)
                 self._show(batch, stage)

@@ -62,6 +62,7 @@ def test_red_dots_stay_red_and_mark_what_is_marked(script, tmp_path):
         int((np.asarray(Image.open(tmp_path / f"{n}.png").convert("RGB")) == (255, 0, 0)).all(-1).sum())
         for n in (0, 1, 3)
     ]
+    assert (np.asarray(Image.open(tmp_path / "0.png").convert("RGB"))[0, 0] == 255).all()
     assert red[0] == 0
     assert red[2] == pytest.approx(3 * red[1], rel=0.2)
     assert red[1] > 0

@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, SubsetRandomSampler, default_collate
 
-from curvdetect.data import loading
-from curvdetect.data.loading import BatchLoader, IndexedLoader, WithIndex, crop_and_flip, read_ahead
-from curvdetect.data.sources import LazySamples, Part, as_samples
-from tests.cases import Items
+from curvdetect.data.loading import BatchLoader, IndexedLoader, WithIndex, crop_and_flip
+from curvdetect.data.sources import as_samples
 
 
 def numbered(n):
@@ -182,33 +180,3 @@ def test_only_an_augmenting_loader_changes_the_pictures(augment):
     loader = BatchLoader(samples, batch_size=5, augment=augment)
     same = [torch.equal(x, samples.batch(index)) for index, x, _ in loader.indexed()]
     assert same == [not augment] * 3
-
-
-READERS = {
-    "in memory": (lambda: numbered(7), 2, 0),
-    "made anew": (lambda: lazily(7), 0, 0),
-    "made anew by a worker": (lambda: lazily(7), 1, 1),
-    "made anew by two workers": (lambda: lazily(7), 2, 1),
-    "a part made anew by a worker": (lambda: Part(lazily(9), torch.arange(7)), 1, 1),
-}
-
-
-def lazily(n):
-    """Return samples like those of `numbered`, read whenever they are asked for."""
-    return LazySamples(Items((x, 0) for x in numbered(n).inputs), np.zeros(n, dtype=int))
-
-
-@pytest.mark.parametrize(("make", "workers", "n_loaders"), READERS.values(), ids=READERS)
-def test_chunks_are_read_in_order_by_workers_only_where_they_have_something_to_do(
-    make, workers, n_loaders, monkeypatch
-):
-    made = []
-    monkeypatch.setattr(
-        loading, "DataLoader", lambda *args, **options: made.append(DataLoader(*args, **options)) or made[0]
-    )
-    chunks = torch.arange(7).tensor_split(3)
-    read = list(read_ahead(make(), chunks, workers))
-    assert [index.tolist() for index, _ in read] == [[0, 1, 2], [3, 4], [5, 6]]
-    for index, x in read:
-        assert torch.equal(x[:, 0], index.float())
-    assert len(made) == n_loaders
