@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .epochs import MEASURES, grouped, onset
+from .pictures import save
 
 #: Okabe and Ito's, told apart with every kind of colour vision.
 BLUE, RED, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -34,7 +35,7 @@ def curves(rows: list[dict[str, Any]], path: Path) -> None:
     for ax, words in zip(axes[:, 0], ("loss", "mean curvature", "AUROC, wrong labels"), strict=False):
         ax.set_ylabel(words)
     legends(axes[:, -1])
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def similarities(rows: list[dict[str, Any]], path: Path) -> None:
@@ -53,7 +54,7 @@ def similarities(rows: list[dict[str, Any]], path: Path) -> None:
     for ax, words in zip(axes[:, 0], MEASURES.values(), strict=True):
         ax.set_ylabel(words)
     legends(axes[:1, -1])
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def panels(n_rows: int, n_columns: int) -> tuple[Any, Any]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from .epochs_drawn import BLUE, GREEN, PINK, RED
+from .pictures import save
 
 COLORS, MARKERS = (BLUE, RED), ("o", "^")
 #: Epochs of the animation: each at first, when much happens, then fewer.
@@ -25,16 +27,21 @@ def rendered(figure: Any, dpi: int) -> Any:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def reduced(frames: list[Any], n_colors: int = 160) -> list[Any]:
+def reduced(frames: list[Any], n_colors: int) -> list[Any]:
     """Return pictures in few colours, the same for all, so that in an animation what stays is not stored again."""
     from PIL import Image
 
-    some = frames[:: max(1, len(frames) // 8)]
-    sheet = Image.new("RGB", (some[0].width, some[0].height * len(some)))
-    for i, frame in enumerate(some):
-        sheet.paste(frame, (0, i * frame.height))
-    palette = sheet.quantize(n_colors)
-    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    some = np.concatenate([np.asarray(frame) for frame in frames[:: max(1, len(frames) // 8)]])
+    chosen = Image.fromarray(some).quantize(n_colors - 1, dither=Image.Dither.NONE).getpalette()
+    palette = np.concatenate([[[255, 255, 255]], np.reshape(chosen, (-1, 3))])[:n_colors]
+    search = cKDTree(palette)
+    small = []
+    for frame in frames:
+        seen, place = np.unique(np.asarray(frame).reshape(-1, 3), axis=0, return_inverse=True)
+        nearest = search.query(seen)[1].astype(np.uint8)
+        small.append(Image.frombytes("P", frame.size, nearest[place.ravel()].tobytes()))
+        small[-1].putpalette(palette.astype(np.uint8).ravel().tolist())
+    return small
 
 
 def still(store: dict[str, Any], wrong: Any, parts: dict[str, Any], shown: list[int], path: Path) -> None:
@@ -71,7 +78,7 @@ def still(store: dict[str, Any], wrong: Any, parts: dict[str, Any], shown: list[
         logits(column[1], store, wrong, parts, epoch)
     axes[0, 0].set_ylabel("input space, size: curvature", fontsize=8)
     axes[1, 0].set_ylabel("logit of class 2", fontsize=8)
-    reduced([rendered(figure, 100)])[0].save(path, optimize=True)
+    save(figure, path, dpi=100)
 
 
 def animation(store: dict[str, Any], wrong: Any, parts: dict[str, Any], path: Path) -> None:
