@@ -221,10 +221,13 @@ def said(name: str, rows: list[dict[str, Any]]) -> str:
     falls = sum(c[-1] < c.max() / 2 for c in curvatures)
     better = sum(row["cumulative auroc"][-1] > row["auroc"][-1] for row in rows)
     held = [np.array(row["held_out curvature"]) for row in rows]
+    together = np.mean(curvatures, 0)
     return (
         f"BatchNorm by {name}: the mean curvature of training points falls to less than half of its highest in {falls} "
         f"of {len(rows)} training(s), on average to {times(c[-1] / c.max() for c in curvatures)} of it, that of "
-        f"held-out points to {times(c[-1] / c.max() for c in held)}. The mean of all epochs ranks wrong labels "
+        f"held-out points to {times(c[-1] / c.max() for c in held)}. Averaged over trainings the "
+        f"highest, after epoch {together.argmax() + 1}, is {times([together.max() / together[0]])} times the first and "
+        f"{times([together.max() / together[-1]])} times the last. The mean of all epochs ranks wrong labels "
         f"better than the last epoch alone in {better} of {len(rows)}."
     )
 

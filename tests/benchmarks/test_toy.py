@@ -94,4 +94,5 @@ def test_what_is_said_is_counted(script):
     ]
     told = script.said("x", rows)
     assert "highest in 1 of 2 training(s), on average to 0.62 of it, that of held-out points to 1. " in told
+    assert "highest, after epoch 2, is 3 times the first and 2 times the last." in told
     assert told.endswith("last epoch alone in 1 of 2.")
