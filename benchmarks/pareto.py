@@ -26,6 +26,7 @@ from harness.environment import announce, command
 from harness.quiet import quietly
 from harness.records import Records
 from harness.schedules import SCHEDULES
+from harness.shared import Shared
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
@@ -47,13 +48,6 @@ LINES = {
     ("h=0.001, n=10, power=2", r"every epoch|every \d+.."): "C7.-",
 }
 KEY = ("dataset", "kind", "rate", "subset", "epochs", "net", "seed", "setting", "schedule")
-
-
-class Shared(dict[str, Any]):
-    """A dictionary that the copy of a callback, which a detector trains with, goes on writing to."""
-
-    def __deepcopy__(self, memo: Any) -> Shared:
-        return self
 
 
 class EveryEpoch(Callback):

@@ -9,7 +9,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import torch
+
 import curvdetect
+
+torch.set_num_threads(1)  # the gallery's nets are small: two threads only wait for each other
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE / "extensions"))

@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,14 +48,15 @@ def announce(device: str) -> dict[str, str]:
     return environment
 
 
-def command(without: str | None = None) -> str:
+def command(without: str | Sequence[str] = ()) -> str:
     """Return the command line of this process, as it would be typed in the project's root.
 
-    An option ``without`` which the result is the same, and its value, are left out.
+    Options ``without`` which the result is the same, and their values, are left out.
     """
     script = os.path.relpath(sys.argv[0]) if os.path.exists(sys.argv[0]) else sys.argv[0]
     words = list(sys.argv[1:])
-    if without in words:
-        at = words.index(without)
-        del words[at : at + 2]
+    for option in [without] if isinstance(without, str) else without:
+        if option in words:
+            at = words.index(option)
+            del words[at : at + 2]
     return shlex.join(["python", script, *words])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -79,3 +80,8 @@ def read(path: Path) -> Fit:
     with np.load(path) as file:
         signals = {name: file[name] for name in file.files if name != "__rest__"}
         return Fit(signals, **json.loads(str(file["__rest__"])))
+
+
+def name_of(depends: list[Any]) -> str:
+    """Return a file name that is another for each value of what a fit depends on."""
+    return hashlib.sha256(json.dumps(depends, default=str).encode()).hexdigest()[:12]
