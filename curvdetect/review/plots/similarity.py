@@ -44,7 +44,8 @@ class SimilarityCurveDisplay:
 
     See Also
     --------
-    curvdetect.metrics.cosine_similarity : What is drawn, and `top_k_cosine_similarity` with ``top_k``.
+    curvdetect.metrics.cosine_similarity : What is drawn.
+    curvdetect.metrics.top_k_cosine_similarity : What is drawn with ``top_k``.
 
     References
     ----------
