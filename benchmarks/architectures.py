@@ -127,7 +127,7 @@ def render(
     """Print the tables and write them, and the picture, beside the records."""
     frame = pd.DataFrame(rows)
     title = f"{args.title or args.dataset}, {n_samples} samples, {len(args.seeds)} seed(s)"
-    explained = similarity.EXPLAINED.format(k=similarity.top_k(n_samples, args.top))
+    explained = similarity.explained(reference, args.top)
     brackets = "In brackets: the paper, CIFAR-100, top 5,000."
     between = (
         f"{brackets} On the diagonal, where the paper has 1: two trainings of one network. "

@@ -159,7 +159,7 @@ def render(
         for decay, values in TABLE_1.items()
         for measure, value in values.items()
     }
-    explained = similarity.EXPLAINED.format(k=similarity.top_k(n_samples, args.top))
+    explained = similarity.explained(reference, args.top)
     brackets = "In brackets: the paper, CIFAR-100 and the memorization that Feldman and Zhang released, top 5,000."
     accuracy = [row["train_accuracy"] for row in rows]
     lines = [

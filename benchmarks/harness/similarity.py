@@ -16,10 +16,18 @@ MEASURES = {"cosine": "CS", "top_k": "top-K CS", "spearman": "Spearman"}
 #: Rows that are no score of a run: what any score has to be seen against.
 CONSTANT, CEILING = "constant", "other half"
 BASELINES = {CONSTANT: "The same for every sample", CEILING: "Half of the memorization's nets, against the others"}
-EXPLAINED = (
-    "CS: cosine similarity to memorization; top-K CS: on the {k} samples that are memorized most; Spearman: "
-    "correlation of ranks. A score that can be negative is counted from its lowest value."
-)
+
+
+def explained(reference: Memorization, top: float) -> str:
+    """Return in words what the measures are, and how high the last one can be."""
+    _, ties = np.unique(reference.values, return_counts=True)
+    n = len(reference.values)
+    highest = np.sqrt(1 - (ties**3 - ties).sum() / (n**3 - n))
+    tied = f" (of a score without ties with this memorization at most {highest:.2f})" if highest < 0.95 else ""
+    return (
+        f"CS: cosine similarity to memorization; top-K CS: on the {top_k(n, top)} samples that are memorized most; "
+        f"Spearman: correlation of ranks{tied}. A score that can be negative is counted from its lowest value."
+    )
 
 
 def graded(scores: np.ndarray, reference: np.ndarray, top: float) -> dict[str, float]:
@@ -144,4 +152,4 @@ def picture(
     axes[0].invert_yaxis()
     figure.suptitle(title, fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=72)
