@@ -59,7 +59,7 @@ PUBLISHED = {
     }.items()
     for (decay, measure), value in zip(product((1e-4, 0.0), ("top_k", "cosine")), values, strict=True)
 }
-MEASURES = {**similarity.MEASURES, "auroc": "AUROC"}
+MEASURES = {**similarity.MEASURES, "auroc": "AUROC, %"}
 SETTINGS = ("subset", "size", "net", "epochs", "augment", "step_decay", "h", "n", "rate", "top")
 
 
@@ -122,7 +122,7 @@ def render(
     """Print the table and write it, and the picture, beside the records."""
     frame = pd.DataFrame(
         [
-            {"name": name, "weight_decay": row["weight_decay"], **grades}
+            {"name": name, "weight_decay": row["weight_decay"], **grades, "auroc": 100 * grades["auroc"]}
             for row in rows
             for name, grades in row["grades"].items()
         ]
@@ -151,7 +151,7 @@ def render(
         "In brackets: the paper, CIFAR-100 and the memorization that Feldman and Zhang released, top 5,000; its row of "
         "Garg and Roy (2023) is the adversarial direction, squared, at the end of training. AUROC: of "
         f"{100 * args.rate:g} % wrong labels, planted in another training. "
-        + similarity.EXPLAINED.format(k=similarity.top_k(n_samples, args.top)),
+        + similarity.explained(reference, args.top),
         "",
     ]
     environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)

@@ -45,7 +45,7 @@ TABLE_3 = {
 #: What the table of the authors' setting and of ours calls them, by (h, n, power).
 AUTHORS, PAPER = (1e-3, 10, 1), (1e-3, 10, 2)
 SIGNALS = {
-    "curvature": "Curvature, as by default",
+    "curvature": "Curvature, the default's: h = 0.01, n = 1, norm",
     "curvature_contrast": "Curvature, label contrast",
     "input_gradient": "Input gradient",
     "gradient_contrast": "Input gradient, label contrast",
@@ -159,7 +159,7 @@ def render(
         for decay, values in TABLE_1.items()
         for measure, value in values.items()
     }
-    explained = similarity.EXPLAINED.format(k=similarity.top_k(n_samples, args.top))
+    explained = similarity.explained(reference, args.top)
     brackets = "In brackets: the paper, CIFAR-100 and the memorization that Feldman and Zhang released, top 5,000."
     accuracy = [row["train_accuracy"] for row in rows]
     lines = [
@@ -241,7 +241,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--subset", type=int, help="use so many samples, class shares kept")
     add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--reference", type=Path, help="memorization that is known: a CSV file of this script, or a released .npz")
-    add("--nets", type=int, default=300, help="networks to measure memorization with; the released file took 4,000")
+    add("--nets", type=int, default=200, help="networks to measure memorization with; the released file took 4,000")
     add("--jobs", type=int, help="processes that train them; by default one for each core, and one on a GPU")
     add("--net", help="a named network; by default one sized from the data. Full size: resnet18-cifar")
     add("--epochs", type=int, help="length of every training; by default the net's own. Full size: 300")

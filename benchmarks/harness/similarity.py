@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from curvdetect.metrics import cosine_similarity, top_k_cosine_similarity
+from curvdetect.metrics import cosine_similarity
 
 from .memorization import Memorization
 
@@ -16,32 +16,47 @@ MEASURES = {"cosine": "CS", "top_k": "top-K CS", "spearman": "Spearman"}
 #: Rows that are no score of a run: what any score has to be seen against.
 CONSTANT, CEILING = "constant", "other half"
 BASELINES = {CONSTANT: "The same for every sample", CEILING: "Half of the memorization's nets, against the others"}
-EXPLAINED = (
-    "CS: cosine similarity to memorization; top-K CS: on the {k} samples that are memorized most; Spearman: "
-    "correlation of ranks. A score that can be negative is counted from its lowest value."
-)
+
+
+def explained(reference: Memorization, top: float) -> str:
+    """Return in words what the measures are, and how high the last one can be."""
+    _, ties = np.unique(reference.values, return_counts=True)
+    n = len(reference.values)
+    highest = np.sqrt(1 - (ties**3 - ties).sum() / (n**3 - n))
+    tied = f" (of a score without ties with this memorization at most {highest:.2f})" if highest < 0.95 else ""
+    return (
+        f"CS: cosine similarity to memorization; top-K CS: on the {top_k(n, top)} samples that are memorized most; "
+        f"Spearman: correlation of ranks{tied}. A score that can be negative is counted from its lowest value."
+    )
 
 
 def graded(scores: np.ndarray, reference: np.ndarray, top: float) -> dict[str, float]:
-    """Return the similarity of scores to a reference.
+    """Return the similarity of scores to memorization. Parameters as in `alike`."""
+    return alike(scores, reference, reference, top)
+
+
+def alike(one: np.ndarray, other: np.ndarray, reference: np.ndarray, top: float) -> dict[str, float]:
+    """Return the similarity of two scores.
 
     Parameters
     ----------
-    scores : array of shape (n_samples,)
-        Higher is more memorized. A cosine needs a zero that means none: where some are negative, the lowest is taken.
+    one, other : array of shape (n_samples,)
+        Higher is more memorized. A cosine needs a zero that means none: where some of ``one`` are negative, the lowest
+        is taken.
     reference : array of shape (n_samples,)
-        What they are compared with.
+        Memorization, which says what top-K looks at.
     top : float
-        Share of the samples, highest by the reference, that top-K looks at.
+        Share of the samples that it looks at.
     """
-    scores = np.asarray(scores, dtype=np.float64)
-    scores = scores - min(0.0, scores.min())
-    # correlation with a constant is not defined, and no ranking is what is meant
-    spread = scores.min() < scores.max()
+    one = np.asarray(one, dtype=np.float64)
+    one = one - min(0.0, one.min())
+    most = np.argsort(-reference, kind="stable")[: top_k(len(one), top)]
+    ranked = one.min() < one.max() and other.min() < other.max()
     values = {
-        "cosine": cosine_similarity(scores, reference),
-        "top_k": top_k_cosine_similarity(scores, reference, top_k(len(reference), top)),
-        "spearman": float(spearmanr(scores, reference).statistic) if spread else 0.0,
+        "cosine": cosine_similarity(one, other),
+        "top_k": cosine_similarity(one[most], other[most]),
+        # correlation with a constant is not defined, and no ranking is what is meant
+        "spearman": float(spearmanr(one, other).statistic) if ranked else 0.0,
     }
     return {name: round(value, 4) for name, value in values.items()}
 
@@ -137,4 +152,4 @@ def picture(
     axes[0].invert_yaxis()
     figure.suptitle(title, fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=72)

@@ -111,6 +111,17 @@ def test_grades_are_those_of_the_package_and_signed_scores_start_at_their_lowest
     assert similarity.graded(np.ones(50), reference, 0.1)["spearman"] == 0
 
 
+@pytest.mark.parametrize("ties", [1, 12, 30])
+def test_the_highest_correlation_of_ranks_is_that_of_the_same_order_without_ties(script, ties):
+    from harness import similarity
+
+    values = np.maximum(np.arange(40) - ties + 1.0, 0)
+    highest = similarity.graded(np.arange(40.0), values, 0.1)["spearman"]
+    text = similarity.explained(script.memorization.Memorization(values, ""), 0.1)
+    assert ("at most" in text) == (highest < 0.95)
+    assert highest >= 0.95 or f"at most {highest:.2f}" in text
+
+
 def test_the_tables_hold_every_score_and_nothing_is_trained_twice(script, tmp_path, capsys, monkeypatch):
     call = [*QUICK, "--keep", str(tmp_path / "kept")]
     script.main([*call, "--out", str(tmp_path / "a")])
