@@ -57,7 +57,7 @@ class OtherLabelVote:
         self._own[1].zero_()
 
     @staticmethod
-    def _cast_elsewhere(exchange: Exchange, votes: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _cast_elsewhere(exchange: Exchange, votes: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """Yield the votes of all processes: at once where no sample was seen by two of them, otherwise in turn."""
         voters = (votes >= 0).int()
         exchange.sum(voters)
