@@ -48,7 +48,7 @@ SETTINGS = ("side", "samples", "batch_size", "precision", "pictures", "processes
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     if args.memory_of:
-        print(json.dumps(memory_of(args.memory_of)))
+        print(json.dumps(memory_of(args.memory_of, kept=args.kept)))
         return
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -107,22 +107,23 @@ class Peak(Callback):
         Peak.mib = megabytes("VmHWM")
 
 
-def memory_of(n: int) -> dict[str, float]:
-    """Return bytes a sample of a fit that reads its data as it goes: until training is over, in all, and on disk."""
+def memory_of(n: int, *, kept: bool = False) -> dict[str, float]:
+    """Return bytes a sample of a fit that reads its data as it goes: until training is over, and in all.
+
+    Where checkpoints are kept: of that in all, and of a checkpoint.
+    """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, quietly():
         data = Lazy(n)
         detector = detector_for(data.shape)
         detector.fit(Lazy(100))  # what torch loads when it is first asked
         before = megabytes("VmRSS")
-        detector.set_params(checkpoint_dir=folder).fit(data)
-        peak = megabytes("VmHWM")
-        newest = max(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    return {
-        "tracking": round((Peak.mib - before) * 2**20 / n, 1),
-        "fit": round((peak - before) * 2**20 / n, 1),
-        "checkpoint": round(newest / n, 1),
-    }
+        detector.set_params(checkpoint_dir=folder if kept else None).fit(data)
+        peak = (megabytes("VmHWM") - before) * 2**20 / n
+        sizes = [path.stat().st_size / n for path in Path(folder).rglob("*") if path.is_file()]
+    if kept:
+        return {"fit_kept": round(peak, 1), "checkpoint": round(max(sizes), 1)}
+    return {"tracking": round((Peak.mib - before) * 2**20 / n, 1), "fit": round(peak, 1)}
 
 
 def detector_for(shape: tuple[int, ...]) -> CurvatureNoiseDetector:
@@ -137,10 +138,13 @@ def detector_for(shape: tuple[int, ...]) -> CurvatureNoiseDetector:
 
 
 def elsewhere(n: int) -> dict[str, Any]:
-    """Return the memory of a fit in a process of its own."""
-    words = [sys.executable, __file__, "--memory-of", str(n)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    """Return the memory of a fit with and of one without checkpoints, each in a process of its own."""
+    found: dict[str, Any] = {}
+    for more in ([], ["--kept"]):
+        words = [sys.executable, __file__, "--memory-of", str(n), *more]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        found |= json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -168,6 +172,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--threads", type=int)
     add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/plan")
     add("--memory-of", type=int, help=argparse.SUPPRESS)
+    add("--kept", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 

@@ -42,9 +42,10 @@ def hours_table(runs: dict[str, Run], rates: Rates, devices: list[int], price: f
 def memory_table(memory: dict[str, float], host: float) -> str:
     """Return what grows with the samples in each process, and how many samples fill its memory."""
     per_sample = {
+        "training, at its peak": memory["tracking"],
         "a fit, at its peak": memory["fit"],
-        "of that while training": memory["tracking"],
-        "a checkpoint, on disk after each epoch": memory["checkpoint"],
+        "a fit that keeps checkpoints, at its peak": memory["fit_kept"],
+        "a checkpoint on disk, of which there are two": memory["checkpoint"],
         **KNOWN,
     }
     rows = [
@@ -123,7 +124,7 @@ def write(
         "",
         memory_table(found["memory"], args.host),
         "",
-        f"The first three measured at {args.memory_samples:,} samples that are generated as they are read. The others "
+        f"The first four measured at {args.memory_samples:,} samples that are generated as they are read. The others "
         "are what Python keeps.",
         "",
         "Environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()) + ".",

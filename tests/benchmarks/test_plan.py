@@ -150,13 +150,18 @@ def test_numbers_are_told_to_three_digits(script):
     assert told == ["0.0123", "1", "100", "123", "12,346"]
 
 
-def test_the_memory_of_a_fit_is_told_by_sample(script):
-    found = script.memory_of(300)
-    assert set(found) == {"tracking", "fit", "checkpoint"}
-    assert 0 <= found["tracking"] <= found["fit"]
+@pytest.mark.parametrize(("kept", "named"), [(False, ["tracking", "fit"]), (True, ["checkpoint"])], ids=["not", "kept"])
+def test_the_memory_of_a_fit_is_told_by_sample(script, kept, named):
+    found = script.memory_of(300, kept=kept)
+    assert [name for name in named if found[name] < 0] == []
+    # sums in float64 and counts of five signals, and more for the quarters of two
+    assert not kept or found["checkpoint"] > 100
 
 
 def test_what_was_measured_elsewhere_is_read_from_its_last_line(script, monkeypatch):
-    told = SimpleNamespace(stdout='a warning\n{"fit": 3.0}\n')
-    monkeypatch.setattr(script.subprocess, "run", lambda *args, **kwargs: told)
-    assert script.elsewhere(5) == {"fit": 3.0}
+    def run(words, **kwargs):
+        kept = "--kept" in words
+        return SimpleNamespace(stdout='a warning\n{"fit_kept": 5.0}\n' if kept else '{"fit": 3.0}\n')
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    assert script.elsewhere(5) == {"fit": 3.0, "fit_kept": 5.0}

@@ -104,6 +104,22 @@ def test_each_sample_is_read_once_for_each_pass():
     assert 7 * N <= dataset.reads <= 7 * N + 150
 
 
+def blank(items):
+    """Collate inputs as if nothing were to be seen in them."""
+    return torch.zeros(len(items), 64), torch.tensor([y for _, y in items])
+
+
+@pytest.mark.usefixtures("nothing_fits")
+def test_what_a_collate_function_draws_is_trained_on_and_not_scored():
+    def fit(**options):
+        net = quick_net(lr=0.0, iterator_train=DataLoader, **options)
+        return CurvatureNoiseDetector(net, every=1, max_epochs=2, device="cpu", random_state=0).fit(Listed())
+
+    plain, blanked = fit(), fit(iterator_train__collate_fn=blank)
+    np.testing.assert_array_equal(blanked.scores_, plain.scores_)
+    assert blanked.history_[0]["train_loss"] != plain.history_[0]["train_loss"]
+
+
 def test_chunks_come_in_order_whoever_reads_them():
     samples = as_samples(Listed())
     chunks = torch.arange(N).tensor_split(7)
