@@ -17,6 +17,7 @@ from curvdetect.cli.console import Failure, Stopped, explained, warnings_as_line
 from curvdetect.cli.options import DEBUG
 from curvdetect.cli.report import report
 from curvdetect.cli.scan import scan
+from curvdetect.training.ranks import launched_together
 
 
 class Commands(click.Group):
@@ -24,6 +25,11 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
+        if launched_together():
+            raise click.UsageError(
+                "a command runs in one process, and a launcher started several. Call it without torchrun; to train in "
+                "several processes, write the three lines of Python: docs/past-one-machine.md."
+            )
         try:
             with warnings_as_lines():
                 return super().invoke(ctx)

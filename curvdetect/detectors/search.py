@@ -20,6 +20,7 @@ from curvdetect.detectors.planted import check_planting, given_labels, plant, re
 from curvdetect.detectors.ranking import is_auto, n_flagged
 from curvdetect.detectors.shared_run import read_off, setting_of
 from curvdetect.training.progress import progress_bar
+from curvdetect.training.ranks import writes_here
 
 #: Labels to fit on, and where they are known to be wrong.
 Task = tuple[Any, NDArray[np.bool_]]
@@ -163,7 +164,8 @@ class CurvatureSearch(HoldsDetector):
         graded: dict[int, Graded] = {}
         best = None
         self.n_trainings_, self.interrupted_ = 0, True
-        bar = progress_bar(len(groups) * len(tasks), shown=bool(self.verbose), desc="searching", unit="training")
+        shown = bool(self.verbose) and writes_here()
+        bar = progress_bar(len(groups) * len(tasks), shown=shown, desc="searching", unit="training")
         try:
             for group in groups:
                 some, run = self._grade([estimators[number] for number in group], X, tasks, bar, name=group[0])

@@ -27,6 +27,7 @@ from curvdetect.review.looks import kind_of, pictures, rows
 from curvdetect.review.rendering import rendered
 from curvdetect.review.texts import label_texts
 from curvdetect.training.checkpoints import write_whole
+from curvdetect.training.ranks import writes_here
 
 #: Flagged samples shown where nobody says how many.
 SHOWN = 1_000
@@ -83,7 +84,8 @@ def write_report(
     Pictures are scaled down to thumbnails, the more the more there are: 1,000 suspects of 32 x 32 pixels take some
     3 MB, 10,000 some 8 MB. Floats outside [0, 1] are scaled together. Look-alikes are the nearest samples that aren't
     flagged in what the network makes of ``X`` before its last layer, which costs a forward pass over the data; without
-    ``net_``, or where ``X`` isn't what was fitted, there are none.
+    ``net_``, or where ``X`` isn't what was fitted, there are none. Of several processes that train together the first
+    one writes, and the others return at once.
 
     Examples
     --------
@@ -110,6 +112,8 @@ def write_report(
                 f"{name} has {length} entries, but the detector was fitted on {n_samples} samples. Pass one for each, "
                 "in the same order."
             )
+    if not writes_here():
+        return target
     index = detector.ranking_[: min(int(detector.labels_.sum()), SHOWN) if k is None else k]
     content = _content(detector, samples, index, X)
     if paths is not None:

@@ -36,6 +36,7 @@ from curvdetect.review.encoding import decoded, encoded
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.device import resolve_device
 from curvdetect.training.memorize import own_net
+from curvdetect.training.ranks import writes_here
 
 FORMAT = 1
 _DETECTORS: dict[str, type[BaseNoiseDetector]] = {
@@ -102,6 +103,8 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
             "last step; a class of your own goes with joblib.dump, which keeps code too."
         )
     check_is_fitted(detector, "scores_")
+    if not writes_here():
+        return
     target = Path(path)
     if target.exists() and not (overwrite and (target / _JSON).exists()):
         why = "holds something else than a detector" if overwrite else "is there already"

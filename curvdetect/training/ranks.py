@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 _TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 #: Seconds in which a process that died is expected to be known as dead.
 _PATIENCE = 5.0
+#: Says to the workers of a process that has joined the others that they are none of them.
+_JOINED = "CURVDETECT_JOINED"
 #: Where processes say who they are; None where the group is the caller's own.
 _STORE: list[Any] = []
 
@@ -40,7 +43,7 @@ def ranks_here() -> Ranks | None:
     if not dist.is_available():
         return None
     if not dist.is_initialized():
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2 or not all(name in os.environ for name in _TOLD):
+        if not launched_together():
             return None
         _join()
     return Ranks() if dist.get_world_size() > 1 else None
@@ -51,6 +54,18 @@ def is_first(ranks: Ranks | None) -> bool:
     return ranks is None or ranks.rank == 0
 
 
+def writes_here() -> bool:
+    """Say the same without joining the others, who may have no such question."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank() == 0
+    return not launched_together() or int(os.environ["RANK"]) == 0
+
+
+def launched_together() -> bool:
+    """Say whether a launcher started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and all(name in os.environ for name in _TOLD)
+
+
 def local_rank() -> int | None:
     """Return which of the processes of this machine this one is, where a launcher said so."""
     said = os.environ.get("LOCAL_RANK") if int(os.environ.get("WORLD_SIZE", "1")) > 1 else None
@@ -58,6 +73,14 @@ def local_rank() -> int | None:
 
 
 def _join() -> None:
+    elsewhere = os.environ.get(_JOINED, str(os.getpid())) != str(os.getpid())
+    if elsewhere or current_process().name.startswith(("Loky", "Dask")):
+        raise RuntimeError(
+            "a worker of one of several processes that train together can't train with them: each candidate of a "
+            "search is trained by all of them already. Leave n_jobs at 1 under torchrun; or start the script once, "
+            "without torchrun, and let n_jobs or a cluster train the candidates beside each other."
+        )
+    os.environ[_JOINED] = str(os.getpid())  # inherited by whatever this process starts
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank() or 0)
@@ -71,6 +94,7 @@ def _join() -> None:
 
 def _leave() -> None:
     _STORE.clear()
+    os.environ.pop(_JOINED, None)
     if dist.is_initialized():
         with suppress(RuntimeError):  # the others may be gone already
             dist.destroy_process_group()

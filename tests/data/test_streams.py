@@ -105,6 +105,22 @@ def test_each_sample_is_read_once_for_each_pass():
     assert 7 * N <= dataset.reads <= 7 * N + 150
 
 
+def blank(items):
+    """Collate inputs as if nothing were to be seen in them."""
+    return torch.zeros(len(items), 64), torch.tensor([y for _, y in items])
+
+
+@pytest.mark.usefixtures("nothing_fits")
+def test_what_a_collate_function_draws_is_trained_on_and_not_scored():
+    def fit(**options):
+        net = quick_net(lr=0.0, iterator_train=DataLoader, **options)
+        return CurvatureNoiseDetector(net, every=1, max_epochs=2, device="cpu", random_state=0).fit(Listed())
+
+    plain, blanked = fit(), fit(iterator_train__collate_fn=blank)
+    np.testing.assert_array_equal(blanked.scores_, plain.scores_)
+    assert blanked.history_[0]["train_loss"] != plain.history_[0]["train_loss"]
+
+
 SPOILED = {
     "shape": (lambda x: [*x[:40], torch.zeros(63), *x[41:]], r"X\[40\] has shape \(63,\) and X\[0\] has \(64,\)"),
     "kind": (lambda x: [*x[:40], x[40].double(), *x[41:]], r"X\[40\] has dtype torch.float64"),

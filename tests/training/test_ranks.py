@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from curvdetect import LossDetector
+from curvdetect.cli import main
 from curvdetect.training.ranks import ranks_here
 from tests.cases import quick_net
 from tests.training.together import CASES, COMMON, summary, table
@@ -113,10 +115,28 @@ def test_what_can_not_be_done_is_said_by_every_process(together, name):
         assert str(found[f"refused/{name}"]).startswith(SAID[name])
 
 
-@pytest.mark.parametrize("name", ["unseeded", "dropout", "unseen"])
+@pytest.mark.parametrize("name", ["unseeded", "dropout", "unseen", "steps", "best", "planted", "folds", "grid"])
 def test_without_a_seed_the_first_process_draws_for_all(together, name):
     for found in together[1:]:
         np.testing.assert_array_equal(found[name], together[0][name])
+
+
+def test_the_first_process_writes_for_all(together):
+    for found in together:
+        np.testing.assert_array_equal(found["written/saved"], together[0]["written/scores"])
+
+
+def test_a_search_with_workers_of_its_own_is_refused_and_not_waited_for(together):
+    for found in together:
+        assert "Leave n_jobs at 1 under torchrun" in str(found["workers"])
+
+
+def test_a_command_says_that_it_runs_in_one_process(monkeypatch, tmp_path):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    told = CliRunner().invoke(main, ["scan", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert told.exit_code == 2
+    assert "a command runs in one process, and a launcher started several" in told.output
 
 
 def test_a_process_that_dies_ends_the_run_and_the_next_one_goes_on(tmp_path):

@@ -10,12 +10,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import DataLoader
 
-from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, LossDetector, memorizing_net
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvatureSearch,
+    CurvSSFT,
+    FusedDetector,
+    InSample,
+    LossDetector,
+    PlantedNoise,
+    load,
+    memorizing_net,
+    noise_scorer,
+    save,
+    write_report,
+)
+from curvdetect.training.ranks import ranks_here
 from tests.cases import noisy_digits, quick_net
 
 COMMON = {"device": "cpu", "random_state": 0}
@@ -186,6 +203,40 @@ def kept(directory):
     return summary(detector.fit(*table(101)))
 
 
+def written(directory):
+    """Return what `save` and `write_report` left, called alike by all processes."""
+    X, y = table(60)
+    detector = LossDetector(quick_net(), max_epochs=2, **COMMON).fit(X, y)
+    save(detector, directory / "saved")
+    write_report(detector, X, directory / "report.html")
+    ranks_here().any(False)  # until the first one is there
+    return {"scores": detector.scores_, "saved": load(directory / "saved").scores_}
+
+
+def searched():
+    """Return grades of searches that every process runs as a whole, and what is said where they start workers."""
+    X, y, mask, *_ = noisy_digits(60)
+    detector = CurvatureNoiseDetector(quick_net(), max_epochs=2, device="cpu")
+    steps = CurvatureSearch(detector, {"h": [1e-3, 1e-2]}).fit(X, y)
+    planted = PlantedNoise(detector).fit(X, y)
+    folds = ConfidentLearningDetector(quick_net(), cv=2, max_epochs=2, device="cpu").fit(X, y)
+
+    def grid(n_jobs):
+        options = {"cv": InSample(), "refit": False, "scoring": noise_scorer(mask), "error_score": "raise"}
+        grid = {"net__lr": [0.01, 0.1]}
+        seeded = clone(detector).set_params(random_state=0)
+        return GridSearchCV(seeded, grid, n_jobs=n_jobs, **options).fit(X, y).cv_results_["mean_test_score"]
+
+    return {
+        "steps": steps.cv_results_["mean_test_score"],
+        "best": steps.score_samples(),
+        "planted": np.array(planted.score()),
+        "folds": folds.scores_,
+        "grid": grid(None),
+        "workers": np.array(error_of(lambda: grid(2))),
+    }
+
+
 def main(what, out):
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -193,7 +244,8 @@ def main(what, out):
     if what == "cases":
         found = {f"{name}/{key}": array for name, fit in CASES.items() for key, array in summary(fit()).items()}
         found |= {f"refused/{name}": said for name, said in refused().items()}
-        found |= unseeded()
+        found |= unseeded() | searched()
+        found |= {f"written/{key}": scores for key, scores in written(Path(out).parent).items()}
     else:
         found = kept(Path(out).parent / "kept")
     np.savez(f"{out}-{rank}.npz", **found)

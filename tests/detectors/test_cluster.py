@@ -1,0 +1,72 @@
+"""Searches whose candidates are trained by the processes of a cluster."""
+
+from __future__ import annotations
+
+import os
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+
+from curvdetect import CurvatureNoiseDetector, InSample, LossDetector, PlantedNoise, noise_scorer
+from tests.cases import noisy_digits, quick_net
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # of dask's own
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+X, LABELS, MASK, _ = noisy_digits(120)
+COMMON = {"max_epochs": 3, "device": "cpu", "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed")
+    # processes, since threads of one would take turns: a training has the global generators to itself
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+SEARCHES = {
+    "loss": (LossDetector(quick_net(), **COMMON), {"net__lr": [0.01, 0.05, 0.1, 0.2]}, True),
+    "curvature": (CurvatureNoiseDetector(quick_net(), **COMMON), {"h": [1e-3, 1e-2], "n": [1, 3]}, True),
+    "planted": (
+        PlantedNoise(LossDetector(quick_net(), **COMMON), random_state=0),
+        {"detector__max_epochs": [1, 3]},
+        False,
+    ),
+}
+
+
+def searched(name):
+    detector, grid, known = SEARCHES[name]
+    scoring = noise_scorer(MASK) if known else None
+    search = GridSearchCV(detector, grid, cv=InSample(), scoring=scoring, refit=False, error_score="raise", n_jobs=-1)
+    return search.fit(X, LABELS).cv_results_["mean_test_score"]
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster, name):
+    with joblib.parallel_config(backend="dask"):
+        found = searched(name)
+    with joblib.parallel_config(backend="sequential"):
+        expected = searched(name)
+    # a worker may have fewer threads, and one pair of samples changes places
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    assert len(set(found)) > 1
+
+
+def test_candidates_are_trained_by_the_workers(cluster):
+    with joblib.parallel_config(backend="dask"):
+        pids = joblib.Parallel(n_jobs=-1)(joblib.delayed(os.getpid)() for _ in range(8))
+    assert os.getpid() not in pids
+    assert set(pids) <= set(cluster.run(os.getpid).values())
