@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from torch.utils.data import Subset
 
 from curvdetect.data.chunks import read_ahead
 from curvdetect.data.sources import LazySamples, Samples, as_unlabelled
@@ -84,6 +85,8 @@ class RowIndex:
         """
         if self._unread is not None and X is self._unread.dataset:
             return np.arange(len(self.labels))
+        if self._unread is not None and isinstance(X, Subset) and X.dataset is self._unread.dataset:
+            return np.asarray(X.indices, dtype=np.int64)
         points, known = self._points_of(X), self._known()
         n = len(points)
         found = np.arange(n)

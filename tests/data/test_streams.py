@@ -143,8 +143,8 @@ def test_rows_are_found_again_without_reading_the_dataset_or_by_reading_it_once(
     detector = LossDetector(quick_net(), max_epochs=2, device="cpu", random_state=0).fit(dataset)
     read = dataset.reads
     np.testing.assert_array_equal(detector.score_samples(dataset), detector.scores_)
-    assert dataset.reads == read
     np.testing.assert_array_equal(detector.score_samples(Subset(dataset, [7, 3])), detector.scores_[[7, 3]])
+    assert dataset.reads == read
     np.testing.assert_array_equal(detector.score_samples(torch.from_numpy(X[::-1].copy())), detector.scores_[::-1])
     assert read + N <= dataset.reads <= read + N + 5
 
