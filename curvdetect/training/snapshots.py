@@ -1,7 +1,7 @@
 """Weights kept from during the training, by which samples that were not trained on can be measured later.
 
 A sample is measured on several snapshots spread over the training, as those that were trained on are measured over
-many epochs. The last weights alone tell next to nothing, and nothing here looks at them alone.
+many epochs. The last weights alone may tell far less, and nothing here looks at them alone.
 """
 
 from __future__ import annotations
