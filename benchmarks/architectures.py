@@ -220,7 +220,7 @@ def picture(frame: pd.DataFrame, args: argparse.Namespace, title: str, path: Pat
         ax.set_xticks(range(len(args.nets)), words[: len(args.nets)], rotation=30, ha="right", fontsize=8)
         ax.set_yticks(range(len(sides)), words, fontsize=8)
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=80)
 
 
 def every_or_auto(text: str) -> int | str:
