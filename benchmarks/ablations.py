@@ -28,6 +28,7 @@ import torch
 from harness import data, memorization, similarity
 from harness.environment import announce, command
 from harness.memorization import as_inputs
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
@@ -167,13 +168,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the tables call the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--reference", type=Path, help="memorization: a CSV file of benchmarks/memorization.py, or a released .npz")
     add("--net", help="a named network; by default one sized from the data. Full size: resnet18-cifar")
     add("--epochs", type=int, help="length of every training; by default the net's own. Full size: 300")

@@ -26,6 +26,7 @@ import torch
 from harness import data, fits, memorization, similarity
 from harness.architectures import NAMES, build
 from harness.environment import announce, command
+from harness.options import add_data, every_or_auto
 from harness.records import Records
 from harness.similarity import MEASURES
 from tqdm import tqdm
@@ -223,21 +224,12 @@ def picture(frame: pd.DataFrame, args: argparse.Namespace, title: str, path: Pat
     figure.savefig(path, dpi=80)
 
 
-def every_or_auto(text: str) -> int | str:
-    return text if text == "auto" else int(text)
-
-
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the tables call the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--reference", type=Path, help="memorization: a CSV file of benchmarks/memorization.py, or a released .npz")
     add("--nets", choices=list(NAMES), nargs="+", default=list(NAMES))
     add("--narrower", type=int, choices=[1, 2, 4, 8], default=8, help="what channels are divided by. Full size: 1")

@@ -26,6 +26,7 @@ from harness import data, recipes, tables
 from harness.environment import announce, command
 from harness.fits import FOLDS, Fit, detectors, fitted
 from harness.methods import METHODS
+from harness.options import add_data
 from harness.records import Records
 from tqdm import tqdm
 
@@ -192,11 +193,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the tables call the data; by default the dataset's name")
     add("--rates", type=float, nargs="+", help="shares of labels to corrupt (default: 0.01 0.04 0.1; Table 2's)")
     add("--kind", choices=data.KINDS, default="uniform", help="kind of noise; duplicates: one sample under two labels")
     add("--confusion", help="CSV file with the matrix of --kind confusion")
@@ -209,8 +207,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         default=[],
         help="trainings to leave out, with all rows that need one",
     )
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--net", help="a named network; by default one sized from the data")
     add("--augment", action="store_true", help="crop and flip pictures while training")
     add(

@@ -24,6 +24,7 @@ import torch
 from harness import data
 from harness.copies import COPIES, NEAR, Planted, plant
 from harness.environment import announce, command
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -204,13 +205,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser, "mnist", [name for name in data.NAMES if name != "digits"])
     add = parser.add_argument
-    add("--dataset", choices=[name for name in data.NAMES if name != "digits"], default="mnist")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the tables call the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--pairs", type=int, default=250, help="number of planted pairs")
     add("--top", type=int, default=300, help="length of the list in which pairs have to be found")
     add("--copies", choices=COPIES, nargs="+", default=list(COPIES))

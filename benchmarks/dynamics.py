@@ -31,6 +31,7 @@ from harness import data, memorization, recipes
 from harness.environment import announce, command
 from harness.epochs import tables
 from harness.epochs_drawn import curves, similarities
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
@@ -246,12 +247,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the tables call the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples, class shares kept")
     add(
         "--held-out",
         type=share_or_count,
@@ -259,7 +256,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="samples not trained on: a share or number of those there are, or 'test' for torchvision's test data, or "
         "the path of another folder",
     )
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--rates", type=float, nargs="+", default=[0.0, 0.1], help="shares of labels to corrupt; 0: labels as given")
     add("--weight-decays", type=float, nargs="+", default=[0.0, 1e-4])
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the training")

@@ -25,6 +25,7 @@ import pandas as pd
 import torch
 from harness import data, options, pictures
 from harness.environment import announce, command
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from scipy.stats import rankdata, spearmanr
@@ -235,14 +236,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="\n\n".join(__doc__.split("\n\n")[:2]), formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of training pictures")
     add("--held-out-dir", default="data/test", help="the folder of held-out pictures, beside --dataset folder")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the table calls the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples of each set, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--rates", type=float, nargs="+", default=[0.0, 0.05], help="shares of wrong labels in the held-out set")
     add("--weight-decay", type=float, default=0.0, help="of all trainings; App. E uses none")
     add("--top", type=int, default=60, help=f"length of the rankings that are compared, up to {KEPT}")

@@ -22,6 +22,7 @@ import pandas as pd
 import torch
 from harness import data, options, pictures
 from harness.environment import announce, command
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 
@@ -176,13 +177,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="\n\n".join(__doc__.split("\n\n")[:2]), formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the table calls the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--rate", type=float, default=0.01, help="share of each class's labels made wrong; 60 of 6,000 in Fig. 5")
     add("--seed", type=int, default=0, help="of the wrong labels and the training")
     options.add_recipe(parser)

@@ -27,6 +27,7 @@ import pandas as pd
 import torch
 from harness import data, fits, memorization, similarity
 from harness.environment import announce, command
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from harness.similarity import CONSTANT, MEASURES
@@ -233,13 +234,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the tables call the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--reference", type=Path, help="memorization that is known: a CSV file of this script, or a released .npz")
     add("--nets", type=int, default=200, help="networks to measure memorization with; the released file took 4,000")
     add("--jobs", type=int, help="processes that train them; by default one for each core, and one on a GPU")

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from harness import data
 from harness.environment import announce, command
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -121,16 +122,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the table calls the data; by default the dataset's name")
     add("--rates", type=float, nargs="*", default=[0, 0.01, *GRADED], help="shares of wrong labels, uniform noise")
     add("--pair-rates", type=float, nargs="*", default=[], help="the same of pair-flip noise")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the training")
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--epochs", type=int, help="length of the training; by default the net's own")
     add("--device", default="auto")
     add("--threads", type=int, help="of torch; by default its own choice")

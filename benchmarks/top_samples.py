@@ -25,6 +25,7 @@ import torch
 from harness import data, options, pictures
 from harness.copies import COPIES, NEAR, Planted, plant
 from harness.environment import announce, command
+from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -251,13 +252,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="\n\n".join(__doc__.split("\n\n")[:2]), formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=data.NAMES, default="digits")
-    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
-    add("--download", action="store_true", help="let torchvision fetch the data")
-    add("--title", help="what the table calls the data; by default the dataset's name")
-    add("--subset", type=int, help="use so many samples, class shares kept")
-    add("--size", type=int, default=32, help="side of the pictures of a folder")
     add("--pairs", type=int, default=30, help="number of planted pairs; 0 leaves the data as it is")
     add("--copies", choices=COPIES, default="exact")
     add("--top", type=int, default=60, help=f"length of the rankings that are looked at, up to {KEPT}")

@@ -1,19 +1,33 @@
-"""What a training is told on the command line: the default recipe, or the paper's, and how curvature is measured."""
+"""What several scripts are told on the command line: the data, the recipe, and how curvature is measured."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from skorch import NeuralNet
 
 from curvdetect import memorizing_net, step_decay
 
-from . import recipes
+from . import data, recipes
 
 #: Batches of the paper's family of code; the paper itself names no size.
 _BATCH, _CIFAR = 128, 50_000
+
+
+def add_data(
+    parser: argparse.ArgumentParser, dataset: str = "digits", names: Sequence[str] = tuple(data.NAMES)
+) -> None:
+    """Add the options that choose the data."""
+    add = parser.add_argument
+    add("--dataset", choices=names, default=dataset)
+    add("--data-dir", default="data", help="where torchvision finds the data, or the folder of pictures")
+    add("--download", action="store_true", help="let torchvision fetch the data")
+    add("--title", help="what the tables call the data; by default the dataset's name")
+    add("--subset", type=int, help="use so many samples, class shares kept")
+    add("--size", type=int, default=32, help="side of the pictures of a folder")
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
