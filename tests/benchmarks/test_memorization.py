@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from curvdetect.metrics import cosine_similarity, top_k_cosine_similarity
 from tests.cases import digits
@@ -56,6 +57,7 @@ def test_a_sample_without_two_sides_is_an_error(harness, seen):
 def test_networks_do_not_depend_on_processes_nor_on_how_often_they_were_cut_short(harness, tmp_path):
     X, y = digits(120)
     recipe = harness.Recipe(epochs=2, device="cpu", seed=3)
+    get_reusable_executor().shutdown()  # one that another test left knows nothing of the benchmarks
     one = list(harness.networks(X, y, recipe, 6, tmp_path / "one", 1))
     assert {seen.sum() for seen, _ in one} == {84}
     assert len({seen.tobytes() for seen, _ in one}) == 6

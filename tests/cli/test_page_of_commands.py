@@ -36,7 +36,8 @@ def test_every_command_of_the_page_runs_and_prints_what_it_says(run, tmp_path, m
 
 def test_every_option_of_the_page_is_there():
     options = {name for command in main.commands.values() for param in command.params for name in param.opts}
-    assert set(re.findall(r"--[a-z][a-z-]*", PAGE)) - options == {"--help"}
+    ours = re.sub(r"`python benchmarks/.*?`", "", PAGE)  # a benchmark has options of its own
+    assert set(re.findall(r"--[a-z][a-z-]*", ours)) - options == {"--help"}
 
 
 def _verdicts(folder: Path) -> None:
