@@ -190,10 +190,11 @@ sources.RESIDENT_BYTES = 0  # as if these were photographs
 class Pictures(Dataset):
     def __init__(self, n):
         self.targets = (np.arange(n) % 10).tolist()
+        self.looks = [torch.full((1, 4, 4), i / 10) for i in range(10)]
     def __len__(self):
         return len(self.targets)
     def __getitem__(self, i):
-        return torch.full((1, 4, 4), i % 10 / 10), self.targets[i]
+        return self.looks[i % 10], self.targets[i]
 
 def megabytes(which):
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(which))

@@ -19,7 +19,7 @@ from curvdetect import LossDetector
 from curvdetect.cli import main
 from curvdetect.training.ranks import ranks_here
 from tests.cases import quick_net
-from tests.training.together import CASES, COMMON, summary, table
+from tests.training.together import CASES, COMMON, FEW, summary, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 ROOT = Path(__file__).parents[2]
@@ -46,13 +46,24 @@ def start(size, what, out, **environment):
     return run, time.monotonic() - started
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["two", "three"])
-def together(request, tmp_path_factory):
-    """What every one of several processes found."""
-    out = tmp_path_factory.mktemp("together") / "found"
-    run, _ = start(request.param, "cases", out)
-    assert run.returncode == 0, run.stderr[-4000:]
-    return [dict(np.load(f"{out}-{rank}.npz")) for rank in range(request.param)]
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Return what every one of so many processes found; they are started once."""
+
+    @cache
+    def found(size):
+        out = tmp_path_factory.mktemp("together") / "found"
+        run, _ = start(size, "cases" if size == 2 else "few", out)
+        assert run.returncode == 0, run.stderr[-4000:]
+        return [dict(np.load(f"{out}-{rank}.npz")) for rank in range(size)]
+
+    return found
+
+
+@pytest.fixture
+def together(started):
+    """What each of two processes found."""
+    return started(2)
 
 
 @cache
@@ -65,18 +76,21 @@ def of(found, name):
     return {key.split("/")[1]: value for key, value in found.items() if key.startswith(f"{name}/")}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_all_processes_end_with_the_same(together, name):
-    first = of(together[0], name)
+EACH = [(2, name) for name in CASES] + [(3, name) for name in FEW]
+
+
+@pytest.mark.parametrize(("size", "name"), EACH)
+def test_all_processes_end_with_the_same(started, size, name):
+    first = of(started(size)[0], name)
     assert first
-    for other in together[1:]:
+    for other in started(size)[1:]:
         for key, value in of(other, name).items():
             np.testing.assert_array_equal(value, first[key], err_msg=key)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("stopped")])
-def test_scores_are_those_of_one_process_on_the_same_batches(together, name):
-    found, expected = of(together[0], name), alone(name)
+@pytest.mark.parametrize(("size", "name"), [(size, name) for size, name in EACH if not name.startswith("stopped")])
+def test_scores_are_those_of_one_process_on_the_same_batches(started, size, name):
+    found, expected = of(started(size)[0], name), alone(name)
     assert found.keys() == expected.keys()
     rtol = STILL if name.startswith("still") else TRAINED
     for key, value in expected.items():
@@ -87,9 +101,10 @@ def test_scores_are_those_of_one_process_on_the_same_batches(together, name):
     assert (found["flags"] != expected["flags"]).sum() <= 2
 
 
+@pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("name", ["still", "still contrast"])
-def test_on_weights_that_stay_every_score_is_equal_for_itself(together, name):
-    found, expected = of(together[0], name), alone(name)
+def test_on_weights_that_stay_every_score_is_equal_for_itself(started, size, name):
+    found, expected = of(started(size)[0], name), alone(name)
     np.testing.assert_allclose(found["scores"], expected["scores"], rtol=STILL)
     np.testing.assert_array_equal(found["flags"], expected["flags"])
 

@@ -147,6 +147,10 @@ CASES = {
 }
 
 
+#: Those in which a third process is another matter than a second: uneven shares, and none at all.
+FEW = ("default", "still", "still contrast", "drop_last", "two samples", "last batch of one", "second split")
+
+
 def summary(detector):
     """Return what a fit left behind, as arrays."""
     return {
@@ -241,7 +245,9 @@ def main(what, out):
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     rank = os.environ["RANK"]
-    if what == "cases":
+    if what == "few":
+        found = {f"{name}/{key}": array for name in FEW for key, array in summary(CASES[name]()).items()}
+    elif what == "cases":
         found = {f"{name}/{key}": array for name, fit in CASES.items() for key, array in summary(fit()).items()}
         found |= {f"refused/{name}": said for name, said in refused().items()}
         found |= unseeded() | searched()
