@@ -47,7 +47,8 @@ from curvdetect.metrics import auroc, average_precision
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: Shares of the epochs at which the learning rate falls: 120 and 160 of 200.
 MILESTONES = (0.6, 0.8)
-#: By default, and with --paper. Batch size and probes are those of the authors' code.
+#: By default, and with --paper. The rate is that of labels made wrong on purpose, for an AUROC.
+#: Batch size and probes are those of the authors' code.
 SIZES: dict[str, tuple[Any, Any]] = {
     "epochs": (20, 200),
     "crop": (32, 224),
@@ -57,9 +58,10 @@ SIZES: dict[str, tuple[Any, Any]] = {
     "h": (1e-2, 1e-3),
     "n": (1, 10),
     "power": (1, 1),
+    "rate": (0.05, 0.0),
 }
 SIGNALS = {"curvature": "Curvature", "loss": "Cumulative loss (CSL)", "margin": "Margin (AUM)"}
-SETTINGS = (*SIZES, "net", "smallest_crop", "weight_decay", "lr", "subset", "rate", "precision", "duplicates")
+SETTINGS = (*SIZES, "net", "smallest_crop", "weight_decay", "lr", "subset", "precision", "duplicates")
 PUBLISHED = "Published: 45 of the 100 samples of ImageNet with the highest curvature, no weight decay, found by eye."
 KEPT = 100
 
@@ -266,7 +268,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--weight-decay", type=float, default=0.0, help="the paper: none to find duplicates, 1e-4 elsewhere")
     add("--lr", type=float, default=0.1)
     add("--subset", type=int, help="use so many files, chosen at random")
-    add("--rate", type=float, default=0.0, help="share of labels to make wrong on purpose, for an AUROC")
     add("--duplicates", action="store_true", help="look for conflicting pairs; reads all pictures once more")
     add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the training passes")
     add("--workers", type=int, default=0, help="processes that read pictures, for training and for scoring")

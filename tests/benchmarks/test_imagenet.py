@@ -14,7 +14,7 @@ from curvdetect.data import sources
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
 QUICK = ["--epochs", "4", "--every", "2", "--crop", "32", "--resize", "36", "--batch-size", "8", "--seeds", "1"]
-QUICK += ["--device", "cpu", "--threads", "1", "--verbose", "0"]
+QUICK += ["--rate", "0", "--device", "cpu", "--threads", "1", "--verbose", "0"]
 
 
 @pytest.fixture(scope="module")
