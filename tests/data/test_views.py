@@ -73,7 +73,6 @@ PARTS = {
     "part": lambda s: Part(s, torch.tensor([5, 2, 3])),
     "part of a part": lambda s: Part(Part(s, torch.tensor([0, 5, 2, 3])), torch.tensor([1, 2, 3])),
     "part on a device": lambda s: Part(s, torch.tensor([5, 2, 3])).to(torch.device("cpu")),
-    "copy of some": lambda s: s.only(torch.tensor([5, 2, 3])) if isinstance(s, ResidentSamples) else None,
     "whole on a device": lambda s: s.to(torch.device("cpu")),
 }
 
@@ -81,13 +80,17 @@ PARTS = {
 @pytest.mark.parametrize("make", PARTS.values(), ids=PARTS)
 def test_parts_keep_both_views(samples, make):
     part = make(samples)
-    if part is None:
-        pytest.skip("only samples in memory are copied in part")
     index = [5, 2, 3] if len(part) == 3 else list(range(6))
     every = torch.arange(len(index))
     assert torch.equal(part.batch(every), X[index])
     assert torch.equal(part.trained.batch(every), X[index] + 100)
     assert torch.equal(part.trained.labels, samples.labels[index])
+
+
+def test_a_copy_of_some_keeps_both_views():
+    part = as_samples(TwoViews(SCORED, TRAINED)).only(torch.tensor([5, 2, 3]))
+    assert torch.equal(part.batch(torch.arange(3)), X[[5, 2, 3]])
+    assert torch.equal(part.trained.batch(torch.arange(3)), X[[5, 2, 3]] + 100)
 
 
 def test_a_subset_of_two_views_has_two():
