@@ -44,6 +44,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
     lazy: bool = False
     #: Processes that do so ahead.
     n_workers: int = 0
+    #: Numbers of those that scoring passes visit, in rising order; all for None.
+    scored: Tensor | None = None
 
     def __init__(self, labels: NDArray[Any]) -> None:
         self.classes, codes = encode(np.asarray(labels))
@@ -63,6 +65,11 @@ class Samples(Dataset[tuple[Tensor, int]]):
     def device(self) -> torch.device:
         """Where inputs are read; an index that lies there too is read without waiting."""
         return torch.device("cpu")
+
+    @property
+    def n_scored(self) -> int:
+        """Number of samples that scoring passes visit."""
+        return len(self) if self.scored is None else len(self.scored)
 
     @property
     def trained(self) -> Samples:
@@ -117,7 +124,7 @@ class ResidentSamples(Samples):
         part = ResidentSamples.__new__(ResidentSamples)
         part.__dict__.update(self.__dict__)
         part.inputs, part.labels = self.inputs[index.to(self.inputs.device)], self.labels[index]
-        part.view = part_of(self.view, index)
+        part.view, part.scored = part_of(self.view, index), None
         return part
 
 

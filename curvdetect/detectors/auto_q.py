@@ -71,19 +71,26 @@ def find_rate(
         )
     measured.attributes["noise_rate_"] = found.rate
     measured.attributes["noise_rate_interval_"] = (found.low, found.high)
-    return n_flagged("auto", len(samples)) if np.isnan(found.rate) else int(found.rate * len(samples) + 0.5)
+    n_scored = samples.n_scored
+    return n_flagged("auto", n_scored) if np.isnan(found.rate) else int(found.rate * n_scored + 0.5)
 
 
 def _rate(
     detector: Any, samples: Samples, measured: Measured, device: torch.device, seed: int, checkpoints: Checkpoints
 ) -> NoiseRate:
-    """Plant wrong labels, train a net on them, and return the rate; the loss separates best, whatever is ranked by."""
-    scores = measured.signal_scores.get("loss")
-    suspects = suspicious(detector._score(measured) if scores is None else scores)
-    given, other, n_classes = samples.labels.numpy(), measured.other, len(samples.classes)
-    confusions = confused(given[suspects], other[suspects], n_classes)
+    """Plant wrong labels, train a net on them, and return the rate among the samples that are scored.
+
+    The loss separates best, whatever is ranked by.
+    """
+    labels = samples.labels.numpy()
+    scored = np.arange(len(labels)) if samples.scored is None else samples.scored.numpy()
+    found = measured.only(scored)
+    scores = found.signal_scores.get("loss")
+    suspects = suspicious(detector._score(found) if scores is None else scores)
+    given, other = labels[scored][suspects], found.other[suspects]
+    confusions = confused(given, other, len(samples.classes))
     seeds = [derived_seed(seed, 0, part) for part in range(3)]
-    planted = plant(given, confusions, n_planted(len(given)), seed=seeds[0])
+    planted = plant(labels, confusions, n_planted(len(labels)), seed=seeds[0])
     twin = copy.copy(samples)
     twin.labels = torch.from_numpy(planted.labels)
     with warnings.catch_warnings():
@@ -103,8 +110,8 @@ def _rate(
         )
     if again.interrupt is not None:
         raise again.interrupt
-    healed = float(confusions[given[suspects], other[suspects]].mean())
-    return noise_rate(again.signal_scores["loss"], planted.mask, healed=healed, seed=seeds[2])
+    healed = float(confusions[given, other].mean())
+    return noise_rate(again.signal_scores["loss"][scored], planted.mask[scored], healed=healed, seed=seeds[2])
 
 
 def n_planted(n_samples: int) -> int:

@@ -6,7 +6,6 @@ A detector says which signals it wants and which number is its score; everything
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
@@ -16,23 +15,19 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import roc_auc_score
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from curvdetect.data.labels import plain_labels
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.auto_q import find_rate
-from curvdetect.detectors.checks import as_weights, check_run_params, is_count
+from curvdetect.detectors.checks import check_run_params, is_count
 from curvdetect.detectors.cleaning import rows_of
-from curvdetect.detectors.grading import UndefinedScore
+from curvdetect.detectors.grading import graded
 from curvdetect.detectors.inputs import rows_fitted, samples_not_fitted, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, one_run
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, quality, worst_first
+from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.detectors.unseen import measure_unseen
-from curvdetect.metrics import as_mask
 from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.device import resolve_device
@@ -53,6 +48,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     random_state: Any
     verbose: int
     keep_snapshots: int = 0
+    score_on: Any = None
 
     @abstractmethod
     def _signals(self, seed: int) -> Sequence[Signal]:
@@ -92,7 +88,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         )
         device = resolve_device(self.device)
         samples = samples_to_fit(self, X, y)
-        n_top = n_flagged(self.q, len(samples))
+        samples.scored = rows_to_score(self.score_on, len(samples))
+        n_top = n_flagged(self.q, samples.n_scored)
         rows = RowIndex(samples)
         checkpoints, seed = begin(self, samples, device)
         measured = self._measure(samples, device, seed, checkpoints)
@@ -124,12 +121,12 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """Keep what was measured; give up where the run ended before the detector's own score was."""
         interrupt = measured.interrupt
         try:
-            scores = np.asarray(self._score(measured), dtype=np.float64)
+            scores = self._scores_of(samples, measured)
         except (KeyError, ValueError):
             if interrupt is None:
                 raise
             raise interrupt from None
-        if interrupt is not None and not np.isfinite(scores).all():
+        if interrupt is not None and np.isfinite(scores).sum() < samples.n_scored:
             raise interrupt
         for name in [n for n in vars(self) if n.endswith("_") and n not in ("n_features_in_", "feature_names_in_")]:
             delattr(self, name)  # an earlier fit with other parameters may have left more than this one
@@ -143,6 +140,14 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         for name, value in measured.attributes.items():
             setattr(self, name, value)
 
+    def _scores_of(self, samples: Samples, measured: Measured) -> NDArray[np.float64]:
+        """Return the detector's own score, NaN for samples that are not to have one."""
+        if samples.scored is None:
+            return np.asarray(self._score(measured), dtype=np.float64)
+        rows, scores = samples.scored.numpy(), np.full(len(samples), np.nan)
+        scores[rows] = self._score(measured.only(rows))
+        return scores
+
     def _rank(self, scores: NDArray[np.float64], n_top: int) -> None:
         """Set everything that follows from scores and the number of flags."""
         self.scores_ = self.decision_scores_ = scores
@@ -151,8 +156,14 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         self.labels_[self.ranking_[:n_top]] = 1
         self.threshold_ = self.offset_ = lowest_flagged(scores, n_top)
 
+    @property
+    def scored_mask_(self) -> NDArray[np.bool_]:
+        """True where a sample has a score: everywhere, unless ``score_on`` chose some. Shape (n_samples,)."""
+        check_is_fitted(self, "scores_")
+        return ~np.isnan(self.scores_)
+
     def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return a score for each sample; higher is more suspect.
+        """Return a score for each sample; higher is more suspect. NaN for those that ``score_on`` left out.
 
         Parameters
         ----------
@@ -220,7 +231,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         sample_weight: ArrayLike | None = None,
         noise_mask: ArrayLike | None = None,
     ) -> float:
-        """Return the ROC AUC against labels known to be wrong; higher is better.
+        """Return the ROC AUC against labels known to be wrong; higher is better. Samples without a score don't count.
 
         Parameters
         ----------
@@ -240,29 +251,11 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             it ends with a ``RuntimeError``.
         """
         index = rows_fitted(self, X)
-        name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
-        if known is None:
-            raise ValueError(
-                "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
-                "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
-            )
-        known = column_or_1d(plain_labels(known, name))
-        if len(known) != len(index):
-            raise ValueError(f"{name} has {len(known)} entries for {len(index)} samples.")
-        weights = as_weights(sample_weight, len(index))
-        mask = as_mask(known, name) if name == "noise_mask" else known != self.classes_[self._given[index]]
-        if mask.all() or not mask.any():
-            warnings.warn(
-                "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as "
-                "y the right labels rather than those that were fitted.",
-                UndefinedMetricWarning,
-                stacklevel=2,
-            )
-            return UndefinedScore()
-        return float(roc_auc_score(mask, self.scores_[index], sample_weight=weights))
+        given = self.classes_[self._given[index]]
+        return graded(self.scores_[index], given, y, sample_weight=sample_weight, noise_mask=noise_mask)
 
     def ranking(self, k: int | None = None) -> pd.DataFrame:
-        """Return the samples as a table, most suspect first.
+        """Return the samples that have a score as a table, most suspect first.
 
         Parameters
         ----------
@@ -293,7 +286,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     def label_quality(self) -> NDArray[np.float64]:
         """Return the quality of each label in (0, 1); low is bad, as in cleanlab.
 
-        The share of samples that are more suspect, so that 0.05 means "among the worst twentieth", not a probability.
+        The share of samples that are more suspect, so that 0.05 means "among the worst twentieth", not a probability;
+        NaN for what has no score.
         """
         check_is_fitted(self, "scores_")
         return quality(self.scores_)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -37,9 +37,9 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     n : int, default=1
         Number of Rademacher probes.
     q : float, int or "auto", default=0.1
-        Share, or count, of samples to flag. "auto" flags as many as are estimated to be wrong, for one more plain
-        training, without curvature: labels planted wrong in a copy tell, by the loss, which share of wrong labels is
-        found where. May be none. After Ctrl-C before the estimate is there, a tenth.
+        Share, or count, of the scored samples to flag. "auto" flags as many as are estimated to be wrong, for one more
+        plain training, without curvature: labels planted wrong in a copy tell, by the loss, which share of wrong labels
+        is found where. May be none. After Ctrl-C before the estimate is there, a tenth.
     power : {1, 2}, default=1
         1 averages norms of the difference, 2 squared norms, eq. (6) of the paper.
     contrast : bool, default=False
@@ -61,6 +61,10 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         Length of the training; by default the net's own.
     stop_at : float, optional
         Stop after the first epoch with this training accuracy.
+    score_on : array-like of int, or of bool of shape (n_samples,), optional
+        Positions of the samples to score, or a mask; by default all. The network is trained on all of them, the
+        curvature is measured of these, and only they are ranked and flagged: their scores are those of a run that
+        measures all. The others have NaN for a score. Signals that are read off the training are there for all.
     keep_snapshots : int, default=0
         Number of scored epochs, evenly chosen among them, whose weights are kept, so that ``score_samples(X, y)`` can
         measure samples that were not fitted; each takes as much memory as the weights. With ``checkpoint_dir`` they
@@ -80,21 +84,23 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     Attributes
     ----------
     scores_, decision_scores_ : array of shape (n_samples,)
-        Mean curvature of each training sample, or its contrast.
-    ranking_ : array of shape (n_samples,)
-        Indices, most suspect first.
+        Mean curvature of each training sample, or its contrast; NaN for those that ``score_on`` left out.
+    scored_mask_ : array of shape (n_samples,), bool
+        True where a sample has a score.
+    ranking_ : array of shape (n_scored,)
+        Indices of the samples that have one, most suspect first.
     labels_ : array of shape (n_samples,)
         1 for a suspect, 0 otherwise; exactly the top ``q``.
     threshold_, offset_ : float
         Lowest score among the suspects; just above the highest score where there are none.
     noise_rate_ : float
-        With ``q="auto"``, the estimated share of wrong labels. NaN after Ctrl-C.
+        With ``q="auto"``, the estimated share of wrong labels among the scored samples. NaN after Ctrl-C.
     noise_rate_interval_ : tuple of float
         With ``q="auto"``, the ends of the rate's 95 % interval. The better scores separate, the narrower.
     suggested_labels_ : array of shape (n_samples,)
         For each sample the best label other than the given one: what it would be if the given one is wrong.
     signal_scores_ : dict of arrays of shape (n_samples,)
-        Every signal of the run by name, higher for the more suspect.
+        Every signal of the run by name, higher for the more suspect; NaN where it was not measured.
     grid_scores_ : dict of arrays of shape (n_samples,)
         From ``(h, n, power)`` to the scores that a detector with this setting would have, where ``grid`` was passed.
     grid_signals_ : dict of dicts of arrays of shape (n_samples,)
@@ -135,7 +141,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     Notes
     -----
     A scored epoch costs 2 (n + 1) forward passes over the data, 3 (n + 1) with ``contrast``, against 3 for an epoch of
-    training.
+    training. With ``score_on`` the passes are over the samples it names.
 
     On networks of ReLUs the score depends on ``h`` in more than scale, since the difference is made by the kinks
     that a step crosses; thresholds can't be compared between different ``h``.
@@ -170,6 +176,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         signals: Sequence[str] = (),
         max_epochs: int | None = None,
         stop_at: float | None = None,
+        score_on: ArrayLike | None = None,
         keep_snapshots: int = 0,
         checkpoint_dir: str | Path | None = None,
         device: str = "auto",
@@ -187,6 +194,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         self.signals = signals
         self.max_epochs = max_epochs
         self.stop_at = stop_at
+        self.score_on = score_on
         self.keep_snapshots = keep_snapshots
         self.checkpoint_dir = checkpoint_dir
         self.device = device

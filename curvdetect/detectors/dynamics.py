@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured
@@ -27,6 +27,7 @@ class _DynamicsDetector(BaseNoiseDetector):
         q: float | int | str = 0.1,
         max_epochs: int | None = None,
         stop_at: float | None = None,
+        score_on: ArrayLike | None = None,
         keep_snapshots: int = 0,
         checkpoint_dir: str | Path | None = None,
         device: str = "auto",
@@ -37,6 +38,7 @@ class _DynamicsDetector(BaseNoiseDetector):
         self.q = q
         self.max_epochs = max_epochs
         self.stop_at = stop_at
+        self.score_on = score_on
         self.keep_snapshots = keep_snapshots
         self.checkpoint_dir = checkpoint_dir
         self.device = device

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -91,7 +91,7 @@ class FusedDetector(BaseNoiseDetector):
         Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
     h, n, power, every
         Of the curvature, where it is among the signals or beside them; as in `CurvatureNoiseDetector`.
-    q, max_epochs, stop_at, keep_snapshots, checkpoint_dir, device, random_state, verbose
+    q, max_epochs, stop_at, score_on, keep_snapshots, checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
     Attributes
@@ -136,6 +136,7 @@ class FusedDetector(BaseNoiseDetector):
         every: int | str = "auto",
         max_epochs: int | None = None,
         stop_at: float | None = None,
+        score_on: ArrayLike | None = None,
         keep_snapshots: int = 0,
         checkpoint_dir: str | Path | None = None,
         device: str = "auto",
@@ -154,6 +155,7 @@ class FusedDetector(BaseNoiseDetector):
         self.every = every
         self.max_epochs = max_epochs
         self.stop_at = stop_at
+        self.score_on = score_on
         self.keep_snapshots = keep_snapshots
         self.checkpoint_dir = checkpoint_dir
         self.device = device
@@ -204,9 +206,10 @@ class FusedDetector(BaseNoiseDetector):
 
     def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
         """Rank what was not fitted among what was: a rank means nothing by itself."""
-        both = {name: np.append(self.signal_scores_[name], new) for name, new in measured.signal_scores.items()}
+        known = self.scored_mask_
+        both = {name: np.append(self.signal_scores_[name][known], new) for name, new in measured.signal_scores.items()}
         together = Measured(both, measured.other, {"fused_signals_": self.fused_signals_})
-        return self._score(together)[len(self.scores_) :]
+        return self._score(together)[known.sum() :]
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         weights: dict[str, float] = measured.attributes["fused_signals_"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.utils import column_or_1d
 
-from curvdetect.data.labels import plain
+from curvdetect.data.labels import plain, plain_labels
+from curvdetect.detectors.checks import as_weights
 from curvdetect.detectors.last_step import last_step
 from curvdetect.metrics import as_mask
 
@@ -43,6 +47,67 @@ def as_noise_mask(noise_mask: ArrayLike, n_samples: int | None = None) -> NDArra
             "Where no wrong label is known, PlantedNoise plants some."
         )
     return mask
+
+
+def grade_of(
+    scoring: str, mask: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: ArrayLike | None = None
+) -> float:
+    """Return a grade by name, of the samples that have a score; raise where they are of one kind only.
+
+    Parameters
+    ----------
+    scoring : str
+        A key of `GRADES`.
+    mask : array of shape (n_samples,), bool
+        True where a label is known to be wrong.
+    scores : array of shape (n_samples,)
+        Higher is more suspect; NaN for samples that don't count.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights.
+    """
+    there = ~np.isnan(scores)
+    weights = None if sample_weight is None else np.asarray(sample_weight)[there]
+    if not 0 < mask[there].sum() < there.sum():
+        raise ValueError(
+            f"of the {there.sum()} samples that score_on chose {mask[there].sum()} are known to be wrong, so there is "
+            "nothing to tell apart. Score more samples, or others."
+        )
+    return float(GRADES[scoring](mask[there], scores[there], sample_weight=weights))
+
+
+def graded(scores: NDArray[np.float64], given: NDArray[Any], y: Any, *, sample_weight: Any, noise_mask: Any) -> float:
+    """Return the ROC AUC of scores against labels known to be wrong; NaN, with a warning, where it is undefined.
+
+    Parameters
+    ----------
+    scores : array of shape (n_samples,)
+        Higher is more suspect; NaN for samples that don't count.
+    given : array of shape (n_samples,)
+        The labels that were fitted.
+    y, sample_weight, noise_mask
+        As a detector's ``score`` takes them.
+    """
+    name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
+    if known is None:
+        raise ValueError(
+            "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
+            "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
+        )
+    known = column_or_1d(plain_labels(known, name))
+    if len(known) != len(scores):
+        raise ValueError(f"{name} has {len(known)} entries for {len(scores)} samples.")
+    weights = as_weights(sample_weight, len(scores))
+    mask = as_mask(known, name) if name == "noise_mask" else known != given
+    there = ~np.isnan(scores)
+    if mask[there].all() or not mask[there].any():
+        warnings.warn(
+            "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as "
+            "y the right labels rather than those that were fitted.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+        return UndefinedScore()
+    return float(roc_auc_score(mask[there], scores[there], sample_weight=None if weights is None else weights[there]))
 
 
 class UndefinedScore(float):
@@ -83,7 +148,7 @@ class NoiseScorer:
                 f"noise_mask has {len(self.noise_mask)} entries, and the detector was fitted on {len(scores)} samples. "
                 "A detector is graded on what it was fitted on: search with cv=InSample(), over all samples."
             )
-        return float(GRADES[self.scoring](self.noise_mask, scores))
+        return grade_of(self.scoring, self.noise_mask, scores)
 
     def __repr__(self) -> str:
         return f"noise_scorer(<{self.noise_mask.sum()} of {len(self.noise_mask)} wrong>, scoring={self.scoring!r})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,11 @@ class Measured:
     """Fitted attributes beside those that every detector has."""
     interrupt: BaseException | None = None
     """The Ctrl-C, or the error, that cut the measuring short."""
+
+    def only(self, rows: NDArray[np.int64]) -> Measured:
+        """Return the signals of some of the samples."""
+        signal_scores = {name: scores[rows] for name, scores in self.signal_scores.items()}
+        return replace(self, signal_scores=signal_scores, other=self.other[rows])
 
 
 def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> tuple[Checkpoints, int]:
@@ -131,7 +136,7 @@ def one_run(
         if complete or signal.stage != "final":
             signal_scores[signal.name] = signal.scores()
             if complete:
-                _check_finite(signal, signal_scores[signal.name])
+                _check_finite(signal, signal_scores[signal.name], samples.scored)
         if isinstance(signal, Loss | Margin):
             quarters[signal.name] = signal.quarters()
     attributes = {
@@ -209,9 +214,13 @@ def _mean(runs: list[Measured], interrupt: BaseException | None) -> Measured:
     )
 
 
-def _check_finite(signal: Signal, scores: NDArray[np.float64]) -> None:
-    """Raise where a sample has no finite score."""
-    bad = np.flatnonzero(~np.isfinite(scores))
+def _check_finite(signal: Signal, scores: NDArray[np.float64], scored: torch.Tensor | None) -> None:
+    """Raise where a sample that the signal was to see has no finite score."""
+    wanted = np.ones(len(scores), dtype=np.bool_)
+    if signal.stage == "scoring" and scored is not None:
+        wanted[:] = False
+        wanted[scored.numpy()] = True
+    bad = np.flatnonzero(wanted & ~np.isfinite(scores))
     if not len(bad):
         return
     found = f"{len(bad)} sample(s) got no finite score of signal {signal.name!r}, the first at index {bad[0]}: "

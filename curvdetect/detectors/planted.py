@@ -20,7 +20,7 @@ from curvdetect.data.sources import Samples, as_samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.detectors.delegation import HoldsDetector
-from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scoring
+from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scoring, grade_of
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.last_step import before_last, keep_apart, last_step
 
@@ -161,8 +161,8 @@ class PlantedNoise(HoldsDetector):
         self.planted_masks_ = np.stack([mask for _, mask in planted])
         scores = [last_step(detector).score_samples() for detector in detectors]
         self.grades_ = {
-            name: np.array([grade(mask, s) for mask, s in zip(self.planted_masks_, scores, strict=True)])
-            for name, grade in GRADES.items()
+            name: np.array([grade_of(name, mask, s) for mask, s in zip(self.planted_masks_, scores, strict=True)])
+            for name in GRADES
         }
         self._take_names_of(detectors[0])
 
@@ -186,16 +186,18 @@ class PlantedNoise(HoldsDetector):
         check_is_fitted(self, "detectors_")
         first = self.detectors_[0]
         index = rows_fitted(last_step(first), before_last(first, X))
-        grade, grades = GRADES[check_scoring(self.scoring)], []
+        scoring, grades = check_scoring(self.scoring), []
         for mask, detector in zip(self.planted_masks_[:, index], self.detectors_, strict=True):
-            if mask.all() or not mask.any():
+            scores = last_step(detector).score_samples()[index]
+            there = ~np.isnan(scores)
+            if mask[there].all() or not mask[there].any():
                 warnings.warn(
                     "none or all of these rows had a label planted, so there is nothing to tell apart.",
                     UndefinedMetricWarning,
                     stacklevel=2,
                 )
                 return UndefinedScore()
-            grades.append(grade(mask, last_step(detector).score_samples()[index], sample_weight=sample_weight))
+            grades.append(grade_of(scoring, mask, scores, sample_weight))
         return float(np.mean(grades))
 
 

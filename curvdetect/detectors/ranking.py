@@ -16,8 +16,8 @@ from scipy.stats import rankdata
 
 
 def worst_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return indices by falling score; ties keep the order of the data."""
-    return np.argsort(-scores, kind="stable")
+    """Return indices by falling score; ties keep the order of the data, and what has no score (NaN) is left out."""
+    return np.argsort(-scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]  # NaN comes last
 
 
 def n_flagged(q: Any, n_samples: int) -> int:
@@ -50,9 +50,10 @@ def is_auto(q: Any) -> bool:
 
 def lowest_flagged(scores: NDArray[np.float64], n_top: int) -> float:
     """Return the lowest of the ``n_top`` highest scores; what lies just above all of them for none."""
-    return float(np.sort(scores)[-n_top] if n_top else np.nextafter(scores.max(), np.inf))
+    known = scores[~np.isnan(scores)]
+    return float(np.sort(known)[-n_top] if n_top else np.nextafter(known.max(), np.inf))
 
 
 def quality(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of samples that are more suspect, ties counted half: in (0, 1), low is bad."""
-    return 1 - (rankdata(scores) - 0.5) / len(scores)
+    """Return the share of samples that are more suspect, ties counted half: in (0, 1), low is bad; NaN stays NaN."""
+    return 1 - (rankdata(scores, nan_policy="omit") - 0.5) / np.count_nonzero(~np.isnan(scores))

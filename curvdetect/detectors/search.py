@@ -14,7 +14,7 @@ from curvdetect.detectors.candidates import Graded, as_cv_results, best_of, by_t
 from curvdetect.detectors.checks import check_run_params, derive_seed, derived_seed
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, after_refit
-from curvdetect.detectors.grading import GRADES, as_noise_mask, check_scoring
+from curvdetect.detectors.grading import as_noise_mask, check_scoring, grade_of
 from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
@@ -236,7 +236,7 @@ class CurvatureSearch(HoldsDetector):
             self.n_trainings_ += 1
             for one, setting in zip(graded, settings, strict=True):
                 started = time.perf_counter()
-                one.grades.append(float(GRADES[self.scoring](mask, last_step(run).grid_scores_[setting])))
+                one.grades.append(grade_of(self.scoring, mask, last_step(run).grid_scores_[setting]))
                 one.score_seconds.append(time.perf_counter() - started)
                 one.fit_seconds.append(seconds)
             bar.update()

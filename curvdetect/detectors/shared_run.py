@@ -33,7 +33,7 @@ def read_off(run: Any, estimator: Any) -> Any:
     estimator.seconds_ = seconds
     estimator.history_ = [_of_one(record, list(own), setting, run.grid_signals_) for record in run.history_]
     del estimator.grid_signals_, estimator.grid_scores_
-    estimator._rank(run.grid_scores_[setting], n_flagged(estimator.q, len(run.scores_)))
+    estimator._rank(run.grid_scores_[setting], n_flagged(estimator.q, len(run.ranking_)))
     return estimator
 
 

@@ -219,8 +219,8 @@ def _table(
 ) -> pd.DataFrame:
     n_samples = len(detector.scores_)
     signals = {"late_loss": _late_loss(detector), "curvature": detector.signal_scores_.get("curvature")}
-    known = [values for values in signals.values() if values is not None] or [detector.scores_]
-    shares = np.mean([(rankdata(values, method="min") - 1) / n_samples for values in known], axis=0)
+    known = [values for values in signals.values() if values is not None and not np.isnan(values).any()]
+    shares = np.mean([(rankdata(s, method="min") - 1) / n_samples for s in known or [detector.scores_]], axis=0)
     first, second = pairs.T
     labels = detector.classes_[detector._given]
     missing = np.full(n_samples, np.nan)

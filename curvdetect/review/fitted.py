@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.detectors.last_step import last_step
 
 
@@ -48,7 +51,7 @@ def fitted_detector(estimator: Any, name: str = "estimator") -> BaseNoiseDetecto
 
 
 def scores_of(estimator: Any, signal: str | None = None) -> Any:
-    """Return the scores of the training data, higher for the more suspect.
+    """Return the scores of the training data, higher for the more suspect; NaN where a sample has none.
 
     Parameters
     ----------
@@ -65,6 +68,25 @@ def scores_of(estimator: Any, signal: str | None = None) -> Any:
             f"signal must be None or one that the run recorded, {sorted(detector.signal_scores_)}, got {signal!r}."
         )
     return detector.signal_scores_[signal]
+
+
+def scores_known(
+    estimator: Any, signal: str | None, noise_mask: ArrayLike | None
+) -> tuple[NDArray[np.float64], ArrayLike | None]:
+    """Return the scores of the samples that have one, and of a mask, where there is one, what is said of them.
+
+    Parameters
+    ----------
+    estimator, signal
+        As in `scores_of`.
+    noise_mask : array-like of shape (n_samples,), bool, optional
+        True where a label is known to be wrong.
+    """
+    scores = scores_of(estimator, signal)
+    there = ~np.isnan(scores)
+    if noise_mask is None or there.all():
+        return scores[there], noise_mask
+    return scores[there], as_noise_mask(noise_mask, len(scores))[there]
 
 
 def name_of(estimator: Any, signal: str | None = None) -> str:

@@ -73,6 +73,7 @@ class Tracker(Callback):
         self.stop_at, self.patience, self.reached, self.done = stop_at, patience, 0, False
         self.ranks = ranks
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
+        self.n_visited = self.shown["scoring"].n_scored
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
         }
@@ -83,7 +84,7 @@ class Tracker(Callback):
         self.index = torch.empty(0, dtype=torch.int64)
         n_scored = len(scored) if self.signals["scoring"] else 0
         self.bar = progress_bar(
-            plan.n_samples * plan.n_epochs + len(self.shown["scoring"]) * n_scored,
+            plan.n_samples * plan.n_epochs + self.n_visited * n_scored,
             shown=bool(progress),
             desc=progress if isinstance(progress, str) else "memorizing",
             unit="samples",
@@ -197,7 +198,7 @@ class Tracker(Callback):
         self.epoch = len(history)
         self.quarter = self.plan.quarter(self.epoch)
         n_scored = sum(record["scored"] for record in history)
-        start_at(self.bar, self.plan.n_samples * self.epoch + len(self.shown["scoring"]) * n_scored)
+        start_at(self.bar, self.plan.n_samples * self.epoch + self.n_visited * n_scored)
 
     def score_late(self, net: Any) -> None:
         """Score the last epoch after all, where training ended before any was."""
@@ -213,15 +214,15 @@ class Tracker(Callback):
         return {f"mean_{name}": float(mean.latest) for name, mean in means.items() if isinstance(mean, EpochMean)}
 
     def walk(self, net: Any, stage: Stage) -> float:
-        """Show every sample of a stage once, in index order and evaluation mode; return the seconds taken."""
+        """Show the samples of a stage once, in index order and evaluation mode; return the seconds taken."""
         samples, device = self.shown[stage], self.plan.device
         started = time.perf_counter()
         self._correct = torch.zeros((), device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(net.module_):
-            everyone, labels = torch.arange(len(samples), device=samples.device), samples.labels.to(device)
-            mine = everyone if self.ranks is None else self.ranks.share.of(everyone)
-            forward, rows = self._forward(net, samples.batch(everyone[:2]).to(device), rewrite=stage == "scoring")
+            visited, labels = self._visited(stage), samples.labels.to(device)
+            mine = visited if self.ranks is None else self.ranks.share.of(visited)
+            forward, rows = self._forward(net, samples.batch(visited[:2]).to(device), rewrite=stage == "scoring")
             chunks = mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ()
             for index, inputs in read_ahead(samples, chunks):
                 x, number = inputs.to(device), index.to(device)
@@ -246,6 +247,13 @@ class Tracker(Callback):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - started
+
+    def _visited(self, stage: Stage) -> Tensor:
+        """Return the numbers of the samples that a walk shows, where they are read."""
+        samples = self.shown[stage]
+        if stage == "scoring" and samples.scored is not None:
+            return samples.scored.to(samples.device)
+        return torch.arange(len(samples), device=samples.device)
 
     @property
     def _processes(self) -> int:

@@ -104,3 +104,15 @@ def test_threshold_of_no_flag_is_above_all(scores):
 )
 def test_only_the_word_is_auto(q, expected):
     assert is_auto(q) is expected
+
+
+@given(scores=tied_scores, unscored=st.lists(st.integers(0, 30), max_size=5), n_top=st.integers(0, 3))
+def test_what_has_no_score_is_left_out_of_every_order(scores, unscored, n_top):
+    places = np.minimum(np.array(unscored, dtype=int), len(scores))
+    among = np.insert(scores, places, np.nan)
+    there = np.flatnonzero(~np.isnan(among))
+    n_top = min(n_top, len(there))
+    assert worst_first(among).tolist() == there[worst_first(scores)].tolist()
+    assert lowest_flagged(among, n_top) == lowest_flagged(scores, n_top)
+    np.testing.assert_array_equal(quality(among)[there], quality(scores))
+    assert np.isnan(quality(among)).sum() == len(unscored)

@@ -143,12 +143,28 @@ CASES = {
     "stopped by one in the last epoch": lambda: CurvatureNoiseDetector(
         quick_net(callbacks=[("stop", StopIn(0, 3))]), max_epochs=3, **COMMON
     ).fit(*table(100)),
+    "some scored": lambda: CurvatureNoiseDetector(
+        # of several processes the first one's choice counts
+        still_net(),
+        score_on=range(int(os.environ.get("RANK", "0")), 300, 2),
+        max_epochs=2,
+        **COMMON,
+    ).fit(*table(301)),
     "how many": lambda: LossDetector(q="auto", max_epochs=5, **COMMON).fit(*table(300)),
 }
 
 
 #: Those in which a third process is another matter than a second: uneven shares, and none at all.
-FEW = ("default", "still", "still contrast", "drop_last", "two samples", "last batch of one", "second split")
+FEW = (
+    "default",
+    "still",
+    "still contrast",
+    "drop_last",
+    "two samples",
+    "last batch of one",
+    "second split",
+    "some scored",
+)
 
 
 def summary(detector):

@@ -11,7 +11,7 @@ from sklearn.metrics import RocCurveDisplay, auc, roc_curve
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import as_scores
-from curvdetect.review.fitted import name_of, scores_of
+from curvdetect.review.fitted import name_of, scores_known
 from curvdetect.review.plots.drawing import DRAWN, axes_or_new, check_choice, n_drawn, style
 
 #: Points of a curve that are drawn; more can't be seen.
@@ -106,11 +106,12 @@ class DetectionCurveDisplay:
             Of `plot`.
         """
         name = name_of(estimator, signal) if name is None else name
-        return cls.from_predictions(noise_mask, scores_of(estimator, signal), name=name, ax=ax, **options)
+        scores, mask = scores_known(estimator, signal, noise_mask)
+        return cls.from_predictions(mask, scores, name=name, ax=ax, **options)
 
     @classmethod
     def from_predictions(
-        cls, noise_mask: ArrayLike, scores: ArrayLike, *, name: str | None = None, ax: Any = None, **options: Any
+        cls, noise_mask: ArrayLike | None, scores: ArrayLike, *, name: str | None = None, ax: Any = None, **options: Any
     ) -> Self:
         """Draw how scores rank wrong labels.
 

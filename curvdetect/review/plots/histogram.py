@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.metrics import as_scores
-from curvdetect.review.fitted import fitted_detector, name_of, scores_of
+from curvdetect.review.fitted import fitted_detector, name_of, scores_known
 from curvdetect.review.plots.drawing import (
     COLOURS,
     RIGHT,
@@ -113,8 +113,9 @@ class ScoreHistogramDisplay:
         **options
             Of `plot`.
         """
+        scores, noise_mask = scores_known(estimator, signal, noise_mask)
         return cls.from_predictions(
-            scores_of(estimator, signal),
+            scores,
             noise_mask=noise_mask,
             threshold=fitted_detector(estimator).threshold_ if signal is None else None,
             name=name_of(estimator, signal) if name is None else name,

@@ -1,0 +1,316 @@
+"""Some samples are scored, and everything that follows from scores is about these."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from torch import nn
+
+from curvdetect import (
+    CurvatureNoiseDetector,
+    CurvatureSearch,
+    DetectionCurveDisplay,
+    ExtremesDisplay,
+    FusedDetector,
+    InSample,
+    LossDetector,
+    PlantedNoise,
+    ScoreHistogramDisplay,
+    find_conflicting_duplicates,
+    fuse,
+    label_issues,
+    load,
+    memorizing_net,
+    noise_scorer,
+    save,
+    write_report,
+)
+from curvdetect.detectors.ranking import quality
+from curvdetect.detectors.score_on import rows_to_score
+from tests.cases import digits_net, noisy_digits, quick_net
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N = 120
+X, LABELS, MASK, TRUE = noisy_digits(N)
+SOME = np.arange(5, N, 3)
+COMMON = {"max_epochs": 3, "device": "cpu", "random_state": 0}
+MADE = {
+    "curvature": lambda **p: CurvatureNoiseDetector(quick_net(), n=2, every=1, **COMMON, **p),
+    "contrast": lambda **p: CurvatureNoiseDetector(quick_net(), contrast=True, **COMMON, **p),
+    "fused": lambda **p: FusedDetector(quick_net(), signals=["curvature", "margin"], **COMMON, **p),
+    "repeated": lambda **p: FusedDetector(quick_net(), signals=["curvature"], n_repeats=2, **COMMON, **p),
+    "loss": lambda **p: LossDetector(quick_net(), **COMMON, **p),
+}
+
+
+@cache
+def fitted(name, some=False):
+    return MADE[name](q=4, score_on=SOME if some else None).fit(X, LABELS)
+
+
+@pytest.mark.parametrize("name", ["curvature", "contrast", "loss"])
+def test_scores_are_those_of_a_run_that_scores_all(name):
+    whole, part = fitted(name), fitted(name, some=True)
+    np.testing.assert_allclose(part.scores_[SOME], whole.scores_[SOME], rtol=1e-5)
+    assert np.isnan(np.delete(part.scores_, SOME)).all()
+    assert np.array_equal(np.flatnonzero(part.scored_mask_), SOME)
+    assert whole.scored_mask_.all()
+
+
+def test_repeats_are_averaged_where_something_was_measured():
+    whole, part = (fitted("repeated", some).signal_scores_["curvature"] for some in (False, True))
+    np.testing.assert_allclose(part[SOME], whole[SOME], rtol=1e-5)
+    assert np.isnan(np.delete(part, SOME)).all()
+
+
+def test_what_is_fused_is_ranked_among_the_scored_samples():
+    part = fitted("fused", some=True)
+    signals = part.signal_scores_
+    np.testing.assert_array_equal(part.scores_[SOME], fuse(signals["curvature"][SOME], signals["margin"][SOME]))
+
+
+def test_signals_of_the_training_are_there_for_all():
+    whole, part = fitted("curvature"), fitted("curvature", some=True)
+    for name in ("loss", "margin", "learning_time", "inconfidence"):
+        np.testing.assert_array_equal(part.signal_scores_[name], whole.signal_scores_[name])
+    np.testing.assert_array_equal(part.suggested_labels_, whole.suggested_labels_)
+    assert part.train_accuracy_ == whole.train_accuracy_
+    mean = part.history_[-1]["mean_curvature"]
+    assert mean == pytest.approx(_last_epoch(part)[SOME].mean(), rel=1e-5)
+
+
+def _last_epoch(detector):
+    """Return the curvature of all samples on the weights at the end."""
+    single = clone(detector).set_params(score_on=None, every=3)
+    return single.fit(X, LABELS).scores_
+
+
+@settings(max_examples=10, deadline=None)
+@given(rows=st.sets(st.integers(0, N - 1), min_size=2), q=st.sampled_from([1, 2, 0.1, 0.5]))
+def test_any_choice_is_flagged_ranked_and_graded_by_itself(rows, q):
+    chosen = np.array(sorted(rows))
+    part = MADE["loss"](q=q, score_on=chosen[::-1]).fit(X, LABELS)
+    scores = fitted("loss").scores_
+    order = chosen[np.argsort(-scores[chosen], kind="stable")]
+    assert part.ranking_.tolist() == order.tolist()
+    n_top = q if isinstance(q, int) else max(1, int(q * len(chosen) + 0.5))
+    assert np.flatnonzero(part.labels_).tolist() == sorted(order[:n_top])
+    assert part.threshold_ == scores[order[n_top - 1]]
+    table = part.ranking()
+    assert table["index"].tolist() == order.tolist()
+    assert table["flagged"].sum() == n_top
+    np.testing.assert_array_equal(part.label_quality()[chosen], quality(scores[chosen]))
+    assert np.isnan(part.label_quality()).sum() == N - len(chosen)
+    if 0 < MASK[chosen].sum() < len(chosen):
+        expected = roc_auc_score(MASK[chosen], scores[chosen])
+        assert part.score(noise_mask=MASK) == part.score(y=TRUE) == noise_scorer(MASK)(part) == expected
+
+
+CHOICES = {
+    "positions": SOME,
+    "in_another_order": SOME[::-1],
+    "list": SOME.tolist(),
+    "short_integers": SOME.astype(np.uint8),
+    "mask": np.isin(np.arange(N), SOME),
+    "series": pd.Series(np.isin(np.arange(N), SOME), index=np.arange(N)[::-1]),
+    "tensor": torch.from_numpy(SOME),
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+def test_the_same_choice_may_be_said_in_several_ways(choice):
+    assert rows_to_score(choice, N).tolist() == SOME.tolist()
+
+
+def test_nothing_chosen_is_everything():
+    assert rows_to_score(None, N) is None
+
+
+REFUSED = {
+    "word": ("all", "score_on must be None, positions in the data, or a mask .*got <U3"),
+    "share": (0.5, r"score_on must be None, positions .*got float64 of shape \(\)"),
+    "floats": ([0.0, 1.0], "score_on must be None, positions .*got float64"),
+    "two_axes": ([[0, 1]], r"got int64 of shape \(1, 2\)"),
+    "ragged": ([[0], [1, 2]], "score_on must be None, positions"),
+    "short_mask": ([True, False], f"score_on is a mask with 2 entries for {N} samples"),
+    "beyond": ([0, N], f"score_on holds {N}, and the {N} samples are numbered from 0.*leave it out"),
+    "negative": ([0, -1], "score_on holds -1"),
+    "twice": ([3, 4, 3], "score_on holds sample 3 2 times: name each once"),
+    "one": ([3], "score_on chooses 1 of 120 samples, and a ranking needs 2"),
+    "none": (np.zeros(N, dtype=bool), "score_on chooses 0 of 120 samples"),
+    "empty": (np.array([], dtype=int), "score_on chooses 0 of 120"),
+}
+
+
+@pytest.mark.parametrize(("choice", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_choice_is_refused_before_anything_is_trained(choice, message):
+    with pytest.raises(ValueError, match=message):
+        LossDetector(nn.Module, score_on=choice, device="cpu").fit(X, LABELS)
+
+
+def test_a_count_of_flags_is_one_of_the_scored_samples():
+    with pytest.raises(ValueError, match="a count from 1 to 3"):
+        LossDetector(quick_net(), score_on=[1, 2, 3], q=4, device="cpu").fit(X, LABELS)
+
+
+class Counting(nn.Module):
+    """Counts the rows that pass in evaluation mode, in which nothing is trained."""
+
+    rows = 0
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x):
+        Counting.rows += 0 if self.training else len(x)
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_only_what_is_scored_passes_the_network(n):
+    def passed(score_on):
+        Counting.rows = 0
+        options = {"n": n, "every": 1, "score_on": score_on, "max_epochs": 4, "device": "cpu", "random_state": 0}
+        CurvatureNoiseDetector(memorizing_net(Counting()), **options).fit(X, LABELS)
+        return Counting.rows
+
+    # a pass for the clean gradient and one for each probe, in each epoch
+    assert passed(None) - passed(SOME) == 4 * (n + 1) * (N - len(SOME))
+
+
+def test_a_grid_of_settings_is_measured_of_the_same_samples():
+    grid = {"h": [1e-3, 1e-2], "n": [1, 2]}
+    part = CurvatureNoiseDetector(quick_net(), score_on=SOME, grid=grid, **COMMON).fit(X, LABELS)
+    for scores in part.grid_scores_.values():
+        assert np.array_equal(np.flatnonzero(~np.isnan(scores)), SOME)
+    search = CurvatureSearch(CurvatureNoiseDetector(quick_net(), score_on=SOME, q=5, **COMMON), grid)
+    search.fit(X, LABELS, noise_mask=MASK)
+    best = search.best_estimator_
+    assert search.best_score_ == pytest.approx(roc_auc_score(MASK[SOME], best.scores_[SOME]))
+    assert best.labels_.sum() == 5
+    assert np.isin(best.ranking_, SOME).all()
+
+
+def test_planted_labels_count_where_they_are_scored():
+    planted = PlantedNoise(MADE["loss"](score_on=SOME), rate=0.2, random_state=0).fit(X, LABELS)
+    mask, scores = planted.planted_masks_[0], planted.detectors_[0].scores_
+    expected = roc_auc_score(mask[SOME], scores[SOME])
+    assert planted.score() == planted.grades_["roc_auc"][0] == expected
+    weights = np.arange(1.0, N + 1)
+    weighted = roc_auc_score(mask[SOME], scores[SOME], sample_weight=weights[SOME])
+    assert planted.score(sample_weight=weights) == pytest.approx(weighted)
+    assert planted.detectors_[0].score(noise_mask=mask, sample_weight=weights) == pytest.approx(weighted)
+
+
+def test_where_no_scored_label_is_known_to_be_wrong_a_grade_says_so():
+    clean = np.flatnonzero(~MASK)
+    detector = MADE["loss"](score_on=clean).fit(X, LABELS)
+    with pytest.warns(UserWarning, match="no label, or every label, is known to be wrong"):
+        assert np.isnan(detector.score(noise_mask=MASK))
+    with pytest.raises(ValueError, match=f"of the {len(clean)} samples that score_on chose 0 are known to be wrong"):
+        noise_scorer(MASK)(detector)
+
+
+def test_a_grid_search_chooses_among_choices():
+    search = GridSearchCV(
+        MADE["loss"](), {"score_on": [None, SOME]}, cv=InSample(), scoring=noise_scorer(MASK), error_score="raise"
+    ).fit(X, LABELS)
+    expected = [roc_auc_score(MASK, fitted("loss").scores_), roc_auc_score(MASK[SOME], fitted("loss").scores_[SOME])]
+    assert search.cv_results_["mean_test_score"].tolist() == expected
+
+
+def test_rows_get_their_answers_and_those_that_were_not_scored_are_no_suspects():
+    part = fitted("curvature", some=True)
+    rows = [0, 5, 8, 1]
+    np.testing.assert_array_equal(part.score_samples(X[rows]), part.scores_[rows])
+    assert np.isnan(part.decision_function(X[rows])).tolist() == [True, False, False, True]
+    assert part.predict(X[rows]).tolist() == part.labels_[rows].tolist()
+    kept, _ = clone(part).fit_resample(X, LABELS)
+    assert len(kept) == N - 4
+
+
+def test_samples_that_were_not_fitted_are_ranked_among_the_scored_ones():
+    new, labels = noisy_digits(200)[0][N:], noisy_digits(200)[1][N:]
+    for name in ("curvature", "fused"):
+        part = MADE[name](score_on=SOME, keep_snapshots=3, q=2).fit(X, LABELS)
+        assert np.isfinite(part.score_samples(new, labels)).all()
+        assert set(part.predict(new, labels)) <= {0, 1}
+
+
+def test_the_number_of_flags_is_found_out_among_the_scored_samples():
+    X, labels, mask, _ = noisy_digits(600)
+    right, wrong = np.flatnonzero(~mask), np.flatnonzero(mask)
+    many = np.concatenate([right[:140], wrong])  # 30 % of these are wrong, 10 % of all
+
+    def rate(score_on):
+        detector = LossDetector(digits_net(), q="auto", score_on=score_on, device="cpu", random_state=0)
+        return detector.fit(X, labels)
+
+    chosen = rate(many)
+    low, high = chosen.noise_rate_interval_
+    assert low < 0.3 < high
+    assert rate(None).noise_rate_interval_[1] < 0.2
+    assert chosen.labels_.sum() == int(chosen.noise_rate_ * len(many) + 0.5)
+
+
+def test_a_saved_detector_keeps_what_was_scored(tmp_path):
+    part = fitted("curvature", some=True)
+    save(part, tmp_path / "part")
+    again = load(tmp_path / "part", net=quick_net())
+    np.testing.assert_array_equal(again.scores_, part.scores_)
+    np.testing.assert_array_equal(again.score_on, SOME)
+    assert np.array_equal(again.scored_mask_, part.scored_mask_)
+
+
+def test_a_checkpoint_is_one_of_the_same_choice(tmp_path):
+    def fit(score_on):
+        return MADE["curvature"](score_on=score_on, checkpoint_dir=tmp_path / "kept").fit(X, LABELS)
+
+    first = fit(SOME)
+    np.testing.assert_array_equal(fit(SOME.copy()).scores_, first.scores_)
+    with pytest.raises(ValueError, match=r"other parameters \(score_on was array"):
+        fit(SOME[1:])
+
+
+def test_whatever_looks_at_results_looks_at_the_scored_ones(tmp_path):
+    part = fitted("curvature", some=True)
+    issues = label_issues(part)
+    assert issues["is_label_issue"].sum() == 4
+    assert issues["label_quality"].notna().sum() == len(SOME)
+    page = write_report(part, X, tmp_path / "page.html", k=N).read_text()
+    assert f"{len(SOME)} suspects of {N}" in page
+
+
+def test_a_pair_is_found_and_graded_where_its_members_are_not_scored():
+    twice, labels = np.concatenate([X, X[:1]]), np.append(LABELS, (LABELS[0] + 1) % 10)
+    part, loss = (MADE[name](score_on=SOME).fit(twice, labels) for name in ("curvature", "loss"))
+    pairs, expected = (find_conflicting_duplicates(detector, twice, near=False) for detector in (part, loss))
+    assert pairs[["first", "second"]].values.tolist() == [[0, N]]
+    assert np.isnan(pairs["curvature"][0])
+    assert pairs["score"][0] == expected["score"][0]  # by the loss, which is there for all
+
+
+def test_displays_draw_the_scored_ones():
+    part = fitted("curvature", some=True)
+    curve = DetectionCurveDisplay.from_estimator(part, MASK)
+    assert curve.roc_auc == pytest.approx(roc_auc_score(MASK[SOME], part.scores_[SOME]))
+    assert len(curve.precision) == len(SOME)
+    histogram = ScoreHistogramDisplay.from_estimator(part, noise_mask=MASK)
+    assert len(histogram.scores) == len(SOME)
+    assert histogram.noise_mask.sum() == MASK[SOME].sum()
+    assert len(ScoreHistogramDisplay.from_estimator(part, signal="loss").scores) == N
+    extremes = ExtremesDisplay.from_estimator(part, X.reshape(-1, 8, 8), k=3)
+    shown = np.concatenate([extremes.lowest_index.ravel(), extremes.highest_index.ravel()])
+    assert np.isin(shown[shown >= 0], SOME).all()
+    with pytest.raises(ValueError, match=f"noise_mask has 3 entries for {N} samples"):
+        DetectionCurveDisplay.from_estimator(part, [True, False, True])
