@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -14,11 +14,12 @@ from curvdetect.detectors.candidates import Graded, as_cv_results, best_of, by_t
 from curvdetect.detectors.checks import check_run_params, derive_seed, derived_seed
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, after_refit
-from curvdetect.detectors.grading import as_noise_mask, check_scoring, grade_of
+from curvdetect.detectors.grading import as_noise_mask, check_scoring
 from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
 from curvdetect.detectors.shared_run import read_off, setting_of
+from curvdetect.detectors.trainings import Trained, Training, graded_by, trained
 from curvdetect.training.progress import progress_bar
 from curvdetect.training.ranks import writes_here
 
@@ -56,6 +57,10 @@ class CurvatureSearch(HoldsDetector):
         Whether to have ``best_estimator_``, and to answer ``score_samples``, ``predict``, ``ranking`` and so on with
         it. It comes out of the search itself where a ``noise_mask`` was passed, and costs one more training elsewhere
         (two with ``q="auto"``).
+    n_jobs : int, optional
+        Number of trainings at a time, by joblib, wherever its backend is; None is one, but for what
+        ``joblib.parallel_config`` says, and -1 one for each core. Processes train with few threads each: it pays where
+        a net is too small to keep the cores busy, or a cluster is at hand.
     random_state : int, RandomState instance or None, default=None
         Of the planted labels, and of the trainings where the detector has none.
     verbose : int, default=0
@@ -116,6 +121,7 @@ class CurvatureSearch(HoldsDetector):
         planted_kind: str = "uniform",
         n_repeats: int = 1,
         refit: bool = True,
+        n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -126,6 +132,7 @@ class CurvatureSearch(HoldsDetector):
         self.planted_kind = planted_kind
         self.n_repeats = n_repeats
         self.refit = refit
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
@@ -161,18 +168,26 @@ class CurvatureSearch(HoldsDetector):
         self._forget()
         if noise_mask is None:
             self.planted_masks_ = np.stack([mask for _, mask in tasks])
+        keep = self.refit and noise_mask is not None
+        # each is made when its turn comes
+        trainings = (
+            self._training([estimators[number] for number in group], task, repeat, keep, name=group[0])
+            for group in groups
+            for repeat, task in enumerate(tasks)
+        )
         graded: dict[int, Graded] = {}
         best = None
         self.n_trainings_, self.interrupted_ = 0, True
         shown = bool(self.verbose) and writes_here()
         bar = progress_bar(len(groups) * len(tasks), shown=shown, desc="searching", unit="training")
+        found = self._counted(trained(trainings, X, self.n_jobs), bar)
         try:
             for group in groups:
-                some, run = self._grade([estimators[number] for number in group], X, tasks, bar, name=group[0])
-                graded |= dict(zip(group, some, strict=True))
-                if noise_mask is not None and best_of(graded) in group:
+                repeats = list(islice(found, len(tasks)))
+                graded |= dict(zip(group, graded_by(repeats), strict=True))
+                if keep and best_of(graded) in group:
                     winner = estimators[best_of(graded)]
-                    best = None if is_auto(last_step(winner).q) else read_off(run, winner)
+                    best = None if is_auto(last_step(winner).q) else read_off(repeats[0].run, winner)
             self.interrupted_ = False
         finally:
             bar.close()
@@ -218,30 +233,22 @@ class CurvatureSearch(HoldsDetector):
         rate, kind = self.planted_rate, self.planted_kind
         return [plant(given, rate=rate, kind=kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)]
 
-    def _grade(
-        self, estimators: list[Any], X: Any, tasks: list[Task], bar: Any, *, name: int
-    ) -> tuple[list[Graded], Any]:
-        """Return the grades of settings that share a training, and the first of the trainings."""
-        graded = [Graded([], [], []) for _ in estimators]
+    def _training(self, estimators: list[Any], task: Task, repeat: int, keep: bool, *, name: int) -> Training:
+        """Return the training that settings share, or a repeat of it."""
+        run = keep_apart(reseeded(clone(estimators[0]), repeat), f"setting-{name}-repeat-{repeat}")
         settings = [setting_of(last_step(estimator)) for estimator in estimators]
         grid = [{"h": [h], "n": [n], "power": [power]} for h, n, power in dict.fromkeys(settings)]
-        runs: list[Any] = []
-        for repeat, (labels, mask) in enumerate(tasks):
-            started = time.perf_counter()
-            run = keep_apart(reseeded(clone(estimators[0]), repeat), f"setting-{name}-repeat-{repeat}")
-            last_step(run).set_params(grid=grid, q=0.1)  # grades need no flags, and no training to find their number
-            run.fit(X, labels)
-            seconds = time.perf_counter() - started
-            runs = runs or [run]
+        last_step(run).set_params(grid=grid, q=0.1)  # grades need no flags, and no training to find their number
+        return Training(run, settings, *task, self.scoring, keep and repeat == 0)
+
+    def _counted(self, found: Iterator[Trained], bar: Any) -> Iterator[Trained]:
+        """Yield trainings, counting them."""
+        for training in found:
             self.n_trainings_ += 1
-            for one, setting in zip(graded, settings, strict=True):
-                started = time.perf_counter()
-                one.grades.append(grade_of(self.scoring, mask, last_step(run).grid_scores_[setting]))
-                one.score_seconds.append(time.perf_counter() - started)
-                one.fit_seconds.append(seconds)
             bar.update()
-        self._take_names_of(runs[0])
-        return graded, runs[0]
+            if self.n_trainings_ == 1:
+                self._take_names_of(training.columns)
+            yield training
 
     def _keep(self, candidates: list[dict[str, Any]], graded: dict[int, Graded], best: Any) -> None:
         """Set what follows from the settings that are complete."""

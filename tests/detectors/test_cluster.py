@@ -7,9 +7,10 @@ import os
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from curvdetect import CurvatureNoiseDetector, InSample, LossDetector, PlantedNoise, noise_scorer
+from curvdetect import CurvatureNoiseDetector, CurvatureSearch, InSample, LossDetector, PlantedNoise, noise_scorer
 from tests.cases import noisy_digits, quick_net
 
 pytestmark = [
@@ -63,6 +64,18 @@ def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster, name):
     # a worker may have fewer threads, and one pair of samples changes places
     np.testing.assert_allclose(found, expected, atol=2e-3)
     assert len(set(found)) > 1
+
+
+@pytest.mark.parametrize("mask", [MASK, None], ids=["known", "planted"])
+def test_trainings_of_a_curvature_search_are_done_by_the_workers(cluster, mask):
+    grid = {"net__lr": [0.02, 0.1], "h": [1e-3, 1e-1]}
+    search = CurvatureSearch(CurvatureNoiseDetector(quick_net(), **COMMON), grid, n_jobs=-1, random_state=0)
+    with joblib.parallel_config(backend="dask"):
+        found = clone(search).fit(X, LABELS, noise_mask=mask)
+    here = clone(search).set_params(n_jobs=None).fit(X, LABELS, noise_mask=mask)
+    np.testing.assert_allclose(found.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"], atol=2e-3)
+    assert found.n_trainings_ == here.n_trainings_ == (2 if mask is not None else 3)
+    np.testing.assert_allclose(found.score_samples(X), here.score_samples(X), rtol=1e-3)
 
 
 def test_candidates_are_trained_by_the_workers(cluster):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pickle
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from joblib._parallel_backends import ThreadingBackend
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -237,6 +239,33 @@ def test_without_a_refit_there_is_a_table_and_no_best_estimator(mask):
 def test_the_score_is_the_best_detectors():
     search = _search(ALL).fit(X, LABELS, noise_mask=MASK)
     assert search.score(X, TRUE) == search.score(noise_mask=MASK) == search.best_score_
+
+
+class AllAtOnce(ThreadingBackend):
+    """A backend that returns nothing before all is done, as ray's."""
+
+    supports_return_generator = False
+
+
+@pytest.mark.parametrize("backend", ["threading", "all at once"])
+def test_trainings_may_be_done_beside_each_other(backend):
+    joblib.register_parallel_backend("all at once", AllAtOnce)
+    grid = {"net__lr": [1e-3, 0.02, 0.1], "h": [1e-3, 1e-1]}
+    expected = _search(grid, n_repeats=2).fit(X, LABELS, noise_mask=MASK)
+    with joblib.parallel_config(backend=backend), untouched_rng():
+        search = _search(grid, n_repeats=2, n_jobs=2).fit(X, LABELS, noise_mask=MASK)
+    for split in ("split0_test_score", "split1_test_score"):
+        assert search.cv_results_[split].tolist() == expected.cv_results_[split].tolist()
+    assert search.n_trainings_ == 6
+    assert search.n_features_in_ == 64
+    assert_equal_fits(search.best_estimator_, expected.best_estimator_)
+
+
+def test_an_error_beside_others_comes_out():
+    search = _search({"net__lr": [0.1, 1e30]}, n_jobs=2)
+    with joblib.parallel_config(backend="threading"), pytest.raises(FloatingPointError):
+        search.fit(X, LABELS, noise_mask=MASK)
+    assert getattr(search, "interrupted_", True)
 
 
 def test_repr_is_short():
