@@ -237,17 +237,28 @@ class LearningTime(LastEpoch):
         return (self.last + 1).double().cpu().numpy()
 
 
+#: What may be kept of samples by classes.
+MOST_BYTES = 2 * 1024**3
+
+
 class AveragedMargin:
     """Logit margin of the probabilities averaged over epochs, sign turned: higher is more suspect.
 
-    Keeps two numbers for each sample and class: the mean so far, and the running epoch.
+    Keeps two numbers for each sample and class, the mean so far and the running epoch, up to `MOST_BYTES` of them.
     """
 
     name: ClassVar[str] = "averaged_margin"
     stage: ClassVar[Stage] = "training"
 
     def start(self, plan: Plan) -> None:
-        """Make room for a run."""
+        """Make room for a run, or raise where there are too many samples of too many classes."""
+        n_bytes = 2 * 8 * plan.n_samples * plan.n_classes
+        if n_bytes > MOST_BYTES:
+            raise ValueError(
+                f"signal 'averaged_margin' keeps two numbers for each sample and class, {n_bytes / 1e9:,.1f} GB of "
+                f"{plan.n_samples:,} samples and {plan.n_classes:,} classes, and takes {MOST_BYTES / 1e9:.1f} GB at "
+                "most. Leave it out; 'margin' keeps a few numbers a sample."
+            )
         self.plan = plan
         self.total = plan.zeros(plan.n_samples, plan.n_classes)
         self._pending: list[tuple[Tensor, Tensor]] = []

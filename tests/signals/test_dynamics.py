@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -219,6 +220,16 @@ def test_inconfidence_of_single_precision_logits_does_not_tie():
     logits = np.array([[[20.0, 0.0], [25.0, 0.0], [30.0, 0.0]]], dtype=np.float32)
     scores = play(Inconfidence(), logits, np.zeros(3, dtype=int)).scores()
     assert scores[0] > scores[1] > scores[2] > 0
+
+
+@pytest.mark.parametrize(("n_classes", "fits"), [(134, True), (135, False)])
+def test_a_table_of_samples_by_classes_is_refused_before_it_is_made(n_classes, fits):
+    plan = SimpleNamespace(n_samples=1_000_000, n_classes=n_classes, zeros=lambda *shape, dtype=None: shape)
+    if fits:
+        AveragedMargin().start(plan)
+        return
+    with pytest.raises(ValueError, match=r"'averaged_margin' .* 2\.2 GB of 1,000,000 samples and 135 classes.*2\.1 GB"):
+        AveragedMargin().start(plan)
 
 
 def test_probabilities_that_underflow_leave_the_averaged_margin_finite():
