@@ -186,8 +186,9 @@ def memorize(
             net.callbacks_ = theirs
             net.iterator_train = loader
     if train_accuracy < MEMORIZED and interrupt is None and stop_at is None and is_first(ranks):
+        said = min(train_accuracy, MEMORIZED - 1e-4)  # what falls short by less is not rounded to the aim
         warnings.warn(
-            f"the net did not memorize the labels: training accuracy {train_accuracy:.4f} after "
+            f"the net did not memorize the labels: training accuracy {said:.4f} after "
             f"{len(tracker.history)} epochs, below {MEMORIZED}. Scores are most telling when wrong labels have been "
             "learned too: raise max_epochs, lower the weight decay, or take a larger net.",
             ConvergenceWarning,

@@ -288,6 +288,12 @@ def test_net_that_did_not_memorize_is_named_with_its_accuracy():
     assert f"{run.train_accuracy:.4f}" in str(caught[0].message)
 
 
+def test_an_accuracy_just_below_the_aim_is_not_rounded_to_it(monkeypatch):
+    monkeypatch.setattr("curvdetect.training.tracker.Tracker.finish", lambda tracker, net: 0.98997)
+    with pytest.warns(ConvergenceWarning, match=r"training accuracy 0\.9899 after 1 epochs, below 0\.99"):
+        train(quick_net(max_epochs=1), _samples(50), [Loss()])
+
+
 def test_net_that_memorized_is_not_complained_about(recwarn):
     run = train(_eager_net(), _samples(), [Loss()])
     assert run.train_accuracy >= MEMORIZED
