@@ -142,10 +142,17 @@ def _digest(tensor: Tensor) -> str:
     return blake2b(tensor.cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()
 
 
-def refuse_accelerated(net: Any) -> None:
-    """Raise for a net that shares the work out by itself."""
-    if hasattr(net, "accelerator"):
+def refuse_accelerated(net: Any, ranks: Ranks | None) -> None:
+    """Raise for a net of which accelerate does what is done here: sharing out batches, or choosing the device."""
+    if not hasattr(net, "accelerator"):
+        return
+    if ranks is not None:
         raise ValueError(
             "net is a skorch AccelerateMixin, which shares batches out as curvdetect does under several processes: "
             "pass the same net without it. `accelerate launch` starts the processes as torchrun does."
+        )
+    if getattr(net.accelerator, "device_placement", False):
+        raise ValueError(
+            "net is a skorch AccelerateMixin whose accelerator chooses the device, as curvdetect does: pass the same "
+            "net without it, or with Accelerator(device_placement=False)."
         )

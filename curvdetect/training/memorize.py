@@ -119,8 +119,7 @@ def memorize(
             net.set_params(max_epochs=max_epochs)
         check_settings(net)
         ranks = ranks_here()
-        if ranks is not None:
-            refuse_accelerated(net)
+        refuse_accelerated(net, ranks)
         in_step = None if ranks is None else InStep(ranks, device)
         loader = net.iterator_train
         ours = is_ours(loader)

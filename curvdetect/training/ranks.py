@@ -1,7 +1,8 @@
 """Several processes that train one network together: who they are, and what they tell each other.
 
-``torchrun`` starts the same script several times and says to each, by environment variables, which one it is. A fit
-joins them where that was done; in a single process nothing of this runs. What is exchanged when is not decided here.
+``torchrun``, or ``mpirun``, starts the same script several times and says to each, by environment variables, which one
+it is. A fit joins them where that was done; in a single process nothing of this runs. What is exchanged when is not
+decided here.
 """
 
 from __future__ import annotations
@@ -24,8 +25,15 @@ from torch.distributed.rendezvous import rendezvous
 from curvdetect.data.sharing import Share
 
 T = TypeVar("T")
-#: What a launcher tells each process.
-_TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+#: Where launchers tell each process which one it is, of how many, and which of its machine: torchrun, then the MPIs.
+#: An MPI may have started jobs that have nothing to do with each other: all count only beside `_PLACE`.
+_TOLD = (
+    ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),  # Open MPI
+    ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),  # MPICH, and Intel's
+)
+#: Where they meet. ``accelerate launch`` sets it for an MPI that it starts.
+_PLACE = ("MASTER_ADDR", "MASTER_PORT")
 #: Seconds in which a process that died is expected to be known as dead.
 _PATIENCE = 5.0
 #: Says to the workers of a process that has joined the others that they are none of them.
@@ -58,18 +66,28 @@ def writes_here() -> bool:
     """Say the same without joining the others, who may have no such question."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank() == 0
-    return not launched_together() or int(os.environ["RANK"]) == 0
+    told = _told()
+    return told is None or not launched_together() or told[0] == 0
 
 
 def launched_together() -> bool:
-    """Say whether a launcher started this process as one of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and all(name in os.environ for name in _TOLD)
+    """Say whether a launcher started this process as one of several, and where they meet."""
+    return _told() is not None and all(name in os.environ for name in _PLACE)
 
 
 def local_rank() -> int | None:
     """Return which of the processes of this machine this one is, where a launcher said so."""
-    said = os.environ.get("LOCAL_RANK") if int(os.environ.get("WORLD_SIZE", "1")) > 1 else None
-    return None if said is None else int(said)
+    told = _told() if launched_together() or (dist.is_available() and dist.is_initialized()) else None
+    return None if told is None else told[2]
+
+
+def _told() -> tuple[int, int, int | None] | None:
+    """Return which process this is, of how many, and which of its machine, as the first launcher that spoke said it."""
+    for names in _TOLD:
+        rank, size, local = (os.environ.get(name) for name in names)
+        if rank is not None and size is not None:
+            return (int(rank), int(size), None if local is None else int(local)) if int(size) > 1 else None
+    return None
 
 
 def _join() -> None:
@@ -85,7 +103,8 @@ def _join() -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank() or 0)
         backend = "cpu:gloo,cuda:nccl"
-    store, rank, size = next(rendezvous("env://"))
+    rank, size, _ = _told() or (-1, -1, None)
+    store, _, _ = next(rendezvous("env://", rank, size))
     dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     store.set(_key(rank), f"{socket.gethostname()} {os.getpid()}")
     _STORE.append(store)

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from curvdetect import LossDetector
 from curvdetect.cli import main
-from curvdetect.training.ranks import ranks_here
+from curvdetect.training.ranks import launched_together, local_rank, ranks_here, writes_here
 from tests.cases import quick_net
 from tests.training.together import CASES, COMMON, FEW, summary, table
 
@@ -29,9 +29,10 @@ TRAINED = 1e-3
 STILL = 1e-5
 
 
-def start(size, what, out, **environment):
-    """Start so many processes and return what torchrun returns and says, and how long it took."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={size}"]
+def start(size, what, out, launcher=None, **environment):
+    """Start so many processes and return what torchrun, or another launcher, returns and says, and how long it took."""
+    launcher = launcher or ["torch.distributed.run", "--standalone", f"--nproc_per_node={size}"]
+    command = [sys.executable, "-m", *launcher]
     started = time.monotonic()
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     run = subprocess.run(
@@ -171,14 +172,16 @@ def test_a_process_that_dies_ends_the_run_and_the_next_one_goes_on(tmp_path):
             np.testing.assert_array_equal(found[key], value, err_msg=key)
 
 
-def test_who_is_left_says_which_process_is_gone(tmp_path):
+def test_who_is_left_of_those_that_an_mpi_started_says_which_process_is_gone(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": "1", "PYTHONPATH": str(ROOT)}
+    told = {"PMI_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.training.together", "kept", str(tmp_path / "found")]
     left, gone = (
-        subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told, "RANK": rank}, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **told, "PMI_RANK": rank}, stderr=subprocess.PIPE, text=True
+        )
         for rank in ("0", "1")
     )
     said = left.communicate(timeout=300)[1]
@@ -196,3 +199,46 @@ def test_one_process_runs_nothing_of_this(monkeypatch):
     detector = LossDetector(quick_net(), **COMMON).fit(*table(50))
     assert not torch.distributed.is_initialized()
     assert [name for name, _ in detector.net_.callbacks_ if name == "in_step"] == []
+
+
+PLACE = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+OPEN_MPI = {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "3", "OMPI_COMM_WORLD_LOCAL_RANK": "1"}
+HYDRA = {"PMI_RANK": "2", "PMI_SIZE": "3", "MPI_LOCALRANKID": "1"}
+#: name -> what a launcher says; whether it started several, which of its machine this is, whether this one writes.
+LAUNCHED = {
+    "torchrun": (TORCHRUN | PLACE, True, 0, False),
+    "torchrun, the first": (TORCHRUN | PLACE | {"RANK": "0"}, True, 0, True),
+    "torchrun, one process": ({"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"} | PLACE, False, None, True),
+    "by hand, without a number on the machine": ({"RANK": "1", "WORLD_SIZE": "2"} | PLACE, True, None, False),
+    "Open MPI": (OPEN_MPI | PLACE, True, 1, False),
+    "Open MPI, the first": (OPEN_MPI | PLACE | {"OMPI_COMM_WORLD_RANK": "0"}, True, 1, True),
+    "MPICH and Intel's": (HYDRA | PLACE, True, 1, False),
+    "an MPI whose processes have nowhere to meet": (HYDRA, False, None, True),
+    "torchrun in an MPI": (TORCHRUN | HYDRA | PLACE, True, 0, False),
+    "one process of torchrun's in an MPI": (TORCHRUN | {"WORLD_SIZE": "1"} | HYDRA | PLACE, False, None, True),
+    "accelerate launch --cpu, which starts one": (PLACE | {"ACCELERATE_USE_CPU": "True"}, False, None, True),
+}
+
+
+@pytest.mark.parametrize("name", LAUNCHED)
+def test_what_a_launcher_says_is_understood(monkeypatch, name):
+    said, several, local, writes = LAUNCHED[name]
+    for other in (*PLACE, *TORCHRUN, *OPEN_MPI, *HYDRA):
+        monkeypatch.delenv(other, raising=False)
+    for variable, value in said.items():
+        monkeypatch.setenv(variable, value)
+    assert (launched_together(), local_rank(), writes_here()) == (several, local, writes)
+
+
+def test_accelerate_launch_starts_them_too(tmp_path):
+    pytest.importorskip("accelerate")
+    launcher = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
+    launcher += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
+    for name, options in {"torchrun": {}, "accelerate": {"launcher": launcher}}.items():
+        run, _ = start(2, "kept", tmp_path / name / "found", **options)
+        assert run.returncode == 0, run.stderr[-4000:]
+    for rank in (0, 1):
+        expected, found = (np.load(tmp_path / name / f"found-{rank}.npz") for name in ("torchrun", "accelerate"))
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value, err_msg=key)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNetClassifier
@@ -56,7 +57,7 @@ class DieIn(Callback):
         self.epoch = epoch
 
     def on_grad_computed(self, net, **kwargs):
-        if len(net.history) == self.epoch and os.environ.get("DIES") == os.environ["RANK"]:
+        if len(net.history) == self.epoch and os.environ.get("DIES") == str(dist.get_rank()):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -260,7 +261,6 @@ def searched():
 def main(what, out):
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    rank = os.environ["RANK"]
     if what == "few":
         found = {f"{name}/{key}": array for name in FEW for key, array in summary(CASES[name]()).items()}
     elif what == "cases":
@@ -270,7 +270,7 @@ def main(what, out):
         found |= {f"written/{key}": scores for key, scores in written(Path(out).parent).items()}
     else:
         found = kept(Path(out).parent / "kept")
-    np.savez(f"{out}-{rank}.npz", **found)
+    np.savez(f"{out}-{dist.get_rank()}.npz", **found)
 
 
 if __name__ == "__main__":
