@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 import joblib
 import numpy as np
@@ -23,9 +24,9 @@ X, LABELS, MASK, _ = noisy_digits(120)
 COMMON = {"max_epochs": 3, "device": "cpu", "random_state": 0}
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster of two processes on this machine."""
+@contextmanager
+def dask_cluster():
+    """Start two processes of dask's, and say which."""
     distributed = pytest.importorskip("distributed")
     # processes, since threads of one would take turns: a training has the global generators to itself
     with (
@@ -34,7 +35,27 @@ def cluster():
         ) as local,
         distributed.Client(local) as client,
     ):
-        yield client
+        yield set(client.run(os.getpid).values())
+
+
+@contextmanager
+def ray_cluster():
+    """Start ray with two processors; which processes it uses it does not say before it does."""
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.util.joblib").register_ray()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield None
+    ray.shutdown()
+
+
+CLUSTERS = {"dask": dask_cluster, "ray": ray_cluster}
+
+
+@pytest.fixture(scope="module", params=CLUSTERS)
+def cluster(request):
+    """A cluster of two processes on this machine: its name for joblib, and which they are, where known."""
+    with CLUSTERS[request.param]() as pids:
+        yield request.param, pids
 
 
 SEARCHES = {
@@ -57,7 +78,7 @@ def searched(name):
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster, name):
-    with joblib.parallel_config(backend="dask"):
+    with joblib.parallel_config(backend=cluster[0]):
         found = searched(name)
     with joblib.parallel_config(backend="sequential"):
         expected = searched(name)
@@ -79,7 +100,8 @@ def test_trainings_of_a_curvature_search_are_done_by_the_workers(cluster, mask):
 
 
 def test_candidates_are_trained_by_the_workers(cluster):
-    with joblib.parallel_config(backend="dask"):
+    backend, workers = cluster
+    with joblib.parallel_config(backend=backend):
         pids = joblib.Parallel(n_jobs=-1)(joblib.delayed(os.getpid)() for _ in range(8))
     assert os.getpid() not in pids
-    assert set(pids) <= set(cluster.run(os.getpid).values())
+    assert workers is None or set(pids) <= workers
