@@ -91,7 +91,7 @@ def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster, name):
 def test_trainings_of_a_curvature_search_are_done_by_the_workers(cluster, mask):
     grid = {"net__lr": [0.02, 0.1], "h": [1e-3, 1e-1]}
     search = CurvatureSearch(CurvatureNoiseDetector(quick_net(), **COMMON), grid, n_jobs=-1, random_state=0)
-    with joblib.parallel_config(backend="dask"):
+    with joblib.parallel_config(backend=cluster[0]):
         found = clone(search).fit(X, LABELS, noise_mask=mask)
     here = clone(search).set_params(n_jobs=None).fit(X, LABELS, noise_mask=mask)
     np.testing.assert_allclose(found.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"], atol=2e-3)
