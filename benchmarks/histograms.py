@@ -1,8 +1,9 @@
 """How curvature is spread, where wrong labels lie in it, and the extremes of each class.
 
 Figs. 2 and 5 of the paper, and 19 of its appendix: histograms of the scores, labels as published and with a share of
-each class made wrong on purpose; beside them the scores of the last epoch alone. Figs. 3, 9, 10 and 12: the samples
-with the lowest and the highest score of each class. Without arguments: scikit-learn's digits, nothing downloaded.
+each class made wrong on purpose; beside them the scores of the last epoch alone, and Slo-curves (Garg and Roy, 2023),
+with the samples that either ranks highest. Figs. 3, 9, 10 and 12: the samples with the lowest and the highest score of
+each class. Without arguments: scikit-learn's digits, nothing downloaded.
 
     python benchmarks/histograms.py
     python benchmarks/histograms.py --dataset mnist --data-dir data --download --subset 4000
@@ -25,6 +26,7 @@ from harness.environment import announce, command
 from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
+from harness.variants import adversarial_curvatures
 
 from curvdetect import CurvatureNoiseDetector, ExtremesDisplay, ScoreHistogramDisplay, corrupt_labels, input_curvature
 from curvdetect.metrics import auroc, average_precision
@@ -34,10 +36,18 @@ MEANS = {
     "published": "Mean over epochs, labels as published",
     "corrupted": "Mean over epochs, wrong labels planted",
     "last epoch": "The last epoch alone, wrong labels planted",
+    "slo-curves": "Slo-curves, wrong labels planted",
 }
+#: Rankings of one training that are shown beside each other, and how many samples of each.
+SHOWN = {"corrupted": "Mean over epochs", "slo-curves": "Slo-curves"}
+HIGHEST = 40
 PUBLISHED = (
     'Published: the wrong labels of MNIST are "among the highest" (Fig. 5, 1 % of each class, no number there); Table '
-    "2 has an AUROC of 100.0 % for MNIST and 97.4 % for CIFAR-10 at 1 %."
+    "2 has an AUROC of 100.0 % for MNIST and 97.4 % for CIFAR-10 at 1 %. Of Slo-curves, pictures alone (Fig. 19)."
+)
+SLO_CURVES = (
+    "Slo-curves are the score of Garg and Roy (2023): the weights at the end of training alone, the direction of the "
+    "gradient's sign, the norm squared."
 )
 
 
@@ -59,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
         records.add({**cell, "train_accuracy": accuracy, **graded(scores, mask), "environment": environment})
     with np.load(kept) as file:
         scores = dict(file)
-    render(records.matching(**cell)[0], scores, X, y, mask, args, out)
+    render(records.matching(**cell)[0], scores, X, y, given, mask, args, out)
 
 
 def kept_name(seed: int) -> str:
@@ -81,7 +91,12 @@ def measured(
     codes = torch.from_numpy(np.searchsorted(corrupted.classes_, given)).to(inputs.device)
     curvature = {"h": args.h, "n": args.n, "power": args.power}
     last = input_curvature(module, inputs, codes, **curvature, epoch=corrupted.n_iter_)
-    scores = {"published": published.scores_, "corrupted": corrupted.scores_, "last epoch": last.cpu().numpy()}
+    scores = {
+        "published": published.scores_,
+        "corrupted": corrupted.scores_,
+        "last epoch": last.cpu().numpy(),
+        "slo-curves": adversarial_curvatures(module, inputs, codes, args.h)[2].numpy(),
+    }
     return scores, round(min(published.train_accuracy_, corrupted.train_accuracy_), 6)
 
 
@@ -106,6 +121,7 @@ def render(
     scores: dict[str, np.ndarray],
     X: np.ndarray,
     y: np.ndarray,
+    given: np.ndarray,
     mask: np.ndarray,
     args: argparse.Namespace,
     out: Path,
@@ -130,7 +146,8 @@ def render(
         "",
         f"`{command()}`",
         "",
-        f"{options.in_words(args)} No weight decay; training accuracy {row['train_accuracy']:.4f} or more.",
+        f"{options.in_words(args)} No weight decay; training accuracy {row['train_accuracy']:.4f} or more. "
+        f"{SLO_CURVES}",
         "",
         "## Spread",
         "",
@@ -144,21 +161,33 @@ def render(
     (out / "table.md").write_text(text)
     pictures.save(histograms(scores, mask, title), out / "histograms.png")
     pictures.save(extremes(scores["published"], X, y), out / "extremes.png")
-    print(f"\n{text}\nwritten to {out}/: records.jsonl, table.md, histograms.png, extremes.png, {kept_name(args.seed)}")
+    pictures.draw(highest(scores, X, given, mask), out / "highest.png", title=f"{title}; red: a planted wrong label")
+    written = ["records.jsonl", "table.md", "histograms.png", "extremes.png", "highest.png", kept_name(args.seed)]
+    print(f"\n{text}\nwritten to {out}/: {', '.join(written)}")
 
 
 def histograms(scores: dict[str, np.ndarray], mask: np.ndarray, title: str) -> Any:
     """Draw the scores beside each other, wrong labels marked."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 3.8), layout="constrained")
-    for ax, (name, caption) in zip(figure.subplots(1, 3), MEANS.items(), strict=True):
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    for ax, (name, caption) in zip(figure.subplots(2, 2).flat, MEANS.items(), strict=True):
         wrong = None if name == "published" else mask
         ScoreHistogramDisplay.from_predictions(np.abs(scores[name]), noise_mask=wrong, ax=ax)
         ax.set_title(caption, fontsize=10, pad=None if wrong is None else 26)
         ax.set_xlabel("Curvature (higher is more suspect)")
     figure.suptitle(title)
     return figure
+
+
+def highest(scores: dict[str, np.ndarray], X: np.ndarray, given: np.ndarray, mask: np.ndarray) -> list[pictures.Panel]:
+    """Return the samples that each ranking has at its top, under the labels that were trained on."""
+    panels = []
+    for name, words in SHOWN.items():
+        top = np.argsort(-scores[name], kind="stable")[:HIGHEST].tolist()
+        caption = f"{words}: {mask[top].sum()} of the {mask.sum()} wrong labels among the {len(top)} highest"
+        panels.append(pictures.panel(caption, X, top, given, mask))
+    return panels
 
 
 def extremes(scores: np.ndarray, X: np.ndarray, y: np.ndarray) -> Any:

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -17,8 +18,10 @@ QUICK = ["--subset", "150", "--epochs", "4", "--rate", "0.1", "--seed", "1", "--
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_scores_are_those_of_detectors_with_and_without_wrong_labels(script, tmp_path, monkeypatch):
+    from harness.variants import adversarial_curvatures
+
     script.main([*QUICK, "--out", str(tmp_path)])
-    written = {"records.jsonl", "table.md", "histograms.png", "extremes.png", "scores-1.npz"}
+    written = {"records.jsonl", "table.md", "histograms.png", "extremes.png", "highest.png", "scores-1.npz"}
     assert {path.name for path in tmp_path.iterdir()} == written
     X, y = script.data.load("digits", "", subset=150)
     given, mask = corrupt_labels(y, 0.1, random_state=1)
@@ -31,11 +34,20 @@ def test_scores_are_those_of_detectors_with_and_without_wrong_labels(script, tmp
         # of the last epoch, with other probes
         last = CurvatureNoiseDetector(net, every=4, **common).fit(X, given)
         assert spearmanr(scores["last epoch"], last.scores_).statistic > 0.95
+        codes = torch.from_numpy(given)
+        slo_curves = adversarial_curvatures(detector.net_.module_, torch.from_numpy(X), codes, 1e-2)[2].numpy()
+        np.testing.assert_allclose(scores["slo-curves"], slo_curves, rtol=1e-4, atol=1e-12)
+        panels = script.highest(dict(scores), X, given, mask)
+    assert [panel.marked.sum() for panel in panels] == [
+        mask[np.argsort(-values)[:40]].sum() for values in (detector.scores_, slo_curves)
+    ]
+    assert panels[1].labels == given[np.argsort(-slo_curves)[:40]].astype(str).tolist()
     row = json.loads((tmp_path / "records.jsonl").read_text())
     assert row["n_wrong"] == mask.sum()
     assert row["scores"]["corrupted"]["auroc"] == pytest.approx(auroc(mask, detector.scores_), abs=1e-5)
     text = (tmp_path / "table.md").read_text()
     monkeypatch.setattr(script, "measured", lambda *args: pytest.fail("trained again"))
+    monkeypatch.setattr(script.pictures, "save", lambda *args: None)  # the same pictures, in seconds
     script.main([*QUICK, "--out", str(tmp_path)])
     assert (tmp_path / "table.md").read_text() == text
 
