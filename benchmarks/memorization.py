@@ -2,9 +2,12 @@ r"""How much every score is like memorization as Feldman and Zhang measure it: T
 
 A few hundred networks, each trained on a random 70 % of the data, say how much each sample is memorized; or a file does
 that holds it already. Then single trainings, with and without weight decay, are asked for their scores, the curvature's
-for many steps and numbers of probes at once. Without arguments: scikit-learn's digits, nothing downloaded.
+for many steps and numbers of probes at once. The samples that either ranks highest are drawn, as in App. F, and the
+pictures under two labels among them counted; --pairs plants some. Without arguments: scikit-learn's digits, nothing
+downloaded.
 
     python benchmarks/memorization.py
+    python benchmarks/memorization.py --pairs 30 --weight-decays 0.0001 0 0.03
     python benchmarks/memorization.py --dataset folder --data-dir data/train --subset 1000 --nets 100
     python benchmarks/memorization.py --dataset cifar100 --data-dir data --download --net resnet18-cifar --augment \
         --epochs 300 --step-decay --n 5 10 20 --reference cifar100_infl_matrix.npz
@@ -18,19 +21,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from harness import data, fits, memorization, similarity
+from harness import data, fits, memorization, most_memorized, options, similarity
+from harness.copies import Planted, found_in, members_in, plant
 from harness.environment import announce, command
-from harness.options import add_data
 from harness.quiet import quietly
 from harness.records import Records
 from harness.similarity import CONSTANT, MEASURES
+from skorch import NeuralNet
 from tqdm import tqdm
 
 from curvdetect import CurvatureNoiseDetector, memorizing_net, one_cycle, step_decay
@@ -60,6 +63,8 @@ SIGNALS = {
     "learning_time": "Learning time (LT)",
     "inconfidence": "Inconfidence",
 }
+#: Beside the curvature, what is asked for its samples at the top.
+RANKED = ("loss", "late_loss", "final_loss")
 SETTINGS = ("subset", "size", "net", "epochs", "augment", "step_decay", "every", "top")
 
 
@@ -69,25 +74,31 @@ def main(argv: list[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     environment = announce(args.device)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
+    # the same pairs for all seeds: memorization is measured once
+    planted = plant(X, y, args.pairs, "exact", seed=0)
+    X, y = planted.X, planted.labels
     reference = compared_with(X, y, args)
     cell = {
         "dataset": args.dataset,
+        "pairs": args.pairs,
         "reference": reference.digest(),
         "settings": {name: getattr(args, name) for name in SETTINGS},
         "grid": {"h": args.h, "n": args.n},
     }
-    records = Records(args.out / "records.jsonl", ("dataset", "reference", "settings", "grid", "weight_decay", "seed"))
+    records = Records(args.out / "records.jsonl", (*cell, "weight_decay", "seed"))
     cells = [{**cell, "weight_decay": decay, "seed": seed} for seed in args.seeds for decay in args.weight_decays]
+    scores: dict[float, list[dict[str, np.ndarray]]] = {}
     for one in tqdm(cells, unit="training", desc="similarity", file=sys.stderr):
+        fit = trained(X, y, one["weight_decay"], one["seed"], args)
+        scores.setdefault(one["weight_decay"], []).append(fit.signals)
         if one not in records:
-            fit = trained(X, y, one["weight_decay"], one["seed"], args)
             grades = {
-                name: similarity.graded(scores, reference.values, args.top) for name, scores in fit.signals.items()
+                name: similarity.graded(values, reference.values, args.top) for name, values in fit.signals.items()
             }
             accuracy = round(fit.train_accuracy, 6)
             records.add({**one, "train_accuracy": accuracy, "grades": grades, "environment": environment})
     rows = [row for one in cells for row in records.matching(**one)]
-    render(rows, reference, args, len(y))
+    render(rows, reference, scores, planted, args)
 
 
 def compared_with(X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> memorization.Memorization:
@@ -107,17 +118,16 @@ def trained(X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: 
     The contrast has a training of its own, the same one: with it, all settings of the grid would have to be measured
     under two labels.
     """
-    settings = [getattr(args, name) for name in ("dataset", "data_dir", *SETTINGS[:-1], "h", "n")]
+    settings = [getattr(args, name) for name in ("dataset", "data_dir", *SETTINGS[:-1], "h", "n", "pairs")]
     kept = args.keep / "scores" / f"{fits.name_of([*settings, weight_decay, seed])}.npz"
     if kept.exists():
         return fits.read(kept)
-    schedule = step_decay if args.step_decay else one_cycle
-    make = partial(memorizing_net, args.net, weight_decay=weight_decay, augment=args.augment, schedule=schedule)
     common = {"every": args.every, "max_epochs": args.epochs, "device": args.device, "random_state": seed}
     grid = {"h": args.h, "n": args.n, "power": [1, 2]}
+    net = unfitted(args, weight_decay)
     with quietly():
-        plain = CurvatureNoiseDetector(make(), grid=grid, signals=fits.EXTRAS, **common).fit(X, y)
-        contrast = CurvatureNoiseDetector(make(), contrast=True, signals=["gradient_contrast"], **common).fit(X, y)
+        plain = CurvatureNoiseDetector(net, grid=grid, signals=fits.EXTRAS, **common).fit(X, y)
+        contrast = CurvatureNoiseDetector(net, contrast=True, signals=["gradient_contrast"], **common).fit(X, y)
     signals = {
         **plain.signal_scores_,
         **{name: contrast.signal_scores_[name] for name in ("curvature_contrast", "gradient_contrast")},
@@ -128,14 +138,23 @@ def trained(X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: 
     return fit
 
 
+def unfitted(args: argparse.Namespace, weight_decay: float) -> NeuralNet:
+    schedule = step_decay if args.step_decay else one_cycle
+    return memorizing_net(args.net, weight_decay=weight_decay, augment=args.augment, schedule=schedule)
+
+
 def setting(h: float, n: int, power: int) -> str:
     return f"h={h:g}, n={n}, power={power}"
 
 
 def render(
-    rows: list[dict[str, Any]], reference: memorization.Memorization, args: argparse.Namespace, n_samples: int
+    rows: list[dict[str, Any]],
+    reference: memorization.Memorization,
+    scores: dict[float, list[dict[str, np.ndarray]]],
+    planted: Planted,
+    args: argparse.Namespace,
 ) -> None:
-    """Print the tables and write them, and the picture, beside the records."""
+    """Print the tables and write them, and the pictures, beside the records."""
     frame = pd.DataFrame(
         [
             {"name": name, "weight_decay": row["weight_decay"], **grades}
@@ -147,7 +166,8 @@ def render(
             for name, grades in similarity.baselines(reference, args.top).items()
         ]
     )
-    title = f"{args.title or args.dataset}, {n_samples} samples, {len(args.seeds)} seed(s)"
+    pairs = f", {len(planted.pairs)} planted pairs" if planted.pairs else ""
+    title = f"{args.title or args.dataset}, {len(planted.labels)} samples{pairs}, {len(args.seeds)} seed(s)"
     captions = {
         setting(*AUTHORS): "Curvature, authors' code: h = 0.001, n = 10, norm",
         setting(*PAPER): "Curvature, eq. (6): the same, norm squared",
@@ -160,6 +180,8 @@ def render(
         for decay, values in TABLE_1.items()
         for measure, value in values.items()
     }
+    tops = most_memorized.rankings(reference.values, scores, (*first[:3], *RANKED))
+    mask, others = members_in(planted, found_in(planted.X, planted.labels, args.device))
     explained = similarity.explained(reference, args.top)
     brackets = "In brackets: the paper, CIFAR-100 and the memorization that Feldman and Zhang released, top 5,000."
     accuracy = [row["train_accuracy"] for row in rows]
@@ -194,6 +216,9 @@ def render(
         "",
         f"{brackets} Weight decay {args.weight_decays[0]:g}. {explained}",
         "",
+        *most_memorized.section(tops, captions, reference.values, planted, others),
+        options.shrinking(unfitted(args, 0.0), args.weight_decays, args.epochs, len(planted.labels)),
+        "",
     ]
     environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
     lines += [f"Environment: {text}." for text in environments]
@@ -201,7 +226,8 @@ def render(
     (args.out / "table.md").write_text(text)
     print("\n" + text)
     similarity.picture(frame, captions, f"Similarity to memorization: {title}", args.out / "similarity.png")
-    print(f"written to {args.out}/: records.jsonl, table.md, similarity.png")
+    most_memorized.draw(tops, captions, planted, mask | others, title, args.out / "most-memorized.png")
+    print(f"written to {args.out}/: records.jsonl, table.md, similarity.png, most-memorized.png")
 
 
 def over_steps(frame: pd.DataFrame, args: argparse.Namespace) -> str:
@@ -234,8 +260,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    add_data(parser)
+    options.add_data(parser)
     add = parser.add_argument
+    add("--pairs", type=int, default=0, help="plant so many pairs of one picture under two labels")
     add("--reference", type=Path, help="memorization that is known: a CSV file of this script, or a released .npz")
     add("--nets", type=int, default=200, help="networks to measure memorization with; the released file took 4,000")
     add("--jobs", type=int, help="processes that train them; by default one for each core, and one on a GPU")
@@ -254,11 +281,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--keep",
         type=Path,
-        help="folder that keeps networks and scores; by default benchmarks/runs/memorization-DATASET",
+        help="folder that keeps networks and scores; by default benchmarks/runs/memorization-DATASET, and -pairs-N",
     )
     add("--out", type=Path, help="folder for records and tables; by default the same")
     args = parser.parse_args(argv)
-    args.keep = args.keep or Path(__file__).parent / "runs" / f"memorization-{args.dataset}"
+    if args.pairs and args.reference and args.reference.suffix == ".npz":
+        parser.error("--pairs changes the data, and a released file is of the data as it was. Leave one of them out.")
+    name = f"memorization-{args.dataset}" + (f"-pairs-{args.pairs}" if args.pairs else "")
+    args.keep = args.keep or Path(__file__).parent / "runs" / name
     args.out = args.out or args.keep
     if args.jobs is None:
         on_cpu = args.device == "cpu" or (args.device == "auto" and not torch.accelerator.is_available())

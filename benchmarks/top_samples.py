@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 from harness import data, options, pictures
-from harness.copies import COPIES, NEAR, Planted, plant
+from harness.copies import COPIES, NEAR, Planted, graded, members_in, plant
 from harness.environment import announce, command
 from harness.options import add_data
 from harness.quiet import quietly
@@ -83,9 +83,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def planted_in(X: np.ndarray, y: np.ndarray, cell: dict[str, Any]) -> Planted:
-    """Return the data of a cell; without pairs, as it is."""
-    if not cell["pairs"]:
-        return Planted(X, y, np.zeros(len(y), dtype=bool), set())
+    """Return the data of a cell."""
     return plant(X, y, cell["pairs"], cell["copies"], cell["seed"])
 
 
@@ -123,23 +121,6 @@ def unfitted(row: dict[str, Any], n_samples: int, args: argparse.Namespace) -> A
     if row["training"] == "cl":
         return ConfidentLearningDetector(net, **common)
     return CurvatureNoiseDetector(net, signals=("final_loss",), **options.measuring(args), **common)
-
-
-def members_in(planted: Planted, found: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Return masks of the members of planted pairs, and of members of other pairs that were found."""
-    others = np.zeros(len(planted.labels), dtype=bool)
-    others[[i for first, second, *_ in found if (first, second) not in planted.pairs for i in (first, second)]] = True
-    return planted.mask, others & ~planted.mask
-
-
-def graded(top: list[int], planted: np.ndarray, others: np.ndarray, pairs: set[tuple[int, int]]) -> dict[str, int]:
-    """Return how many samples at the top are members of planted pairs, and of others, and how many pairs are whole."""
-    index, there = np.asarray(top, dtype=int), set(top)
-    return {
-        "planted": int(planted[index].sum()),
-        "whole": sum(first in there and second in there for first, second in pairs),
-        "others": int(others[index].sum()),
-    }
 
 
 def render(rows: list[dict], X: np.ndarray, y: np.ndarray, args: argparse.Namespace, out: Path) -> None:
@@ -236,13 +217,10 @@ def described(rows: list[dict], args: argparse.Namespace, n_samples: int) -> str
         if row["training"] == "curvature":
             accuracy.setdefault(row["weight_decay"], []).append(row["train_accuracy"])
     told = ", ".join(f"{min(some):.4f} or more at weight decay {decay:g}" for decay, some in accuracy.items())
-    shrunk = "; ".join(
-        f"{decay:g}: {options.shrinkage(args, decay, n_samples):.3g}" for decay in args.weight_decay if decay
-    )
+    net = options.main_net(args, 0.0, n_samples)
     return (
-        f"{options.in_words(args)} Training accuracy {told}. Weight decay times the "
-        f"sum of the learning rates over all steps, by which weights shrink: {shrunk or 'none'}; in the paper's 300 "
-        f"epochs of CIFAR at batches of 128, {options.shrinkage_in_paper():.2g}. "
+        f"{options.in_words(args)} Training accuracy {told}. "
+        f"{options.shrinking(net, args.weight_decay, args.epochs, n_samples)} "
         + NEAR
         * (args.copies == "near" and args.pairs > 0)
     ).strip()

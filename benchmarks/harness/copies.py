@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from curvdetect import conflicting_duplicates
+from curvdetect import LossDetector, conflicting_duplicates, find_conflicting_duplicates
+
+from .quiet import quietly
 
 COPIES = ("exact", "near")
 #: What a near copy went through, in the words of the tables.
@@ -29,6 +32,8 @@ class Planted:
     """True for both members of a pair."""
     pairs: set[tuple[int, int]]
     """Positions of both members, the smaller first."""
+    copied: np.ndarray
+    """True for the member of each pair that took the place of another picture, under a wrong label."""
 
 
 def plant(X: np.ndarray, y: np.ndarray, n_pairs: int, copies: str, seed: int) -> Planted:
@@ -40,7 +45,35 @@ def plant(X: np.ndarray, y: np.ndarray, n_pairs: int, copies: str, seed: int) ->
         for i in places:
             X[i] = near_copy(X[i], rng)
     pairs = {(min(i, j), max(i, j)) for i, j in zip(places.tolist(), source[places].tolist(), strict=True)}
-    return Planted(X, labels, mask, pairs)
+    return Planted(X, labels, mask, pairs, source != np.arange(len(y)))
+
+
+def found_in(X: np.ndarray, labels: np.ndarray, device: str = "auto") -> list[tuple[int, int]]:
+    """Return pairs of one picture under two labels, whoever put them there.
+
+    An epoch of training is enough: what decides in the end is how far the pictures are from each other.
+    """
+    with quietly():
+        detector = LossDetector(max_epochs=1, device=device, random_state=0).fit(X, labels)
+    found = find_conflicting_duplicates(detector, X)
+    return [(int(pair.first), int(pair.second)) for pair in found.itertuples()]
+
+
+def members_in(planted: Planted, found: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return masks of the members of planted pairs, and of members of other pairs that were found."""
+    others = np.zeros(len(planted.labels), dtype=bool)
+    others[[i for first, second, *_ in found if (first, second) not in planted.pairs for i in (first, second)]] = True
+    return planted.mask, others & ~planted.mask
+
+
+def graded(top: list[int], planted: np.ndarray, others: np.ndarray, pairs: set[tuple[int, int]]) -> dict[str, int]:
+    """Return how many samples at the top are members of planted pairs, and of others, and how many pairs are whole."""
+    index, there = np.asarray(top, dtype=int), set(top)
+    return {
+        "planted": int(planted[index].sum()),
+        "whole": sum(first in there and second in there for first, second in pairs),
+        "others": int(others[index].sum()),
+    }
 
 
 def near_copy(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -83,7 +83,7 @@ def test_near_copies_are_moved_and_stay_alike(script):
 
 
 def test_places_without_a_pair_are_misses(script):
-    planted = script.Planted(np.empty(0), np.empty(0), np.empty(0), {(0, 1), (2, 3), (4, 5), (6, 7)})
+    planted = script.Planted(*[np.empty(0)] * 3, {(0, 1), (2, 3), (4, 5), (6, 7)}, np.empty(0))
     found = pd.DataFrame({"first": [0, 8, 2], "second": [1, 9, 3]})
     grade = script.graded(found, planted, 2)
     assert grade == {"recall": 0.5, "recall_top": 0.25, "precision_100": 0.5, "precision": 0.5}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
+from curvdetect import conflicting_duplicates
 from curvdetect.metrics import cosine_similarity, top_k_cosine_similarity
 from tests.cases import digits
 
@@ -125,13 +126,20 @@ def test_the_highest_correlation_of_ranks_is_that_of_the_same_order_without_ties
 
 
 def test_the_tables_hold_every_score_and_nothing_is_trained_twice(script, tmp_path, capsys, monkeypatch):
-    call = [*QUICK, "--keep", str(tmp_path / "kept")]
+    monkeypatch.setattr(script.most_memorized, "TOP", 10)
+    unpaired = [*QUICK, "--keep", str(tmp_path / "kept")]
+    call = [*unpaired, "--pairs", "4"]
     script.main([*call, "--out", str(tmp_path / "a")])
     written = {path.name for path in (tmp_path / "a").iterdir()}
-    assert written == {"memorization.csv", "records.jsonl", "table.md", "similarity.png"}
+    assert written == {"memorization.csv", "records.jsonl", "table.md", "similarity.png", "most-memorized.png"}
     text = (tmp_path / "a" / "table.md").read_text()
     assert text in capsys.readouterr().out
     assert "--keep" not in text
+    _, _, members = conflicting_duplicates(script.data.load("digits", "", subset=60)[1], 8 / 60, random_state=0)
+    most = np.argsort(-script.memorization.read(tmp_path / "a" / "memorization.csv").values, kind="stable")[:10]
+    line = next(line for line in text.splitlines() if line.startswith("| Memorization (FZ)"))
+    shared, planted, _, others = (int(cell) for cell in line.split("|")[2:-1])
+    assert (shared, planted, others) == (10, members[most].sum(), 0)
     authors = next(line for line in text.splitlines() if line.startswith("| Curvature, authors"))
     assert [authors.count(f"({value})") for value in ("0.82", "0.90", "0.73")] == [2, 1, 1]
     for caption in [*script.SIGNALS.values(), *script.similarity.BASELINES.values()]:
@@ -149,3 +157,42 @@ def test_the_tables_hold_every_score_and_nothing_is_trained_twice(script, tmp_pa
     for one, other in zip(again, rows, strict=True):
         for name, grades in one["grades"].items():
             assert grades == pytest.approx(other["grades"][name], abs=0.02)  # the file is rounded
+    for more in (known, []):  # scores, networks: what was kept with pairs is not taken for what is without
+        with pytest.raises(pytest.fail.Exception, match="trained again"):
+            script.main([*unpaired, *more, "--out", str(tmp_path / "c")])
+
+
+def test_pairs_are_found_whoever_planted_them(script):
+    planted = script.plant(*script.data.load("digits", "", subset=100), 5, "exact", seed=0)
+    assert set(script.found_in(planted.X, planted.labels, "cpu")) == planted.pairs
+    assert planted.copied.sum() == 5
+    assert (planted.copied <= planted.mask).all()
+    assert not script.plant(planted.X, planted.labels, 0, "exact", seed=0).mask.any()
+
+
+def test_the_most_memorized_are_counted_as_a_hand_would(script, monkeypatch):
+    most = script.most_memorized
+    monkeypatch.setattr(most, "TOP", 3)
+    members, copied = np.isin(np.arange(6), [1, 4]), np.arange(6) == 4
+    planted = script.Planted(np.zeros((6, 4)), np.arange(6), members, {(1, 4)}, copied)
+    reference = np.array([0.3, 0.9, 0.1, 0.2, 0.8, 0.0])
+    trained = {
+        0.0: [{"loss": np.array([3.0, 1, 2, 0, 0, 0])}],
+        0.1: [{"loss": np.array([9.0, 8, 0, 0, 1, 0])}, {"loss": np.array([0.0, 0, 0, 0, 9, 0])}],  # mean: 4, 0, 1
+    }
+    tops = most.rankings(reference, trained, ["curvature", "loss"])
+    assert tops == {("memorization", None): [1, 4, 0], ("loss", 0.1): [4, 0, 1], ("loss", 0.0): [0, 2, 1]}
+    lines = most.section(tops, {"loss": "Loss"}, reference, planted, np.arange(6) == 2)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2].splitlines()[2:]]
+    assert rows == [
+        ["Memorization (FZ)", "3", "2", "1", "0"],
+        ["Loss, wd 0.1", "3", "2", "1", "0"],
+        ["Loss, no wd", "2", "1", "0", "1"],
+    ]
+    assert "0.80 of the copies, whose labels are wrong, 0.90 of what they are copies of, 0.15 of the other" in lines[4]
+
+
+def test_pairs_are_not_in_a_released_file(script, capsys):
+    with pytest.raises(SystemExit):
+        script.parse(["--pairs", "3", "--reference", "cifar100_infl_matrix.npz"])
+    assert "--pairs changes the data" in capsys.readouterr().err

@@ -56,7 +56,8 @@ def test_what_is_recorded_is_not_trained_again(script, tmp_path, monkeypatch):
 
 
 def test_members_pairs_and_finds_that_nobody_planted_are_told_apart(script):
-    planted = script.Planted(np.empty(0), np.arange(8), np.isin(np.arange(8), [0, 1, 4, 5]), {(0, 1), (4, 5)})
+    mask, copied = np.isin(np.arange(8), [0, 1, 4, 5]), np.isin(np.arange(8), [0, 5])
+    planted = script.Planted(np.empty(0), np.arange(8), mask, {(0, 1), (4, 5)}, copied)
     found = [[0, 1, "exact", 0.0], [2, 7, "near", 0.1], [4, 6, "near", 0.1]]
     mask, others = script.members_in(planted, found)
     assert np.flatnonzero(mask).tolist() == [0, 1, 4, 5]
