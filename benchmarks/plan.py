@@ -1,8 +1,8 @@
-"""Hours and dollars for ImageNet and for a billion pictures, from what this device does in a minute or two.
+"""Hours and dollars for ImageNet and for a billion pictures, from what this device does in some minutes.
 
 Measured are a training epoch and a curvature pass of torchvision's ResNet18 under the package, the decoding of JPEGs,
-an all-reduce of its gradients among processes of this host, and the memory of a million samples that are generated
-as they are read. What a run takes follows by the formulas of harness/planning.py. Nothing is downloaded.
+an all-reduce of its gradients among processes of this host, and the memory that a sample more takes, of a million that
+are generated as they are read. What a run takes follows by the formulas of harness/planning.py. Nothing is downloaded.
 
     python benchmarks/plan.py
     python benchmarks/plan.py --device cuda --workers 16 --price 2.5    # on the machine that is meant
@@ -15,26 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from harness import plans, throughput
+from harness import footprint, plans, throughput
 from harness.environment import announce
-from harness.memory import megabytes
 from harness.planning import Rates, Run
-from harness.quiet import quietly
 from harness.records import Records
-from skorch.callbacks import Callback
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
-
-from curvdetect import CurvatureNoiseDetector, memorizing_net
 
 #: Name, pictures, epochs, scored every so many, probes.
 PLANNED = (
@@ -48,7 +35,8 @@ SETTINGS = ("side", "samples", "batch_size", "precision", "pictures", "processes
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     if args.memory_of:
-        print(json.dumps(memory_of(args.memory_of, kept=args.kept)))
+        way, n, side = args.memory_of
+        print(json.dumps(footprint.bytes_of(way, int(n), int(side))))
         return
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -62,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         ),
         "reading": lambda: throughput.reading(args.side, args.pictures, args.data_dir, args.repeats),
         "exchange": lambda: throughput.bandwidth(throughput.gradient_bytes(), args.processes, args.repeats),
-        "memory": lambda: elsewhere(args.memory_samples),
+        "memory": lambda: footprint.per_sample(args.memory_samples, __file__),
     }
     for what, job in measure.items():
         if {"settings": settings, "what": what} not in records:
@@ -83,70 +71,6 @@ def main(argv: list[str] | None = None) -> None:
     plans.write(runs, rates, found, args, out, environment)
 
 
-class Lazy(Dataset):
-    """Grey pictures that are made as they are read, too large together to be kept."""
-
-    def __init__(self, n: int) -> None:
-        self.targets = (np.arange(n) % 10).tolist()
-        # of a million, 2.2 GB together
-        self.shape = (1, *[max(2, math.isqrt(2_250_000_000 // max(n, 1_000_000)) + 1)] * 2)
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
-        return torch.full(self.shape, i % 10 * 25, dtype=torch.uint8), self.targets[i]
-
-
-class Peak(Callback):
-    """Takes note of the most memory until the training is over."""
-
-    mib = 0.0
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        Peak.mib = megabytes("VmHWM")
-
-
-def memory_of(n: int, *, kept: bool = False) -> dict[str, float]:
-    """Return bytes a sample of a fit that reads its data as it goes: until training is over, and in all.
-
-    Where checkpoints are kept: of that in all, and of a checkpoint.
-    """
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder, quietly():
-        data = Lazy(n)
-        detector = detector_for(data.shape)
-        detector.fit(Lazy(100))  # what torch loads when it is first asked
-        before = megabytes("VmRSS")
-        detector.set_params(checkpoint_dir=folder if kept else None).fit(data)
-        peak = (megabytes("VmHWM") - before) * 2**20 / n
-        sizes = [path.stat().st_size / n for path in Path(folder).rglob("*") if path.is_file()]
-    if kept:
-        return {"fit_kept": round(peak, 1), "checkpoint": round(max(sizes), 1)}
-    return {"tracking": round((Peak.mib - before) * 2**20 / n, 1), "fit": round(peak, 1)}
-
-
-def detector_for(shape: tuple[int, ...]) -> CurvatureNoiseDetector:
-    net = memorizing_net(
-        nn.Sequential(nn.AvgPool2d(shape[-1]), nn.Flatten(), nn.Linear(1, 10)),
-        batch_size=5000,
-        iterator_train=DataLoader,
-        iterator_train__shuffle=True,
-        callbacks=[("peak", Peak())],
-    )
-    return CurvatureNoiseDetector(net, max_epochs=1, device="cpu", random_state=0)
-
-
-def elsewhere(n: int) -> dict[str, Any]:
-    """Return the memory of a fit with and of one without checkpoints, each in a process of its own."""
-    found: dict[str, Any] = {}
-    for more in ([], ["--kept"]):
-        words = [sys.executable, __file__, "--memory-of", str(n), *more]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        found |= json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -159,7 +83,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--pictures", type=int, default=64, help="files that are decoded")
     add("--data-dir", type=Path, help="folder of pictures to decode, DIR/CLASS/*.jpeg; by default some are made")
     add("--processes", type=int, default=2, help="of the all-reduce on this host")
-    add("--memory-samples", type=int, default=1_000_000)
+    add("--memory-samples", type=int, default=1_000_000, help="of the larger of two fits that are compared")
     add("--repeats", type=int, default=3)
     add("--devices", type=int, nargs="+", default=[1, 8, 64])
     add("--batch-size-planned", type=int, default=256, help="samples a step and device, in the plan")
@@ -171,8 +95,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--device", default="auto")
     add("--threads", type=int)
     add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/plan")
-    add("--memory-of", type=int, help=argparse.SUPPRESS)
-    add("--kept", action="store_true", help=argparse.SUPPRESS)
+    add("--memory-of", nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 

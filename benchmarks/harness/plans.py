@@ -8,13 +8,20 @@ from typing import Any
 import pandas as pd
 
 from .environment import command
+from .footprint import PART
 from .planning import TERMS, Rates, Run, at_rate, dollars, dominating, seconds
 
-#: What a process holds of every sample beside what was measured, in bytes.
-KNOWN = {
-    "the order of a DataLoader with shuffle=True, a list of Python ints": 36,
-    "the list of an ImageFolder, a path and a number each": 170,
+#: What a process holds of every sample in each part of a fit, and beside it.
+HELD = {
+    "labels": "reading the labels, at its peak",
+    "training": "training, at its peak",
+    "training_kept": "training that keeps checkpoints, at its peak",
+    "after": "scores, flags and the ranking, at their peak",
+    "checkpoint": "a checkpoint on disk, of which there are two",
+    "loader": "a DataLoader with shuffle=True, beside the training",
 }
+#: What a dataset may hold, in bytes: a path of 57 letters, its pair with a number, and the pair's place.
+LISTED = {"the list of an ImageFolder, a path and a number each": 170}
 
 
 def hours_table(runs: dict[str, Run], rates: Rates, devices: list[int], price: float) -> str:
@@ -41,20 +48,14 @@ def hours_table(runs: dict[str, Run], rates: Rates, devices: list[int], price: f
 
 def memory_table(memory: dict[str, float], host: float) -> str:
     """Return what grows with the samples in each process, and how many samples fill its memory."""
-    per_sample = {
-        "training, at its peak": memory["tracking"],
-        "a fit, at its peak": memory["fit"],
-        "a fit that keeps checkpoints, at its peak": memory["fit_kept"],
-        "a checkpoint on disk, of which there are two": memory["checkpoint"],
-        **KNOWN,
-    }
+    per_sample = {words: memory[what] for what, words in HELD.items()} | LISTED
     rows = [
         {
             "of every sample, in every process": what,
             "bytes": f"{size:.0f}",
             "ImageNet, GB": number(size * 1_281_167 / 1e9),
             "a billion, GB": number(size),
-            f"samples in {host:g} GiB": f"{host * 2**30 / size / 1e6:,.0f} million",
+            f"samples in {host:g} GiB": f"{host * 2**30 / size / 1e6:,.0f} million" if size > 0 else "any",
         }
         for what, size in per_sample.items()
     ]
@@ -124,8 +125,8 @@ def write(
         "",
         memory_table(found["memory"], args.host),
         "",
-        f"The first four measured at {args.memory_samples:,} samples that are generated as they are read. The others "
-        "are what Python keeps.",
+        f"What a sample more adds to the peak, between fits of {args.memory_samples // PART:,} and of "
+        f"{args.memory_samples:,} that are generated as they are read. The last is what Python keeps.",
         "",
         "Environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()) + ".",
     ]

@@ -219,11 +219,14 @@ class EpochMean:
 
     def values(self) -> NDArray[np.float64]:
         """Return the mean over all epochs, shape (n_samples,); NaN where a sample was never seen."""
-        return (self.total.sum(0) / self.count.sum(0)).cpu().numpy()
+        return self.total.sum(0).div_(self.count.sum(0)).cpu().numpy()
 
     def quarters(self) -> NDArray[np.float64]:
         """Return the mean within each quarter, shape (rows, n_samples); NaN where nothing was seen."""
-        return (self.total / self.count).cpu().numpy()
+        means = torch.empty_like(self.total)
+        for mean, total, count in zip(means, self.total, self.count, strict=True):
+            torch.div(total, count, out=mean)  # by all counts at once it would turn them all into float64 first
+        return means.cpu().numpy()
 
 
 def accumulated(gathered: Any) -> dict[str, Any]:

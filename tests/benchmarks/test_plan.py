@@ -126,6 +126,8 @@ def test_the_bytes_that_are_planned_for_are_those_that_signals_exchange(planning
 @pytest.mark.slow
 def test_everything_is_measured_and_every_table_written(script, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script.throughput, "network", small)
+    monkeypatch.setattr(script.footprint, "FEW", 200)
+    monkeypatch.setattr(script.footprint, "_elsewhere", lambda _, way, n, side: script.footprint.bytes_of(way, n, 4))
     quick = ["--side", "8", "--samples", "8", "--batch-size", "4", "--pictures", "2", "--memory-samples", "500"]
     script.main([*quick, "--repeats", "1", "--device", "cpu", "--threads", "1", "--out", str(tmp_path)])
     rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
@@ -150,18 +152,26 @@ def test_numbers_are_told_to_three_digits(script):
     assert told == ["0.0123", "1", "100", "123", "12,346"]
 
 
-@pytest.mark.parametrize(("kept", "named"), [(False, ["tracking", "fit"]), (True, ["checkpoint"])], ids=["not", "kept"])
-def test_the_memory_of_a_fit_is_told_by_sample(script, kept, named):
-    found = script.memory_of(300, kept=kept)
-    assert [name for name in named if found[name] < 0] == []
+@pytest.mark.parametrize("way", ["plain", "loader", "kept"])
+def test_every_part_of_a_fit_is_told_apart(script, monkeypatch, capsys, way):
+    monkeypatch.setattr(script.footprint, "FEW", 200)
+    script.main(["--memory-of", way, "300", "4"])
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"labels", "training", "after", "checkpoint"}
     # sums in float64 and counts of five signals, and more for the quarters of two
-    assert not kept or found["checkpoint"] > 100
+    assert (found["checkpoint"] > 160 * 300) == (way == "kept")
 
 
-def test_what_was_measured_elsewhere_is_read_from_its_last_line(script, monkeypatch):
-    def run(words, **kwargs):
-        kept = "--kept" in words
-        return SimpleNamespace(stdout='a warning\n{"fit_kept": 5.0}\n' if kept else '{"fit": 3.0}\n')
+def test_what_a_sample_adds_is_the_difference_of_two_fits_elsewhere(script, monkeypatch):
+    def run(words, env, **kwargs):
+        way, n, side = words[-3:]
+        assert env["MALLOC_MMAP_THRESHOLD_"] == env["MALLOC_TRIM_THRESHOLD_"] == "100000"
+        assert int(n) * int(side) ** 2 * 8 > 2 * 2**30  # more than is kept
+        per_sample = {"plain": 5, "loader": 45, "kept": 165}[way]
+        parts = {"labels": 3, "training": per_sample, "after": 7, "checkpoint": 160 if way == "kept" else 0}
+        told = {what: 10**8 + size * int(n) for what, size in parts.items()}
+        return SimpleNamespace(stdout=f"a warning\n{json.dumps(told)}\n")
 
-    monkeypatch.setattr(script.subprocess, "run", run)
-    assert script.elsewhere(5) == {"fit": 3.0, "fit_kept": 5.0}
+    monkeypatch.setattr(script.footprint.subprocess, "run", run)
+    expected = {"labels": 3, "training": 5, "after": 7, "loader": 40, "training_kept": 165, "checkpoint": 160}
+    assert script.footprint.per_sample(1_000_000, "a script") == expected

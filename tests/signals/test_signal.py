@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from curvdetect.signals.dynamics import (
     AveragedMargin,
@@ -205,6 +206,15 @@ def test_means_of_quarters_stand_side_by_side_and_average_to_the_whole():
         mean.end_epoch()
     np.testing.assert_array_equal(mean.quarters(), [[2, -2], [5, -5], [np.nan, np.nan], [7, -7]])
     np.testing.assert_array_equal(mean.values(), [4, -4])
+
+
+def test_means_of_quarters_take_little_more_memory_than_they_are():
+    mean = mean_of(rows=4, n_samples=1000)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        found = mean.quarters()
+    taken = [event.nbytes() for event in watched.profiler.kineto_results.events() if event.name() == "[memory]"]
+    # beside them, one quarter's counts in double precision
+    assert max(np.cumsum(taken)) == found.nbytes * 5 // 4
 
 
 def test_sums_are_kept_in_double_precision():
