@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -24,6 +26,9 @@ from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
 from curvdetect.training.ranks import ranks_here
 
+#: What the first optimizer of a process loads. It leaves the frames that it was called from in a cycle, and with them
+#: all that a training holds of the samples.
+_LOADED_LATE = "torch._dynamo"
 #: Parameters that change nothing about a training.
 _NOT_TRAINED_BY = ("q", "device", "random_state", "verbose", "checkpoint_dir")
 
@@ -112,7 +117,9 @@ def one_run(
         As in `memorize`.
     """
     signals = watching(own)
+    del own  # which would hold on to them
     vote = OtherLabelVote()
+    first = _LOADED_LATE not in sys.modules
     run = memorize(
         net,
         samples,
@@ -127,6 +134,8 @@ def one_run(
         checkpoints=checkpoints,
         keep_snapshots=keep_snapshots,
     )
+    if first and _LOADED_LATE in sys.modules:
+        gc.collect()
     complete = run.interrupt is None
     signal_scores, quarters = {}, {}
     # what a signal gathered is let go of once its scores are there: of millions of samples not all fits beside them
