@@ -73,6 +73,8 @@ def section(
         True for members of pairs that nobody planted.
     """
     lines, most = [], set(tops[REFERENCE, None])
+    least = reference[tops[REFERENCE, None][-1]]
+    tied = int((reference >= least).sum())
     for key, top in tops.items():
         count = graded(top, planted.mask, others, planted.pairs)
         cells = {"ranking": words(key, captions), f"among FZ's {len(top)}": len(most & set(top))}
@@ -86,7 +88,8 @@ def section(
         "",
         columns.to_markdown(index=False, disable_numparse=True, colalign=align),
         "",
-        f"Ranked by the mean score of all trainings. {of_pairs(reference, planted)}{PUBLISHED}",
+        f"Ranked by the mean score of all trainings. Memorization is {least:.2f} or more for {tied} samples. "
+        f"{of_pairs(reference, planted)}{PUBLISHED}",
         "",
     ]
 

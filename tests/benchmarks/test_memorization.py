@@ -189,6 +189,7 @@ def test_the_most_memorized_are_counted_as_a_hand_would(script, monkeypatch):
         ["Loss, wd 0.1", "3", "2", "1", "0"],
         ["Loss, no wd", "2", "1", "0", "1"],
     ]
+    assert "0.30 or more for 3 samples" in lines[4]
     assert "0.80 of the copies, whose labels are wrong, 0.90 of what they are copies of, 0.15 of the other" in lines[4]
 
 
