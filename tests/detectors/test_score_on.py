@@ -18,21 +18,13 @@ from torch import nn
 from curvdetect import (
     CurvatureNoiseDetector,
     CurvatureSearch,
-    DetectionCurveDisplay,
-    ExtremesDisplay,
     FusedDetector,
     InSample,
     LossDetector,
     PlantedNoise,
-    ScoreHistogramDisplay,
-    find_conflicting_duplicates,
     fuse,
-    label_issues,
-    load,
     memorizing_net,
     noise_scorer,
-    save,
-    write_report,
 )
 from curvdetect.detectors.ranking import quality
 from curvdetect.detectors.score_on import rows_to_score
@@ -263,15 +255,6 @@ def test_the_number_of_flags_is_found_out_among_the_scored_samples():
     assert chosen.labels_.sum() == int(chosen.noise_rate_ * len(many) + 0.5)
 
 
-def test_a_saved_detector_keeps_what_was_scored(tmp_path):
-    part = fitted("curvature", some=True)
-    save(part, tmp_path / "part")
-    again = load(tmp_path / "part", net=quick_net())
-    np.testing.assert_array_equal(again.scores_, part.scores_)
-    np.testing.assert_array_equal(again.score_on, SOME)
-    assert np.array_equal(again.scored_mask_, part.scored_mask_)
-
-
 def test_a_checkpoint_is_one_of_the_same_choice(tmp_path):
     def fit(score_on):
         return MADE["curvature"](score_on=score_on, checkpoint_dir=tmp_path / "kept").fit(X, LABELS)
@@ -280,37 +263,3 @@ def test_a_checkpoint_is_one_of_the_same_choice(tmp_path):
     np.testing.assert_array_equal(fit(SOME.copy()).scores_, first.scores_)
     with pytest.raises(ValueError, match=r"other parameters \(score_on was array"):
         fit(SOME[1:])
-
-
-def test_whatever_looks_at_results_looks_at_the_scored_ones(tmp_path):
-    part = fitted("curvature", some=True)
-    issues = label_issues(part)
-    assert issues["is_label_issue"].sum() == 4
-    assert issues["label_quality"].notna().sum() == len(SOME)
-    page = write_report(part, X, tmp_path / "page.html", k=N).read_text()
-    assert f"{len(SOME)} suspects of {N}" in page
-
-
-def test_a_pair_is_found_and_graded_where_its_members_are_not_scored():
-    twice, labels = np.concatenate([X, X[:1]]), np.append(LABELS, (LABELS[0] + 1) % 10)
-    part, loss = (MADE[name](score_on=SOME).fit(twice, labels) for name in ("curvature", "loss"))
-    pairs, expected = (find_conflicting_duplicates(detector, twice, near=False) for detector in (part, loss))
-    assert pairs[["first", "second"]].values.tolist() == [[0, N]]
-    assert np.isnan(pairs["curvature"][0])
-    assert pairs["score"][0] == expected["score"][0]  # by the loss, which is there for all
-
-
-def test_displays_draw_the_scored_ones():
-    part = fitted("curvature", some=True)
-    curve = DetectionCurveDisplay.from_estimator(part, MASK)
-    assert curve.roc_auc == pytest.approx(roc_auc_score(MASK[SOME], part.scores_[SOME]))
-    assert len(curve.precision) == len(SOME)
-    histogram = ScoreHistogramDisplay.from_estimator(part, noise_mask=MASK)
-    assert len(histogram.scores) == len(SOME)
-    assert histogram.noise_mask.sum() == MASK[SOME].sum()
-    assert len(ScoreHistogramDisplay.from_estimator(part, signal="loss").scores) == N
-    extremes = ExtremesDisplay.from_estimator(part, X.reshape(-1, 8, 8), k=3)
-    shown = np.concatenate([extremes.lowest_index.ravel(), extremes.highest_index.ravel()])
-    assert np.isin(shown[shown >= 0], SOME).all()
-    with pytest.raises(ValueError, match=f"noise_mask has 3 entries for {N} samples"):
-        DetectionCurveDisplay.from_estimator(part, [True, False, True])
