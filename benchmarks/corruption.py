@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness import data, recipes, tables
+from harness import data, options, recipes, tables
 from harness.environment import announce, command
 from harness.fits import FOLDS, Fit, detectors, fitted
 from harness.methods import METHODS
-from harness.options import add_data
 from harness.records import Records
+from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
 from curvdetect.metrics import auroc, average_precision, fnr_at_noise_rate
@@ -37,15 +37,19 @@ SETTINGS = ("subset", "size", "net", "epochs", "h", "n", "power", "every")
 LATER_SETTINGS = ("augment", "paper", "quick")
 #: About what each kind of training costs, in plain trainings, for the time left.
 WEIGHTS = {"one run": 3, "two runs": 2, "second split": 4, "cross-validation": 4}
+#: Most trainings at a time that are not asked for; each holds half a gigabyte.
+MOST_JOBS = 4
+
+#: Share of wrong labels, and seed.
+Cell = tuple[float, int]
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     out = args.out or Path(__file__).parent / "runs" / args.dataset
-    threads = args.threads or (1 if args.dataset == "digits" else None)
-    if threads:
-        torch.set_num_threads(threads)
-    environment = announce(args.device)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    environment = announce(args.device, jobs=args.jobs)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     settings = {s: getattr(args, s) for s in SETTINGS} | {s: v for s in LATER_SETTINGS if (v := getattr(args, s))}
     cell = {"dataset": args.dataset, "kind": args.kind, "settings": settings}
@@ -57,10 +61,11 @@ def main(argv: list[str] | None = None) -> None:
         if (wanted := [m for m in args.methods if {**cell, "rate": rate, "seed": seed, "method": m} not in records])
     }
     total = sum(WEIGHTS[training] for wanted in missing.values() for training in needed(wanted))
-    with tqdm(total=total, unit="training", file=sys.stderr) as bar:
-        for (rate, seed), wanted in missing.items():
-            bar.set_description(f"{args.dataset}, {100 * rate:g} % wrong, seed {seed}")
-            for row in measure(X, y, rate, seed, wanted, args, bar):
+    with tqdm(total=total, unit="training", desc=args.dataset, file=sys.stderr) as bar:
+        for (rate, seed), training, rows in measure(X, y, missing, args):
+            bar.set_description(f"{args.dataset}, {100 * rate:g} % wrong, seed {seed}", refresh=False)
+            bar.update(WEIGHTS[training])
+            for row in rows:
                 records.add({**cell, "rate": rate, "seed": seed, **row, "environment": environment})
     rows = [
         row
@@ -75,21 +80,31 @@ def needed(methods: list[str]) -> list[str]:
     return [training for training in WEIGHTS if any(training in METHODS[m].needs for m in methods)]
 
 
-def measure(X, y, rate: float, seed: int, methods: list[str], args: argparse.Namespace, bar: tqdm) -> Iterator[dict]:
-    """Yield a record of each method as soon as what it needs is trained."""
+def measure(X, y, missing: dict[Cell, list[str]], args: argparse.Namespace) -> Iterator[tuple[Cell, str, list[dict]]]:
+    """Yield each training of each cell as it ends, with the records of the methods that waited for it."""
+    contrast = {cell: any(METHODS[m].contrast for m in methods) for cell, methods in missing.items()}
+    parallel = Parallel(n_jobs=args.jobs, return_as="generator", max_nbytes=None)  # a memory map is read otherwise
+    trainings = parallel(
+        delayed(train)(X, y, *cell, training, contrast[cell], args)
+        for cell, methods in missing.items()
+        for training in needed(methods)
+    )
+    for cell, methods in missing.items():
+        fits: dict[str, Fit] = {}
+        for training in needed(methods):
+            mask, fits[training] = next(trainings)
+            ready = [m for m in methods if training in METHODS[m].needs and set(METHODS[m].needs) <= set(fits)]
+            yield cell, training, [record(name, fits, mask) for name in ready]
+
+
+def train(X, y, rate: float, seed: int, training: str, contrast: bool, args: argparse.Namespace):
+    """Return which labels were made wrong, and what a training on them measured."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
     X, labels, mask = data.corrupt(X, y, rate, args.kind, seed, args.confusion)
-    nets = recipes.nets(args.net, augment=args.augment, paper=args.paper, quick=args.quick, n_samples=len(y))
-    contrast = any(METHODS[m].contrast for m in methods)
-    unfitted = detectors(nets, vars(args), seed, contrast=contrast)
-    fits: dict[str, Fit] = {}
-    waiting = list(methods)
-    for training in needed(methods):
-        kept = None if args.keep_scores is None else args.keep_scores / kept_name(args, rate, seed, training, contrast)
-        fits[training] = fitted(unfitted[training], X, labels, kept)
-        bar.update(WEIGHTS[training])
-        for name in [m for m in waiting if set(METHODS[m].needs) <= set(fits)]:
-            waiting.remove(name)
-            yield record(name, fits, mask)
+    detector = detectors(options.nets(args, len(y)), vars(args), seed, contrast=contrast)[training]
+    kept = None if args.keep_scores is None else args.keep_scores / kept_name(args, rate, seed, training, contrast)
+    return mask, fitted(detector, X, labels, kept)
 
 
 def record(name: str, fits: dict[str, Fit], mask) -> dict[str, Any]:
@@ -185,15 +200,11 @@ def described(rows: list[dict], args: argparse.Namespace) -> str:
 EXTENSION = {"markdown": "md", "csv": "csv", "picture": "png"}
 
 
-def every_or_auto(text: str) -> int | str:
-    return text if text == "auto" else int(text)
-
-
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    add_data(parser)
+    options.add_data(parser)
     add = parser.add_argument
     add("--rates", type=float, nargs="+", help="shares of labels to corrupt (default: 0.01 0.04 0.1; Table 2's)")
     add("--kind", choices=data.KINDS, default="uniform", help="kind of noise; duplicates: one sample under two labels")
@@ -207,38 +218,21 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         default=[],
         help="trainings to leave out, with all rows that need one",
     )
-    add("--net", help="a named network; by default one sized from the data")
-    add("--augment", action="store_true", help="crop and flip pictures while training")
-    add(
-        "--paper",
-        nargs="?",
-        const=True,
-        metavar="NAME",
-        help="the paper's Table 2: its networks, recipes, rates and rows; of the dataset, or of NAME for a folder",
-    )
-    add("--quick", action="store_true", help="with --paper: a tenth of the epochs, one-cycle, default curvature")
-    add("--epochs", type=int, help="length of the training; by default the net's own")
-    add("--h", type=float, help="step of the finite difference (default: 0.01; the authors' 0.001)")
-    add("--n", type=int, help="number of probes (default: 1; the authors' 10)")
-    add("--power", type=int, choices=[1, 2], help="norm or squared norm (default: 1)")
-    add("--every", type=every_or_auto, help="measure the curvature every so many epochs (default: auto; 1)")
+    options.add_recipe(parser)
     add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice, and 1 for digits, too small to share out")
+    add("--jobs", type=int, help=f"trainings at a time (default: 1; for digits on CPUs one a core, up to {MOST_JOBS})")
+    add("--threads", type=int, help="of torch, in each of them (default: 1 for digits, else the cores shared out)")
     add("--keep-scores", type=Path, help="folder that keeps the scores of every training, to be read again")
     add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/DATASET")
     add("--format", choices=list(EXTENSION), nargs="+", default=list(EXTENSION))
-    args = parser.parse_args(argv)
-    if args.paper is True:
-        args.paper = args.dataset
-    if args.paper and args.paper not in recipes.PAPER:
-        parser.error(f"--paper {args.paper}: the paper has recipes for {', '.join(recipes.PAPER)}. Name one of them.")
-    if args.paper and args.net:
-        parser.error("--net goes with the default recipe; --paper has a network of its own. Leave one of them out.")
-    if args.quick and not args.paper:
-        parser.error("--quick shortens the recipes of --paper: pass both.")
-    for name, value in (recipes.AUTHORS if args.paper and not args.quick else recipes.DEFAULTS).items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
+    args = options.settle(parser, parser.parse_args(argv))
+    on_cpu = args.device == "cpu" or (args.device == "auto" and not torch.accelerator.is_available())
+    if args.jobs is None:
+        args.jobs = min(MOST_JOBS, cpu_count()) if args.dataset == "digits" and on_cpu else 1
+    if args.jobs < 1:
+        parser.error(f"--jobs must be 1 or more, got {args.jobs}.")
+    if args.threads is None and (args.dataset == "digits" or args.jobs > 1):
+        args.threads = 1 if args.dataset == "digits" else max(1, cpu_count() // args.jobs)
     args.rates = args.rates or (list(recipes.RATES) if args.paper else [0.01, 0.04, 0.1])
     args.methods = args.methods or (list(recipes.TABLE_2) if args.paper else list(METHODS))
     args.methods = [m for m in args.methods if not set(args.skip) & set(METHODS[m].needs)]

@@ -40,9 +40,9 @@ def describe(device: str) -> dict[str, str]:
     }
 
 
-def announce(device: str) -> dict[str, str]:
-    """Print the command and what it runs on; return the latter."""
-    environment = describe(device)
+def announce(device: str, **more: object) -> dict[str, str]:
+    """Print the command and what it runs on, and how by ``more``; return the latter two."""
+    environment = describe(device) | {name: str(value) for name, value in more.items()}
     print(f"command: {command()}")
     print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
     return environment

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,10 @@ from curvdetect import (
     LossDetector,
     SSFTDetector,
 )
+from tests.benchmarks.conftest import FOLDER
 from tests.files import write_cifar, write_mnist, write_pictures
 
-QUICK = ["--seeds", "0", "--epochs", "2", "--threads", "1", "--device", "cpu"]
+QUICK = ["--seeds", "0", "--epochs", "2", "--jobs", "1", "--device", "cpu"]
 
 
 def records(out: Path) -> list[dict]:
@@ -58,8 +61,8 @@ def test_a_run_cut_short_goes_on_where_it_stopped(script, tmp_path, monkeypatch,
     lines = whole.splitlines(keepends=True)
     (tmp_path / "records.jsonl").write_text("".join(lines[:2]) + lines[2][:40])  # cut in the middle of a line
     measured = []
-    measure = script.measure
-    monkeypatch.setattr(script, "measure", lambda X, y, rate, *a: measured.append(rate) or measure(X, y, rate, *a))
+    train = script.train
+    monkeypatch.setattr(script, "train", lambda X, y, rate, *a: measured.append(rate) or train(X, y, rate, *a))
     script.main(command)
     assert measured == [0.2]
     script.main(command)
@@ -96,6 +99,31 @@ def test_same_seed_gives_the_same_scores(script, tmp_path):
         )
         rows.append([(r["method"], r["auroc"], r["average_precision"]) for r in records(tmp_path / name)])
     assert rows[0] == rows[1]
+
+
+def test_trainings_side_by_side_give_the_records_of_one_after_the_other(tmp_path):
+    command = [sys.executable, str(FOLDER / "corruption.py"), *QUICK, "--subset", "200", "--rates", "0.1"]
+    command += ["--methods", "curvature", "curv_ssft", "--format", "csv"]
+    for jobs in "12":
+        subprocess.run([*command, "--jobs", jobs, "--out", str(tmp_path / jobs)], check=True, capture_output=True)
+    one, two = (
+        [{k: v for k, v in row.items() if k not in ("cost", "seconds_run", "environment")} for row in records(out)]
+        for out in (tmp_path / "1", tmp_path / "2")
+    )
+    assert [row["method"] for row in one] == ["curvature", "curv_ssft"]
+    assert one == two
+    assert records(tmp_path / "2")[0]["environment"]["jobs"] == "2"
+
+
+def test_digits_take_a_core_for_each_training(script, monkeypatch):
+    for cores, jobs in ((1, 1), (2, 2), (64, script.MOST_JOBS)):
+        monkeypatch.setattr(script, "cpu_count", lambda cores=cores: cores)
+        args = script.parse(["--device", "cpu"])
+        assert (args.jobs, args.threads) == (jobs, 1)
+        assert script.parse(["--device", "cuda"]).jobs == 1
+        assert script.parse(["--dataset", "mnist"]).jobs == 1
+    args = script.parse(["--dataset", "mnist", "--jobs", "4"])
+    assert args.threads == 16
 
 
 FORMATS = {
@@ -277,7 +305,11 @@ def test_published_numbers_stand_beside_ours(script, tmp_path, monkeypatch, caps
 
 WRONG = {
     "no recipe": (["--paper"], "--paper digits: the paper has recipes for mnist"),
-    "net beside paper": (["--dataset", "mnist", "--paper", "--net", "resnet-mnist"], "--net goes with the default"),
+    "net beside paper": (
+        ["--dataset", "mnist", "--paper", "--net", "resnet-mnist"],
+        "--net and --augment go with the default",
+    ),
+    "no jobs": (["--jobs", "0"], "--jobs must be 1 or more, got 0"),
     "quick alone": (["--quick"], "--quick shortens the recipes of --paper"),
 }
 
