@@ -28,7 +28,7 @@ import torch
 from harness import data, memorization, similarity
 from harness.environment import announce, command
 from harness.memorization import as_inputs
-from harness.options import add_data
+from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
@@ -165,9 +165,7 @@ def render(
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add_data(parser)
     add = parser.add_argument
     add("--reference", type=Path, help="memorization: a CSV file of benchmarks/memorization.py, or a released .npz")

@@ -26,7 +26,7 @@ import torch
 from harness import data, fits, memorization, similarity
 from harness.architectures import NAMES, build
 from harness.environment import announce, command
-from harness.options import add_data, every_or_auto
+from harness.options import add_data, command_line, every_or_auto
 from harness.records import Records
 from harness.similarity import MEASURES
 from tqdm import tqdm
@@ -225,9 +225,7 @@ def picture(frame: pd.DataFrame, args: argparse.Namespace, title: str, path: Pat
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add_data(parser)
     add = parser.add_argument
     add("--reference", type=Path, help="memorization: a CSV file of benchmarks/memorization.py, or a released .npz")

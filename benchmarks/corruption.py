@@ -26,6 +26,7 @@ from harness import data, options, recipes, tables
 from harness.environment import announce, command
 from harness.fits import FOLDS, Fit, detectors, fitted
 from harness.methods import METHODS
+from harness.options import command_line
 from harness.records import Records
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
@@ -201,9 +202,7 @@ EXTENSION = {"markdown": "md", "csv": "csv", "picture": "png"}
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     options.add_data(parser)
     add = parser.add_argument
     add("--rates", type=float, nargs="+", help="shares of labels to corrupt (default: 0.01 0.04 0.1; Table 2's)")

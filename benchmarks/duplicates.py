@@ -24,7 +24,7 @@ import torch
 from harness import data
 from harness.copies import COPIES, NEAR, Planted, plant
 from harness.environment import announce, command
-from harness.options import add_data
+from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -202,9 +202,7 @@ def column(values: list[list[Any]]) -> list[str]:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add_data(parser, "mnist", [name for name in data.NAMES if name != "digits"])
     add = parser.add_argument
     add("--pairs", type=int, default=250, help="number of planted pairs")

@@ -31,7 +31,7 @@ from harness import data, memorization, recipes
 from harness.environment import announce, command
 from harness.epochs import tables
 from harness.epochs_drawn import curves, similarities
-from harness.options import add_data
+from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
@@ -244,9 +244,7 @@ def share_or_count(text: str) -> float | int | str:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add_data(parser)
     add = parser.add_argument
     add(

@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 from harness import data, options, pictures
 from harness.environment import announce, command
-from harness.options import add_data
+from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from scipy.stats import rankdata, spearmanr
@@ -233,9 +233,7 @@ def draw(
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="\n\n".join(__doc__.split("\n\n")[:2]), formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__, paragraphs=2)
     add_data(parser)
     add = parser.add_argument
     add("--held-out-dir", default="data/test", help="the folder of held-out pictures, beside --dataset folder")

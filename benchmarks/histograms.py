@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 from harness import data, options, pictures
 from harness.environment import announce, command
-from harness.options import add_data
+from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.variants import adversarial_curvatures
@@ -203,9 +203,7 @@ def extremes(scores: np.ndarray, X: np.ndarray, y: np.ndarray) -> Any:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="\n\n".join(__doc__.split("\n\n")[:2]), formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__, paragraphs=2)
     add_data(parser)
     add = parser.add_argument
     add("--rate", type=float, default=0.01, help="share of each class's labels made wrong; 60 of 6,000 in Fig. 5")

@@ -26,7 +26,7 @@ import torch
 import torchvision
 from harness import data, pictures
 from harness.environment import announce, command
-from harness.options import every_or_auto
+from harness.options import command_line, every_or_auto
 from harness.quiet import quietly
 from harness.records import Records
 from torch import nn
@@ -253,9 +253,7 @@ def draw(row: dict[str, Any], views: TwoViews, labels: np.ndarray, args: argpars
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="\n\n".join(__doc__.split("\n\n")[:2]), formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__, paragraphs=2)
     add = parser.add_argument
     add("--data-dir", type=Path, help="folder of train/CLASS/*.JPEG or CLASS/*.JPEG; by default digits are written")
     add("--title", help="what the table calls the data; by default the folder's name")

@@ -30,6 +30,7 @@ import torch
 from harness import data, fits, memorization, most_memorized, options, similarity
 from harness.copies import Planted, found_in, members_in, plant
 from harness.environment import announce, command
+from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.similarity import CONSTANT, MEASURES
@@ -257,9 +258,7 @@ def over_steps(frame: pd.DataFrame, args: argparse.Namespace) -> str:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     options.add_data(parser)
     add = parser.add_argument
     add("--pairs", type=int, default=0, help="plant so many pairs of one picture under two labels")

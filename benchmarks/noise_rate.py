@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from harness import data
 from harness.environment import announce, command
-from harness.options import add_data
+from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -119,9 +119,7 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add_data(parser)
     add = parser.add_argument
     add("--rates", type=float, nargs="*", default=[0, 0.01, *GRADED], help="shares of wrong labels, uniform noise")

@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 from harness.environment import announce, command
+from harness.options import command_line
 from harness.records import Records
 from tqdm import tqdm
 
@@ -100,11 +101,7 @@ def render(rows: list[dict[str, Any]], out: Path) -> None:
 
 
 def parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        epilog="All other options are handed on to every script.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = command_line(__doc__, epilog="All other options are handed on to every script.")
     add = parser.add_argument
     add("--only", nargs="+", choices=list(SCRIPTS), default=list(SCRIPTS), help="which of the scripts")
     add("--out", type=Path, help="folder for the records and the table; by default benchmarks/runs/paper")

@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from harness import data, recipes
 from harness.environment import announce, command
+from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.schedules import SCHEDULES
@@ -232,9 +233,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--datasets", nargs="+", default=["digits"], help=f"of {', '.join(data.NAMES)}, or names of --folders")
     add("--folders", type=pair, nargs="+", default=[], metavar="NAME=PATH", help="folders of pictures, by name")

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from harness import footprint, plans, throughput
 from harness.environment import announce
+from harness.options import command_line
 from harness.planning import Rates, Run
 from harness.records import Records
 
@@ -72,9 +73,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--side", type=int, default=224, help="of the pictures that the network is shown")
     add("--samples", type=int, default=32, help="shown for the measurement; 2,048 or more keep a GPU busy")

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 from harness.environment import announce, command
+from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
 from scipy.stats import spearmanr
@@ -149,9 +150,7 @@ def render(rows: list[dict[str, Any]], out: Path, args: argparse.Namespace) -> N
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--samples", type=int, default=1200)
     add("--epochs", type=int, default=15)

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 from harness.environment import announce, command
 from harness.misfiled import class_of, coloured_digits, is_misfiled, misfile
+from harness.options import command_line
 
 from curvdetect.metrics import auroc
 
@@ -124,9 +125,7 @@ def judge(window: Any) -> None:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--data-dir", type=Path, help="folder of pictures, one subfolder a class; by default coloured digits")
     add("--title", default="coloured digits", help="what the table calls the data")

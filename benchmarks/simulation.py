@@ -25,6 +25,7 @@ import pandas as pd
 import torch
 from harness.environment import announce, command
 from harness.memory import megabytes
+from harness.options import command_line
 from harness.records import Records
 from torch import Tensor, multiprocessing
 
@@ -177,9 +178,7 @@ def render(rows: list[dict[str, Any]], out: Path) -> None:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--samples", type=int, default=10_000_000)
     add("--batch-size", type=int, default=1_000_003, help="of all processes together")

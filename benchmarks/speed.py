@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from harness import costs, loops
 from harness.environment import announce
+from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -215,9 +216,7 @@ def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--layouts", choices=list(LAYOUTS), nargs="+", default=["table", "mnist", "cifar"])
     add("--samples", type=int, help="samples at most")

@@ -25,7 +25,7 @@ import torch
 from harness import data, options, pictures
 from harness.copies import COPIES, NEAR, Planted, graded, members_in, plant
 from harness.environment import announce, command
-from harness.options import add_data
+from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -227,9 +227,7 @@ def described(rows: list[dict], args: argparse.Namespace, n_samples: int) -> str
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="\n\n".join(__doc__.split("\n\n")[:2]), formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__, paragraphs=2)
     add_data(parser)
     add = parser.add_argument
     add("--pairs", type=int, default=30, help="number of planted pairs; 0 leaves the data as it is")

@@ -25,6 +25,7 @@ import torch
 from harness import data
 from harness.environment import announce, command
 from harness.epochs import markdown, number, paragraphs, times, whole
+from harness.options import command_line
 from harness.plane import animation, still
 from harness.quiet import quietly
 from harness.records import Records
@@ -233,9 +234,7 @@ def said(name: str, rows: list[dict[str, Any]]) -> str:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = command_line(__doc__)
     add = parser.add_argument
     add("--shape", choices=list(SHAPES), default="blobs", help="of the two classes, which the paper leaves open")
     add("--points", type=int, default=15, help="of each class")

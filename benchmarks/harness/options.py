@@ -17,6 +17,20 @@ from . import data, recipes
 _BATCH, _CIFAR = 128, 50_000
 
 
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells the defaults that there are, and no "None" where the help says in words what happens."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        without = action.default is None or action.default is False or action.default == []
+        return action.help if without else super()._get_help_string(action)
+
+
+def command_line(doc: str, paragraphs: int = 1, epilog: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of a script, described by the first paragraphs of its docstring."""
+    description = "\n\n".join(doc.split("\n\n")[:paragraphs])
+    return argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=_Defaults)
+
+
 def add_data(
     parser: argparse.ArgumentParser, dataset: str = "digits", names: Sequence[str] = tuple(data.NAMES)
 ) -> None:
