@@ -14,6 +14,8 @@ from scipy.spatial import cKDTree
 #: Colours of a file: enough for a grid of thumbnails, at a third of the bytes.
 _COLOURS = 192
 _ALWAYS = ((255, 0, 0), (255, 255, 255), (0, 0, 0))
+#: What red, green and blue count in the number of a colour.
+_PLACES = np.array([65536, 256, 1])
 
 
 @dataclass
@@ -103,8 +105,9 @@ def save(figure: Any, path: Path, dpi: int = 110) -> None:
     chosen = picture.quantize(_COLOURS - len(_ALWAYS), dither=Image.Dither.NONE).getpalette()
     palette = np.concatenate([_ALWAYS, np.reshape(chosen, (-1, 3))])[:_COLOURS]
     # the nearest of the palette, exactly: Pillow's own search rounds, and white would be grey
-    seen, place = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
-    nearest = cKDTree(palette).query(seen)[1].astype(np.uint8)
+    codes = np.asarray(picture).reshape(-1, 3) @ _PLACES
+    seen, place = np.unique(codes, return_inverse=True)
+    nearest = cKDTree(palette).query(seen[:, None] // _PLACES % 256)[1].astype(np.uint8)
     small = Image.frombytes("P", picture.size, nearest[place.ravel()].tobytes())
     small.putpalette(palette.astype(np.uint8).ravel().tolist())
     small.save(path, optimize=True)
