@@ -25,7 +25,9 @@ def _one_thread():
     """Small tensors are faster on one thread, and tests beside each other don't fight for cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # of the processes that tests start
+        yield
     torch.set_num_threads(before)
 
 

@@ -10,6 +10,13 @@ settings.register_profile("untimed", deadline=None)  # how fast an example runs 
 settings.load_profile("untimed")
 
 
+@pytest.fixture
+def few_chains(monkeypatch):
+    """Estimate how many labels are wrong in a tenth of the time, where it is not the estimate that is tested."""
+    for name in ("N_CHAINS", "N_AT_ONCE"):
+        monkeypatch.setattr(f"curvdetect.detectors.noise_rate.{name}", 8)
+
+
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request):
     """Every device there is; a GPU test says so where there is none."""

@@ -174,7 +174,7 @@ def test_what_fits_is_read_into_memory_whatever_it_lists():
     assert isinstance(as_samples(Listed()), ResidentSamples)
 
 
-A_MILLION = """
+MANY = """
 import ctypes, gc, warnings
 from pathlib import Path
 import numpy as np, torch
@@ -216,16 +216,16 @@ net = memorizing_net(
 detector = CurvatureNoiseDetector(net, max_epochs=1, device="cpu", random_state=0)
 detector.fit(Pictures(2000))  # what torch loads when it is first asked
 memorize, measured.memorize = measured.memorize, tracked
-detector.fit(Pictures(1_000_000))
-assert detector.scores_.shape == (1_000_000,) and np.isfinite(detector.scores_).all()
+detector.fit(Pictures(200_000))
+assert detector.scores_.shape == (200_000,) and np.isfinite(detector.scores_).all()
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="the peak can't be told apart here")
-def test_a_million_samples_are_tracked_in_little_memory():
+def test_many_samples_are_tracked_in_little_memory():
     lent = {"MALLOC_MMAP_THRESHOLD_": "100000", "MALLOC_TRIM_THRESHOLD_": "100000"}  # as the page on large data advises
     run = subprocess.run(
-        [sys.executable, "-c", A_MILLION], capture_output=True, text=True, check=True, env={**os.environ, **lent}
+        [sys.executable, "-c", MANY], capture_output=True, text=True, check=True, env={**os.environ, **lent}
     )
-    assert float(run.stdout) < 200, run.stdout
+    assert float(run.stdout) < 45, run.stdout

@@ -82,6 +82,7 @@ def test_the_same_seed_finds_the_same_rate(tenth):
     assert (again.noise_rate_, again.noise_rate_interval_) == (tenth.noise_rate_, tenth.noise_rate_interval_)
 
 
+@pytest.mark.usefixtures("few_chains")
 def test_a_fixed_q_forgets_the_rate():
     X, labels, _, _ = noisy_digits(80)
     detector = LossDetector(quick_net(), q="auto", device="cpu", random_state=0)
@@ -91,6 +92,7 @@ def test_a_fixed_q_forgets_the_rate():
         assert not hasattr(detector.set_params(q=3).fit(X, labels), "noise_rate_")
 
 
+@pytest.mark.usefixtures("few_chains")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda c: c.__name__)
 def test_every_detector_finds_a_rate(detector):
@@ -104,6 +106,7 @@ def test_every_detector_finds_a_rate(detector):
     assert pickle.loads(pickle.dumps(found)).noise_rate_ == found.noise_rate_
 
 
+@pytest.mark.usefixtures("few_chains")
 def test_what_was_not_memorized_is_said_once():
     X, labels, _, _ = noisy_digits(80)
     with pytest.warns(ConvergenceWarning) as told:
@@ -134,6 +137,7 @@ def test_two_classes_are_enough(rate):
     assert low <= mask.mean() <= high
 
 
+@pytest.mark.usefixtures("few_chains")
 def test_labels_of_any_kind_are_planted():
     X, labels, _, _ = noisy_digits(N)
     words = np.array([f"class {label}" for label in labels])
@@ -160,6 +164,7 @@ def test_ctrl_c_keeps_the_scores_and_flags_a_tenth(training):
         assert np.array_equal(detector.scores_, whole.scores_)
 
 
+@pytest.mark.usefixtures("few_chains")
 def test_curvature_costs_one_plain_training_more():
     X, labels, _, _ = noisy_digits(N)
     InterruptedTraining.trainings = 0
@@ -247,6 +252,7 @@ def test_planted_labels_follow_the_confusions():
     assert (found[confusions == 0] == 0).all()
 
 
+@pytest.mark.usefixtures("few_chains")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_auto_is_a_value_to_search_over():
     X, labels, mask, _ = noisy_digits(80)

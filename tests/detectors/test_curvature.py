@@ -183,7 +183,7 @@ def test_wrong_labels_of_pictures_are_found_by_the_default_network():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_pictures_are_memorized_and_their_wrong_labels_ranked_first(seed):
-    X, labels, mask, true = noisy_digits(1000, seed=seed)
+    X, labels, mask, true = noisy_digits(600, seed=seed)
     detector = CurvatureNoiseDetector(signals=("input_gradient",), device="cpu", random_state=seed)
     detector.fit(X.reshape(-1, 1, 8, 8), labels)
     found = {name: auroc(mask, scores) for name, scores in detector.signal_scores_.items()}

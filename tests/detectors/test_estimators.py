@@ -34,6 +34,7 @@ each = pytest.mark.parametrize("detector", DETECTORS, ids=lambda c: c.__name__)
     ],
     expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL,
 )
+@pytest.mark.usefixtures("few_chains")
 def test_sklearn_check(estimator, check):
     check(estimator)
 
