@@ -81,23 +81,11 @@ def test_other_settings_are_other_measurements(script, tmp_path):
 
 
 def test_same_seed_gives_the_same_scores(script, tmp_path):
+    command = [*QUICK, "--subset", "200", "--methods", "curvature", "loss", "--rates", "0.1"]
     rows = []
-    for name in "ab":
-        script.main(
-            [
-                *QUICK,
-                "--subset",
-                "200",
-                "--methods",
-                "curvature",
-                "loss",
-                "--rates",
-                "0.1",
-                "--out",
-                str(tmp_path / name),
-            ]
-        )
-        rows.append([(r["method"], r["auroc"], r["average_precision"]) for r in records(tmp_path / name)])
+    for out in (tmp_path / "a", tmp_path / "b"):
+        script.main([*command, "--out", str(out)])
+        rows.append([(r["method"], r["auroc"], r["average_precision"]) for r in records(out)])
     assert rows[0] == rows[1]
 
 

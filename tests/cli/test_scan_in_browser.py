@@ -1,4 +1,4 @@
-"""From 2,000 pictures, some in a wrong folder, by ``curvdetect scan`` and the page in a browser to cleaned labels."""
+"""From pictures, some in a wrong folder, by ``curvdetect scan`` and the page in a browser to cleaned labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.review.browsing import chromium, exported, numbers, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CIFAR = FOLDER.parent / "data" / "train"
-N, Q = 2_000, 150
+#: Pictures, and how many are flagged.
+SIZES = {"coloured digits": (1_000, 100), "CIFAR-10": (2_000, 150)}
 RATE = 0.05
 
 
@@ -44,32 +45,36 @@ def curvdetect(*words: object) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=["coloured digits", "CIFAR-10"])
+@pytest.fixture(scope="module", params=SIZES)
 def scanned(request, browser, misfiled, tmp_path_factory):
     """A scan of pictures whose names say what they are of, and what its table holds."""
     folder = tmp_path_factory.mktemp("scan")
+    n, q = SIZES[request.param]
     if request.param == "CIFAR-10" and not CIFAR.is_dir():
         pytest.skip("CIFAR-10 is not in data/train, as a folder of pictures for each class")
-    source = CIFAR if request.param == "CIFAR-10" else misfiled.coloured_digits(folder / "digits", N // 10, size=16)
-    photos = misfiled.misfile(source, folder / "photos", per_class=N // 10, rate=RATE)
-    options = ("--q", Q, "--epochs", 8, "--size", 16, "--device", "cpu", "--quiet")
+    source = CIFAR if request.param == "CIFAR-10" else misfiled.coloured_digits(folder / "digits", n // 10, size=16)
+    photos = misfiled.misfile(source, folder / "photos", per_class=n // 10, rate=RATE)
+    options = ("--q", q, "--epochs", 8, "--size", 16, "--device", "cpu", "--quiet")
     curvdetect("scan", photos, "--out", folder / "found", *options)
     rows = read_csv(folder / "found" / "suspects.csv")
     return SimpleNamespace(
         photos=photos,
         page=folder / "found" / "report.html",
         rows=rows,
-        suspects=rows[:Q],
+        suspects=rows[:q],
+        n=n,
+        q=q,
         is_wrong=misfiled.is_misfiled,
     )
 
 
 def test_misfiled_pictures_are_among_the_suspects(scanned):
-    assert len(scanned.rows) == N
-    assert [row["flagged"] for row in scanned.rows] == ["True"] * Q + ["False"] * (N - Q)
-    assert sum(scanned.is_wrong(row["path"]) for row in scanned.rows) == RATE * N
+    n, q = scanned.n, scanned.q
+    assert len(scanned.rows) == n
+    assert [row["flagged"] for row in scanned.rows] == ["True"] * q + ["False"] * (n - q)
+    assert sum(scanned.is_wrong(row["path"]) for row in scanned.rows) == RATE * n
     found = sum(scanned.is_wrong(row["path"]) for row in scanned.suspects)
-    assert found > 4 * RATE * Q  # four times as many as by chance
+    assert found > 4 * RATE * q  # four times as many as by chance
 
 
 def in_sight(page, wanted):
@@ -83,8 +88,8 @@ def in_sight(page, wanted):
 def test_click_filter_sort_and_zoom(scanned, browser):
     suspects = scanned.suspects
     with opened(browser, scanned.page) as page:
-        assert page.locator("#count").inner_text() == f"{Q} suspects"
-        in_sight(page, list(range(Q)))
+        assert page.locator("#count").inner_text() == f"{scanned.q} suspects"
+        in_sight(page, list(range(scanned.q)))
         page.click("[data-number='3'] button")
         assert page.locator("#which").inner_text().split("\n")[0] == "Suspect 4"
         assert page.locator("#detail .path").inner_text() == suspects[3]["path"]
@@ -95,21 +100,21 @@ def test_click_filter_sort_and_zoom(scanned, browser):
         given = suspects[3]["given"]
         page.select_option("#given", page.locator("#given option", has_text=given).get_attribute("value"))
         own = [n for n, row in enumerate(suspects) if row["given"] == given]
-        assert page.locator("#count").inner_text() == f"{len(own)} of {Q} suspects"
+        assert page.locator("#count").inner_text() == f"{len(own)} of {scanned.q} suspects"
         in_sight(page, own)
         page.click("#reset")
 
         page.select_option("#signal", label="curvature")
         page.select_option("#share", "0.05")
         values = sorted((float(row["curvature"]) for row in scanned.rows), reverse=True)
-        high = [n for n, row in enumerate(suspects) if float(row["curvature"]) >= values[int(0.05 * N) - 1]]
-        assert 0 < len(high) < Q
-        assert page.locator("#count").inner_text() == f"{len(high)} of {Q} suspects"
+        high = [n for n, row in enumerate(suspects) if float(row["curvature"]) >= values[int(0.05 * scanned.n) - 1]]
+        assert 0 < len(high) < scanned.q
+        assert page.locator("#count").inner_text() == f"{len(high)} of {scanned.q} suspects"
         in_sight(page, high)
         page.click("#reset")
 
         page.select_option("#sort", label="curvature")
-        by_curvature = sorted(range(Q), key=lambda n: (-float(suspects[n]["curvature"]), n))
+        by_curvature = sorted(range(scanned.q), key=lambda n: (-float(suspects[n]["curvature"]), n))
         in_sight(page, by_curvature)
         page.click("#order")
         in_sight(page, by_curvature[::-1])
@@ -140,7 +145,7 @@ def test_review_by_keyboard_export_and_apply(scanned, browser, misfiled, tmp_pat
         for verdict in verdicts:
             page.keyboard.press(keys[verdict])
         said = ", ".join(f"{n} {name}" for name, n in counts.items())
-        assert page.locator("#tally").inner_text() == f"{Q} of {Q} reviewed: {said}"
+        assert page.locator("#tally").inner_text() == f"{scanned.q} of {scanned.q} reviewed: {said}"
         rows = exported(page, tmp_path / "verdicts.csv")
     assert [(row["path"], row["verdict"]) for row in rows] == [
         (row["path"], verdict) for row, verdict in zip(scanned.suspects, verdicts, strict=True)
@@ -149,7 +154,7 @@ def test_review_by_keyboard_export_and_apply(scanned, browser, misfiled, tmp_pat
     before = listing(scanned.photos)
     to = tmp_path / "labels.csv"
     printed = curvdetect("apply", tmp_path / "verdicts.csv", "--to", scanned.photos, "--out", to, "--size", 16)
-    assert printed == f"{to}: {counts['wrong']} of {N} labels changed\n"
+    assert printed == f"{to}: {counts['wrong']} of {scanned.n} labels changed\n"
     cleaned = {row["path"]: row["label"] for row in read_csv(to)}
     wanted = {row["path"]: row["given"] for row in scanned.rows}
     for row, verdict in zip(scanned.suspects, verdicts, strict=True):
@@ -157,5 +162,5 @@ def test_review_by_keyboard_export_and_apply(scanned, browser, misfiled, tmp_pat
             wanted[row["path"]] = row["suggested"]
     assert cleaned == wanted
     left = sum(label != misfiled.class_of(path) for path, label in cleaned.items())
-    assert left == RATE * N - counts["wrong"]
+    assert left == RATE * scanned.n - counts["wrong"]
     assert listing(scanned.photos) == before
