@@ -18,7 +18,6 @@ from curvdetect import (
     LossDetector,
     SSFTDetector,
 )
-from tests.benchmarks.conftest import FOLDER
 from tests.files import write_cifar, write_mnist, write_pictures
 
 QUICK = ["--seeds", "0", "--epochs", "2", "--jobs", "1", "--device", "cpu"]
@@ -89,11 +88,11 @@ def test_same_seed_gives_the_same_scores(script, tmp_path):
     assert rows[0] == rows[1]
 
 
-def test_trainings_side_by_side_give_the_records_of_one_after_the_other(tmp_path):
-    command = [sys.executable, str(FOLDER / "corruption.py"), *QUICK, "--subset", "200", "--rates", "0.1"]
-    command += ["--methods", "curvature", "curv_ssft", "--format", "csv"]
-    for jobs in "12":
-        subprocess.run([*command, "--jobs", jobs, "--out", str(tmp_path / jobs)], check=True, capture_output=True)
+def test_trainings_side_by_side_give_the_records_of_one_after_the_other(script, tmp_path):
+    command = [*QUICK, "--subset", "200", "--rates", "0.1", "--methods", "curvature", "curv_ssft", "--format", "csv"]
+    script.main([*command, "--out", str(tmp_path / "1")])
+    beside = [sys.executable, script.__file__, *command, "--jobs", "2", "--out", str(tmp_path / "2")]
+    subprocess.run(beside, check=True, capture_output=True)
     one, two = (
         [{k: v for k, v in row.items() if k not in ("cost", "seconds_run", "environment")} for row in records(out)]
         for out in (tmp_path / "1", tmp_path / "2")
