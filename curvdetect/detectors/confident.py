@@ -184,5 +184,5 @@ class _Fold(ClassifierMixin, BaseEstimator):
         with measuring(self.net_.module_), torch.no_grad():
             for chunk in torch.split(torch.as_tensor(index), ROWS.get(self.device_.type, ROWS["cpu"])):
                 logits = logits_of(self.net_.infer(self.samples.batch(chunk).to(self.device_)), kind)
-                parts.append(logits[:, : len(self.classes_)].float().softmax(1).double().cpu())
+                parts.append(logits[:, : len(self.classes_)].float().softmax(1).cpu().double())
         return torch.cat(parts).numpy()

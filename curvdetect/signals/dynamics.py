@@ -268,7 +268,7 @@ class AveragedMargin:
         """Keep the probabilities of a batch until its epoch is over."""
         index = batch.index.to(self.total.device)
         probabilities = batch.probabilities.detach()[:, : self.total.shape[1]]
-        self._pending.append((index, probabilities.to(self.total)))
+        self._pending.append((index, probabilities.to(self.total.device).double()))
         self.labels[index] = batch.y.to(self.labels.device)
 
     def end_epoch(self) -> None:

@@ -199,7 +199,8 @@ class EpochMean:
     def add(self, batch: Batch, values: Tensor) -> None:
         """Add the numbers of a batch to the running epoch."""
         index = batch.index.to(self._total.device)
-        values = values.detach().to(self._total.device, torch.float64)
+        # moved, then made wide: what has no double precision can't do both at once
+        values = values.detach().to(self._total.device).double()
         self._total.index_add_(0, index, values)
         self._count.index_add_(0, index, torch.ones_like(values, dtype=torch.int16))
         self._row = batch.quarter * len(self.total) // QUARTERS

@@ -43,7 +43,7 @@ class OtherLabelVote:
         """Cast the votes of a batch."""
         index = batch.index.to(self.weight.device)
         weight, vote = batch.probabilities.detach()[:, : self.n_classes].scatter(1, batch.y[:, None], -1).max(1)
-        weight, vote = weight.to(self.weight), vote.to(self.candidate)
+        weight, vote = weight.to(self.weight.device).double(), vote.to(self.candidate)
         _cast(*(self._own or (self.candidate, self.weight)), index, vote, weight)
 
     def end_epoch(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,14 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from curvdetect import ConfidentLearningDetector, LossDetector
+from curvdetect.data.sources import as_samples
+from curvdetect.detectors.confident import _Fold
 from curvdetect.metrics import auroc
+from curvdetect.training.checkpoints import NOWHERE
+from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
 from tests.cases import digits, digits_net, noisy_digits, quick_net, untouched_rng
+from tests.pretended import DEVICE, pretended
 
 METHODS = ["self_confidence", "normalized_margin"]
 
@@ -212,3 +219,11 @@ def test_interrupt_passes_through_and_leaves_nothing_fitted():
     with pytest.raises(KeyboardInterrupt):
         detector.fit(*digits(60))
     assert not hasattr(detector, "scores_")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_probabilities_are_made_double_on_the_host_alone():
+    samples = as_samples(np.zeros((8, 64)), np.arange(8) % 2)
+    with pretended(doubles=False):
+        fold = _Fold(samples, partial(memorize, quick_net(max_epochs=1), signals=[], device=DEVICE, seed=0), NOWHERE)
+        assert fold.fit(np.arange(6), samples.labels[:6]).predict_proba(np.arange(6, 8)).dtype == np.float64

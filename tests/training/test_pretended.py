@@ -1,0 +1,98 @@
+"""What is trained and measured on a device mixes it with the host nowhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from curvdetect import input_curvature, memorizing_net
+from curvdetect.data import sources
+from curvdetect.data.sources import as_samples
+from curvdetect.signals.dynamics import (
+    AveragedMargin,
+    GradientContrast,
+    Inconfidence,
+    InputGradient,
+    LateLoss,
+    LearningTime,
+    Loss,
+    Margin,
+)
+from curvdetect.signals.mean_curvature import Curvature, CurvatureContrast
+from curvdetect.signals.signal import Plan
+from curvdetect.signals.vote import OtherLabelVote
+from curvdetect.training.memorize import memorize
+from curvdetect.training.second_split import second_split
+from tests.pretended import DEVICE, pretended
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor"),
+]
+
+
+def pictures(n):
+    return as_samples(np.random.default_rng(0).integers(0, 256, (n, 1, 8, 8), dtype=np.uint8), np.arange(n) % 3)
+
+
+def module():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
+
+
+def small_net(**options):
+    return memorizing_net(module(), batch_size=16, max_epochs=1, **options)
+
+
+def every_signal():
+    curvatures = [CurvatureContrast(h=1e-2, n=2, power=1, seed=0), Curvature(h=1e-2, n=3, power=2, seed=0)]
+    cheap = [Loss(), Margin(), LateLoss(), LearningTime(), AveragedMargin(), InputGradient(), OtherLabelVote()]
+    return [*cheap, GradientContrast(), *curvatures, Inconfidence()]
+
+
+def fit(n=32, signals=None, **options):
+    """Train on the pretended device, and let every signal say what it found."""
+    signals = every_signal() if signals is None else signals
+    run = memorize(small_net(**options), pictures(n), signals, every=1, device=DEVICE, seed=0)
+    if run.interrupt is not None:
+        raise run.interrupt
+    assert {p.device for p in run.net.module_.parameters()} == {DEVICE}
+    assert [len(signal.scores()) for signal in signals] == [n] * len(signals)
+
+
+def test_of_a_device_without_double_precision_none_is_asked(monkeypatch):
+    # as the plan has it for such a device
+    monkeypatch.setattr(Plan, "zeros", lambda plan, *shape, dtype=torch.float64: torch.zeros(shape, dtype=dtype))
+    with pretended(doubles=False):
+        fit()
+
+
+def from_the_host():
+    fit(augment=True)
+
+
+def by_a_loader():
+    fit(iterator_train=DataLoader, iterator_train__shuffle=True)
+
+
+def in_two_stages():
+    second_split(small_net(), pictures(32), device=DEVICE, seed=0)
+
+
+def without_a_detector():
+    net = module().to(DEVICE)
+    for where in ("cpu", DEVICE):
+        x, y, index = torch.rand(9, 1, 8, 8, device=where), torch.arange(9, device=where) % 3, torch.arange(9)
+        for contrast in (False, True):
+            scores = input_curvature(net, x, y, n=3, contrast=contrast, index=index.to(where), batch_size=4)
+            assert (scores.device.type, scores.dtype) == ("cpu", torch.float64)
+
+
+@pytest.mark.parametrize("compute", [from_the_host, by_a_loader, in_two_stages, without_a_detector])
+def test_devices_are_not_mixed(monkeypatch, compute):
+    if compute is from_the_host:
+        monkeypatch.setattr(sources, "RESIDENT_BYTES", 0)
+    with pretended():
+        compute()
