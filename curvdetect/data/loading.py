@@ -55,17 +55,20 @@ class BatchLoader:
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         # to the device at once, rather than a batch at a time
         order, labels = order.to(self.dataset.device), self.dataset.labels.to(self.dataset.device)
-        for index in order.tensor_split(len(self)):
-            # drawn for all of the batch, whoever reads which part of it
-            views = Views.draw(self.dataset.shape, len(index)) if self.augment else None
+        views = self._views([len(index) for index in order.tensor_split(len(self))]) if self.augment else None
+        for place in torch.arange(n, device=order.device).tensor_split(len(self)):
             if self.share is not None:
-                mine = self.share.of(torch.arange(len(index)))
-                self.sizes.append((len(mine), len(index)))
-                mine = mine if len(mine) else torch.zeros(1, dtype=torch.int64)
-                index = index[mine.to(index.device)]
-                views = views.only(mine) if views else None
+                mine = self.share.of(place)
+                self.sizes.append((len(mine), len(place)))
+                place = mine if len(mine) else place[:1]
+            index = order[place]
             x = self.dataset.batch(index)
-            yield index, crop_and_flip(x, views) if views else x, labels[index]
+            yield index, crop_and_flip(x, views.only(place)) if views else x, labels[index]
+
+    def _views(self, sizes: Sequence[int]) -> Views:
+        """Draw the views of an epoch, one batch after the other: for all of each, whoever reads which part of it."""
+        each = [Views.draw(self.dataset.shape, size) for size in sizes]
+        return Views(*(torch.cat(parts).to(self.dataset.device) for parts in zip(*each, strict=True)))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _, x, y in self.indexed():

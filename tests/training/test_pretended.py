@@ -1,4 +1,4 @@
-"""What is trained and measured on a device mixes it with the host nowhere."""
+"""What is trained and measured on a device mixes it with the host nowhere, and waits for it only between epochs."""
 
 from __future__ import annotations
 
@@ -60,6 +60,19 @@ def fit(n=32, signals=None, **options):
         raise run.interrupt
     assert {p.device for p in run.net.module_.parameters()} == {DEVICE}
     assert [len(signal.scores()) for signal in signals] == [n] * len(signals)
+
+
+def waits(n, **options):
+    with pretended() as mode:
+        fit(n, **options)
+    return mode.waits
+
+
+def test_no_batch_more_is_a_wait_more():
+    few = waits(32, augment=True)
+    assert few["read"]
+    assert few["copied"]
+    assert waits(64, augment=True) == few
 
 
 def test_of_a_device_without_double_precision_none_is_asked(monkeypatch):
