@@ -101,7 +101,9 @@ def _join() -> None:
     os.environ[_JOINED] = str(os.getpid())  # inherited by whatever this process starts
     backend = "gloo"
     if torch.cuda.is_available():
-        torch.cuda.set_device(local_rank() or 0)
+        number = local_rank() or 0
+        if number < torch.cuda.device_count():  # otherwise it trains on the CPU, or was refused already
+            torch.cuda.set_device(number)
         backend = "cpu:gloo,cuda:nccl"
     rank, size, _ = _told() or (-1, -1, None)
     store, _, _ = next(rendezvous("env://", rank, size))

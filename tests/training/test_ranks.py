@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from torch.distributed import HashStore
 
 from curvdetect import LossDetector
 from curvdetect.cli import main
+from curvdetect.training import ranks
 from curvdetect.training.ranks import launched_together, local_rank, ranks_here, writes_here
 from tests.cases import quick_net
 from tests.training.together import CASES, COMMON, FEW, summary, table
@@ -229,6 +231,23 @@ def test_what_a_launcher_says_is_understood(monkeypatch, name):
     for variable, value in said.items():
         monkeypatch.setenv(variable, value)
     assert (launched_together(), local_rank(), writes_here()) == (several, local, writes)
+
+
+@pytest.mark.parametrize(("n_devices", "taken"), [(2, [1]), (1, [])], ids=["its own", "none, so it trains on the CPU"])
+def test_a_process_takes_the_cuda_device_of_its_number_where_there_is_one(monkeypatch, n_devices, taken):
+    for variable, value in (TORCHRUN | PLACE | {"LOCAL_RANK": "1"}).items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_devices)
+    found = []
+    monkeypatch.setattr(torch.cuda, "set_device", found.append)
+    monkeypatch.setattr(ranks, "rendezvous", lambda *args: iter([(HashStore(), 1, 2)]))
+    monkeypatch.setattr(ranks, "_STORE", [])
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *args, **kwargs: None)
+    monkeypatch.setattr(ranks.atexit, "register", lambda function: None)
+    monkeypatch.setenv(ranks._JOINED, str(os.getpid()))  # taken back with the rest
+    ranks._join()
+    assert found == taken
 
 
 def test_accelerate_launch_starts_them_too(tmp_path):
