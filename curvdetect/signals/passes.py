@@ -47,7 +47,9 @@ def rows_within(forward: Callable[[Tensor], Tensor], x: Tensor, budget: int | No
     if budget is None:
         budget = BUDGET.get(kind, BUDGET["cpu"])
         if kind == "cuda":
-            budget = min(budget, torch.cuda.mem_get_info(x.device)[0] // 2)
+            # what torch holds and doesn't use is free for it, and for nobody else
+            held = torch.cuda.memory_reserved(x.device) - torch.cuda.memory_allocated(x.device)
+            budget = min(budget, (torch.cuda.mem_get_info(x.device)[0] + held) // 2)
     # weights are saved too, once for however many rows: the difference leaves them out
     each = max(_saved_bytes(forward, x[:2]) - _saved_bytes(forward, x[:1]), x[0].nbytes)
     if kind == "cpu":

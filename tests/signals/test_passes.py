@@ -12,7 +12,9 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from curvdetect.signals import passes
 from curvdetect.signals.curvature import input_curvature
 from curvdetect.signals.passes import BUDGET, MANY, ROWS, quicker, rows_within
 from curvdetect.signals.scoring import gradient_and_logits, measuring
@@ -147,6 +149,18 @@ def test_a_pass_has_as_many_rows_as_its_budget_allows():
         assert rows_within(net, x, budget=1) == 1
         assert rows_within(net, x, budget=10**12) == ROWS["cpu"]
         assert rows_within(net, x) == ROWS["cpu"]
+
+
+def test_on_cuda_half_of_what_is_free_is_taken_at_most_and_what_torch_only_holds_is_free(monkeypatch):
+    mib = 1024**2
+    monkeypatch.setattr(passes, "_saved_bytes", lambda forward, x: len(x) * mib)
+    for name, found in {"mem_get_info": (20 * mib, 80 * mib), "memory_reserved": 50 * mib}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, found=found: found)
+    with FakeTensorMode():
+        x = torch.empty(2, 3, device="cuda")
+    for used, expected in ((50, 10), (20, 25), (0, 35)):
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device, used=used: used * mib)
+        assert rows_within(nn.Identity(), x) == expected
 
 
 def test_a_small_network_has_more_rows_where_they_stay_in_the_caches():
