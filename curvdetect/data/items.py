@@ -90,7 +90,7 @@ def read_item(dataset: Any, index: int, with_label: bool = True) -> tuple[Tensor
         raise ValueError(f"X[{index}] is complex. Complex data not supported: pass its real and imaginary parts.")
     if x.ndim == 3 and x.dtype == torch.uint8 and isinstance(item, Mapping) and not isinstance(item[column], Tensor):
         x = x if isinstance(item[column], Image.Image) or not _is_picture(dataset, column) else x.movedim(2, 0)
-    return x.detach(), y
+    return x.detach().cpu(), y
 
 
 def reads_the_same(dataset: Any) -> bool:

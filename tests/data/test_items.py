@@ -19,6 +19,7 @@ from curvdetect.data.items import columns, is_dataset, read_item
 from curvdetect.data.sources import ResidentSamples, as_samples
 from tests.cases import Items
 from tests.files import write_pictures
+from tests.pretended import DEVICE, pretended
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 12
@@ -185,6 +186,12 @@ def test_a_picture_that_cannot_be_read_is_named_by_number_and_file(tmp_path):
     for dataset, number in ((folder, 11), (Subset(Subset(folder, range(2, 16)), range(1, 14)), 8)):
         with pytest.raises(ValueError, match=rf"X\[{number}\], .*3\.png, can't be read .*Leave it out: .*Subset"):
             read_item(dataset, number)
+
+
+def test_what_lies_on_a_device_is_read_to_the_host():
+    with pretended():
+        x, _ = read_item(Items([(torch.zeros(3, device=DEVICE), 0)]), 0)
+        assert x.device.type == "cpu"
 
 
 def test_other_items_that_cannot_be_read_are_named_by_number():
