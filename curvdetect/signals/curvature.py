@@ -17,6 +17,7 @@ from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.probes import rademacher
 from curvdetect.signals.scoring import (
     OutputKind,
+    blur_of,
     gradients_and_logits,
     logits_of,
     losses_of,
@@ -63,7 +64,8 @@ def input_curvature(
         1 averages norms, as the authors' code does; 2 averages squared norms, eq. (6) of the paper.
     contrast : bool, default=False
         Return :math:`C(y) / (C(y) + C(o))` instead, a share in [0, 1], with :math:`o` the label that the network
-        would rather give than any other but :math:`y`: what makes a sample difficult under any label cancels.
+        would rather give than any other but :math:`y`: what makes a sample difficult under any label cancels. What
+        rounding may leave of either is added to both: the share of nothing in nothing is one half.
     seed, epoch : int, default=0
         Key of the probes, together with the probe's and the sample's number.
     index : Tensor of shape (n_samples,), int64, optional
@@ -201,7 +203,8 @@ def input_curvatures(
                 squared = probe_norms(forward, x, labels, clean, signs, h=step, probes=range(max(n)), rows=rows)
                 for setting in (s for s in settings if s[0] == step):
                     part = mean_of_norms(squared[: setting[1]], setting[2])
-                    scores[setting][chunk] = (share_of(*part) if contrast else part[0]).cpu().double()
+                    measured = share_of(part[0], part[1], blur_of(clean, setting[2])) if contrast else part[0]
+                    scores[setting][chunk] = measured.cpu().double()
     return scores
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from curvdetect.signals.arguments import check_curvature
 from curvdetect.signals.curvature import mean_of_norms, probe_factory, probe_norms
-from curvdetect.signals.scoring import share_of
+from curvdetect.signals.scoring import blur_of, share_of
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Stage
 
 
@@ -89,4 +89,5 @@ class CurvatureContrast(Curvature):
     def value(self, batch: Batch) -> Tensor:
         """Return the share."""
         other, given = mean_of_norms(self._norms(batch, "other", "y"), self.power)
-        return share_of(given, other)
+        clean = torch.stack([batch.other_gradient, batch.gradient])
+        return share_of(given, other, blur_of(clean, self.power))

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 OutputKind = Literal["logits", "probabilities"]
+#: Digits in the last place by which gradients may differ that ought to be equal, with some room.
+_ROUNDED = 16
 
 
 @contextmanager
@@ -111,10 +113,34 @@ def with_other(y: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda logits: torch.stack([y, best_other(logits, y)])
 
 
-def share_of(given: Tensor, other: Tensor) -> Tensor:
-    """Return ``given / (given + other)`` of numbers that are not negative; one half where both are zero."""
+def share_of(given: Tensor, other: Tensor, blur: Tensor | float = 0.0) -> Tensor:
+    """Return ``given / (given + other)`` of numbers that are not negative; one half where both are zero.
+
+    Both are taken to be greater by ``blur``, what rounding may leave of either: the share of two numbers that lie far
+    below it is one half too, where it would be anything.
+    """
+    given, other = given + blur, other + blur
     total = given + other
     return torch.where(total == 0, 0.5, given / total)
+
+
+def blur_of(clean: Tensor, power: int) -> Tensor:
+    """Return what rounding may leave of a curvature that is none: of gradients that differ in their last digits.
+
+    Parameters
+    ----------
+    clean : Tensor of shape (n_labels, batch, ...)
+        Gradients at the samples. That of a label which a network is sure to be wrong is large, and constant.
+    power : int
+        Of the norms that the curvature is a mean of.
+
+    Returns
+    -------
+    Tensor of shape (batch,)
+        The same for all labels.
+    """
+    digits = torch.finfo(torch.promote_types(clean.dtype, torch.float32)).eps
+    return (_ROUNDED * digits * clean.flatten(2).norm(dim=2).amax(0)) ** power
 
 
 def gradients_and_logits(

@@ -114,6 +114,19 @@ def test_nothing_against_nothing_is_one_half():
     assert share_of(torch.tensor([torch.nan]), torch.tensor([1.0])).isnan()  # not hidden
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_of_labels_that_are_known_for_sure_rounding_does_not_decide(power):
+    net = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3)).double()
+    generator = torch.Generator().manual_seed(0)
+    for p in net.parameters():
+        nn.init.normal_(p, std=4, generator=generator)
+    options = {"h": 1e-3, "contrast": True, "power": power}
+    y = net(X).argmax(1)
+    exact = input_curvature(net, X, y, **options)
+    assert (exact - 0.5).abs().max() < 0.01  # between kinks both labels have one Hessian
+    torch.testing.assert_close(input_curvature(net.float(), X.float(), y, **options), exact, rtol=0, atol=0.1)
+
+
 def test_a_net_that_frees_its_buffers_in_the_first_backward_pass_gets_a_forward_pass_for_each_row():
     net = smooth_net()
 
