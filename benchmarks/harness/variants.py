@@ -70,14 +70,20 @@ def adversarial_curvatures(module: nn.Module, X: Tensor, y: Tensor, h: float, ro
         In one pass.
     """
     device, training = next(module.parameters()).device, module.training
-    module.eval()
+    convolutions: Any = torch.backends.cudnn.conv
+    precision = convolutions.fp32_precision
     norms = []
-    for x, labels in zip(X.split(rows), y.split(rows), strict=True):
-        x, labels = x.to(device), labels.to(device)
-        clean = gradient(module, x, labels)
-        moved = gradient(module, x + h * clean.sign(), labels)
-        norms.append((moved - clean).flatten(1).norm(dim=1).double().cpu())
-    module.train(training)
+    try:
+        module.eval()
+        convolutions.fp32_precision = "ieee"  # as the random direction is measured; torch's default on CUDA is TF32
+        for x, labels in zip(X.split(rows), y.split(rows), strict=True):
+            x, labels = x.to(device), labels.to(device)
+            clean = gradient(module, x, labels)
+            moved = gradient(module, x + h * clean.sign(), labels)
+            norms.append((moved - clean).flatten(1).norm(dim=1).cpu().double())
+    finally:
+        convolutions.fp32_precision = precision
+        module.train(training)
     norm = torch.cat(norms)
     return {power: norm**power for power in POWERS}
 

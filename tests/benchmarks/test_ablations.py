@@ -88,6 +88,17 @@ def test_along_the_gradients_sign_a_smooth_net_has_the_curvature_of_that_directi
     assert (measured[2] / h**2 <= 5 * exact_curvature(module, X, y) * 1.01).all()  # |v|² is the number of inputs
 
 
+def test_the_gradients_sign_is_followed_in_full_precision_as_random_signs_are(script):
+    from harness.variants import adversarial_curvatures
+
+    module, convolutions, seen = smooth_net(), torch.backends.cudnn.conv, []
+    module.register_forward_hook(lambda *args: seen.append(convolutions.fp32_precision))
+    before = convolutions.fp32_precision
+    adversarial_curvatures(module, torch.rand(4, 5, dtype=torch.float64), torch.zeros(4, dtype=torch.int64), 1e-2)
+    assert set(seen) == {"ieee"}
+    assert convolutions.fp32_precision == before
+
+
 def test_a_step_in_normalised_inputs_is_one_of_a_deviation(script):
     from harness.variants import Scaled, standards
 
