@@ -70,7 +70,8 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         table("ratio", order, 2),
         "",
         "Same network and layout throughout, save where the table says otherwise and for the authors' loop, which is "
-        "as they have it: channels not last, BatchNorm not folded, two gradients a probe.",
+        "as they have it: channels not last, BatchNorm not folded, two gradients a probe. On CUDA all but the "
+        "curvature passes convolve in TF32, torch's default.",
         "",
         "## How many times faster than the authors' loop at n = 10",
         "",
