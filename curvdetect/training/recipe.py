@@ -149,7 +149,7 @@ def memorizing_net(
     deterministic : bool, default=False
         Train and score on one CPU thread, and on CUDA by `torch.use_deterministic_algorithms`, so that a seed leads to
         the same scores to the last digit whatever the number of threads. Without it they are the same wherever
-        that number is.
+        that number is. CUDA wants ``CUBLAS_WORKSPACE_CONFIG=:4096:8`` in the environment beside it.
     **options
         Any other parameter of ``skorch.NeuralNetClassifier``. Callbacks are added to the schedule.
 
