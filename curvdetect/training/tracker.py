@@ -23,6 +23,7 @@ from curvdetect.data.sources import Samples
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage
+from curvdetect.training.clock import Clock
 from curvdetect.training.progress import progress_bar, start_at
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.recipe import MemorizingNet
@@ -81,6 +82,7 @@ class Tracker(Callback):
         self.wants_gradient = any(s.name == "input_gradient" for s in self.signals["training"])
         self.history: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in signals}}
+        self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
         n_scored = len(scored) if self.signals["scoring"] else 0
         self.bar = progress_bar(
@@ -104,7 +106,6 @@ class Tracker(Callback):
         self._loss = torch.zeros((), device=self.plan.device)
         self._correct = torch.zeros((), device=self.plan.device)
         self._seen = 0
-        self._watching = 0.0
         self._started = time.perf_counter()
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
@@ -118,7 +119,11 @@ class Tracker(Callback):
         """Show a training batch to the signals of the training passes."""
         if not training or not len(self.index):  # a batch too small for several processes to share
             return
-        started = time.perf_counter()
+        with self.clock.timing(""):  # all of it; signals have names
+            self._watch(net, batch, y_pred)
+
+    def _watch(self, net: Any, batch: Any, y_pred: Any) -> None:
+        """Show what a training batch came to."""
         x, y = batch[0], batch[1].to(self.plan.device)
         logits = logits_of(y_pred, self.output).detach().float()
         gradient = None
@@ -142,7 +147,6 @@ class Tracker(Callback):
         self._seen += len(y)
         self._show(seen, "training")
         self.bar.update(len(y) * self._processes)
-        self._watching += time.perf_counter() - started
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
@@ -155,7 +159,7 @@ class Tracker(Callback):
                 "the net's iterator_train yields no batch (drop_last with a batch_size beyond the number of samples?)."
             )
         loss, accuracy = float(self._loss) / self._seen, float(self._correct) / self._seen
-        spent = time.perf_counter() - self._started
+        spent, watching = time.perf_counter() - self._started, self._take_times()
         if loss != loss or loss in (float("inf"), float("-inf")):
             raise FloatingPointError(
                 f"the training loss became {loss} in epoch {self.epoch}. Lower the learning rate, or check that the "
@@ -170,7 +174,7 @@ class Tracker(Callback):
         for stage in ("training", "scoring") if scored else ("training",):
             for signal in self.signals[stage]:
                 signal.end_epoch()
-        self.seconds["training"] += spent - self._watching
+        self.seconds["training"] += spent - watching
         self.history.append(
             {
                 "epoch": self.epoch,
@@ -178,7 +182,7 @@ class Tracker(Callback):
                 "train_accuracy": accuracy,
                 "scored": scored,
                 "seconds_training": spent,
-                "seconds_watching": self._watching,
+                "seconds_watching": watching,
                 "seconds_scoring": scoring,
                 **(self._means() if scored else {}),
             }
@@ -246,6 +250,7 @@ class Tracker(Callback):
             )
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+        self._take_times()
         return time.perf_counter() - started
 
     def _visited(self, stage: Stage) -> Tensor:
@@ -281,6 +286,13 @@ class Tracker(Callback):
 
     def _show(self, batch: Batch, stage: Stage) -> None:
         for signal in self.signals[stage]:
-            started = time.perf_counter()
-            signal.update(batch)
-            self.seconds[signal.name] += time.perf_counter() - started
+            with self.clock.timing(signal.name):
+                signal.update(batch)
+
+    def _take_times(self) -> float:
+        """Count what each signal took, once the device is through, and return what all the watching did."""
+        spent = self.clock.read()
+        watching = spent.pop("", 0.0)
+        for name, seconds in spent.items():
+            self.seconds[name] += seconds
+        return watching
