@@ -6,6 +6,7 @@ Made of torch's `FakeTensorMode`. It is called ``"lazy"``, on which torch takes 
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections import Counter
 from unittest import mock
 
@@ -71,6 +72,9 @@ def pretended(*, doubles=True):
         return contextlib.nullcontext() if kind == DEVICE.type else autocast(kind, *args, **kwargs)
 
     with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        # storages are told apart by their addresses where bytes are counted; these have none
+        warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         for owner, name, instead in (
             (torch, "autocast", known),
             (torch, "get_rng_state", lambda: torch.zeros(8, dtype=torch.uint8)),

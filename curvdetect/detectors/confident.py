@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from torch import Tensor
 
 from curvdetect.data.sources import Part, Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured
-from curvdetect.signals.passes import ROWS
+from curvdetect.signals.passes import rows_within
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
@@ -180,9 +181,15 @@ class _Fold(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return probabilities of the samples ``index``."""
-        kind, parts = output_kind(self.net_), []
-        with measuring(self.net_.module_), torch.no_grad():
-            for chunk in torch.split(torch.as_tensor(index), ROWS.get(self.device_.type, ROWS["cpu"])):
-                logits = logits_of(self.net_.infer(self.samples.batch(chunk).to(self.device_)), kind)
-                parts.append(logits[:, : len(self.classes_)].float().softmax(1).cpu().double())
+        kind, parts, asked = output_kind(self.net_), [], torch.as_tensor(index)
+
+        def forward(chunk: Tensor) -> Tensor:
+            return logits_of(self.net_.infer(chunk), kind)
+
+        with measuring(self.net_.module_):
+            rows = rows_within(forward, self.samples.batch(asked[:2]).to(self.device_))
+            with torch.no_grad():
+                for chunk in torch.split(asked, rows):
+                    logits = forward(self.samples.batch(chunk).to(self.device_))
+                    parts.append(logits[:, : len(self.classes_)].float().softmax(1).cpu().double())
         return torch.cat(parts).numpy()

@@ -14,10 +14,11 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from curvdetect import ConfidentLearningDetector, LossDetector
+from curvdetect import ConfidentLearningDetector, LossDetector, memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.detectors.confident import _Fold
 from curvdetect.metrics import auroc
+from curvdetect.signals.passes import BUDGET
 from curvdetect.training.checkpoints import NOWHERE
 from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
@@ -227,3 +228,20 @@ def test_probabilities_are_made_double_on_the_host_alone():
     with pretended(doubles=False):
         fold = _Fold(samples, partial(memorize, quick_net(max_epochs=1), signals=[], device=DEVICE, seed=0), NOWHERE)
         assert fold.fit(np.arange(6), samples.labels[:6]).predict_proba(np.arange(6, 8)).dtype == np.float64
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_predictions_keep_within_the_budget_of_a_pass(monkeypatch):
+    rows = []
+
+    class Noting(MLP):
+        def forward(self, x):
+            if not torch.is_grad_enabled():
+                rows.append(len(x))
+            return super().forward(x)
+
+    # a pass keeps as many of the inputs, at least
+    monkeypatch.setitem(BUDGET, "cpu", 5 * 4 * 64)
+    _detector(memorizing_net(Noting(64, 10, 8), max_epochs=1)).fit(*digits(60))
+    assert len(rows) > 12
+    assert max(rows) <= 5

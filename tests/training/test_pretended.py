@@ -28,10 +28,7 @@ from curvdetect.training.memorize import memorize
 from curvdetect.training.second_split import second_split
 from tests.pretended import DEVICE, pretended
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def pictures(n):
