@@ -207,7 +207,11 @@ class FusedDetector(BaseNoiseDetector):
     def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
         """Rank what was not fitted among what was: a rank means nothing by itself."""
         known = self.scored_mask_
-        both = {name: np.append(self.signal_scores_[name][known], new) for name, new in measured.signal_scores.items()}
+        # no others: an interrupted training lacks those that are measured at its end
+        both = {
+            name: np.append(self.signal_scores_[name][known], measured.signal_scores[name])
+            for name in self.fused_signals_
+        }
         together = Measured(both, measured.other, {"fused_signals_": self.fused_signals_})
         return self._score(together)[known.sum() :]
 

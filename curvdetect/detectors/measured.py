@@ -189,8 +189,8 @@ def repeated(
             own_seed = seed if repeat == 0 else derived_seed(seed, repeat)
             done.append(measure(own_seed, checkpoints.part(f"repeat-{repeat}")))
             interrupt = done[-1].interrupt
-            for earlier in done[:-1]:
-                earlier.attributes.pop("net_", None)  # the last one's is kept
+            for earlier in done[:-1] if interrupt is None else ():
+                earlier.attributes.pop("net_", None)  # that of the last complete one is kept
         except (KeyboardInterrupt, Exception) as error:
             if not done:
                 raise

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from skorch.callbacks import Callback
 
 from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, recommended_signals
@@ -149,6 +150,18 @@ def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(at, like):
     assert np.array_equal(detector.scores_, expected.scores_)
     assert detector.n_iter_ == 4 * like
     assert detector.stop_reason_ == "interrupted"
+    weights = expected.net_.module_.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in detector.net_.module_.state_dict().items())
+
+
+def test_samples_that_were_not_fitted_are_ranked_after_an_interrupt_too():
+    InterruptedTraining.trainings = 0
+    net = quick_net(callbacks=[InterruptedTraining(1, 3)])
+    detector = FusedDetector(net, signals=["loss", "margin"], keep_snapshots=2, device="cpu", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:200], LABELS[:200])
+    new = slice(200, 260)
+    assert auroc(MASK[new], detector.score_samples(X[new], LABELS[new])) > 0.7
 
 
 def test_interrupt_before_the_first_scored_epoch_is_passed_on_and_nothing_else():
