@@ -89,8 +89,13 @@ def _rate(
     suspects = suspicious(detector._score(found) if scores is None else scores)
     given, other = labels[scored][suspects], found.other[suspects]
     confusions = confused(given, other, len(samples.classes))
-    seeds = [derived_seed(seed, 0, part) for part in range(3)]
-    planted = plant(labels, confusions, n_planted(len(labels)), seed=seeds[0])
+    seeds = [derived_seed(seed, 0, part) for part in range(4)]
+    planted = Planted(labels.copy(), np.zeros(len(labels), dtype=np.bool_))
+    # for themselves, so that some are planted among however few are scored
+    for rows, own_seed in ((scored, seeds[0]), (np.setdiff1d(np.arange(len(labels)), scored), seeds[3])):
+        if len(rows):
+            some = plant(labels[rows], confusions, n_planted(len(rows)), seed=own_seed)
+            planted.labels[rows], planted.mask[rows] = some
     twin = copy.copy(samples)
     twin.labels = torch.from_numpy(planted.labels)
     with warnings.catch_warnings():

@@ -255,6 +255,14 @@ def test_the_number_of_flags_is_found_out_among_the_scored_samples():
     assert chosen.labels_.sum() == int(chosen.noise_rate_ * len(many) + 0.5)
 
 
+def test_the_number_of_flags_is_guessed_among_very_few_too():
+    with pytest.warns(UserWarning, match="q='auto': the share of wrong labels is somewhere between"):
+        detector = MADE["loss"](score_on=[5, 17], q="auto").fit(X, LABELS)
+    low, high = detector.noise_rate_interval_
+    assert 0 <= low <= detector.noise_rate_ <= high <= 1
+    assert not detector.interrupted_
+
+
 def test_a_checkpoint_is_one_of_the_same_choice(tmp_path):
     def fit(score_on):
         return MADE["curvature"](score_on=score_on, checkpoint_dir=tmp_path / "kept").fit(X, LABELS)
