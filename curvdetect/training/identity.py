@@ -6,10 +6,13 @@ so that they outlive the process.
 
 from __future__ import annotations
 
+import dis
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
+from numbers import Number
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -23,6 +26,9 @@ from curvdetect.training.checkpoints import Checkpoints, write_whole
 
 _FORMAT = 1
 _FILE = "fit.json"
+#: What functions and modules may hold that they are told apart by. Anything else, such as a log that is written to,
+#: changes while it is used.
+_PLAIN = (Number, str, bytes, range, tuple, np.ndarray, torch.Tensor, functools.partial, FunctionType, type)
 
 
 def claim(directory: str | Path, identity: Mapping[str, str], *, seed: int) -> tuple[Checkpoints, int]:
@@ -113,8 +119,9 @@ def described(value: Any) -> str:
     Parameters
     ----------
     value : object
-        Numbers, text, arrays, tensors, modules (by their weights), functions (by name and code), estimators,
-        containers, and other objects by their attributes.
+        Numbers, text, arrays and what can be made one, tensors, modules (by their weights and plain attributes),
+        functions (by name, code, and the plain values that they hold), estimators, containers, and other objects by
+        their attributes.
     """
     return _described(value, ())
 
@@ -125,16 +132,19 @@ def _described(value: Any, within: tuple[int, ...]) -> str:
     inside = (*within, id(value))
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | torch.dtype | torch.device):
+    if value is None or isinstance(value, Number | str | bytes | range | torch.dtype | torch.device):
         return repr(value)
     if isinstance(value, Path):
         return repr(str(value))
+    if isinstance(value, np.ndarray) and value.dtype.kind in "OT":  # whose bytes are addresses
+        return f"array {value.shape} {_digest(_described(value.ravel().tolist(), inside).encode())}"
     if isinstance(value, torch.Tensor | np.ndarray):
         array = value.detach().cpu().float().numpy() if isinstance(value, torch.Tensor) else value
         return f"array {array.shape} {_digest(np.ascontiguousarray(array).tobytes() + str(array.dtype).encode())}"
     if isinstance(value, nn.Module):
         weights = [f"{name} {_described(part, inside)}" for name, part in value.state_dict().items()]
-        return f"{_name_of(type(value))} {_digest('|'.join([repr(value), *weights]).encode())}"
+        own = [f"{name} {_described(_plain_in(part), inside)}" for name, part in _not_torchs_own(value)]
+        return f"{_name_of(type(value))} {_digest('|'.join([repr(value), *weights, *own]).encode())}"
     if isinstance(value, functools.partial):
         bound = _described([value.args, value.keywords], inside)
         return f"partial({_described(value.func, inside)}, {bound})"
@@ -142,7 +152,9 @@ def _described(value: Any, within: tuple[int, ...]) -> str:
         return f"{_described(value.__self__, inside)}.{value.__name__}"
     if isinstance(value, type | BuiltinFunctionType | FunctionType):
         code = getattr(value, "__code__", None)
-        return _name_of(value) + ("" if code is None else f" {_digest(_code(code).encode())}")
+        held = _held_by(value) if isinstance(value, FunctionType) else {}
+        texts = [*([] if code is None else [_code(code)]), *([_described(held, inside)] if held else [])]
+        return " ".join([_name_of(value), *([_digest("".join(texts).encode())] if texts else [])])
     if isinstance(value, Mapping):
         items = sorted(f"{_described(key, inside)}: {_described(item, inside)}" for key, item in value.items())
         return f"{{{', '.join(items)}}}"
@@ -150,8 +162,37 @@ def _described(value: Any, within: tuple[int, ...]) -> str:
         return f"[{', '.join(_described(item, inside) for item in value)}]"
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(_described(item, inside) for item in value))}}}"
+    if hasattr(value, "__array__"):
+        return f"{_name_of(type(value))} {_described(np.asarray(value), inside)}"
     attributes = value.get_params(deep=False) if isinstance(value, BaseEstimator) else getattr(value, "__dict__", {})
     return f"{_name_of(type(value))}({_described(attributes, inside)})" if attributes else _name_of(type(value))
+
+
+def _held_by(function: FunctionType) -> dict[str, Any]:
+    """Return the plain values that a function holds: defaults, and what it closes over."""
+    code, defaults = function.__code__, function.__defaults__ or ()
+    named = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+    held = dict(zip(named, defaults, strict=True)) | (function.__kwdefaults__ or {})
+    counted = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_DEREF"}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # raised where nothing is in it yet
+            if name not in counted:
+                held[name] = cell.cell_contents
+    return {name: value for name, value in held.items() if isinstance(value, _PLAIN)}
+
+
+def _not_torchs_own(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules within one that are of somebody's own, who need not say in their text what they do."""
+    return ((name, part) for name, part in module.named_modules() if not type(part).__module__.startswith("torch."))
+
+
+def _plain_in(module: nn.Module) -> dict[str, Any]:
+    """Return the plain attributes of a module; its mode is set anew wherever it is used."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and name != "training" and isinstance(value, (*_PLAIN, list, Mapping))
+    }
 
 
 def _code(code: CodeType) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from skorch import NeuralNetClassifier
@@ -37,6 +39,24 @@ def _outer(x):
     return [y + 1 for y in x if y in {"a", "b", "c", "d"}]
 
 
+def _steps(gamma):
+    return lambda n: step_decay(n, gamma=gamma)
+
+
+def _steps_by_default(gamma):
+    return lambda n, gamma=gamma, *, at=(gamma,): step_decay(n, at, gamma)
+
+
+class Scaled(nn.Linear):
+    def __init__(self, factor):
+        torch.manual_seed(0)
+        super().__init__(2, 2)
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * super().forward(x)
+
+
 def _linear(seed=0):
     torch.manual_seed(seed)
     return nn.Linear(2, 2)
@@ -48,6 +68,12 @@ SAMPLES = {
     "none": None,
     "path": Path("a/b"),
     "array": np.arange(6).reshape(2, 3),
+    "objects": np.array(["a", 1, None], dtype=object),
+    "series": pd.Series([1, 2]),
+    "range": range(3),
+    "fraction": Fraction(1, 3),
+    "closure": _steps(0.1),
+    "own_module": nn.Sequential(Scaled(2.0)),
     "tensor": torch.arange(3.0),
     "bytes_tensor": torch.ones(2, dtype=torch.bfloat16),
     "module": _linear(),
@@ -93,6 +119,13 @@ def test_texts_tell_the_samples_apart_and_hold_no_address():
 CHANGES = {
     "weights": (_linear(0), _linear(1)),
     "code": (lambda n: n + 1, lambda n: n + 2),
+    "closure": (_steps(0.1), _steps(0.2)),
+    "default": (_steps_by_default(0.1), _steps_by_default(0.2)),
+    "factor": (nn.Sequential(Scaled(1.0)), nn.Sequential(Scaled(2.0))),
+    "range": (range(1, 3), range(2, 4)),
+    "series": (pd.Series([1, 2]), pd.Series([3, 4])),
+    "objects": (np.array(["a", None]), np.array(["b", None])),
+    "fraction": (Fraction(1, 3), Fraction(1, 4)),
     "bound": (partial(step_decay, gamma=0.1), partial(step_decay, gamma=0.2)),
     "array": (np.zeros(3), np.zeros(4)),
     "dtype": (np.zeros(3), np.zeros(3, dtype=np.float32)),
@@ -106,6 +139,23 @@ CHANGES = {
 def test_a_change_shows(one, other):
     assert described(one) == described(one)
     assert described(one) != described(other)
+
+
+def _logging(to):
+    return lambda net: to.append(net)
+
+
+def _counting(n):
+    def count(net):
+        nonlocal n
+        n += 1
+
+    return count
+
+
+@pytest.mark.parametrize(("one", "other"), [(_logging([]), _logging([1])), (_counting(0), _counting(1))])
+def test_what_a_function_writes_to_does_not_show(one, other):
+    assert described(one) == described(other)
 
 
 def test_parameters_of_a_net_are_named_one_by_one():
