@@ -232,10 +232,12 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
 
 def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: torch.device) -> Any:
     """Return the trained net, made anew and given its weights."""
-    classes, shape = detector.classes_, detector._rows.shape
-    stand_in = ResidentSamples(torch.zeros(len(classes), *shape), classes)
+    labels, shape = detector.classes_[detector._given], detector._rows.shape
+    # as many as were fitted, by which a default network is sized; one number for all of them
+    stand_in = ResidentSamples(torch.zeros(()).expand(len(labels), *shape), labels)
     with isolated_rng(device, 0):
         net = own_net(detector.net, stand_in).set_params(device=str(device), **settings).initialize()
+    net.check_data(stand_in, stand_in.labels.numpy())  # by which it knows its classes
     try:
         net.module_.load_state_dict(load_weights(weights))
     except RuntimeError as error:

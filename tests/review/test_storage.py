@@ -25,6 +25,8 @@ from curvdetect import (
     save,
 )
 from curvdetect.review import storage
+from curvdetect.training import nets
+from curvdetect.training.nets import ResNet
 from curvdetect.training.snapshots import Snapshot
 from tests.review.saved import KINDS, LABELS, NAMES, NEW, OLD, X, change, fit_digits, fitted
 
@@ -93,6 +95,24 @@ def test_everything_comes_back(tmp_path, name, way):
 def test_a_loaded_detector_can_be_fitted_again(tmp_path):
     again = _saved_and_loaded(fitted("curvature"), tmp_path)
     assert np.array_equal(again.fit(X[OLD], NAMES[OLD]).scores_, fitted("curvature").scores_)
+
+
+def test_the_default_network_comes_back_as_wide_as_the_number_of_samples_made_it(tmp_path, monkeypatch):
+    def fresh(n_classes, channels, side, n_samples):
+        return ResNet(n_classes, channels, (4 if n_samples <= 25 else 8,))  # as from 25,000 on
+
+    monkeypatch.setattr(nets, "compact_resnet", fresh)
+    pictures = torch.rand(26, 8, 8)
+    detector = LossDetector(max_epochs=1, device="cpu", random_state=0).fit(pictures, NAMES[:26])
+    again = _saved_and_loaded(detector, tmp_path)
+    assert again.net_.module_.head.in_features == 8
+    assert np.array_equal(again.net_.predict(pictures), detector.net_.predict(pictures))
+
+
+def test_the_loaded_net_knows_its_classes(tmp_path):
+    detector = fit_digits(net=None)
+    again = _saved_and_loaded(detector, tmp_path)
+    assert again.net_.classes_.tolist() == detector.net_.classes_.tolist() == list(range(len(detector.classes_)))
 
 
 class Own(nn.Module):
