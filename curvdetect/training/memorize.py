@@ -213,6 +213,8 @@ def _train(
     stop_reason, interrupt = checkpointing.take_up(net), None
     snapshots.take_up(len(tracker.history))
     ranks = tracker.ranks
+    if stop_reason is not None:
+        net.check_data(samples, labels)  # as the loop does first, by which a classifier knows its classes
     try:
         if stop_reason is None:
             stop_reason = "max_epochs"

@@ -67,8 +67,11 @@ class Checkpointing(Callback):
                 "generators": generator_states(tracker.plan.device),
                 "parts": {name: plainly(dict(part.state_dict())) for name, part in _parts(net)},
                 "callbacks": {name: _counted(callback) for name, callback in self.callbacks},
-                # what each batch cost is of no use to anybody later
-                "net_history": [_what_is_plain({**record, "batches": []}) for record in net.history],
+                # of what each batch cost skorch's callbacks look at the last one
+                "net_history": [
+                    _what_is_plain({**record, "batches": [_what_is_plain(batch) for batch in record["batches"][-1:]]})
+                    for record in net.history
+                ],
                 "history": plainly(tracker.history),
                 "seconds": plainly(tracker.seconds),
                 "reached": tracker.reached,

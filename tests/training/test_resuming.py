@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler, TrainEndCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -134,6 +134,7 @@ def _assert_equal(one, other):
         assert torch.equal(run_again.net.module_.state_dict()[name], weights), name
     assert run_again.stop_reason == run.stop_reason
     assert run_again.train_accuracy == run.train_accuracy
+    assert run_again.net.classes_.tolist() == run.net.classes_.tolist()
     timeless = [{k: v for k, v in record.items() if "seconds" not in k} for record in run.history]
     assert [{k: v for k, v in r.items() if "seconds" not in k} for r in run_again.history] == timeless
     assert run_again.net.history[:, "train_loss"] == run.net.history[:, "train_loss"]
@@ -183,6 +184,14 @@ def test_a_torn_checkpoint_costs_an_epoch_and_changes_nothing(tmp_path):
     with pytest.warns(RuntimeWarning, match="is torn"):
         got = _run(NETS["dropout"](), Checkpoints(tmp_path))
     _assert_equal(expected, got)
+
+
+def test_a_callback_that_keeps_the_net_at_the_end_does_so_once_more(tmp_path):
+    for i in range(2):
+        net = memorizing_net(_mlp(), callbacks=[TrainEndCheckpoint(dirname=str(tmp_path / str(i)))])
+        _run(net, Checkpoints(tmp_path / "kept"), max_epochs=2)
+    ends = [torch.load(tmp_path / str(i) / "train_end_params.pt") for i in range(2)]
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
 
 
 def test_a_callback_finds_again_what_it_counted(tmp_path):
