@@ -15,6 +15,7 @@ from sklearn.utils import column_or_1d
 from curvdetect.data.labels import plain, plain_labels
 from curvdetect.detectors.checks import as_weights
 from curvdetect.detectors.last_step import last_step
+from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.metrics import as_mask
 
 #: Grades by name; of all, higher is better.
@@ -67,12 +68,31 @@ def grade_of(
     """
     there = ~np.isnan(scores)
     weights = None if sample_weight is None else np.asarray(sample_weight)[there]
-    if not 0 < mask[there].sum() < there.sum():
+    _check_both_kinds(mask[there])
+    return float(GRADES[scoring](mask[there], scores[there], sample_weight=weights))
+
+
+def check_scored(mask: NDArray[np.bool_], score_on: Any) -> None:
+    """Raise before any training where the samples that are going to be scored are of one kind only.
+
+    Parameters
+    ----------
+    mask : array of shape (n_samples,), bool
+        True where a label is known to be wrong.
+    score_on
+        As a detector takes it.
+    """
+    rows = rows_to_score(score_on, len(mask))
+    if rows is not None:
+        _check_both_kinds(mask[rows.numpy()])
+
+
+def _check_both_kinds(scored: NDArray[np.bool_]) -> None:
+    if not 0 < scored.sum() < len(scored):
         raise ValueError(
-            f"of the {there.sum()} samples that score_on chose {mask[there].sum()} are known to be wrong, so there is "
+            f"of the {len(scored)} samples that score_on chose {scored.sum()} are known to be wrong, so there is "
             "nothing to tell apart. Score more samples, or others."
         )
-    return float(GRADES[scoring](mask[there], scores[there], sample_weight=weights))
 
 
 def graded(scores: NDArray[np.float64], given: NDArray[Any], y: Any, *, sample_weight: Any, noise_mask: Any) -> float:

@@ -20,7 +20,7 @@ from curvdetect.data.sources import Samples, as_samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.detectors.delegation import HoldsDetector
-from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scoring, grade_of
+from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scored, check_scoring, grade_of
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.last_step import before_last, keep_apart, last_step
 
@@ -132,13 +132,17 @@ class PlantedNoise(HoldsDetector):
         check_planting("", rate=self.rate, kind=self.kind, n_repeats=self.n_repeats)
         check_detector(self.detector)
         given, seed = given_labels(X, y), derive_seed(self.random_state)
+        each = [
+            plant(given, rate=self.rate, kind=self.kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)
+        ]
+        for _, mask in each:
+            check_scored(mask, last_step(self.detector).score_on)
         self._forget()
         detectors: list[Any] = []
         planted: list[CorruptedLabels] = []
         interrupt = None
         try:
-            for repeat in range(self.n_repeats):
-                labels = plant(given, rate=self.rate, kind=self.kind, seed=seed, repeat=repeat)
+            for repeat, labels in enumerate(each):
                 detector = keep_apart(reseeded(clone(self.detector), repeat), f"planted-{repeat}")
                 detectors.append(detector.fit(X, labels.labels))
                 planted.append(labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import Any, Self
 
 import numpy as np
@@ -14,10 +14,11 @@ from curvdetect.detectors.candidates import Graded, as_cv_results, best_of, by_t
 from curvdetect.detectors.checks import check_run_params, derive_seed, derived_seed
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, after_refit
-from curvdetect.detectors.grading import as_noise_mask, check_scoring
+from curvdetect.detectors.grading import as_noise_mask, check_scored, check_scoring
 from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
+from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.detectors.shared_run import read_off, setting_of
 from curvdetect.detectors.trainings import Trained, Training, graded_by, trained
 from curvdetect.training.progress import progress_bar
@@ -164,6 +165,8 @@ class CurvatureSearch(HoldsDetector):
         for estimator in estimators:
             _check(last_step(estimator), len(X))
         tasks = self._tasks(X, y, noise_mask, seed)
+        for estimator, (_, mask) in product(estimators, tasks):
+            check_scored(mask, last_step(estimator).score_on)
         groups = by_training(candidates, prefix_of(self.detector))
         self._forget()
         if noise_mask is None:
@@ -276,5 +279,6 @@ def _check(detector: CurvatureNoiseDetector, n_samples: int) -> None:
     if detector.grid is not None:
         raise ValueError("detector.grid must be None in a search: param_grid says what is measured.")
     check_run_params(every=detector.every, max_epochs=detector.max_epochs, stop_at=detector.stop_at)
-    n_flagged(detector.q, n_samples)
+    rows = rows_to_score(detector.score_on, n_samples)
+    n_flagged(detector.q, n_samples if rows is None else len(rows))
     detector._signals(seed=0)

@@ -213,6 +213,12 @@ def test_where_no_scored_label_is_known_to_be_wrong_a_grade_says_so():
         noise_scorer(MASK)(detector)
 
 
+def test_where_no_label_is_planted_among_the_scored_ones_is_said_before_any_training(monkeypatch):
+    monkeypatch.delattr("curvdetect.detectors.measured.memorize")
+    with pytest.raises(ValueError, match="of the 2 samples that score_on chose 0 are known to be wrong"):
+        PlantedNoise(MADE["loss"](score_on=[0, 1]), random_state=0).fit(X, LABELS)
+
+
 def test_a_grid_search_chooses_among_choices():
     search = GridSearchCV(
         MADE["loss"](), {"score_on": [None, SOME]}, cv=InSample(), scoring=noise_scorer(MASK), error_score="raise"

@@ -38,6 +38,13 @@ WRONG = {
     "n": ({"grid": {"n": [1, 0]}}, ValueError, "n must be"),
     "power": ({"grid": {"power": [1, 3]}}, ValueError, "power must be"),
     "q": ({"grid": {"q": [0.1, 2.5]}}, ValueError, "q must be a share"),
+    "q of the scored": ({"grid": {"q": [30]}, "detector": _detector(score_on=range(20))}, ValueError, "from 1 to 20"),
+    "score_on": ({"detector": _detector(score_on=[N])}, ValueError, f"score_on holds {N}"),
+    "nothing wrong is scored": (
+        {"grid": {"score_on": [None, np.flatnonzero(~MASK)]}},
+        ValueError,
+        "samples that score_on chose 0 are known to be wrong",
+    ),
     "every": ({"grid": {"every": [1, 0]}}, ValueError, "every must be"),
     "epochs": ({"grid": {"max_epochs": [1, -1]}}, ValueError, "max_epochs must be"),
     "signals": ({"grid": {"signals": [(), ("lost",)]}}, ValueError, "signals must be"),
