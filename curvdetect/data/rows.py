@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from torch.utils.data import Subset
 
 from curvdetect.data.chunks import read_ahead
+from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import LazySamples, Samples, as_unlabelled
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
@@ -47,7 +48,8 @@ class RowIndex:
         self.tolerance = TOLERANCE * size**0.5
         # every column on a scale of its own: one of large numbers would hide the others
         some = torch.linspace(0, len(samples) - 1, min(len(samples), max(self._chunk, _FOR_SCALES))).long()
-        rows = samples.batch(some).double().flatten(1).numpy()
+        with isolated_rng(torch.device("cpu")):  # a dataset may draw
+            rows = samples.batch(some).double().flatten(1).numpy()
         self.center = rows.mean(0)
         scale = rows.std(0) + _OF_MEAN * np.abs(self.center)
         self.scale = np.where(scale > 0, scale, 1)
@@ -134,7 +136,8 @@ class RowIndex:
             )
 
     def _points_of(self, X: Any) -> NDArray[np.float64]:
-        samples = as_unlabelled(X)
+        with isolated_rng(torch.device("cpu")):
+            samples = as_unlabelled(X)
         self.check_shape(samples.shape)
         return self._project(samples)
 
@@ -154,9 +157,10 @@ class RowIndex:
     def _project(self, samples: Samples) -> NDArray[np.float64]:
         """Return projections of all rows, read in chunks to bound the memory."""
         points = np.empty((len(samples), _PROJECTIONS))
-        for chunk, x in read_ahead(samples, torch.split(torch.arange(len(samples)), self._chunk)):
-            rows = x.double().flatten(1).numpy()
-            rows -= self.center
-            rows /= self.scale
-            points[chunk.numpy()] = rows @ self.directions
+        with isolated_rng(torch.device("cpu")):
+            for chunk, x in read_ahead(samples, torch.split(torch.arange(len(samples)), self._chunk)):
+                rows = x.double().flatten(1).numpy()
+                rows -= self.center
+                rows /= self.scale
+                points[chunk.numpy()] = rows @ self.directions
         return points

@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from torch import Tensor
 
+from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Part, Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
@@ -29,6 +30,7 @@ from curvdetect.signals.passes import rows_within
 from curvdetect.signals.scoring import logits_of, measuring
 from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
+from curvdetect.training.device import deterministically
 from curvdetect.training.memorize import Run, memorize
 from curvdetect.training.outputs import output_kind
 
@@ -126,7 +128,9 @@ class ConfidentLearningDetector(BaseNoiseDetector):
             seed=seed,
             progress=bool(self.verbose),
         )
-        with warnings.catch_warnings():
+        one_way = deterministically(bool(getattr(self.net, "deterministic", False)))
+        # what is predicted is read here, from a dataset that may draw
+        with warnings.catch_warnings(), isolated_rng(device, seed), one_way:
             warnings.simplefilter("ignore", ConvergenceWarning)
             probabilities = cross_val_predict(
                 _Fold(samples, train, checkpoints),

@@ -15,7 +15,7 @@ from torch.utils.data import TensorDataset
 from torchvision.datasets import MNIST, FakeData
 from torchvision.transforms import ToTensor
 
-from curvdetect import CurvatureNoiseDetector, LossDetector
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector
 from tests.cases import digits, quick_net, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -157,12 +157,27 @@ def test_mnist_from_its_files_scores_as_its_pixels_do(tmp_path):
     assert np.array_equal(dataset.scores_, array.scores_)
 
 
-def test_random_transform_of_a_dataset_is_warned_of():
-    class Noisy(TensorDataset):
-        def __getitem__(self, index):
-            x, y = super().__getitem__(index)
-            return x + torch.rand(()), y
+class Noisy(TensorDataset):
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        return x + torch.rand(()), y
 
+
+@pytest.mark.filterwarnings("ignore:X yields another input", "ignore:The least populated class")
+@pytest.mark.parametrize("detector", [LossDetector(keep_snapshots=1), ConfidentLearningDetector(cv=2)], ids=str)
+def test_a_dataset_that_draws_moves_no_generator_and_the_seed_decides(detector):
+    data = Noisy(torch.tensor(X), torch.tensor(Y))
+    detector.set_params(net=quick_net(), max_epochs=1, device="cpu", random_state=0)
+    with untouched_rng():
+        first = detector.fit(data).scores_
+        detector.score_samples(data)  # which it draws as before
+        if hasattr(detector, "snapshots_"):
+            detector.score_samples(data, Y)
+    torch.rand(1)
+    assert np.array_equal(detector.fit(data).scores_, first)
+
+
+def test_random_transform_of_a_dataset_is_warned_of():
     with pytest.warns(UserWarning, match=r"X yields another input each time.*augment=True"):
         LossDetector(quick_net(), max_epochs=1, device="cpu").fit(Noisy(torch.tensor(X), torch.tensor(Y)))
 
