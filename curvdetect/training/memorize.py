@@ -20,6 +20,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.exceptions import SkorchException
 from torch import nn
 
 from curvdetect.data.isolation import isolated_rng
@@ -226,14 +227,12 @@ def _train(
     except EndedElsewhere:
         stop_reason = "early_stopping"
         tracker.score_late(net)
-    except KeyError as error:
-        if "valid_" not in str(error):
-            raise
-        raise ValueError(
-            f"a callback of net asks for what only held-out data has ({error}). Every sample is trained on: let it "
-            "monitor train_loss, or leave it out."
-        ) from error
     except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, KeyError | SkorchException) and "valid_" in str(error):
+            raise ValueError(
+                f"a callback of net asks for what only held-out data has ({error}). Every sample is trained on: let it "
+                "monitor train_loss, or leave it out."
+            ) from error
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
         if isinstance(error, KeyboardInterrupt) and _raised_by_callback(error):
             stop_reason = "early_stopping"
