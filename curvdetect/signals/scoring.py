@@ -170,6 +170,11 @@ def gradients_and_logits(
     """
     x = x.detach().requires_grad_(True)
     logits = forward(x)
+    if not logits.requires_grad:
+        raise ValueError(
+            "net passes no gradient to its input (an embedding of whole numbers, torch.no_grad or detach in forward?), "
+            "so neither curvature nor gradients can be measured. LossDetector and MarginDetector need none."
+        )
     rows = labels(logits.detach()) if callable(labels) else labels
     try:
         gradients = [

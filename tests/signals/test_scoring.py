@@ -225,3 +225,9 @@ def test_outputs_that_are_not_one_row_a_sample_are_refused_with_their_shape(shap
     with pytest.raises(ValueError, match=r"net puts out a tensor of shape .*\(batch, n_classes\)") as caught:
         logits_of(torch.zeros(shape), "logits")
     assert str(shape) in str(caught.value)
+
+
+def test_a_net_that_passes_no_gradient_to_its_input_is_named():
+    net = nn.EmbeddingBag(9, 3)
+    with measuring(net), pytest.raises(ValueError, match=r"net passes no gradient to its input.*LossDetector"):
+        gradient_and_logits(lambda x: net(x.long()), torch.ones(2, 4), torch.zeros(2, dtype=torch.int64))
