@@ -266,11 +266,11 @@ def own_net(net: Any, samples: Samples) -> NeuralNet:
     if net is None or isinstance(net, str):
         # little data needs small batches to be stepped on often enough
         batch_size = min(128, max(16, len(samples) // 32))
-        return memorizing_net(module_for(net, samples), batch_size=batch_size)
+        return memorizing_net(_default(net, samples), batch_size=batch_size)
     if isinstance(net, NeuralNet):
         own = clone(net)
         if own.module is None or isinstance(own.module, str):
-            own = type(own)(**{**own.get_params(deep=False), "module": module_for(own.module, samples)})
+            own = type(own)(**{**own.get_params(deep=False), "module": _default(own.module, samples)})
         return own.set_params(train_split=None, verbose=0)
     if isinstance(net, type) and issubclass(net, NeuralNet):
         raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")
@@ -288,3 +288,8 @@ def own_net(net: Any, samples: Samples) -> NeuralNet:
     raise TypeError(
         f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {type(net).__name__}."
     )
+
+
+def _default(name: str | None, samples: Samples) -> nn.Module:
+    """Return a fresh network in the precision of the samples, whatever torch's default is."""
+    return module_for(name, samples).float()

@@ -30,7 +30,7 @@ def check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
         try:
             raw = net.infer(samples.batch(torch.arange(min(2, len(samples)))))
         except Exception as error:
-            error.add_note(f"The net met samples of shape {samples.shape} from X.")
+            error.add_note(f"The net met float32 samples of shape {samples.shape} from X.")
             raise
         first = raw[0] if isinstance(raw, (tuple, list)) else raw
         logits = logits_of(first, "logits")

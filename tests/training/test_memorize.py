@@ -158,6 +158,16 @@ def test_error_of_a_net_that_does_not_fit_the_data_says_what_it_met():
     assert "samples of shape (64,) from X" in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize("net", [None, memorizing_net(None)], ids=["default", "recipe"])
+def test_the_default_network_is_of_float32_whatever_torch_makes_by_default(net):
+    torch.set_default_dtype(torch.float64)
+    try:
+        run = train(net, _samples(), [_curvature()], max_epochs=2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {weight.dtype for weight in run.net.module_.parameters()} == {torch.float32}
+
+
 class Counting(Callback):
     def __init__(self, count=0):
         self.count = count
