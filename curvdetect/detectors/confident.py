@@ -33,6 +33,7 @@ from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.device import deterministically
 from curvdetect.training.memorize import Run, memorize
 from curvdetect.training.outputs import output_kind
+from curvdetect.training.whole import whole_of
 
 
 class ConfidentLearningDetector(BaseNoiseDetector):
@@ -190,7 +191,7 @@ class _Fold(ClassifierMixin, BaseEstimator):
         def forward(chunk: Tensor) -> Tensor:
             return logits_of(self.net_.infer(chunk), kind)
 
-        with measuring(self.net_.module_):
+        with measuring(whole_of(self.net_)):
             rows = rows_within(forward, self.samples.batch(asked[:2]).to(self.device_))
             with torch.no_grad():
                 for chunk in torch.split(asked, rows):

@@ -37,6 +37,7 @@ from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.device import resolve_device
 from curvdetect.training.memorize import own_net
 from curvdetect.training.ranks import writes_here
+from curvdetect.training.whole import whole_of
 
 FORMAT = 1
 _DETECTORS: dict[str, type[BaseNoiseDetector]] = {
@@ -127,7 +128,7 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     net: dict[str, Any] | None = None
     if hasattr(detector, "net_"):
         net = {"max_epochs": detector.net_.max_epochs, "batch_size": detector.net_.batch_size}
-        weights = detector.net_.module_.state_dict()
+        weights = whole_of(detector.net_).state_dict()
         files[_NET] = save_weights({name: part.cpu().clone().contiguous() for name, part in weights.items()})
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]  # of allow_pickle, which older ones keep as an array
@@ -239,7 +240,7 @@ def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: tor
         net = own_net(detector.net, stand_in).set_params(device=str(device), **settings).initialize()
     net.check_data(stand_in, stand_in.labels.numpy())  # by which it knows its classes
     try:
-        net.module_.load_state_dict(load_weights(weights))
+        whole_of(net).load_state_dict(load_weights(weights))
     except RuntimeError as error:
         raise ValueError(f"net is not the one that the detector was fitted with: {error}") from error
     return net

@@ -8,6 +8,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from curvdetect.training.tracker import Tracker
+from curvdetect.training.whole import whole_of
 
 
 class StopAt(Callback):
@@ -43,7 +44,7 @@ class StartFrom(Callback):
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Load the weights before the first batch."""
         if net.history[-1]["epoch"] == 1:
-            net.module_.load_state_dict(self.weights.module_.state_dict())
+            whole_of(net).load_state_dict(whole_of(self.weights).state_dict())
             if isinstance(net.criterion_, nn.Module):
                 net.criterion_.load_state_dict(self.weights.criterion_.state_dict())
 

@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from curvdetect.data.isolation import generator_states, isolated_rng, set_generators
 from curvdetect.data.sources import Samples
 from curvdetect.training.ranks import Ranks
+from curvdetect.training.whole import whole_of
 
 #: Samples by whose inputs processes compare their data.
 _COMPARED = 16
@@ -46,7 +47,7 @@ class InStep(Callback):
     def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
         """Start from the weights of the first process, on data that is the same for all."""
         check_same(self.ranks, X)
-        module = net.module_
+        module = whole_of(net)
         self.ranks.from_first(*(p.data for p in module.parameters()), *module.buffers())
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -89,10 +90,11 @@ class InStep(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Bring running statistics together, and let callbacks that read the loss read that of all samples."""
-        norms = [m for m in net.module_.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+        module = whole_of(net)
+        norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
         averaged = [b for m in norms for b in (m.running_mean, m.running_var) if b is not None]
         known = {id(buffer) for buffer in averaged}
-        self.ranks.from_first(*(b for b in net.module_.buffers() if id(b) not in known))
+        self.ranks.from_first(*(b for b in module.buffers() if id(b) not in known))
         self.ranks.sum(*averaged)
         for buffer in averaged:
             buffer /= self.ranks.size

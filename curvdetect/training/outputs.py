@@ -9,6 +9,7 @@ from torch import nn
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
+from curvdetect.training.whole import whole_of
 
 
 def output_kind(net: NeuralNet) -> OutputKind:
@@ -26,7 +27,7 @@ def is_plain(criterion: nn.Module) -> bool:
 
 def check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
     """Show the net two samples, so that what can't work is said before training starts."""
-    with isolated_rng(torch.device(net.device)), measuring(net.module_), torch.no_grad():
+    with isolated_rng(torch.device(net.device)), measuring(whole_of(net)), torch.no_grad():
         try:
             raw = net.infer(samples.batch(torch.arange(min(2, len(samples)))))
         except Exception as error:

@@ -27,6 +27,7 @@ from curvdetect.training.device import deterministically
 from curvdetect.training.outputs import output_kind
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.tracker import Tracker
+from curvdetect.training.whole import parts_of, whole_of
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class KeepSnapshots(Callback):
         """Keep the weights that a net has now."""
         # a copy of each: safetensors refuses weights that share memory
         weights = {
-            name: value.detach().to("cpu", copy=True).contiguous() for name, value in net.module_.state_dict().items()
+            name: value.detach().to("cpu", copy=True).contiguous() for name, value in whole_of(net).state_dict().items()
         }
         self.kept[epoch] = Snapshot(epoch, weights)
         if self.path is not None:
@@ -164,13 +165,14 @@ def measure_on(
         Of the training; its device is where samples are measured.
     """
     own = copy.copy(net)
-    # past skorch's bookkeeping, which would make the module anew
-    own.__dict__.update(device=str(plan.device), module_=copy.deepcopy(net.module_).to(plan.device))
+    # past skorch's bookkeeping, which would make the modules anew
+    whole = copy.deepcopy(whole_of(net)).to(plan.device)
+    own.__dict__.update(device=str(plan.device), **parts_of(whole, net))
     with isolated_rng(plan.device), deterministically(bool(getattr(net, "deterministic", False))):
         tracker = Tracker(samples.to(plan.device), signals, plan, scored=(), output=output_kind(net))
         tracker.signals["scoring"] = list(signals)
         for snapshot in snapshots:
-            own.module_.load_state_dict(snapshot.load())
+            whole.load_state_dict(snapshot.load())
             tracker.epoch, tracker.quarter = snapshot.epoch, plan.quarter(snapshot.epoch)
             tracker.walk(own, "scoring")
             for signal in signals:

@@ -27,6 +27,7 @@ from curvdetect.training.clock import Clock
 from curvdetect.training.progress import progress_bar, start_at
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.recipe import MemorizingNet
+from curvdetect.training.whole import whole_of
 
 
 class Tracker(Callback):
@@ -223,7 +224,7 @@ class Tracker(Callback):
         started = time.perf_counter()
         self._correct = torch.zeros((), device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
-        with isolated_rng(device), measuring(net.module_):
+        with isolated_rng(device), measuring(whole_of(net)):
             visited, labels = self._visited(stage), samples.labels.to(device)
             mine = visited if self.ranks is None else self.ranks.share.of(visited)
             forward, rows = self._forward(net, samples.batch(visited[:2]).to(device), rewrite=stage == "scoring")
