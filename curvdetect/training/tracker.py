@@ -85,6 +85,7 @@ class Tracker(Callback):
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in signals}}
         self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
+        self._gradient: Tensor | None = None
         n_scored = len(scored) if self.signals["scoring"] else 0
         self.bar = progress_bar(
             plan.n_samples * plan.n_epochs + self.n_visited * n_scored,
@@ -113,6 +114,13 @@ class Tracker(Callback):
         """Ask for the gradient at the inputs, where a signal wants it."""
         if training and self.wants_gradient:
             batch[0].requires_grad_(True)
+            self._gradient = None
+
+    def on_grad_computed(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+        """Keep the gradient of the first pass over a batch: some optimizers make several, which would add up."""
+        if training and self.wants_gradient:
+            self._gradient = batch[0].grad if self._gradient is None else self._gradient
+            batch[0].grad = None
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
@@ -129,10 +137,11 @@ class Tracker(Callback):
         logits = logits_of(y_pred, self.output).detach().float()
         gradient = None
         if self.wants_gradient:
-            if x.grad is None:
+            found = x.grad if self._gradient is None else self._gradient
+            if found is None:
                 raise ValueError("net passes no gradient to its input, so signal 'input_gradient' can't be measured.")
             mean = getattr(net.criterion_, "reduction", "mean") == "mean"
-            gradient = x.grad * len(x) if mean else x.grad
+            gradient = found * len(x) if mean else found
         seen = Batch(
             self.index.to(self.plan.device),
             x.detach(),

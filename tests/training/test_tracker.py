@@ -228,6 +228,7 @@ GRADIENTS = {
     "sum": {"criterion__reduction": "sum"},
     "dataloader_with_short_last_batch": {"iterator_train": DataLoader},
     "probabilities": {"criterion": nn.NLLLoss, "module": nn.Sequential(nn.Linear(64, 10), nn.Softmax(1))},
+    "several_passes_a_step": {"optimizer": torch.optim.LBFGS},
 }
 
 
