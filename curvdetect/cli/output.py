@@ -51,10 +51,15 @@ class Output:
             raise click.BadParameter(f"'{shown}' lies within PATH, where it would be a class.", param_hint="--out")
         if self.path.exists() and not self.path.is_dir():
             raise click.BadParameter(f"'{shown}' is a file.", param_hint="--out")
-        if self.path.is_dir() and any(self.path.iterdir()) and not (resume or overwrite):
+        if resume or overwrite or not self.path.is_dir():
+            return
+        found = {entry.name for entry in self.path.iterdir()}
+        if found <= {RECORD, SKIPPED} and "curvdetect" in self.record():
+            return  # of a scan that ended before its training there is nothing to lose
+        if found:
+            goes_on = " --resume to go on with the scan in it," if found & {RECORD, SUSPECTS, *_MARKS} else ""
             raise click.BadParameter(
-                f"'{shown}' is not empty. Pass another, --resume to go on with the scan in it, or --overwrite to "
-                "start anew.",
+                f"'{shown}' is not empty. Pass another,{goes_on} or --overwrite to start anew (other files stay).",
                 param_hint="--out",
             )
 
@@ -63,6 +68,7 @@ class Output:
         self.path.mkdir(parents=True, exist_ok=True)
         if overwrite:
             self._clear()
+        (self / SKIPPED).unlink(missing_ok=True)
         content = {"curvdetect": version("curvdetect"), **record}
         write_whole(self / RECORD, json.dumps(content, indent=1).encode())
 

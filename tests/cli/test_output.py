@@ -32,6 +32,27 @@ def test_what_is_there_is_only_touched_when_asked(tmp_path, source, options):
     Output(tmp_path / "found").check(source, **{**NEITHER, **options})
 
 
+def test_a_folder_of_other_things_holds_no_scan_to_go_on_with(tmp_path, source):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(
+        click.BadParameter, match=r"not empty. Pass another, or --overwrite .*other files stay"
+    ) as error:
+        Output(tmp_path).check(source, **NEITHER)
+    assert "--resume" not in str(error.value)
+
+
+def test_a_scan_that_ended_before_its_training_leaves_room_for_the_next(tmp_path, source):
+    output = Output(tmp_path / "found")
+    output.make({"path": "photos"}, overwrite=False)
+    (output / "skipped.csv").touch()
+    output.check(source, **NEITHER)
+    output.make({"path": "photos"}, overwrite=False)
+    assert [path.name for path in output.path.iterdir()] == ["scan.json"]
+    (output / "mine.txt").touch()
+    with pytest.raises(click.BadParameter, match="not empty"):
+        output.check(source, **NEITHER)
+
+
 def test_both_at_once_are_refused(tmp_path, source):
     with pytest.raises(click.UsageError, match="choose one"):
         Output(tmp_path / "found").check(source, resume=True, overwrite=True)
