@@ -63,8 +63,13 @@ def apply(
 
 def _check_target(source: Path, out: Path, overwrite: bool) -> None:
     if out.exists() and (out.is_dir() or not overwrite or out.samefile(source)):
-        why = "is a folder" if out.is_dir() else "is PATH itself" if out.samefile(source) else "is there already"
-        raise click.BadParameter(f"'{short(out)}' {why}. Pass another, or --overwrite.", param_hint="--out")
+        if out.is_dir():
+            why = "is a folder. Pass the name of a file."
+        elif out.samefile(source):
+            why = "is PATH itself. Pass another."
+        else:
+            why = "is there already. Pass another, or --overwrite."
+        raise click.BadParameter(f"'{short(out)}' {why}", param_hint="--out")
     kinds = [(".npz",), PARQUET, TEXT]
     wanted = next((kind for kind in kinds if not source.is_dir() and source.suffix.lower() in kind), TEXT[:1])
     if out.suffix.lower() not in wanted:

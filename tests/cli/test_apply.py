@@ -90,10 +90,10 @@ def test_verdicts_on_other_pictures_are_refused(run, said, tmp_path):
 REFUSED = {
     "other labels": ([1, "", "cat", "", "wrong", "dog"], "new.csv", 1, "given label of sample 1 is 'cat' there"),
     "no such class": ([1, "", "dog", "", "wrong", "fox"], "new.csv", 1, "'fox', which no sample of y has"),
-    "itself": ([1, "", "dog", "", "right", "dog"], "pets.csv", 2, "is PATH itself"),
+    "itself": ([1, "", "dog", "", "right", "dog"], "pets.csv", 2, "is PATH itself. Pass another."),
     "there already": ([1, "", "dog", "", "right", "dog"], "verdicts.csv", 2, "is there already"),
     "another kind": ([1, "", "dog", "", "right", "dog"], "new.npz", 2, "must end in .csv or .tsv"),
-    "a folder": ([1, "", "dog", "", "right", "dog"], ".", 2, "is a folder"),
+    "a folder": ([1, "", "dog", "", "right", "dog"], ".", 2, "is a folder. Pass the name of a file."),
 }
 
 
