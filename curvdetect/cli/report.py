@@ -53,8 +53,7 @@ def report(
     target = out if out is not None else output / PAGE
     options: dict[str, Any] = {"paths": data.paths, "k": k, "title": title or title_of(path, data)}
     write_report(detector, data.X, target, **options)
-    if not quiet:
-        tell(f"{safe(target)}: the suspects, to look at")
+    tell(f"{safe(target)}: the suspects, to look at")
 
 
 def in_order(detector: BaseNoiseDetector, data: Data) -> Data:

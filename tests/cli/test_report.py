@@ -42,6 +42,11 @@ def test_rows_in_another_order_are_recognised(run, page, scanned, tmp_path):
     assert page[1]["path"] == scanned / "report.html"
 
 
+def test_quiet_leaves_the_result(run, page, scanned):
+    result = run("report", scanned, "--quiet")
+    assert (result.stdout, result.stderr) == (f"{scanned / 'report.html'}: the suspects, to look at\n", "")
+
+
 def test_a_scan_that_was_cut_short_is_to_be_resumed(run, page, scanned):
     shutil.rmtree(scanned / "detector")
     result = run("report", scanned)
