@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
     _refuse_words(columns)
     X = columns.to_numpy(np.float64, na_value=np.nan)
     _refuse_gaps(columns, X)
+    _warn_of_row_numbers(columns)
     return Table(pd.DataFrame(X, columns=columns.columns.astype(str)), labels, name)
 
 
@@ -185,17 +187,29 @@ def _labels(path: Path, name: str, frame: pd.DataFrame) -> NDArray[Any]:
 def _refuse_words(columns: pd.DataFrame) -> None:
     """Raise where a column is no number."""
     kinds: dict[str, list[str]] = {}
+    seen: dict[str, list[str]] = {}
     for name, column in columns.items():
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
             continue
         dates = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
-        kinds.setdefault("dates" if dates else "text", []).append(str(name))
+        kind = "dates" if dates else "text"
+        kinds.setdefault(kind, []).append(str(name))
+        seen.setdefault(kind, []).append(f"'{short(name)}'{_first_word(column)}")
     if kinds:
-        found = " and ".join(f"{what} in {listed(names)}" for what, names in kinds.items())
+        found = " and ".join(
+            f"{kind} in {', '.join(names[:10])}{f' and {len(names) - 10} more' if len(names) > 10 else ''}"
+            for kind, names in seen.items()
+        )
         every = " ".join(f"--drop '{short(name)}'" for names in kinds.values() for name in names[:3])
         raise Failure(f"there is {found}, and a network takes numbers. Leave them out ({every}), or make them numbers.")
     if not len(columns.columns):
         raise Failure("no column is left beside the labels.")
+
+
+def _first_word(column: pd.Series) -> str:
+    """Return the first entry of a column that is no number, to be shown behind the column's name."""
+    is_word = column.notna() & pd.to_numeric(column.astype(str), errors="coerce").isna()
+    return f" ('{short(column[is_word].iloc[0], 20)}')" if is_word.any() else ""
 
 
 def _refuse_gaps(columns: pd.DataFrame, X: NDArray[np.float64]) -> None:
@@ -207,3 +221,21 @@ def _refuse_gaps(columns: pd.DataFrame, X: NDArray[np.float64]) -> None:
             f"{int(bad.any(axis=1).sum())} of {len(X)} rows have missing or infinite numbers, in {listed(names)}. Fill "
             f"them in, leave the rows out, or the columns (--drop '{short(names[0])}')."
         )
+
+
+def _warn_of_row_numbers(columns: pd.DataFrame) -> None:
+    """Warn of whole numbers of which each is larger than the last: by them a network memorizes rows."""
+    names = [name for name, column in columns.items() if pd.api.types.is_integer_dtype(column) and _rises(column)]
+    if names:
+        every = " ".join(f"--drop '{short(name)}'" for name in names[:3])
+        warnings.warn(
+            f"whole numbers in {listed(names)} seem to number the rows, and a network memorizes by them. Leave them "
+            f"out ({every}) where they say nothing else.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _rises(column: pd.Series) -> bool:
+    """Say whether each number is larger than the last, in more rows than would do so by chance."""
+    return len(column) >= 10 and column.is_unique and column.is_monotonic_increasing

@@ -67,8 +67,9 @@ WRONG = {
     "two labels": ("y,label\n1,2\n", None, (), click.BadParameter, "several: 'y', 'label'"),
     "other label": ("a,y\n1,2\n", "b", (), click.BadParameter, "no column 'b'"),
     "other column to drop": ("a,y\n1,2\n", None, ("c",), click.BadParameter, "no column 'c' in .* which has 'a', 'y'"),
-    "text": ("a,b,y\n1,u,2\n", None, (), Failure, "text in 'b'.*--drop 'b'"),
-    "text in one cell": ("a,b,y\n1,2,2\n1,?,2\n", None, (), Failure, "text in 'b'"),
+    "text": ("a,b,y\n1,u,2\n", None, (), Failure, "text in 'b' \\('u'\\), .*--drop 'b'"),
+    "text in one cell": ("a,b,y\n1,2,2\n1,?,2\n", None, (), Failure, "text in 'b' \\('[?]'\\)"),
+    "decimal commas": ("a;b;y\n1,5;2,0;2\n", None, (), Failure, "in 'a' \\('1,5'\\), 'b' \\('2,0'\\)"),
     "missing number": ("a,b,y\n1,2,0\n,3,1\n", None, (), Failure, "1 of 2 rows have missing .* in 'a'"),
     "infinite number": ("a,b,y\n1,2,0\n1,inf,1\n", None, (), Failure, "1 of 2 rows .* in 'b'"),
     "missing label": ("a,y\n1,2\n3,\n5,\n", None, (), Failure, "no label in 2 of 3 rows, the first of them row 1"),
@@ -83,6 +84,20 @@ WRONG = {
 def test_what_is_wrong_with_a_table_is_said_by_name(written, text, label, drop, kind, message):
     with pytest.raises(kind, match=message):
         read_table(written(text), label, drop)
+
+
+@pytest.mark.parametrize("name", ["", "id"], ids=["saved by pandas", "id"])
+def test_a_column_that_numbers_the_rows_is_named(written, name):
+    text = f"{name},a,y\n" + "".join(f"{3 * i + 1},{i % 7},x\n" for i in range(10))
+    shown = name or "Unnamed: 0"
+    with pytest.warns(UserWarning, match=f"numbers in '{shown}' seem to number the rows.*--drop '{shown}'"):
+        read_table(written(text), None, ())
+
+
+@pytest.mark.parametrize("column", [range(9), [*range(10), 9], range(10, 0, -1), np.arange(10) + 0.5], ids=str)
+def test_other_numbers_are_taken_without_a_word(written, column, recwarn):
+    read_table(written("a,y\n" + "".join(f"{a},x\n" for a in column)), None, ())
+    assert not recwarn
 
 
 def test_other_encodings_are_refused(written):
