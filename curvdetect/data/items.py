@@ -7,6 +7,7 @@ numbers or PIL pictures. Where an item can't be read, or it can't be told what i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def read_item(dataset: Any, index: int, with_label: bool = True) -> tuple[Tensor
             "torch.utils.data.Subset(X, readable), with the indices of the others."
         ) from error
     x, y, column = _split(item, index, dataset, with_label)
-    if isinstance(x, tuple | list) and len(x) == 1:
+    if isinstance(x, tuple | list) and len(x) == 1 and not isinstance(x[0], Number):
         x = x[0]
     x = _as_tensor(x, index)
     if x.is_complex():

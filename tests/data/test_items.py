@@ -94,6 +94,7 @@ DICTIONARIES = {
     "one_beside_the_label": [{"vector": x, "target": i % 2} for i, x in enumerate(X4)],
     "others_beside_a_usual_name": [{"id": i, "x": x, "labels": i % 2} for i, x in enumerate(X4)],
     "lists": [{"x": x.tolist(), "y": i % 2} for i, x in enumerate(X4)],
+    "one_number": [{"x": x[:1].tolist(), "y": i % 2} for i, x in enumerate(X4)],
     "read_only_arrays": [{"x": np.broadcast_to(x.numpy(), 2), "y": i % 2} for i, x in enumerate(X4)],
     "big_endian_arrays": [{"x": x.numpy().astype(">f8")[::-1][::-1], "y": i % 2} for i, x in enumerate(X4)],
 }
@@ -102,7 +103,7 @@ DICTIONARIES = {
 @pytest.mark.parametrize("items", DICTIONARIES.values(), ids=DICTIONARIES)
 def test_dictionaries_are_read_by_the_names_of_their_columns(items, recwarn):
     samples = as_samples(Items(items))
-    assert torch.equal(samples.batch(torch.arange(4)), X4)
+    assert torch.equal(samples.batch(torch.arange(4)), X4[:, : samples.shape[0]])
     assert samples.labels.tolist() == [0, 1, 0, 1]
     assert not recwarn.list
 
