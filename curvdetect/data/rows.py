@@ -132,7 +132,8 @@ class RowIndex:
             raise ValueError(
                 f"X holds {len(rows)} row(s) {why}: {listed}. A training score belongs to one sample of the training "
                 "run. Either call score_samples() without X for the scores of the training data in their own order, "
-                "or fit again on data that includes the rows of X under the labels you mean."
+                "score_samples(X, y) for samples that were not fitted, by weights that keep_snapshots kept, or fit "
+                "again on data that includes the rows of X under the labels you mean."
             )
 
     def _points_of(self, X: Any) -> NDArray[np.float64]:

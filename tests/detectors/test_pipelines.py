@@ -80,7 +80,10 @@ def test_a_row_that_was_not_fitted_is_refused_with_two_ways_out():
     pipeline = make_pipeline(StandardScaler(), _detector()).fit(X, LABELS)
     strange = X[:5].copy()
     strange[3, 20] += 0.1
-    with pytest.raises(ValueError, match=r"1 row\(s\) not among .* fitted: 3\. .*score_samples\(\).*or fit again"):
+    with pytest.raises(
+        ValueError,
+        match=r"1 row\(s\) not among .* fitted: 3\. .*score_samples\(\).*score_samples\(X, y\).*or fit again",
+    ):
         pipeline.score_samples(strange)
 
 
