@@ -184,6 +184,11 @@ def module_for(name: str | None, samples: Samples) -> nn.Module:
         most = min(len(samples), 10_000, max(64, 2**28 // (8 * shape[0])))
         spread = torch.linspace(0, len(samples) - 1, most).long()
         return MLP(shape[0], n_classes, rows=samples.batch(spread))
+    if name is not None and len(shape) not in (2, 3):
+        raise ValueError(
+            f"net={name!r} is for pictures, (height, width) or (channels, height, width), and X has samples of shape "
+            f"{shape}. Pass net=None for a network sized from X, or one of your own."
+        )
     if len(shape) not in (2, 3):
         raise ValueError(
             f"X has samples of shape {shape}, for which there is no default network. It takes (n_features,), "

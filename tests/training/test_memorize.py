@@ -139,7 +139,7 @@ REFUSED = {
         r"net=Demanding can't be made without arguments.*n_classes",
     ),
     "unknown_name": ("resnet", ValueError, "net='resnet' is not known"),
-    "named_for_columns": ("resnet-mnist", ValueError, "no default network"),
+    "named_for_columns": ("resnet-mnist", ValueError, "is for pictures"),
     "number": (3, TypeError, "net must be None, a name, a skorch NeuralNet, .* got int"),
     "other_class": (dict, TypeError, "net must be None, .* got type"),
 }

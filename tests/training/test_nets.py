@@ -134,7 +134,7 @@ REFUSED = {
     "channels_last": (None, (32, 32, 3), r"channels last: X.transpose\(0, 3, 1, 2\)"),
     "gray_channels_last": (None, (28, 28, 1), "channels last"),
     "unknown_name": ("resnet50", (3, 32, 32), r"net='resnet50'.*'resnet18-cifar', 'resnet-mnist'"),
-    "named_net_for_columns": ("resnet-mnist", (64,), r"shape \(64,\)"),
+    "named_net_for_columns": ("resnet-mnist", (64,), r"net='resnet-mnist' is for pictures.* shape \(64,\).*net=None"),
     "five_dimensions": (None, (3, 4, 16, 16), r"shape \(3, 4, 16, 16\).*no default network"),
     "no_dimension": (None, (), r"shape \(\)"),
 }
