@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 from skorch import NeuralNetClassifier
 from torch import nn
@@ -56,8 +57,24 @@ SAMPLES = {
     "text_in_objects": (lambda: _fit(np.array([[1, "a"]] * N, dtype=object)), r"X holds what is no number \(could not"),
     "dates_in_frame": (lambda: _fit(FRAME.assign(day=DAY)), r"X holds what is no number in column\(s\) 'day'"),
     "dates": (lambda: _fit(np.full((N, 1), np.datetime64("2024-01-01"))), r"X holds dates or durations \(datetime64"),
-    "missing_in_frame": (lambda: _fit(FRAME.assign(a=pd.array([pd.NA] + [1] * (N - 1)))), "Input X contains NaN"),
-    "missing_in_polars": (lambda: _fit(pl.DataFrame({"a": [None] + [1.0] * (N - 1)})), "Input X contains NaN"),
+    "texts": (
+        lambda: _fit(["a cat", "a dog"] * (N // 2)),
+        r"X holds words \('a cat', \.\.\.\).*vectors.*load_image_folder",
+    ),
+    "series_of_texts": (lambda: _fit(pd.Series(["a cat", "a dog"] * (N // 2))), r"X holds words \('a cat', \.\.\.\)"),
+    "sparse": (lambda: _fit(csr_array(X)), "Sparse data was passed for X.*toarray.*TruncatedSVD", TypeError),
+    "missing_in_frame": (
+        lambda: _fit(FRAME.assign(b=pd.array([1, pd.NA, pd.NA] + [1] * (N - 3)))),
+        r"Input X contains NaN in column\(s\) 'b', in 2 of 40 rows, the first of them row 1\. .*SimpleImputer.*out\.$",
+    ),
+    "missing_in_polars": (
+        lambda: _fit(pl.DataFrame({"a": [None] + [1.0] * (N - 1)})),
+        r"Input X contains NaN in column\(s\) 'a', in 1 of",
+    ),
+    "missing_in_array": (
+        lambda: _fit([[1.0, NAN], *[[1.0, 2.0]] * (N - 1)]),
+        "Input X contains NaN in 1 of 40 rows, the first of them row 0",
+    ),
     "rows_of_unequal_length": (
         lambda: _fit([[1, 2], [1]] * (N // 2)),
         "X holds what is no number.*all rows of one length",

@@ -49,6 +49,18 @@ def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) ->
     except (TypeError, ValueError) as error:
         if "Complex data" in str(error):
             raise ValueError("X is complex. Complex data not supported: pass its real and imaginary parts.") from error
+        if "Sparse data" in str(error):
+            raise TypeError(f"{error} In a pipeline, TruncatedSVD before the detector makes it dense.") from error
+        if "X contains NaN" in str(error):
+            raise ValueError(
+                f"Input X contains NaN in {_where_missing(X)}. Fill missing numbers in (scikit-learn's SimpleImputer), "
+                "or leave these rows or columns out."
+            ) from error
+        if (word := _first_word(X)) is not None:
+            raise ValueError(
+                f"X holds words ({word[:40]!r}, ...). Pass numbers: of texts vectors, such as embeddings; of files "
+                "of pictures what load_image_folder reads, or a Dataset."
+            ) from error
         if "Expected 2D array" in str(error):
             raise ValueError(f"X has one dimension: {error}") from error
         if not any(words in str(error) for words in ("could not", "inhomogeneous", "bytes/strings")):
@@ -74,6 +86,21 @@ def _where_no_number(X: Any) -> str:
     """Return which columns of a frame are no numbers."""
     names = [name for name in getattr(X, "columns", []) if np.asarray(X[name]).dtype.kind not in "biuf"]
     return f" in column(s) {', '.join(map(repr, names[:5]))}{', ...' if len(names) > 5 else ''}" if names else ""
+
+
+def _where_missing(X: Any) -> str:
+    """Return which columns of a frame and which rows miss numbers."""
+    missing = pd.isna(np.asarray(X)).reshape(len(X), -1)
+    names = [name for name, gaps in zip(getattr(X, "columns", []), missing.T, strict=False) if gaps.any()]
+    columns = f"column(s) {', '.join(map(repr, names[:5]))}{', ...' if len(names) > 5 else ''}, in " if names else ""
+    rows = np.flatnonzero(missing.any(axis=1))
+    return f"{columns}{len(rows)} of {len(missing)} rows, the first of them row {rows[0]}"
+
+
+def _first_word(X: Any) -> str | None:
+    """Return the first of what a sequence or a series of words holds; None of anything else."""
+    words = X.tolist() if getattr(X, "ndim", 0) == 1 else X
+    return words[0] if isinstance(words, list | tuple) and len(words) and isinstance(words[0], str) else None
 
 
 def as_weights(sample_weight: Any, n_samples: int) -> Any:
