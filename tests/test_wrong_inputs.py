@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
@@ -195,6 +196,12 @@ PARAMETERS = {
     "grid_key": (lambda: _fit(kind=CurvatureNoiseDetector, grid={"q": [1]}), "grid must be a dict .* among"),
     "grid_number": (lambda: _fit(kind=CurvatureNoiseDetector, grid={"h": 1e-2}), r"grid\['h'\] must be a sequence"),
     "unknown": (lambda: LossDetector().set_params(foo=1), "Invalid parameter 'foo'"),
+    "of_no_net": (lambda: LossDetector().set_params(net__lr=1), r"net=None has no .* net=memorizing_net\(None\)"),
+    "of_a_named_net": (
+        lambda: make_pipeline(LossDetector("resnet-mnist")).set_params(lossdetector__net__lr=1),
+        r"'net__lr'.*net='resnet-mnist' has no .* net=memorizing_net\('resnet-mnist'\)",
+    ),
+    "of_a_module": (lambda: LossDetector(MLP(4, 2)).set_params(net__lr=1), r"net=memorizing_net\(MLP\(\.\.\.\)\)"),
     "unknown_of_the_net": (lambda: LossDetector(quick_net()).set_params(net__foo=1), "Invalid parameter 'foo'"),
 }
 
@@ -210,3 +217,7 @@ def test_what_cannot_be_fitted_is_named(case):
     call, message, *kind = case
     with pytest.raises(kind[0] if kind else ValueError, match=message):
         call()
+
+
+def test_parameters_of_the_net_may_come_together_with_the_net():
+    assert LossDetector().set_params(net=quick_net(), net__lr=0.5).net.lr == 0.5

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.auto_q import find_rate
-from curvdetect.detectors.checks import check_run_params, is_count
+from curvdetect.detectors.checks import check_net_params, check_run_params, is_count
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import graded
 from curvdetect.detectors.inputs import rows_fitted, samples_not_fitted, samples_to_fit
@@ -57,6 +57,11 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         """Return the detector's own score."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the net as ``net__lr``, and return the detector."""
+        check_net_params(params.get("net", self.net), params)
+        return super().set_params(**params)
 
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Train a network on the labels as they are, and score every sample meanwhile.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
+from torch import nn
 
 from curvdetect.data.labels import plain
 from curvdetect.data.mapped import is_mapped
@@ -101,6 +102,17 @@ def _first_word(X: Any) -> str | None:
     """Return the first of what a sequence or a series of words holds; None of anything else."""
     words = X.tolist() if getattr(X, "ndim", 0) == 1 else X
     return words[0] if isinstance(words, list | tuple) and len(words) and isinstance(words[0], str) else None
+
+
+def check_net_params(net: Any, params: dict[str, Any]) -> None:
+    """Raise where parameters of the net are set and there is no skorch net to have them."""
+    name = next((name for name in params if name.startswith("net__")), None)
+    if name is None or hasattr(net, "set_params"):
+        return
+    shown = f"{type(net).__name__}(...)" if isinstance(net, nn.Module) else repr(getattr(net, "__name__", net))
+    raise ValueError(
+        f"{name!r} can't be set: net={shown} has no parameters of its own. Pass net=memorizing_net({shown}), which has."
+    )
 
 
 def as_weights(sample_weight: Any, n_samples: int) -> Any:
