@@ -221,3 +221,9 @@ def test_what_cannot_be_fitted_is_named(case):
 
 def test_parameters_of_the_net_may_come_together_with_the_net():
     assert LossDetector().set_params(net=quick_net(), net__lr=0.5).net.lr == 0.5
+
+
+def test_probabilities_where_logits_are_wanted_are_warned_of():
+    net = NeuralNetClassifier(nn.Sequential(MLP(64, 10), nn.Softmax(1)), criterion=nn.CrossEntropyLoss, max_epochs=1)
+    with pytest.warns(UserWarning, match="net puts out probabilities.*wants logits.*softmax"):
+        _fit(net=net)

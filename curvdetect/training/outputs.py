@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
@@ -40,12 +42,23 @@ def check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
         raise ValueError(
             f"net puts out {logits.shape[1]} logits, but y holds {n_classes} classes. Widen its last layer."
         )
+    if isinstance(net.criterion_, nn.CrossEntropyLoss) and _are_probabilities(logits):
+        warnings.warn(
+            f"net puts out probabilities, and its criterion {type(net.criterion_).__name__} wants logits: it will "
+            "hardly learn. Leave out the softmax at its end.",
+            UserWarning,
+            stacklevel=2,
+        )
     if isinstance(net.criterion_, nn.NLLLoss):
         weights = logits if output == "probabilities" else logits.exp()
-        total = weights.sum(1)
-        if (weights < 0).any() or not torch.allclose(total, torch.ones_like(total), atol=1e-3):
+        if not _are_probabilities(weights):
             wanted = "probabilities" if output == "probabilities" else "log-probabilities"
             raise ValueError(
                 f"net has criterion NLLLoss, for which skorch wants {wanted}, but puts out something else. For "
                 "logits pass criterion=torch.nn.CrossEntropyLoss."
             )
+
+
+def _are_probabilities(weights: torch.Tensor) -> bool:
+    total = weights.sum(1)
+    return bool((weights >= 0).all()) and torch.allclose(total, torch.ones_like(total), atol=1e-3)
