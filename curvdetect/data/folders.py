@@ -19,6 +19,8 @@ from curvdetect.data.pictures import eight_bits
 
 #: How the names of pictures end.
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+#: Names of folders that hold a part of a data set each, and its classes below.
+PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 
 
 class _Pictures(NamedTuple):
@@ -75,7 +77,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     Warns
     -----
     UserWarning
-        Where files are broken, or a class has no picture; once for all of them.
+        Where files are broken, a class has no picture, or all are named as parts of a data set, such as train and
+        test; once for all of them.
 
     Notes
     -----
@@ -145,6 +148,14 @@ def _pictures_in(root: Path) -> list[tuple[str, Path]]:
         seen = f"{len(classes)} subfolder(s) and no picture in them" if classes else "no subfolder"
         raise FileNotFoundError(
             f"root={str(root)!r} has {seen}. {needed} Names of pictures end in {', '.join(SUFFIXES)}."
+        )
+    names = [folder.name for folder in classes if folder.name not in empty]
+    if {name.lower() for name in names} <= PARTS:
+        warnings.warn(
+            f"root={str(root)!r} has the classes {', '.join(map(repr, names))}, which are parts of a data set by name. "
+            f"If the classes lie below, pass one of them: {str(root / names[0])!r}.",
+            UserWarning,
+            stacklevel=3,
         )
     if empty:
         warnings.warn(

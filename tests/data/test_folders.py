@@ -138,6 +138,13 @@ def test_empty_classes_are_named_and_left_out(tmp_path):
         assert sorted(set(load_image_folder(tmp_path).y)) == ["cat", "dog"]
 
 
+def test_parts_of_a_data_set_taken_for_classes_are_warned_of(tmp_path):
+    for part in ("train", "Val"):
+        write_pictures(tmp_path / part, n=2)
+    with pytest.warns(UserWarning, match=r"classes 'Val', 'train', .*parts of a data set.*pass one of them.*Val'\."):
+        assert sorted(set(load_image_folder(tmp_path).y)) == ["Val", "train"]
+
+
 def _nothing(root):
     pass
 
