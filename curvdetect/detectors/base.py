@@ -200,7 +200,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     def predict(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Return 1 for a suspect and 0 otherwise: over the training data exactly the top ``q`` are 1.
 
-        Samples that were not fitted, ``X`` with their labels ``y``, are suspect from ``threshold_`` on.
+        Samples that were not fitted, ``X`` with their labels ``y``, are suspect from ``threshold_`` on, which more than
+        ``q`` of them reach: what was trained on scores lower.
         """
         if X is not None and y is not None:
             return (self._score_unseen(X, y) >= self.threshold_).astype(int)
