@@ -136,7 +136,8 @@ def memorizing_net(
     momentum : float, default=0.9
         Of SGD, the default optimizer.
     batch_size : int, default=128
-        Batches differ in size by one at most.
+        Batches differ in size by one at most. Detectors with ``net=None``, or a name, take a 32nd of the samples, from
+        16 to 128.
     schedule : callable, default=one_cycle
         From the number of epochs to a function from an epoch, counted from 0, to a factor of ``lr``. The default
         rises over three tenths of the epochs and falls linearly to the end; `step_decay` is the paper's.
