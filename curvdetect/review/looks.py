@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL import Image, features
@@ -22,6 +24,8 @@ PIXELS = 32_000_000
 EXACT = 5_000
 #: Numbers shown of all rows together.
 CELLS = 400_000
+#: Characters shown of a word.
+WORD = 200
 _CHUNK = 256
 
 
@@ -77,13 +81,46 @@ def rows(
     """
     positions = np.concatenate([index, others])
     width = int(np.prod(samples.shape, dtype=int))
-    shown = int(min(width, max(8, CELLS // max(1, len(positions)))))
+    shown = _n_shown(width, positions)
     made: dict[str, list[float]] = {}
     places = iter(positions.tolist())
     for batch in _chunks(samples, positions):
         for row in batch.reshape(len(batch), -1)[:, :shown].astype(float):
             made[str(next(places))] = [float(f"{value:.5g}") for value in row]
     return made, (names or [str(i) for i in range(width)])[:shown], width
+
+
+def cells(frame: pd.DataFrame, index: NDArray[np.int64]) -> tuple[dict[str, list[float | str]], list[str], int]:
+    """Return what `rows` does of a frame that holds more than numbers: words and dates as text, gaps as nothing.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        All samples.
+    index : array of int
+        Positions of suspects.
+    """
+    width = frame.shape[1]
+    part = frame.iloc[index, : _n_shown(width, index)]
+    made = {
+        str(i): [_cell(value) for value in row] for i, row in zip(index.tolist(), part.to_numpy(object), strict=True)
+    }
+    return made, [str(name) for name in part.columns], width
+
+
+def _cell(value: Any) -> float | str:
+    if pd.isna(value) is True:
+        return ""
+    if isinstance(value, Real) and not isinstance(value, bool | np.bool_) and np.isfinite(float(value)):
+        return int(value) if isinstance(value, Integral) else float(f"{value:.5g}")
+    if isinstance(value, pd.Timestamp) and value == value.normalize():
+        return str(value.date())
+    return str(value)[:WORD]
+
+
+def _n_shown(width: int, positions: NDArray[np.int64]) -> int:
+    """Return how many columns are shown of so many."""
+    return int(min(width, max(8, CELLS // max(1, len(positions)))))
 
 
 def _chunks(samples: Samples, positions: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:

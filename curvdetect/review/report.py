@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.utils.validation import check_is_fitted
@@ -23,7 +24,7 @@ from curvdetect.data.sources import Samples, as_unlabelled
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.review.look_alikes import look_alikes
-from curvdetect.review.looks import kind_of, pictures, rows
+from curvdetect.review.looks import cells, kind_of, pictures, rows
 from curvdetect.review.rendering import rendered
 from curvdetect.review.texts import label_texts
 from curvdetect.training.checkpoints import write_whole
@@ -53,7 +54,8 @@ def write_report(
         Fitted.
     X : array, tensor, DataFrame or map-style Dataset, n_samples long
         What it was fitted on, or the same samples as a person would look at them: pictures (n_samples, height, width),
-        (n_samples, channels, height, width) or with the channels last, uint8 or float, or rows of a table.
+        (n_samples, channels, height, width) or with the channels last, uint8 or float, or rows of a table,
+        of a DataFrame with its words, dates and gaps.
     path : str or Path
         The file; missing folders are made. What was there is replaced in one step.
     paths : sequence of length n_samples, optional
@@ -104,9 +106,12 @@ def write_report(
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder. Pass the name of a file, such as 'suspects.html'.")
-    samples = as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
+    samples = None if _holds_words(X) else as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
     n_samples = len(detector.scores_)
-    for name, length in {"X": len(samples), "paths": n_samples if paths is None else len(paths)}.items():
+    for name, length in {
+        "X": len(X if samples is None else samples),
+        "paths": n_samples if paths is None else len(paths),
+    }.items():
         if length != n_samples:
             raise ValueError(
                 f"{name} has {length} entries, but the detector was fitted on {n_samples} samples. Pass one for each, "
@@ -139,16 +144,23 @@ def _at(values: Sequence[Any], index: NDArray[np.int64]) -> list[Any]:
     return [get[int(i)] for i in index]
 
 
-def _content(detector: BaseNoiseDetector, samples: Samples, index: NDArray[np.int64], X: Any) -> dict[str, Any]:
+def _holds_words(X: Any) -> bool:
+    """Say whether a frame holds what a network can't have been fitted on, as tables do before they are made numbers."""
+    return isinstance(X, pd.DataFrame) and not all(
+        pd.api.types.is_numeric_dtype(column) and column.notna().all() for _, column in X.items()
+    )
+
+
+def _content(detector: BaseNoiseDetector, samples: Samples | None, index: NDArray[np.int64], X: Any) -> dict[str, Any]:
     """Return what the page is told, in columns: one entry for each suspect."""
     suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
-    alike = look_alikes(detector, samples, index, suggested)
+    alike = {} if samples is None else look_alikes(detector, samples, index, suggested)
     others = np.setdiff1d(np.concatenate([np.empty(0, dtype=int), *(found.ravel() for found in alike.values())]), index)
     others = others[others >= 0]
-    kind = kind_of(samples.shape)
+    kind = "rows" if samples is None else kind_of(samples.shape)
     content: dict[str, Any] = {
         "id": _identity(detector),
-        "n_samples": len(samples),
+        "n_samples": len(detector.scores_),
         "classes": label_texts(detector.classes_),
         "signals": list(detector.signal_scores_),
         "kind": kind,
@@ -161,9 +173,11 @@ def _content(detector: BaseNoiseDetector, samples: Samples, index: NDArray[np.in
             **{name: [[i for i in row if i >= 0] for row in found.tolist()] for name, found in alike.items()},
         },
     }
-    if kind == "pictures":
+    if samples is None:
+        content["rows"], content["columns"], content["n_columns"] = cells(X, index)
+    elif kind == "pictures":
         content["pictures"] = pictures(samples, index, others)
-    if kind == "rows":
+    elif kind == "rows":
         names = getattr(X, "columns", None)
         names = None if names is None else [str(name) for name in names]
         content["rows"], content["columns"], content["n_columns"] = rows(samples, index, others, names)

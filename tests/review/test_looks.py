@@ -92,6 +92,21 @@ def test_rows_keep_their_columns(tmp_path):
     assert content_of(write_report(detector, X, tmp_path / "page.html"))["columns"] == ["0", "1", "2"]
 
 
+def test_a_frame_is_shown_with_its_words_and_gaps_as_it_is(tmp_path):
+    detector, _, _ = fitted((3,))
+    i = int(detector.ranking_[0])
+    frame = pd.DataFrame(
+        {"age": np.full(60, np.nan), "town": ["<b>Köln"] * 60, "n": range(60), "x": np.full(60, 1 / 3)}
+    )
+    frame["ok"], frame["ratio"] = True, np.inf
+    frame["day"], frame["time"] = pd.Timestamp("2024-01-31"), pd.Timestamp("2024-01-31 10:20")
+    frame.index = [f"patient {i}" for i in range(60)]
+    content = content_of(write_report(detector, frame, tmp_path / "page.html"))
+    assert (content["kind"], content["columns"], content["n_columns"]) == ("rows", list(frame), 8)
+    assert content["rows"][str(i)] == ["", "<b>Köln", i, 0.33333, "True", "inf", "2024-01-31", "2024-01-31 10:20:00"]
+    assert "alike_given" not in content["suspects"]
+
+
 def test_wide_tables_are_cut(tmp_path, monkeypatch):
     monkeypatch.setattr("curvdetect.review.looks.CELLS", 1_000)
     detector, X, _ = fitted((40,))
