@@ -49,7 +49,9 @@ def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
         Columns to leave out.
     """
     frame = _frame(path)
-    name = label_of(list(frame.columns), label, path)
+    if label is not None and label in drop:
+        raise click.BadParameter(f"'{short(label)}' holds the labels.", param_hint="--drop")
+    name = label_of([column for column in frame.columns if column not in drop], label, path)
     if not len(frame):  # of which every column would count as text
         raise Failure(f"'{short(path)}' has names of columns and no rows.")
     unknown = [column for column in drop if column not in frame.columns]

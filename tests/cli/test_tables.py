@@ -48,6 +48,13 @@ def test_truth_values_are_numbers_and_dropped_columns_are_none(written):
     assert table.y.dtype.kind == "i"
 
 
+def test_of_two_columns_named_as_labels_the_one_that_is_not_dropped_is_taken(written):
+    path = written("a,y,label\n1,2,x\n3,4,z\n")
+    assert read_table(path, None, ("y",)).y.tolist() == ["x", "z"]
+    with pytest.raises(click.BadParameter, match="'label' holds the labels"):
+        read_table(path, "label", ("label",))
+
+
 def test_a_label_may_be_called_na(written):
     table = read_table(written("a,country\n1,NA\n2,DE\n3,None\n4,nan\n"), "country", ())
     assert table.y.tolist() == ["NA", "DE", "None", "nan"]
