@@ -285,9 +285,10 @@ def own_net(net: Any, samples: Samples) -> NeuralNet:
         return memorizing_net(module)
     if isinstance(net, nn.Module):
         return memorizing_net(copy.deepcopy(net))
-    raise TypeError(
-        f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {type(net).__name__}."
-    )
+    got = type(net).__name__
+    if inspect.isfunction(net):
+        got = f"the function {net.__name__}: call it, net={net.__name__}(...)"
+    raise TypeError(f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {got}.")
 
 
 def _default(name: str | None, samples: Samples) -> nn.Module:

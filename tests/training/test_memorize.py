@@ -19,7 +19,7 @@ from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Inconfidence, Loss
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.training.memorize import memorize
-from curvdetect.training.nets import MLP, ResNet
+from curvdetect.training.nets import MLP, ResNet, resnet_mnist
 from tests.cases import digits, quick_net, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -141,6 +141,11 @@ REFUSED = {
     "unknown_name": ("resnet", ValueError, "net='resnet' is not known"),
     "named_for_columns": ("resnet-mnist", ValueError, "is for pictures"),
     "number": (3, TypeError, "net must be None, a name, a skorch NeuralNet, .* got int"),
+    "function": (
+        lambda: resnet_mnist,
+        TypeError,
+        r"got the function resnet_mnist: call it, net=resnet_mnist\(\.\.\.\)",
+    ),
     "other_class": (dict, TypeError, "net must be None, .* got type"),
 }
 
