@@ -91,7 +91,8 @@ def check_like(x: Tensor, i: int, shape: tuple[int, ...], dtype: torch.dtype) ->
     """Raise where a sample is not of the shape and the kind of the first one."""
     if x.shape != shape:
         grey = x.shape[1:] == shape[1:] and {len(x), shape[0]} == {1, 3}
-        way = "a Grayscale (or a conversion to RGB)" if grey else "a Resize and a CenterCrop"
+        way = "a padding" if len(shape) == 1 else "a Resize and a CenterCrop"
+        way = "a Grayscale (or a conversion to RGB)" if grey else way
         raise ValueError(
             f"X[{i}] has shape {tuple(x.shape)} and X[0] has {tuple(shape)}. Every sample needs the same shape: add "
             f"{way} to the dataset's transform."

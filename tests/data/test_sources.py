@@ -136,8 +136,9 @@ def _with(position, value, n=40, dtype=None):
 
 
 REFUSED = {
+    "rows of other lengths": (Items([(torch.ones(2 + i % 2), i) for i in range(4)]), None, r"\(3,\).*add a padding to"),
     "words": (Items([("cat", 1)] * 4), None, r"X\[0\] yields a builtins.str.*Give the dataset a transform"),
-    "unequal shapes": (Items([(torch.zeros(3), 0), (torch.zeros(4), 1)]), None, r"X\[1\] has shape \(4,\).*Resize"),
+    "unequal shapes": (Items([(torch.zeros(n, 8), n) for n in (8, 9)]), None, r"X\[1\] has shape \(9, 8\).*Resize"),
     "unequal channels": (
         Items([(torch.zeros(1, 8, 8), 0), (torch.zeros(3, 8, 8), 1)]),
         None,
