@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from docutils import nodes
+from sklearn.base import BaseEstimator
 from sphinx import addnodes
 from sphinx.util import logging
 
@@ -40,16 +41,18 @@ def named(text: str) -> list[str]:
 
 
 def members(cls: type) -> dict[str, str]:
-    """Return the directive for each public method and property that the package wrote, of base classes first."""
+    """Return the directive for each public method and property that is the package's own, of base classes first."""
     directives = {}
     for base in reversed(cls.__mro__):
         if base.__module__.partition(".")[0] != "curvdetect":
             continue
         for name, value in vars(base).items():
             value = getattr(value, "fn", value)  # of scikit-learn's available_if
-            if not name.startswith("_") and isinstance(value, FunctionType | classmethod | staticmethod):
+            if name.startswith("_") or hasattr(BaseEstimator, name):
+                continue
+            if isinstance(value, FunctionType | classmethod | staticmethod):
                 directives[name] = "automethod"
-            elif not name.startswith("_") and isinstance(value, property):
+            elif isinstance(value, property):
                 directives[name] = "autoproperty"
     return directives
 
