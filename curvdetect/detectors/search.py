@@ -222,7 +222,7 @@ class CurvatureSearch(HoldsDetector):
         except AttributeError as error:
             raise ValueError(
                 f"param_grid names {sorted(params)}, and a parameter on the way there is None: nested ones need the "
-                "object that has them, such as CurvatureNoiseDetector(memorizing_net(module)) for net__lr."
+                "object that has them in its place."
             ) from error
         if last_step(estimator).random_state is None:
             last_step(estimator).set_params(random_state=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from curvdetect import CurvatureNoiseDetector, CurvatureSearch, FusedDetector, LossDetector
@@ -30,7 +30,12 @@ WRONG = {
     "net is none": (
         {"grid": {"net__lr": [0.1]}, "detector": CurvatureNoiseDetector()},
         ValueError,
-        r"param_grid names \['net__lr'\], and a parameter on the way there is None.*memorizing_net",
+        r"'net__lr' can't be set: net=None has no parameters.*memorizing_net",
+    ),
+    "step is none": (
+        {"grid": {"scale__copy": [True]}, "detector": Pipeline([("scale", None), ("detector", _detector())])},
+        ValueError,
+        r"param_grid names \['scale__copy'\], and a parameter on the way there is None",
     ),
     "empty": ({"grid": {}}, ValueError, "param_grid names nothing"),
     "no values": ({"grid": {"h": []}}, ValueError, "non-empty sequence"),
