@@ -53,6 +53,8 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], str | None, int, int]] = {
 #: Sizes of the pass that scaling starts from, and what each grows to.
 BASE = {"N": 512, "side": 32, "C": 10, "n": 1}
 GROWN = {"N": (512, 1024, 2048), "side": (16, 32, 64), "C": (10, 100, 1000), "n": (1, 5, 20)}
+#: Probes of the trainings whose memory is measured; 0 is one without a curvature.
+REMEMBERED = (0, 1, 10, 200)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -158,7 +160,7 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
 def memory(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the peak memory of a training, and of ones with n probes: each in a process of its own."""
     rows = []
-    for n in (0, 1, 10, 200):
+    for n in REMEMBERED:
         words = [sys.executable, __file__, "--memory-of", str(n), "--layouts", layout, "--device", args.device]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         rows.append({"job": f"memory n={n}", "peak_mib": json.loads(done.stdout.splitlines()[-1])})

@@ -178,7 +178,7 @@ def contradicting(seed):
     return as_samples(X, labels), half, np.isin(np.arange(120), [*copies, *originals])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_what_the_other_half_contradicts_is_forgotten_and_little_else(seed, monkeypatch):
     samples, half, contradicted = contradicting(seed)
     monkeypatch.setattr(room, "stratified_halves", lambda labels, seed: half)
