@@ -17,7 +17,8 @@ from tests.review.browsing import chromium, exported, numbers, opened
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CIFAR = FOLDER.parent / "data" / "train"
 #: Pictures, and how many are flagged.
-SIZES = {"coloured digits": (1_000, 100), "CIFAR-10": (2_000, 150)}
+SIZES = {"coloured digits": (1_000, 100), "more coloured digits": (2_000, 150), "CIFAR-10": (2_000, 150)}
+FULL = pytest.param("more coloured digits", marks=pytest.mark.full)
 RATE = 0.05
 
 
@@ -45,7 +46,7 @@ def curvdetect(*words: object) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=SIZES)
+@pytest.fixture(scope="module", params=["coloured digits", FULL, "CIFAR-10"])
 def scanned(request, browser, misfiled, tmp_path_factory):
     """A scan of pictures whose names say what they are of, and what its table holds."""
     folder = tmp_path_factory.mktemp("scan")

@@ -214,3 +214,8 @@ class TestPeakMemory:
     @pytest.mark.slow
     def test_of_a_gigabyte_is_less_than_half_of_it(self, tmp_path):
         assert _peak_above_baseline(tmp_path / "X", "float64", 512, 2**18) < 2**29
+
+    @pytest.mark.slow
+    @pytest.mark.full
+    def test_of_four_gigabytes_is_less_than_one(self, tmp_path):
+        assert _peak_above_baseline(tmp_path / "X", "float64", 2048, 2**18) < 2**30
