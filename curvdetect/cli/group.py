@@ -1,6 +1,6 @@
 """The command ``curvdetect`` itself: its subcommands, its version, and how it ends.
 
-Exit codes: 0 done, 1 something in the data or in the fit, 2 a wrong call, 130 Ctrl-C.
+Exit codes: 0 done, 1 something in the data or in the fit, 2 wrong usage, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _show_where(ctx: click.Context, error: BaseException) -> None:
 def main() -> None:
     """Find wrong labels by watching a network memorize them.
 
-    Exit codes: 0 done, 1 something in the data or in the training, 2 a wrong call, 130 Ctrl-C.
+    Exit codes: 0 done, 1 something in the data or in the training, 2 wrong usage, 130 Ctrl-C.
     """
 
 

@@ -41,10 +41,10 @@ TOP = 5
     type=click.Choice(list(DETECTORS)),
     default="fused",
     show_default=True,
-    help="What ranks. fused listens to what its run says best, which is what finds most in the project's own tables, "
-    "and records the curvature beside it, for up to a third of the time. curvature ranks by the paper's score, "
-    "contrast by that against the best other label. loss and margin cost least, ssft, curv-ssft and confident several "
-    "trainings.",
+    help="What ranks. fused takes the signals that rank best at its training accuracy, which finds most in the "
+    "project's own tables, and records the curvature beside it, for a third of a training. curvature ranks by the "
+    "paper's score, contrast by that against the best other label. loss and margin cost least, ssft, curv-ssft and "
+    "confident several trainings.",
 )
 @data_options()
 @training_options

@@ -69,10 +69,10 @@ def regime_of(train_accuracy: float) -> str:
 class FusedDetector(BaseNoiseDetector):
     """Rank samples by several signals of the same training at once; higher is more suspect.
 
-    The recommended detector where nothing but the order counts: with ``signals="auto"`` it costs one plain training
-    and listens to what that training has to say. Where the network memorized the labels, to the loss over all epochs;
-    where it did not (training accuracy below 0.9: strong augmentation, a small net), to the loss and the margin over
-    the second half of the planned epochs.
+    The recommended detector for ranking wrong labels: with ``signals="auto"`` it costs one plain training and takes the
+    signals of it that rank best. Where the network memorized the labels, the loss over all epochs; where it did not
+    (training accuracy below 0.9: strong augmentation, a small net), the loss and the margin over the second half of
+    the planned epochs.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class FusedDetector(BaseNoiseDetector):
         ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
         ``"curvature_contrast"``.
     beside : sequence of str, default=()
-        Names of signals to record in ``signal_scores_`` without listening to them, among the same.
+        Names of signals to record in ``signal_scores_`` without fusing them, among the same.
     combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
         As in `fuse`, which knows no weights for ``"first"`` and callables. A single signal is ranked as it is.
     n_repeats : int, default=1
