@@ -65,8 +65,8 @@ display = TrainingCurveDisplay.from_estimator(detector, name="training")
 display = TrainingCurveDisplay.from_estimator(detector, X_new, y_new, name="held out", ax=display.ax_)
 
 # %%
-# Figures 14 and 15: likeness to memorization, epoch by epoch
-# -----------------------------------------------------------
+# Figures 14 and 15: similarity to memorization, epoch by epoch
+# -------------------------------------------------------------
 #
 # The paper's reference is the memorization of Feldman and Zhang, which takes many trainings. Here it is 1 for wrong
 # labels, which can only be memorized, and 0 for the others.
