@@ -58,7 +58,8 @@ class CurvSSFT(BaseNoiseDetector):
     ----------
     signal_scores_ : dict of arrays of shape (n_samples,)
         Both parts: ``"curvature"``, with ``contrast`` also ``"curvature_contrast"``; ``"forgetting_loss"``,
-        ``"forgotten_share"`` and ``"forgetting_time"``. Without ``share_training`` also the signals of every run.
+        ``"forgotten_share"`` and ``"forgetting_time"``. Without ``share_training`` also ``"loss"``,
+        ``"margin"``, ``"learning_time"`` and ``"inconfidence"``.
     history_ : list of dict
         One record for each epoch, with its ``half`` (0 or 1, None for the training on all samples) and ``stage``.
 
@@ -69,9 +70,9 @@ class CurvSSFT(BaseNoiseDetector):
 
     Notes
     -----
-    Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together, 14/3 plain trainings at ``n=1`` and every
-    epoch; with ``share_training`` 11/3. Ctrl-C before the first repeat is complete leaves no scores (``checkpoint_dir``
-    keeps what was trained), after it those of the complete repeats.
+    Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together: 11/3 plain trainings by default, 14/3 with
+    ``every=1``, and one less with ``share_training``. Ctrl-C before the first repeat is complete leaves no scores
+    (``checkpoint_dir`` keeps what was trained), after it those of the complete repeats.
 
     References
     ----------

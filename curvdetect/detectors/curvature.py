@@ -54,7 +54,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         of all combinations in ``grid_scores_``. Costs, for each ``h``, its largest ``n``. `CurvatureSearch` grades
         them.
     signals : sequence of str, default=()
-        What to record beside the signals that always ride along: ``"input_gradient"``, ``"averaged_margin"``,
+        What to record beside loss, margin, learning time and inconfidence: ``"input_gradient"``, ``"averaged_margin"``,
         ``"early_margin"`` (first quarter of the planned epochs), ``"late_loss"`` and ``"late_margin"`` (second half),
         ``"final_loss"`` (last quarter), ``"gradient_contrast"`` (as ``contrast``, of the plain gradient).
     max_epochs : int, optional

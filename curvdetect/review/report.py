@@ -83,11 +83,11 @@ def write_report(
 
     Notes
     -----
-    Pictures are scaled down to thumbnails, the more the more there are: 1,000 suspects of 32 x 32 pixels take some
-    3 MB, 10,000 some 8 MB. Floats outside [0, 1] are scaled together. Look-alikes are the nearest samples that aren't
-    flagged in what the network makes of ``X`` before its last layer, which costs a forward pass over the data; without
-    ``net_``, or where ``X`` isn't what was fitted, there are none. Of several processes that train together the first
-    one writes, and the others return at once.
+    Pictures are scaled down to thumbnails, the more the more there are: 1,000 suspects in colour of 32 x 32 pixels,
+    with their look-alikes, take some 7 MB, and so do 10,000. Floats outside [0, 1] are scaled together. Look-alikes
+    are the nearest samples that aren't flagged in what the network makes of ``X`` before its last layer, which costs a
+    forward pass over the data; without ``net_``, or where ``X`` isn't what was fitted, there are none. Of several
+    processes that train together the first one writes, and the others return at once.
 
     Examples
     --------
