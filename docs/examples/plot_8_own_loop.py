@@ -73,7 +73,8 @@ axes[0].legend(fontsize="small")
 # -----------------------------------
 #
 # The score is the mean over the training. Here no single epoch says as much; on other data one may
-# (:doc:`../reproducing-dynamics`), but which one is not known beforehand. So there is no score of a trained network alone.
+# (:doc:`../reproducing-dynamics`), but which one is not known beforehand. So there is no score of a trained network
+# alone.
 
 from curvdetect import DetectionCurveDisplay
 from curvdetect.metrics import auroc
