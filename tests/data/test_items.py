@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-import datasets
 import numpy as np
 import pytest
 import torch
@@ -198,9 +194,3 @@ def test_what_lies_on_a_device_is_read_to_the_host():
 def test_other_items_that_cannot_be_read_are_named_by_number():
     with pytest.raises(ValueError, match=r"X\[7\] can't be read \(IndexError: .*\)"):
         read_item(Items([]), 7)
-
-
-def test_the_package_does_not_import_datasets_or_polars():
-    seen = "import sys, curvdetect; print(sorted({'datasets', 'polars'} & set(sys.modules)))"
-    assert datasets.__name__ in sys.modules
-    assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True).stdout == "[]\n"

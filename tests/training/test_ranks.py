@@ -157,20 +157,19 @@ def test_a_command_says_that_it_runs_in_one_process(monkeypatch, tmp_path):
     assert "a command runs in one process, and a launcher started several" in told.output
 
 
-def test_a_process_that_dies_ends_the_run_and_the_next_one_goes_on(tmp_path):
-    whole, _ = start(2, "kept", tmp_path / "whole" / "found")
-    dead, seconds = start(2, "kept", tmp_path / "cut" / "found", DIES="1")
-    assert not list((tmp_path / "cut").glob("found-*"))
-    again, _ = start(2, "kept", tmp_path / "cut" / "found")
+def test_a_process_that_dies_ends_the_run_and_the_next_one_goes_on(together, tmp_path):
+    dead, seconds = start(2, "kept", tmp_path / "found", DIES="1")
+    assert not list(tmp_path.glob("found-*"))
+    again, _ = start(2, "kept", tmp_path / "found")
     assert dead.returncode != 0
     assert seconds < 60
     assert "rank      : 1" in dead.stderr
     assert "SIGKILL" in dead.stderr
-    assert whole.returncode == again.returncode == 0, again.stderr[-4000:]
-    expected = dict(np.load(tmp_path / "whole" / "found-0.npz"))
-    for rank in (0, 1):
-        found = dict(np.load(tmp_path / "cut" / f"found-{rank}.npz"))
-        for key, value in expected.items():
+    assert again.returncode == 0, again.stderr[-4000:]
+    for rank, whole in enumerate(together):
+        found = dict(np.load(tmp_path / f"found-{rank}.npz"))
+        assert found.keys() == of(whole, "kept").keys()
+        for key, value in of(whole, "kept").items():
             np.testing.assert_array_equal(found[key], value, err_msg=key)
 
 

@@ -268,6 +268,7 @@ def main(what, out):
         found |= {f"refused/{name}": said for name, said in refused().items()}
         found |= unseeded() | searched()
         found |= {f"written/{key}": scores for key, scores in written(Path(out).parent).items()}
+        found |= {f"kept/{key}": scores for key, scores in kept(Path(out).parent / "kept").items()}
     else:
         found = kept(Path(out).parent / "kept")
     np.savez(f"{out}-{dist.get_rank()}.npz", **found)
