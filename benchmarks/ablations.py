@@ -33,6 +33,7 @@ from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
 from harness.variants import ADVERSARIAL, NORMALISED, POWERS, RANDOM, Variants, scores, variant
+from harness.written import write
 from tqdm import tqdm
 
 from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
@@ -155,13 +156,8 @@ def render(
         + similarity.explained(reference, args.top),
         "",
     ]
-    environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in environments]
-    text = "\n".join(lines) + "\n"
-    (args.out / "table.md").write_text(text)
-    print("\n" + text)
     similarity.picture(frame, captions, f"Ablations: {title}", args.out / "ablations.png", MEASURES)
-    print(f"written to {args.out}/: records.jsonl, table.md, ablations.png")
+    write(lines, rows, args.out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -29,6 +29,7 @@ from harness.environment import announce, command
 from harness.options import add_data, command_line, every_or_auto
 from harness.records import Records
 from harness.similarity import MEASURES
+from harness.written import markdown, write
 from tqdm import tqdm
 
 from curvdetect import CurvatureNoiseDetector, memorizing_net, one_cycle, step_decay
@@ -156,13 +157,8 @@ def render(
     for number, measure in ((6, "top_k"), (7, "cosine")):
         lines += [f"## Table {number}", "", matrix(frame, measure, args), "", f"{MEASURES[measure]}. {between}", ""]
     lines += ["## Correlation of ranks", "", matrix(frame, "spearman", args), "", f"Spearman. {between}", ""]
-    environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in environments]
-    text = "\n".join(lines) + "\n"
-    (args.out / "table.md").write_text(text)
-    print("\n" + text)
     picture(frame, args, f"Architectures: {title}", args.out / "architectures.png")
-    print(f"written to {args.out}/: records.jsonl, table.md, architectures.png")
+    write(lines, rows, args.out)
 
 
 def to_memorization(frame: pd.DataFrame, reference: memorization.Memorization, args: argparse.Namespace) -> str:
@@ -197,18 +193,16 @@ def matrix(frame: pd.DataFrame, measure: str, args: argparse.Namespace) -> str:
             text = similarity.cell(values_between(frame, measure, one, other))
             column.append(text if which is None or known is None else f"{text} ({known[which]:.2f})")
         table[NAMES[one]] = column
-    return table.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * table.shape[1])
+    return markdown(table)
 
 
 def picture(frame: pd.DataFrame, args: argparse.Namespace, title: str, path: Path) -> None:
     """Draw the similarity of everything to every network: a panel for each measure."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     sides = [*args.nets, MEMORIZATION, CONSTANT]
     words = [NAMES.get(name, name) for name in sides]
     figure = Figure(figsize=(11, 3.9), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(MEASURES), sharey=True)
     for ax, (measure, caption) in zip(axes, MEASURES.items(), strict=True):
         means = np.array([[values_between(frame, measure, one, other).mean() for one in args.nets] for other in sides])

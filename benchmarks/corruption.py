@@ -28,6 +28,7 @@ from harness.fits import FOLDS, Fit, detectors, fitted
 from harness.methods import METHODS
 from harness.options import command_line
 from harness.records import Records
+from harness.written import environments
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
@@ -165,9 +166,7 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         if metric == "auroc":
             lines += [f"{brackets}\n"] * bool(beside) + told + [cost, ""]
             lines += [f"## {caption}, every method", "", tables.markdown(rows, metric, captions), "", cost, ""]
-    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in measured_on]
-    text = "\n".join(lines) + "\n"
+    text = "\n".join([*lines, *environments(rows)]) + "\n"
     out.mkdir(parents=True, exist_ok=True)
     if "markdown" in args.format:
         (out / "table.md").write_text(text)

@@ -24,15 +24,16 @@ import torch
 from harness import data
 from harness.copies import COPIES, NEAR, Planted, plant
 from harness.environment import announce, command
+from harness.fits import EXTRAS
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.written import markdown, write
 from tqdm import tqdm
 
 from curvdetect import CurvatureNoiseDetector, find_conflicting_duplicates, load, memorizing_net, save
 from curvdetect.metrics import auroc, average_precision
 
-EXTRAS = ("input_gradient", "averaged_margin", "early_margin", "late_loss", "late_margin", "final_loss")
 SIGNALS = {
     "curvature": "Curvature",
     "input_gradient": "Input gradient",
@@ -70,8 +71,7 @@ def main(argv: list[str] | None = None) -> None:
         planted = plant(X, y, args.pairs, cell["copies"], cell["seed"])
         detector = memorized(planted, cell, args)
         records.add({**cell, **measured(detector, planted, args), "environment": environment})
-    keys = {records._key_of(cell) for cell in cells}
-    render([row for key, row in records.rows.items() if key in keys], args, out, len(y))
+    render([records.matching(**cell)[0] for cell in cells], args, out, len(y))
 
 
 def memorized(planted: Planted, cell: dict[str, Any], args: argparse.Namespace) -> Any:
@@ -165,13 +165,7 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
             for name, words in SIGNALS.items()
         }
         lines += [f"## Members of pairs, {caption}", "", table(rows, numbers), ""]
-    environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in environments]
-    text = "\n".join(lines) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "table.md").write_text(text)
-    print("\n" + text)
-    print(f"written to {out}/: records.jsonl, table.md")
+    write(lines, rows, out)
 
 
 def table(rows: list[dict], cells: dict[str, Callable[[dict], Any]]) -> str:
@@ -185,7 +179,7 @@ def table(rows: list[dict], cells: dict[str, Callable[[dict], Any]]) -> str:
             values = [[cell(row) for row in some] for cell in cells.values()]
             columns[f"{copies} copies{', augmented' if augmented else ''}"] = column(values)
     frame = pd.DataFrame(columns, index=list(cells))
-    return frame.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * frame.shape[1])
+    return markdown(frame)
 
 
 def column(values: list[list[Any]]) -> list[str]:

@@ -36,6 +36,7 @@ from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
 from harness.watching import Watch, running_mean, tensors
+from harness.written import write
 from scipy.stats import spearmanr
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -219,20 +220,12 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path, size
         "",
         *tables(rows),
     ]
-    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in measured_on]
-    out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(lines) + "\n"
-    (out / "table.md").write_text(text)
-    print("\n" + text)
-    written = [f"dynamics-{100 * rate:g}.png" for rate in args.rates]
-    for rate, name in zip(args.rates, written, strict=True):
-        curves([row for row in rows if row["rate"] == rate], out / name)
+    for rate in args.rates:
+        curves([row for row in rows if row["rate"] == rate], out / f"dynamics-{100 * rate:g}.png")
     compared = [row for row in rows if "similarity" in row]
     if compared:
         similarities(compared, out / "similarity.png")
-        written.append("similarity.png")
-    print(f"written to {out}/: records.jsonl, table.md, {', '.join(written)}")
+    write(lines, rows, out)
 
 
 def share_or_count(text: str) -> float | int | str:

@@ -28,6 +28,7 @@ from harness.environment import announce, command
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.written import markdown, write
 from scipy.stats import rankdata, spearmanr
 from tqdm import tqdm
 
@@ -185,16 +186,11 @@ def render(rows: list[dict], held_out: np.ndarray, labels: np.ndarray, args: arg
         "",
     ]
     if rates:
-        right = ["left"] + ["right"] * (frame.shape[1] - 1)
         text += ["## Wrong labels in the held-out set", ""]
-        text += [frame.to_markdown(index=False, disable_numparse=True, colalign=right), "", PUBLISHED, ""]
+        text += [markdown(frame, index=False), "", PUBLISHED, ""]
     text += ["## The two curvatures of a held-out sample", "", agreement(rows, args), ""]
-    environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    told = "\n".join(text + [f"Environment: {words}." for words in environments]) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "table.md").write_text(told)
     draw(rows, held_out, labels, args, out / "figure.png", title)
-    print(f"\n{told}\nwritten to {out}/: records.jsonl, table.md, figure.png")
+    write(text, rows, out)
 
 
 def of(rows: list[dict], trained_on: str, rate: float) -> list[dict]:

@@ -27,6 +27,7 @@ from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.variants import adversarial_curvatures
+from harness.written import markdown, write
 
 from curvdetect import CurvatureNoiseDetector, ExtremesDisplay, ScoreHistogramDisplay, corrupt_labels, input_curvature
 from curvdetect.metrics import auroc, average_precision
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     given, mask = corrupt_labels(y, args.rate, random_state=args.seed)
     cell = {"dataset": args.dataset, "settings": {name: getattr(args, name) for name in SETTINGS}, "seed": args.seed}
-    records, kept = Records(out / "records.jsonl", ("dataset", "settings", "seed")), out / kept_name(args.seed)
+    records, kept = Records(out / "records.jsonl", ("dataset", "settings", "seed")), out / f"scores-{args.seed}.npz"
     if cell not in records or not kept.exists():
         scores, accuracy = measured(X, y, given, args)
         out.mkdir(parents=True, exist_ok=True)
@@ -70,10 +71,6 @@ def main(argv: list[str] | None = None) -> None:
     with np.load(kept) as file:
         scores = dict(file)
     render(records.matching(**cell)[0], scores, X, y, given, mask, args, out)
-
-
-def kept_name(seed: int) -> str:
-    return f"scores-{seed}.npz"
 
 
 def measured(
@@ -139,7 +136,6 @@ def render(
                 "share of the sum in the highest 1 %, %": f"{100 * grade['share_of_top_1']:.1f}",
             }
         )
-    table = pd.DataFrame(cells).to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * 4)
     title = f"{args.title or args.dataset}, {len(y)} samples"
     lines = [
         f"# How curvature is spread: {title}, {100 * args.rate:g} % of the labels wrong",
@@ -151,19 +147,15 @@ def render(
         "",
         "## Spread",
         "",
-        table,
+        markdown(pd.DataFrame(cells), index=False),
         "",
         PUBLISHED,
         "",
-        "Environment: " + ", ".join(f"{k} {v}" for k, v in row["environment"].items()) + ".",
     ]
-    text = "\n".join(lines) + "\n"
-    (out / "table.md").write_text(text)
     pictures.save(histograms(scores, mask, title), out / "histograms.png")
     pictures.save(extremes(scores["published"], X, y), out / "extremes.png")
     pictures.draw(highest(scores, X, given, mask), out / "highest.png", title=f"{title}; red: a planted wrong label")
-    written = ["records.jsonl", "table.md", "histograms.png", "extremes.png", "highest.png", kept_name(args.seed)]
-    print(f"\n{text}\nwritten to {out}/: {', '.join(written)}")
+    write(lines, [row], out)
 
 
 def histograms(scores: dict[str, np.ndarray], mask: np.ndarray, title: str) -> Any:

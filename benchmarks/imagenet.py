@@ -29,6 +29,7 @@ from harness.environment import announce, command
 from harness.options import command_line, every_or_auto
 from harness.quiet import quietly
 from harness.records import Records
+from harness.written import markdown, write
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import v2
@@ -212,7 +213,7 @@ def render(rows: list[dict], views: TwoViews, labels: np.ndarray, args: argparse
         "## What is found",
         "",
         (f"{100 * args.rate:g} % of the labels are wrong on purpose.\n\n" if args.rate else "")
-        + frame.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * (frame.shape[1] - 1)),
+        + markdown(frame, index=False),
         "",
         PUBLISHED,
         "",
@@ -222,11 +223,8 @@ def render(rows: list[dict], views: TwoViews, labels: np.ndarray, args: argparse
         + f"; {args.workers} worker(s) read.",
         "",
     ]
-    environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    text = "\n".join(lines + [f"Environment: {words}." for words in environments]) + "\n"
-    (out / "table.md").write_text(text)
     draw(one, views, labels, args, out / "figure.png", title)
-    print(f"\n{text}\nwritten to {out}/: records.jsonl, table.md, figure.png, scores-SEED.csv and .npz")
+    write(lines, rows, out)
 
 
 def members(row: dict[str, Any]) -> set[int]:

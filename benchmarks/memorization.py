@@ -34,6 +34,7 @@ from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.similarity import CONSTANT, MEASURES
+from harness.written import markdown, write
 from skorch import NeuralNet
 from tqdm import tqdm
 
@@ -221,14 +222,9 @@ def render(
         options.shrinking(unfitted(args, 0.0), args.weight_decays, args.epochs, len(planted.labels)),
         "",
     ]
-    environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in environments]
-    text = "\n".join(lines) + "\n"
-    (args.out / "table.md").write_text(text)
-    print("\n" + text)
     similarity.picture(frame, captions, f"Similarity to memorization: {title}", args.out / "similarity.png")
     most_memorized.draw(tops, captions, planted, mask | others, title, args.out / "most-memorized.png")
-    print(f"written to {args.out}/: records.jsonl, table.md, similarity.png, most-memorized.png")
+    write(lines, rows, args.out)
 
 
 def over_steps(frame: pd.DataFrame, args: argparse.Namespace) -> str:
@@ -253,8 +249,7 @@ def over_steps(frame: pd.DataFrame, args: argparse.Namespace) -> str:
             for m, words in MEASURES.items()
         }
     )
-    columns = pd.DataFrame(rows)
-    return columns.to_markdown(index=False, disable_numparse=True, colalign=["right"] * columns.shape[1])
+    return markdown(pd.DataFrame(rows), index=False, left=0)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -24,6 +24,7 @@ from harness.environment import announce, command
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.written import write
 from tqdm import tqdm
 
 from curvdetect import LossDetector
@@ -111,11 +112,7 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         ]
     accuracy = f"Training accuracy {frame['train_accuracy'].min():.4f} or more; " if len(frame) else ""
     lines += [f"{accuracy}a fit took {np.median(frame['seconds_run']):.1f} s (median), both trainings.", ""]
-    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in measured_on]
-    text = "\n".join(lines) + "\n"
-    (out / "table.md").write_text(text)
-    print("\n" + text)
+    write(lines, rows, out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -21,6 +21,7 @@ import pandas as pd
 from harness.environment import announce, command
 from harness.options import command_line
 from harness.records import Records
+from harness.written import markdown, write
 from tqdm import tqdm
 
 #: Scripts beside this one, by what of the paper they make.
@@ -80,7 +81,6 @@ def render(rows: list[dict[str, Any]], out: Path) -> None:
         }
         for row in rows
     ]
-    table = pd.DataFrame(cells).to_markdown(index=False, disable_numparse=True, colalign=["left", "left", "right"])
     environment = rows[-1]["environment"]
     lines = [
         "# The paper's experiments at their small size",
@@ -89,15 +89,12 @@ def render(rows: list[dict[str, Any]], out: Path) -> None:
         "",
         "## Minutes",
         "",
-        table,
+        markdown(pd.DataFrame(cells), index=False, left=2),
         "",
         f"One after the other, on {environment['cores']} core(s), accelerator {environment['accelerator']}.",
         "",
-        "Environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()) + ".",
     ]
-    text = "\n".join(lines) + "\n"
-    (out / "table.md").write_text(text)
-    print(f"\n{text}\nwritten to {out}/: records.jsonl, table.md")
+    write(lines, rows, out)
 
 
 def parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:

@@ -28,6 +28,7 @@ from harness.quiet import quietly
 from harness.records import Records
 from harness.schedules import SCHEDULES
 from harness.shared import Shared
+from harness.written import write
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
@@ -94,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
             # the row of the loss comes last, and once a training: it says where that ran
             records.add({**cell, **row, **({"environment": environment} if row["setting"] == "loss" else {})})
     rows = [row for cell in wanted for row in records.matching(**cell)]
-    render(pd.DataFrame(rows), args, out)
+    render(rows, args, out)
 
 
 def loaded(name: str, args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -164,9 +165,10 @@ def trained(X: np.ndarray, labels: np.ndarray, seed: int, args: argparse.Namespa
     }
 
 
-def render(frame: pd.DataFrame, args: argparse.Namespace, out: Path) -> None:
+def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path) -> None:
     """Print the tables and write them, and the picture, beside the records."""
-    frame = frame.assign(percent=100 * frame["auroc"])
+    frame = pd.DataFrame(rows)
+    frame["percent"] = 100 * frame["auroc"]
     paper = f"h={PAPER[0][0]:g}, n={PAPER[0][1]}, power={PAPER[0][2]}"
     lines = [
         "# Detection against cost",
@@ -180,35 +182,28 @@ def render(frame: pd.DataFrame, args: argparse.Namespace, out: Path) -> None:
     ]
     groups = frame.groupby(["dataset", "kind"], sort=False)
     for title, chosen in ((f"Schedules, {DEFAULT}", DEFAULT), ("Settings, every epoch", None)):
-        rows = {}
+        cells = {}
         for (dataset, kind), part in groups:
             base = part[(part["setting"] == paper) & (part["schedule"] == PAPER[1])]["percent"].mean()
             shown = part[part["setting"] == chosen] if chosen else part[part["schedule"] == PAPER[1]]
             for name, some in shown.groupby("schedule" if chosen else "setting", sort=False):
                 mean = some["percent"].mean()
-                rows.setdefault(name, {})[f"{dataset}, {kind}"] = f"{mean:.2f} ({mean - base:+.2f})"
-                rows[name].setdefault("overhead", []).append(some["overhead"].median())
-        table = pd.DataFrame.from_dict(rows, orient="index")
+                cells.setdefault(name, {})[f"{dataset}, {kind}"] = f"{mean:.2f} ({mean - base:+.2f})"
+                cells[name].setdefault("overhead", []).append(some["overhead"].median())
+        table = pd.DataFrame.from_dict(cells, orient="index")
         table["overhead"] = [f"{np.median(values):.2f}" for values in table["overhead"]]
         table = table[[c for c in table if c != "overhead"] + ["overhead"]]
         lines += [f"## {title}", "", table.to_markdown(disable_numparse=True), ""]
-    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in e.items()) for e in frame["environment"].dropna())
-    lines += [f"Environment: {text}." for text in measured_on]
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n" + "\n".join(lines))
     picture(frame, paper, out / "pareto.png")
-    print(f"written to {out}/: records.jsonl, table.md, pareto.png")
+    write(lines, rows, out)
 
 
 def picture(frame: pd.DataFrame, paper: str, path: Path) -> None:
     """Draw AUROC against overhead: a point for every setting and schedule, one panel for each set of data."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     groups = list(frame.groupby(["dataset", "kind"], sort=False))
     figure = Figure(figsize=(1.5 + 3.4 * len(groups), 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
     for ax, ((dataset, kind), part) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         mean = part.groupby(["setting", "schedule"], sort=False)[["percent", "overhead"]].mean().reset_index()
         for (setting, start), style in LINES.items():

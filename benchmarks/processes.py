@@ -24,6 +24,7 @@ from harness.environment import announce, command
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.written import markdown, write
 from scipy.stats import spearmanr
 from sklearn.datasets import load_digits
 from torch import nn
@@ -130,7 +131,6 @@ def render(rows: list[dict[str, Any]], out: Path, args: argparse.Namespace) -> N
                 f"{words}: AUROC, %": " / ".join(f"{100 * value:.2f}" for value in told["auroc"]),
             }
         cells.append(cell)
-    frame = pd.DataFrame(cells)
     lines = [
         "# Scores of several processes",
         "",
@@ -138,15 +138,13 @@ def render(rows: list[dict[str, Any]], out: Path, args: argparse.Namespace) -> N
         "",
         "## Against one process",
         "",
-        frame.to_markdown(index=False, disable_numparse=True, colalign=["left"] * 2 + ["right"] * (frame.shape[1] - 2)),
+        markdown(pd.DataFrame(cells), index=False, left=2),
         "",
         f"scikit-learn's digits, {args.samples} samples, a tenth of the labels wrong, {args.epochs} epochs, batches of "
         f"{args.batch_size} among all processes.",
         "",
-        "Environment: " + ", ".join(f"{k} {v}" for k, v in rows[0]["environment"].items()) + ".",
     ]
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n" + "\n".join(lines))
+    write(lines, rows, out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

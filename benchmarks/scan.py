@@ -22,6 +22,7 @@ import pandas as pd
 from harness.environment import announce, command
 from harness.misfiled import class_of, coloured_digits, is_misfiled, misfile
 from harness.options import command_line
+from harness.written import write
 
 from curvdetect.metrics import auroc
 
@@ -88,11 +89,7 @@ def render(record: dict, title: str, out: Path) -> None:
     lines += ["|  |  |", "|:--|--:|", *(f"| {name} | {count:,} |" for name, count in counts.items()), ""]
     lines += ["## AUROC, %", "", "| column | AUROC, % |", "|:--|--:|"]
     lines += [*(f"| {name.replace('_', ' ')} | {100 * value:.2f} |" for name, value in numbers), ""]
-    lines += ["Environment: " + ", ".join(f"{k} {v}" for k, v in record["environment"].items()) + "."]
-    text = "\n".join(lines) + "\n"
-    (out / "table.md").write_text(text)
-    print("\n" + text)
-    print(f"written to {out}/: record.json, table.md")
+    write(lines, [record], out)
 
 
 def photograph(page: Path, picture: Path) -> None:

@@ -27,6 +27,7 @@ from harness.environment import announce, command
 from harness.memory import megabytes
 from harness.options import command_line
 from harness.records import Records
+from harness.written import markdown, write
 from torch import Tensor, multiprocessing
 
 from curvdetect.data.loading import BatchLoader, IndexedLoader
@@ -157,7 +158,6 @@ def render(rows: list[dict[str, Any]], out: Path) -> None:
                 "bytes a sample": f"{grown * 2**20 / row['samples']:.0f}",
             }
         )
-    frame = pd.DataFrame(cells)
     sizes = ", ".join(sorted({f"{row['samples']:,}" for row in rows}))
     lines = [
         f"# Shares and sums of {sizes} samples",
@@ -166,15 +166,13 @@ def render(rows: list[dict[str, Any]], out: Path) -> None:
         "",
         "## One accumulator",
         "",
-        frame.to_markdown(index=False, disable_numparse=True, colalign=["right"] * frame.shape[1]),
+        markdown(pd.DataFrame(cells), index=False, left=0),
         "",
         "A shuffled epoch, then a scoring pass, each visiting every sample once and then reduced; the slowest process, "
         "all on one host. A signal has one accumulator.",
         "",
-        "Environment: " + ", ".join(f"{k} {v}" for k, v in rows[0]["environment"].items()) + ".",
     ]
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n" + "\n".join(lines))
+    write(lines, rows, out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

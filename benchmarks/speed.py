@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ import numpy as np
 import torch
 from harness import costs, loops
 from harness.environment import announce
+from harness.memory import megabytes
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
             for row in measure():
                 records.add({"layout": layout, **row, "environment": environment})
     rows = [row for row in records.rows.values() if row["layout"] in {layout for layout, _ in parts}]
-    costs.write(rows, args.layouts, args.repeats, out, environment)
+    costs.write(rows, args.layouts, args.repeats, out)
 
 
 def samples_of(layout: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -178,13 +178,7 @@ def memory_of(layout: str, n: int, args: argparse.Namespace) -> float:
         detector.fit(X, y)
     if detector.device_.startswith("cuda"):
         return round(torch.cuda.max_memory_allocated() / 1024**2, 1)
-    return round(peak_resident_kib() / 1024, 1)
-
-
-def peak_resident_kib() -> int:
-    """Return the peak of this process's memory; ``getrusage`` would count what its parent had when it forked."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s*(\d+)", status)[1])
+    return round(megabytes("VmHWM"), 1)  # ``getrusage`` would count what its parent had when it forked
 
 
 def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:

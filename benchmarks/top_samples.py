@@ -28,6 +28,7 @@ from harness.environment import announce, command
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.written import markdown, write
 from tqdm import tqdm
 
 from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, SSFTDetector, find_conflicting_duplicates
@@ -161,14 +162,9 @@ def render(rows: list[dict], X: np.ndarray, y: np.ndarray, args: argparse.Namesp
         contradictions(found, X, y, rows),
         "",
     ]
-    environments = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in environments]
-    text = "\n".join(lines) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "table.md").write_text(text)
     shown = f"the {min(args.shown, args.top)} most suspect; red: in a pair, counted among {args.top}"
     pictures.draw(panels, out / "figure.png", title=f"{title}: {shown}")
-    print(f"\n{text}\nwritten to {out}/: records.jsonl, table.md, figure.png")
+    write(lines, rows, out)
 
 
 def words(row: dict[str, Any], name: str) -> str:
@@ -188,8 +184,7 @@ def table(grades: dict[tuple[str, str, float], list[dict[str, float]]], args: ar
         if args.pairs:
             cells |= {"AUROC, %": f"{100 * mean['auroc']:.2f}", "AP, %": f"{100 * mean['average_precision']:.2f}"}
         lines.append(cells)
-    frame = pd.DataFrame(lines)
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * (frame.shape[1] - 1))
+    return markdown(pd.DataFrame(lines), index=False)
 
 
 def contradictions(found: dict[int, list[Any]], X: np.ndarray, y: np.ndarray, rows: list[dict]) -> str:

@@ -24,13 +24,14 @@ import pandas as pd
 import torch
 from harness import data
 from harness.environment import announce, command
-from harness.epochs import markdown, number, paragraphs, times, whole
+from harness.epochs import number, paragraphs, times, whole
 from harness.options import command_line
 from harness.plane import animation, still
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
 from harness.watching import Watch, outputs, running_mean, tensors
+from harness.written import markdown, write
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
@@ -102,14 +103,11 @@ def main(argv: list[str] | None = None) -> None:
     with tqdm([cell for cell in cells if cell not in records], unit="training", file=sys.stderr) as bar:
         for cell in bar:
             records.add({**cell, **summary(*trained(cell, args)[:2]), "environment": environment})
-    rows = [records.matching(**cell)[0] for cell in cells]
-    out.mkdir(parents=True, exist_ok=True)
-    render(rows, args, out)
     store, mask, parts = trained(cells[0], args, looking=True)
     shown = [epoch for epoch in DRAWN if epoch < args.epochs] + [args.epochs]
     still(store, mask, parts, shown, out / "toy.png")
     animation(store, mask, parts, out / "toy.gif")
-    print(f"written to {out}/: records.jsonl, table.md, toy.png, toy.gif")
+    render([records.matching(**cell)[0] for cell in cells], args, out)
 
 
 def trained(cell: dict[str, Any], args: argparse.Namespace, *, looking: bool = False) -> tuple[Shared, Any, Shared]:
@@ -184,10 +182,7 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path) -> N
     ends = pd.DataFrame.from_dict({f"by {name}": end(some) for name, some in groups.items()}, orient="index")
     lines += ["## One epoch against all", "", markdown(ends.rename_axis("BatchNorm")), ""]
     lines += paragraphs([said(name, some) for name, some in groups.items()])
-    measured_on = dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["environment"].items()) for row in rows)
-    lines += [f"Environment: {text}." for text in measured_on]
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n" + "\n".join(lines))
+    write(lines, rows, out)
 
 
 def by_epoch(rows: list[dict[str, Any]], at: int) -> dict[str, str]:

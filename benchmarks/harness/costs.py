@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from . import written
 from .environment import command
 from .fits import FOLDS
 from .schedules import scored_by_default
+from .written import markdown
 
 #: Length of the run that is put together.
 EPOCHS = 100
@@ -38,15 +40,14 @@ WORDS = {
 }
 
 
-def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Path, environment: dict[str, str]) -> None:
+def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Path) -> None:
     """Print the tables and write them, and the chart, beside the records."""
     timed = pd.DataFrame([row for row in rows if row["job"] in CAPTIONS])
     order = [job for job in CAPTIONS if job in set(timed["job"])]
 
     def table(column: str, jobs: list[str], digits: int) -> str:
         cells = timed.pivot(index="job", columns="layout", values=column).reindex(index=jobs, columns=layouts)
-        cells = cells.map(lambda v: f"{v:,.{digits}f}").rename(index=CAPTIONS)
-        return cells.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * cells.shape[1])
+        return markdown(cells.map(lambda v: f"{v:,.{digits}f}").rename(index=CAPTIONS))
 
     passes = [f"pass n={n}" for n in PROBES]
     peak = {
@@ -57,7 +58,6 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         }
         for layout in layouts
     }
-    memory_table = pd.DataFrame(peak).rename(index={"n=0": "training alone"})
     lines = [
         "# Cost, side by side",
         "",
@@ -79,7 +79,7 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         "",
         f"## A whole run of {EPOCHS} epochs, in plain trainings of as many",
         "",
-        whole_run(timed, layouts).to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * len(layouts)),
+        markdown(whole_run(timed, layouts)),
         "",
         "Put together from the medians above. The authors' recipe trains and measures with the channels not last.",
         "",
@@ -89,7 +89,7 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         "",
         "## Peak memory, MiB",
         "",
-        memory_table.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * memory_table.shape[1]),
+        markdown(pd.DataFrame(peak).rename(index={"n=0": "training alone"})),
         "",
         "Of the whole process on a CPU, of what torch allocated on CUDA; 256 samples, one epoch.",
         "",
@@ -100,16 +100,13 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         lines += [
             "## Scaling of a pass",
             "",
-            frame.to_markdown(index=False, disable_numparse=True, colalign=["left", "right"]),
+            markdown(frame, index=False),
             "",
             "Times the first of its kind; otherwise 512 pictures of 32 by 32, 10 classes, n = 1.",
             "",
         ]
-    lines += ["Environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()) + "."]
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n" + "\n".join(lines))
     chart(timed, layouts, out / "speed.png")
-    print(f"written to {out}/: records.jsonl, table.md, speed.png")
+    written.write(lines, rows, out)
 
 
 def whole_run(timed: pd.DataFrame, layouts: list[str]) -> pd.DataFrame:
@@ -133,12 +130,10 @@ def whole_run(timed: pd.DataFrame, layouts: list[str]) -> pd.DataFrame:
 
 def chart(timed: Any, layouts: list[str], path: Path) -> None:
     """Draw the ratios as bars, a group for each layout."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     jobs = ["epoch", *(f"pass n={n}" for n in PROBES), "authors' pass n=1", "authors' pass n=10", "cross-validation"]
     figure = Figure(figsize=(8, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
     ax = figure.subplots()
     width = 0.8 / len(layouts)
     for i, layout in enumerate(layouts):

@@ -40,11 +40,15 @@ def describe(device: str) -> dict[str, str]:
     }
 
 
+def in_words(environment: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in environment.items())
+
+
 def announce(device: str, **more: object) -> dict[str, str]:
     """Print the command and what it runs on, and how by ``more``; return the latter two."""
     environment = describe(device) | {name: str(value) for name, value in more.items()}
     print(f"command: {command()}")
-    print("environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()), flush=True)
+    print(f"environment: {in_words(environment)}", flush=True)
     return environment
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .written import markdown
+
 #: A curvature rises and falls where its highest mean is this many times the first epoch's, and the last epoch's.
 RISES, FALLS = 1.1, 2.0
 #: Tables 1 and 4 of the paper, CIFAR-100, without and with weight decay: mean over all epochs, and the last alone.
@@ -183,10 +185,6 @@ def times(values: Iterable[float]) -> str:
     """Return a mean to two significant digits."""
     mean = np.mean(list(values))
     return f"{mean:.0f}" if mean >= 100 else f"{float(f'{mean:.2g}'):g}"
-
-
-def markdown(table: pd.DataFrame) -> str:
-    return table.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * table.shape[1])
 
 
 def paragraphs(sentences: list[str]) -> list[str]:

@@ -59,11 +59,9 @@ def similarities(rows: list[dict[str, Any]], path: Path) -> None:
 
 def panels(n_rows: int, n_columns: int) -> tuple[Any, Any]:
     """Return a figure and its axes; those of a row share their scale."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(2.2 + 3.6 * n_columns, 0.6 + 2.1 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey="row")
 
 

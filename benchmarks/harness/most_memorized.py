@@ -15,6 +15,7 @@ import pandas as pd
 from . import pictures
 from .copies import Planted, graded
 from .similarity import named
+from .written import markdown
 
 TOP = 100
 #: The ranking by Feldman and Zhang's memorization, and what it is called.
@@ -81,12 +82,10 @@ def section(
         if planted.pairs:
             cells |= {"of planted pairs": count["planted"], "both of a pair": count["whole"]}
         lines.append(cells | {"of other pairs found" if planted.pairs else "in pairs found": count["others"]})
-    columns = pd.DataFrame(lines).astype(str)
-    align = ["left"] + ["right"] * (columns.shape[1] - 1)
     return [
         f"## The {TOP} most memorized",
         "",
-        columns.to_markdown(index=False, disable_numparse=True, colalign=align),
+        markdown(pd.DataFrame(lines).astype(str), index=False),
         "",
         f"Ranked by the mean score of all trainings. Memorization is {least:.2f} or more for {tied} samples. "
         f"{of_pairs(reference, planted)}{PUBLISHED}",

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from . import written
 from .environment import command
 from .footprint import PART
 from .planning import TERMS, Rates, Run, at_rate, dollars, dominating, seconds
+from .written import markdown
 
 #: What a process holds of every sample in each part of a fit, and beside it.
 HELD = {
@@ -59,8 +61,7 @@ def memory_table(memory: dict[str, float], host: float) -> str:
         }
         for what, size in per_sample.items()
     ]
-    frame = pd.DataFrame(rows)
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * 4)
+    return markdown(pd.DataFrame(rows), index=False)
 
 
 def measured_table(rates: Rates, found: dict[str, Any]) -> str:
@@ -74,8 +75,7 @@ def measured_table(rates: Rates, found: dict[str, Any]) -> str:
         "gradients, MB": number(rates.gradient / 1e6),
         "all-reduce on this host, GB a second": number(found["exchange"]["bandwidth"] / 1e9),
     }
-    frame = pd.DataFrame({"measured": rows.keys(), "": rows.values()})
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=["left", "right"])
+    return markdown(pd.DataFrame({"measured": rows.keys(), "": rows.values()}), index=False)
 
 
 def number(value: float) -> str:
@@ -128,8 +128,5 @@ def write(
         f"What a sample more adds to the peak, between fits of {args.memory_samples // PART:,} and of "
         f"{args.memory_samples:,} that are generated as they are read. The last is what Python keeps.",
         "",
-        "Environment: " + ", ".join(f"{k} {v}" for k, v in environment.items()) + ".",
     ]
-    (out / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n" + "\n".join(lines))
-    print(f"written to {out}/: records.jsonl, table.md")
+    written.write(lines, found.values(), out)

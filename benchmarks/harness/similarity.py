@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from curvdetect.metrics import cosine_similarity
 
 from .memorization import Memorization
+from .written import markdown
 
 MEASURES = {"cosine": "CS", "top_k": "top-K CS", "spearman": "Spearman"}
 #: Rows that are no score of a run: what any score has to be seen against.
@@ -113,8 +114,7 @@ def table(
             for measure, words in measures.items():
                 known = (published or {}).get((name, float(decay), measure))
                 row[f"{words}, {named(decay)}"] = cell(part[measure]) + (f" ({known:.2f})" if known is not None else "")
-    columns = pd.DataFrame.from_dict(rows, orient="index")
-    return columns.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * columns.shape[1])
+    return markdown(pd.DataFrame.from_dict(rows, orient="index"))
 
 
 def cell(values: pd.Series) -> str:
@@ -129,12 +129,10 @@ def picture(
     frame: pd.DataFrame, captions: dict[str, str], title: str, path: Path, measures: dict[str, str] = MEASURES
 ) -> None:
     """Draw the table of the same arguments: a panel for each measure, the baselines as lines."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = [name for name in captions if name not in BASELINES and name in set(frame["name"])]
     figure = Figure(figsize=(9, 1.4 + 0.24 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(measures), sharey=True)
     for ax, (measure, words) in zip(axes, measures.items(), strict=True):
         for baseline, style in ((CONSTANT, ":"), (CEILING, "--")):

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from . import written
+
 METRICS = {
     "auroc": "AUROC, %",
     "average_precision": "Average precision, %",
@@ -43,7 +45,7 @@ def markdown(
     if metric == "auroc":
         cost = pd.DataFrame(rows).groupby("method")["cost"].median().reindex(mean.index)
         cells["cost"] = [f"{c:.2f}" for c in cost]
-    return cells.to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * cells.shape[1])
+    return written.markdown(cells)
 
 
 def verdict(rows: list[dict[str, Any]], order: dict[str, str]) -> list[str]:
@@ -86,13 +88,11 @@ def csv(rows: list[dict[str, Any]], order: dict[str, str]) -> pd.DataFrame:
 
 def picture(rows: list[dict[str, Any]], order: dict[str, str], title: str, path: Path) -> None:
     """Draw the AUROC of every method, one panel a noise rate."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     mean, std = pivot(rows, "auroc", order)
     rates = list(mean.columns)
     figure = Figure(figsize=(3.0 + 2.2 * len(rates), 0.9 + 0.24 * len(mean)), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(rates), sharey=True, squeeze=False)[0]
     for ax, rate in zip(axes, rates, strict=True):
         colors = ["tab:red" if "curv" in method else "tab:blue" for method in mean.index]
