@@ -27,7 +27,6 @@ import pandas as pd
 import torch
 from harness import data, memorization, similarity
 from harness.environment import announce, command
-from harness.memorization import as_inputs
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
@@ -104,7 +103,7 @@ def trained(
     X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: argparse.Namespace
 ) -> tuple[dict[str, np.ndarray], float]:
     """Train once; return the scores of every variant, and the training accuracy."""
-    store = Shared(X=torch.from_numpy(as_inputs(X)), y=torch.from_numpy(np.unique(y, return_inverse=True)[1]))
+    store = Shared(X=torch.from_numpy(data.as_inputs(X)), y=torch.from_numpy(np.unique(y, return_inverse=True)[1]))
     net = memorizing_net(
         args.net,
         weight_decay=weight_decay,

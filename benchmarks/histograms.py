@@ -83,8 +83,7 @@ def measured(
         published = CurvatureNoiseDetector(net, **options.measuring(args), **common).fit(X, y)
         corrupted = CurvatureNoiseDetector(net, **options.measuring(args), **common).fit(X, given)
     module = corrupted.net_.module_
-    inputs = torch.from_numpy(X).to(next(module.parameters()).device)
-    inputs = inputs / 255 if inputs.dtype == torch.uint8 else inputs
+    inputs = torch.from_numpy(data.as_inputs(X)).to(next(module.parameters()).device)
     codes = torch.from_numpy(np.searchsorted(corrupted.classes_, given)).to(inputs.device)
     curvature = {"h": args.h, "n": args.n, "power": args.power}
     last = input_curvature(module, inputs, codes, **curvature, epoch=corrupted.n_iter_)

@@ -149,7 +149,7 @@ def measure(dataset: str, kind: str, seed: int, args: argparse.Namespace) -> Ite
 
 def trained(X: np.ndarray, labels: np.ndarray, seed: int, args: argparse.Namespace) -> dict[str, np.ndarray]:
     """Train once; return the curvature after every epoch in every setting, the loss, and median seconds."""
-    inputs = torch.as_tensor(X).float() / 255 if X.dtype == np.uint8 else torch.as_tensor(X)
+    inputs = torch.from_numpy(data.as_inputs(X))
     store = Shared(X=inputs, y=torch.as_tensor(np.unique(labels, return_inverse=True)[1]), seed=seed)
     net = memorizing_net(args.net, batch_size=recipes.batch_size(128, len(labels)), callbacks=[EveryEpoch(store)])
     detector = LossDetector(net, max_epochs=args.epochs, device=args.device, random_state=seed)

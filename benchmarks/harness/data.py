@@ -82,6 +82,11 @@ def _torchvision(name: str, data_dir: str, download: bool, train: bool = True):
     return X[:, None] if X.ndim == 3 else X.transpose(0, 3, 1, 2), y
 
 
+def as_inputs(X: np.ndarray) -> np.ndarray:
+    """Return samples as a network receives them: pictures of bytes in [0, 1]."""
+    return X.astype(np.float32) / 255 if X.dtype == np.uint8 else X.astype(np.float32)
+
+
 def digits_as_files(folder: Path) -> Path:
     """Write scikit-learn's digits as ImageNet is laid out, once."""
     X, y = load_digits(return_X_y=True)

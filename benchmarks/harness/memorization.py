@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from curvdetect import LossDetector, memorizing_net
 
+from .data import as_inputs
 from .quiet import quietly
 
 #: Of a network: which samples it saw, and whose label it gives; boolean, of shape (n_samples,).
@@ -122,11 +123,6 @@ def train(X: np.ndarray, y: np.ndarray, recipe: Recipe, number: int, path: Path)
 
 def in_chunks(X: np.ndarray, rows: int = 1024) -> Iterator[np.ndarray]:
     return (X[start : start + rows] for start in range(0, len(X), rows))
-
-
-def as_inputs(X: np.ndarray) -> np.ndarray:
-    """Return samples as a network receives them: pictures of bytes in [0, 1]."""
-    return X.astype(np.float32) / 255 if X.dtype == np.uint8 else X.astype(np.float32)
 
 
 def estimate(outcomes: Iterable[Outcome]) -> Memorization:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from curvdetect import input_curvature
 
+from .data import as_inputs
 from .shared import Shared
 
 ROWS = 512
@@ -66,8 +67,7 @@ def outputs(module: torch.nn.Module, X: torch.Tensor) -> torch.Tensor:
 
 def tensors(X: NDArray[Any], codes: NDArray[Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return samples as a network receives them from a detector, and labels."""
-    inputs = torch.as_tensor(X).float() / 255 if X.dtype == np.uint8 else torch.as_tensor(X).float()
-    return inputs, torch.as_tensor(codes).long()
+    return torch.from_numpy(as_inputs(X)), torch.as_tensor(codes).long()
 
 
 def running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
