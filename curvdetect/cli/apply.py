@@ -15,6 +15,7 @@ from curvdetect.cli.listing import FORMULA, inert_path, write_csv
 from curvdetect.cli.options import data_options, existing, talking_options
 from curvdetect.cli.reading import Data, read_data
 from curvdetect.cli.tables import PARQUET, TEXT, read_labels, rewrite
+from curvdetect.data.choosing import drawn
 from curvdetect.review.texts import unprotected
 from curvdetect.review.verdicts import apply_verdicts
 
@@ -82,12 +83,9 @@ def _labels_of(source: Path, label: str | None, size: int, limit: int | None) ->
         return read_data(source, label=label, size=size, limit=limit)
     # whatever the other columns hold: only labels are changed
     labels, name = read_labels(source, label)
-    n_rows = len(labels)
-    rows = None
-    if limit is not None and limit < n_rows:
-        rows = np.sort(np.random.default_rng(0).permutation(n_rows)[:limit])
-        labels = labels[rows]
-    return Data("table", np.empty((len(labels), 0)), labels, label=name, rows=rows, n_rows=n_rows)
+    rows = drawn(len(labels), limit)
+    labels = labels if rows is None else labels[rows]
+    return Data("table", np.empty((len(labels), 0)), labels, label=name, rows=rows)
 
 
 def _whole(source: Path, label: str | None) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from curvdetect.cli.console import Failure, safe
 from curvdetect.cli.tables import PARQUET, TEXT, read_table
+from curvdetect.data.choosing import drawn
 from curvdetect.data.folders import load_image_folder
 from curvdetect.data.labels import plain_labels
 from curvdetect.detectors.cleaning import rows_of
@@ -37,8 +38,6 @@ class Data:
     """Column of the labels."""
     rows: NDArray[np.int64] | None = None
     """Where a choice was read of a table or an array: which rows of it."""
-    n_rows: int = 0
-    """How many it has."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Pictures that can't be read, and why."""
 
@@ -77,9 +76,8 @@ def read_data(
             f"{', '.join((*TEXT, *PARQUET))} or .npz.",
             param_hint="PATH",
         )
-    data.n_rows = len(data.y)
-    if limit is not None and limit < data.n_rows:
-        data.rows = np.sort(np.random.default_rng(0).permutation(data.n_rows)[:limit])
+    data.rows = drawn(len(data.y), limit)
+    if data.rows is not None:
         data.X, data.y = rows_of(data.X, data.rows), data.y[data.rows]
     if data.X.ndim == 2:
         # h, the step of the curvature, is in standard deviations then
@@ -97,7 +95,7 @@ def _folder(root: Path, size: int, limit: int | None) -> Data:
     skipped = {_below(root, path): why for path, why in loaded.broken.items()}
     paths = [_below(root, path) for path in loaded.paths]
     labels = np.asarray([_spelled(label) for label in loaded.y.tolist()])
-    return Data("folder", loaded.X, labels, paths, n_rows=len(paths), skipped=skipped)
+    return Data("folder", loaded.X, labels, paths, skipped=skipped)
 
 
 def _below(root: Path, path: str) -> str:

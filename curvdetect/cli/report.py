@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def in_order(detector: BaseNoiseDetector, data: Data) -> Data:
     place = np.argsort(index)
     paths = None if data.paths is None else [data.paths[i] for i in place]
     rows = None if data.rows is None else data.rows[place]
-    return Data(data.kind, rows_of(data.X, place), data.y[place], paths, data.label, rows, data.n_rows, data.skipped)
+    return replace(data, X=rows_of(data.X, place), y=data.y[place], paths=paths, rows=rows)
 
 
 def title_of(path: Path, data: Data) -> str:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from curvdetect.data.choosing import spread
 from curvdetect.data.chunks import in_chunks
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import reads_the_same
@@ -40,17 +41,13 @@ def digest_of(samples: Samples) -> dict[str, str]:
     inputs.update(repr((len(samples), samples.shape)).encode())
     with isolated_rng(torch.device("cpu")):
         if not isinstance(samples, LazySamples) or reads_the_same(samples.dataset):
-            for x in _some(samples) if isinstance(samples, LazySamples) and samples.unread else _all(samples):
+            large = isinstance(samples, LazySamples) and samples.unread
+            for x in _some(samples) if large else in_chunks(samples, _CHUNK_BYTES):
                 inputs.update(x.contiguous().numpy().data)
     labels.update(repr(samples.classes.tolist()).encode())
     labels.update(samples.labels.numpy().data)
     return {"X": inputs.hexdigest(), "y": labels.hexdigest()}
 
 
-def _all(samples: Samples) -> Iterator[Tensor]:
-    return in_chunks(samples, _CHUNK_BYTES)
-
-
 def _some(samples: Samples) -> Iterator[Tensor]:
-    few = torch.linspace(0, len(samples) - 1, min(_FEW, len(samples))).long()
-    yield from (samples.batch(i[None]) for i in few)
+    yield from (samples.batch(i[None]) for i in spread(len(samples), _FEW))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from curvdetect.data.choosing import drawn
 from curvdetect.data.pictures import eight_bits
 
 #: How the names of pictures end.
@@ -100,9 +101,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")
     found = _pictures_in(Path(root))
-    if limit is not None and limit < len(found):
-        chosen = np.sort(np.random.default_rng(0).permutation(len(found))[:limit])
-        found = [found[i] for i in chosen]
+    chosen = drawn(len(found), limit)
+    found = found if chosen is None else [found[i] for i in chosen]
     X = np.empty((len(found), 3, size, size), dtype=np.uint8)
     labels: list[str] = []
     paths: list[str] = []

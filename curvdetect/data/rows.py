@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch.utils.data import Subset
 
+from curvdetect.data.choosing import spread
 from curvdetect.data.chunks import read_ahead
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import LazySamples, Samples, as_unlabelled
@@ -47,9 +48,9 @@ class RowIndex:
         self.directions = directions / np.linalg.norm(directions, axis=0)
         self.tolerance = TOLERANCE * size**0.5
         # every column on a scale of its own: one of large numbers would hide the others
-        some = torch.linspace(0, len(samples) - 1, min(len(samples), max(self._chunk, _FOR_SCALES))).long()
         with isolated_rng(torch.device("cpu")):  # a dataset may draw
-            rows = samples.batch(some).double().flatten(1).numpy()
+            some = samples.batch(spread(len(samples), max(self._chunk, _FOR_SCALES)))
+        rows = some.double().flatten(1).numpy()
         self.center = rows.mean(0)
         scale = rows.std(0) + _OF_MEAN * np.abs(self.center)
         self.scale = np.where(scale > 0, scale, 1)

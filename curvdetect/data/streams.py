@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Subset
 
+from curvdetect.data.choosing import spread
 from curvdetect.data.items import columns, is_hugging_face, label_value, read_item
 from curvdetect.data.views import TwoViews
 
@@ -31,8 +32,7 @@ def labels_of(dataset: Any) -> list[Any] | None:
     listed = _listed(dataset)
     if listed is None or len(listed) != len(dataset):
         return None
-    few = torch.linspace(0, len(dataset) - 1, min(_COMPARED, len(dataset))).long().tolist()
-    for i in few:
+    for i in spread(len(dataset), _COMPARED).tolist():
         carried = label_value(read_item(dataset, i)[1], i)
         if type(carried) is not type(listed[i]) or carried != listed[i]:
             return None

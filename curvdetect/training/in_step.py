@@ -15,6 +15,7 @@ from skorch.callbacks import Callback
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from curvdetect.data.choosing import spread
 from curvdetect.data.isolation import generator_states, isolated_rng, set_generators
 from curvdetect.data.sources import Samples
 from curvdetect.training.ranks import Ranks
@@ -125,9 +126,8 @@ def check_same(ranks: Ranks, samples: Samples) -> None:
     samples : Samples
         What this one was given. Of the inputs a few are compared.
     """
-    few = torch.linspace(0, len(samples) - 1, min(_COMPARED, len(samples))).long()
     with isolated_rng(torch.device("cpu")):  # a transform may draw
-        inputs = samples.batch(few)
+        inputs = samples.batch(spread(len(samples), _COMPARED))
     mine = len(samples), _digest(samples.labels), repr(samples.classes.tolist()), _digest(inputs)
     said = ranks.each(mine)
     for rank, theirs in enumerate(said):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from curvdetect.data.choosing import spread
 from curvdetect.data.sources import Samples
 
 
@@ -181,9 +182,8 @@ def module_for(name: str | None, samples: Samples) -> nn.Module:
         raise ValueError(f"net={name!r} is not known. Names: {', '.join(map(repr, NAMED))}; None for the default.")
     if name is None and len(shape) == 1:
         # of rows that are long, fewer: a few hundred megabytes in double precision
-        most = min(len(samples), 10_000, max(64, 2**28 // (8 * shape[0])))
-        spread = torch.linspace(0, len(samples) - 1, most).long()
-        return MLP(shape[0], n_classes, rows=samples.batch(spread))
+        most = min(10_000, max(64, 2**28 // (8 * shape[0])))
+        return MLP(shape[0], n_classes, rows=samples.batch(spread(len(samples), most)))
     if name is not None and len(shape) not in (2, 3):
         raise ValueError(
             f"net={name!r} is for pictures, (height, width) or (channels, height, width), and X has samples of shape "
