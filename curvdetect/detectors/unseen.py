@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.measured import Measured, watching
 from curvdetect.signals.dynamics import MeanOverEpochs, PartOfTheEpochs
-from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.signal import Plan
 from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.device import resolve_device
@@ -53,7 +52,7 @@ def measure_by_epoch(detector: Any, samples: Samples) -> tuple[NDArray[np.int64]
         signals = [
             signal
             for signal in watching(detector._signals(detector._seed))
-            if isinstance(signal, Curvature | MeanOverEpochs) and not isinstance(signal, PartOfTheEpochs)
+            if isinstance(signal, MeanOverEpochs) and not isinstance(signal, PartOfTheEpochs)
         ]
         measure_on([snapshot], detector.net_, samples, signals, _plan(detector, samples, [snapshot]))
         for signal in signals:

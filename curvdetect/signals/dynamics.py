@@ -20,7 +20,7 @@ from curvdetect.signals.signal import QUARTERS, Batch, EpochMean, Plan, Stage
 class MeanOverEpochs:
     """A signal whose score is the mean over epochs of one number of the batch."""
 
-    name: ClassVar[str]
+    name: str
     stage: ClassVar[Stage] = "training"
     rows: ClassVar[int] = 1
 

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from curvdetect.signals.arguments import check_curvature
 from curvdetect.signals.curvature import mean_of_norms, probe_factory, probe_norms
+from curvdetect.signals.dynamics import MeanOverEpochs
 from curvdetect.signals.scoring import blur_of, share_of
-from curvdetect.signals.signal import Batch, EpochMean, Plan, Stage
+from curvdetect.signals.signal import Batch
 
 
-class Curvature:
+class Curvature(MeanOverEpochs):
     """Curvature at each sample, averaged over the scored epochs; higher is more suspect.
 
     What its probes did is left with the batch: another signal with the same step and seed measures only the probes
@@ -35,32 +34,16 @@ class Curvature:
     """
 
     kind: ClassVar[str] = "curvature"
-    stage: ClassVar[Stage] = "scoring"
+    stage = "scoring"
 
     def __init__(self, *, h: float, n: int, power: int, seed: int, name: str | None = None) -> None:
         check_curvature(h=h, n=n, power=power)
         self.name = self.kind if name is None else name
         self.h, self.n, self.power, self.seed = h, n, power, seed
 
-    def start(self, plan: Plan) -> None:
-        """Make room for a run."""
-        self.mean = EpochMean(plan)
-
-    def update(self, batch: Batch) -> None:
-        """Measure a batch; its clean gradient is shared with other signals."""
-        self.mean.add(batch, self.value(batch))
-
     def value(self, batch: Batch) -> Tensor:
-        """Return the curvature of a batch."""
+        """Return the curvature of a batch, whose clean gradient is shared with other signals."""
         return mean_of_norms(self._norms(batch, "y"), self.power)[0]
-
-    def end_epoch(self) -> None:
-        """Take the epoch into the mean."""
-        self.mean.end_epoch()
-
-    def scores(self) -> NDArray[np.float64]:
-        """Return the mean over the scored epochs, shape (n_samples,)."""
-        return self.mean.values()
 
     def _norms(self, batch: Batch, *labels: str) -> Tensor:
         """Return squared norms of shape (n, n_labels, batch), and measure those not yet known."""
