@@ -13,7 +13,7 @@ from torch import nn
 
 from curvdetect.data.labels import plain
 from curvdetect.data.mapped import is_mapped
-from curvdetect.training.ranks import ranks_here
+from curvdetect.training.ranks import by_first
 
 
 def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any, keep_snapshots: Any = 0) -> None:
@@ -133,10 +133,7 @@ def as_weights(sample_weight: Any, n_samples: int) -> Any:
 
 def derive_seed(random_state: Any) -> int:
     """Return a seed; None draws one from the system, not from numpy's global generator. One for all processes."""
-    ranks = ranks_here()
-    if ranks is not None:
-        return ranks.first(lambda: _seed_of(random_state))
-    return _seed_of(random_state)
+    return by_first(lambda: _seed_of(random_state))
 
 
 def _seed_of(random_state: Any) -> int:

@@ -24,7 +24,7 @@ from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
-from curvdetect.training.ranks import ranks_here
+from curvdetect.training.ranks import by_first
 
 #: What the first optimizer of a process loads. It leaves the frames that it was called from in a cycle, and with them
 #: all that a training holds of the samples.
@@ -80,10 +80,7 @@ def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> tu
         "random_state": str(given) if given is None or isinstance(given, Integral) else f"a generator at {seed}",
         **digest_of(samples),
     }
-    ranks = ranks_here()
-    if ranks is not None:
-        return ranks.first(lambda: claim(directory, identity, seed=seed))
-    return claim(directory, identity, seed=seed)
+    return by_first(lambda: claim(directory, identity, seed=seed))
 
 
 def watching(own: Sequence[Signal]) -> list[Signal]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from curvdetect.data.labels import plain
-from curvdetect.training.ranks import ranks_here
+from curvdetect.training.ranks import by_first
 
 
 def rows_to_score(score_on: Any, n_samples: int) -> torch.Tensor | None:
@@ -29,8 +29,7 @@ def rows_to_score(score_on: Any, n_samples: int) -> torch.Tensor | None:
     ValueError
         Where it names none of the samples, only one, or one twice.
     """
-    ranks = ranks_here()
-    rows = _chosen(score_on, n_samples) if ranks is None else ranks.first(lambda: _chosen(score_on, n_samples))
+    rows = by_first(lambda: _chosen(score_on, n_samples))
     return None if rows is None else torch.from_numpy(rows)
 
 

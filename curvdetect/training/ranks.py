@@ -57,6 +57,12 @@ def ranks_here() -> Ranks | None:
     return Ranks() if dist.get_world_size() > 1 else None
 
 
+def by_first(make: Callable[[], T]) -> T:
+    """Return what ``make`` returns: of several processes, in the first one, where alone it is called."""
+    ranks = ranks_here()
+    return make() if ranks is None else ranks.first(make)
+
+
 def is_first(ranks: Ranks | None) -> bool:
     """Say whether this process is the one that writes and speaks."""
     return ranks is None or ranks.rank == 0
