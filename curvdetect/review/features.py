@@ -62,7 +62,7 @@ def features_of(net: NeuralNet, samples: Samples) -> NDArray[np.float32]:
         # a compiled module would not stop at a hook
         with isolated_rng(device), measuring(module), torch.compiler.set_stance("force_eager"):
             few = samples.batch(torch.arange(min(2, len(samples)))).to(device)
-            rows = rows_within(lambda x: _first(net.infer(x)), few)
+            rows = rows_within(net.infer, few)
             with torch.no_grad():
                 for index in torch.split(torch.arange(len(samples)), rows):
                     seen.clear()
@@ -75,10 +75,6 @@ def features_of(net: NeuralNet, samples: Samples) -> NDArray[np.float32]:
         for hook in hooks:
             hook.remove()
     return np.empty((0, 0), dtype=np.float32) if found is None else found
-
-
-def _first(output: Any) -> Any:
-    return output[0] if isinstance(output, (tuple, list)) else output
 
 
 def _checked(seen: list[Tensor], n_rows: int) -> Tensor:

@@ -35,8 +35,7 @@ def check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
         except Exception as error:
             error.add_note(f"The net met float32 samples of shape {samples.shape} from X.")
             raise
-        first = raw[0] if isinstance(raw, (tuple, list)) else raw
-        logits = logits_of(first, "logits")
+        logits = logits_of(raw, "logits")
     n_classes = len(samples.classes)
     if logits.shape[1] < n_classes:
         raise ValueError(
