@@ -25,7 +25,7 @@ from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import graded
 from curvdetect.detectors.inputs import rows_fitted, samples_not_fitted, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, one_run
-from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, quality, worst_first
+from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.detectors.unseen import measure_unseen
 from curvdetect.signals.signal import Signal
@@ -296,7 +296,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         NaN for what has no score.
         """
         check_is_fitted(self, "scores_")
-        return quality(self.scores_)
+        return 1 - rank_share(self.scores_)
 
     def _score_unseen(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
         """Return scores of samples that were not fitted."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.catalogue import curvature_signals
-from curvdetect.detectors.fusion import fuse, rank_share
+from curvdetect.detectors.fusion import fuse
 from curvdetect.detectors.measured import Measured, one_run, repeated
+from curvdetect.detectors.ranking import rank_share
 from curvdetect.detectors.ssft import STATISTICS, as_measured, check_second_split
 from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+
+from curvdetect.detectors.ranking import rank_share
 
 Scores = NDArray[np.float64]
 
@@ -95,11 +96,6 @@ def fusion_rule(combine: Any) -> Callable[..., Scores]:
     if not isinstance(combine, str) or combine not in _RULES:
         raise ValueError(f"combine must be one of {', '.join(map(repr, _RULES))} or a callable, got {combine!r}.")
     return _RULES[combine]
-
-
-def rank_share(scores: Scores) -> Scores:
-    """Return the share of samples that are less suspect, ties counted half: in (0, 1), higher is more suspect."""
-    return (rankdata(scores) - 0.5) / len(scores)
 
 
 def fisher(*scores: Scores, weights: Sequence[float] | None = None) -> Scores:

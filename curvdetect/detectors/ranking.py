@@ -54,6 +54,6 @@ def lowest_flagged(scores: NDArray[np.float64], n_top: int) -> float:
     return float(np.sort(known)[-n_top] if n_top else np.nextafter(known.max(), np.inf))
 
 
-def quality(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of samples that are more suspect, ties counted half: in (0, 1), low is bad; NaN stays NaN."""
-    return 1 - (rankdata(scores, nan_policy="omit") - 0.5) / np.count_nonzero(~np.isnan(scores))
+def rank_share(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of samples that are less suspect, ties counted half: in (0, 1), high is bad; NaN stays NaN."""
+    return (rankdata(scores, nan_policy="omit") - 0.5) / np.count_nonzero(~np.isnan(scores))

@@ -1,4 +1,4 @@
-"""Order, exact counts and quality, ties included."""
+"""Order, exact counts and shares of ranks, ties included."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, quality, worst_first
+from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 
 tied_scores = st.lists(st.sampled_from([-1.5, 0.0, 0.25, 3.0, 1e9]), min_size=1, max_size=30).map(np.array)
 
@@ -69,22 +69,22 @@ def test_what_is_neither_a_share_nor_a_count_is_refused_by_name(q):
 
 
 @given(tied_scores)
-def test_quality_is_the_share_of_more_suspect_samples_with_ties_counted_half(scores):
+def test_the_rank_share_is_that_of_less_suspect_samples_with_ties_counted_half(scores):
     n = len(scores)
-    expected = [((scores > s).sum() + 0.5 * (scores == s).sum()) / n for s in scores]
-    result = quality(scores)
+    expected = [((scores < s).sum() + 0.5 * (scores == s).sum()) / n for s in scores]
+    result = rank_share(scores)
     np.testing.assert_allclose(result, expected, rtol=1e-12)
     assert ((result > 0) & (result < 1)).all()
 
 
-def test_quality_falls_as_the_score_rises_and_looks_at_ranks_alone():
+def test_the_rank_share_rises_with_the_score_and_looks_at_ranks_alone():
     scores = np.array([3.0, -1.0, 1e12, 0.5])
-    assert (np.argsort(quality(scores)) == worst_first(scores)).all()
-    np.testing.assert_array_equal(quality(scores), quality(np.arctan(scores)))
+    assert (np.argsort(-rank_share(scores)) == worst_first(scores)).all()
+    np.testing.assert_array_equal(rank_share(scores), rank_share(np.arctan(scores)))
 
 
-def test_samples_that_all_tie_are_of_quality_one_half():
-    np.testing.assert_array_equal(quality(np.full(7, 2.5)), np.full(7, 0.5))
+def test_samples_that_all_tie_have_a_rank_share_of_one_half():
+    np.testing.assert_array_equal(rank_share(np.full(7, 2.5)), np.full(7, 0.5))
 
 
 @given(tied_scores, st.data())
@@ -114,5 +114,5 @@ def test_what_has_no_score_is_left_out_of_every_order(scores, unscored, n_top):
     n_top = min(n_top, len(there))
     assert worst_first(among).tolist() == there[worst_first(scores)].tolist()
     assert lowest_flagged(among, n_top) == lowest_flagged(scores, n_top)
-    np.testing.assert_array_equal(quality(among)[there], quality(scores))
-    assert np.isnan(quality(among)).sum() == len(unscored)
+    np.testing.assert_array_equal(rank_share(among)[there], rank_share(scores))
+    assert np.isnan(rank_share(among)).sum() == len(unscored)

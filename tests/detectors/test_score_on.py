@@ -26,7 +26,7 @@ from curvdetect import (
     memorizing_net,
     noise_scorer,
 )
-from curvdetect.detectors.ranking import quality
+from curvdetect.detectors.ranking import rank_share
 from curvdetect.detectors.score_on import rows_to_score
 from tests.cases import digits_net, noisy_digits, quick_net
 
@@ -100,7 +100,7 @@ def test_any_choice_is_flagged_ranked_and_graded_by_itself(rows, q):
     table = part.ranking()
     assert table["index"].tolist() == order.tolist()
     assert table["flagged"].sum() == n_top
-    np.testing.assert_array_equal(part.label_quality()[chosen], quality(scores[chosen]))
+    np.testing.assert_array_equal(part.label_quality()[chosen], 1 - rank_share(scores[chosen]))
     assert np.isnan(part.label_quality()).sum() == N - len(chosen)
     if 0 < MASK[chosen].sum() < len(chosen):
         expected = roc_auc_score(MASK[chosen], scores[chosen])
