@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from sklearn.exceptions import ConvergenceWarning
 
+from curvdetect.data.noise import CorruptedLabels
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.checks import derived_seed
 from curvdetect.detectors.measured import Measured, one_run
@@ -29,13 +30,6 @@ SHARE, AT_LEAST = 0.1, 20
 VAGUE = 0.25
 #: Samples that may be added to each row of confusions; the largest make it even.
 ADDED = tuple(2.0**k for k in range(-3, 11))
-
-
-class Planted(NamedTuple):
-    """Labels after planting, and where."""
-
-    labels: NDArray[np.int64]
-    mask: NDArray[np.bool_]
 
 
 def find_rate(
@@ -90,7 +84,7 @@ def _rate(
     given, other = labels[scored][suspects], found.other[suspects]
     confusions = confused(given, other, len(samples.classes))
     seeds = [derived_seed(seed, 0, part) for part in range(4)]
-    planted = Planted(labels.copy(), np.zeros(len(labels), dtype=np.bool_))
+    planted = CorruptedLabels(labels.copy(), np.zeros(len(labels), dtype=np.bool_))
     # for themselves, so that some are planted among however few are scored
     for rows, own_seed in ((scored, seeds[0]), (np.setdiff1d(np.arange(len(labels)), scored), seeds[3])):
         if len(rows):
@@ -165,7 +159,7 @@ def _log_likelihood(table: NDArray[np.float64], total: float) -> float:
     return float(rows + (gammaln(each + table) - gammaln(each)).sum())
 
 
-def plant(labels: NDArray[np.int64], confusions: NDArray[np.float64], n: int, *, seed: int) -> Planted:
+def plant(labels: NDArray[np.int64], confusions: NDArray[np.float64], n: int, *, seed: int) -> CorruptedLabels:
     """Return labels of which exactly ``n`` were changed, spread over the classes by their size.
 
     Parameters
@@ -187,4 +181,4 @@ def plant(labels: NDArray[np.int64], confusions: NDArray[np.float64], n: int, *,
     # the last label may be reached a rounding error below 1
     changed[places] = (rng.random((n, 1)) * reached[:, -1:] >= reached).sum(1)
     mask[places] = True
-    return Planted(changed, mask)
+    return CorruptedLabels(changed, mask)

@@ -127,7 +127,7 @@ def graded(scores: NDArray[np.float64], given: NDArray[Any], y: Any, *, sample_w
             stacklevel=3,
         )
         return UndefinedScore()
-    return float(roc_auc_score(mask[there], scores[there], sample_weight=None if weights is None else weights[there]))
+    return grade_of("roc_auc", mask, scores, weights)
 
 
 class UndefinedScore(float):
