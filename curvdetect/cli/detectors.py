@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.confident import ConfidentLearningDetector
@@ -17,23 +17,11 @@ from curvdetect.detectors.ssft import SSFTDetector
 _EXTRAS = ("input_gradient", "late_loss", "late_margin")
 
 
-def _fused(net: Any, **common: Any) -> BaseNoiseDetector:
-    return FusedDetector(net, beside=(*_EXTRAS, "curvature"), **common)
-
-
-def _curvature(net: Any, **common: Any) -> BaseNoiseDetector:
-    return CurvatureNoiseDetector(net, signals=_EXTRAS, **common)
-
-
-def _contrast(net: Any, **common: Any) -> BaseNoiseDetector:
-    return CurvatureNoiseDetector(net, contrast=True, signals=_EXTRAS, **common)
-
-
 #: From a name to what makes the detector.
 DETECTORS: dict[str, Callable[..., BaseNoiseDetector]] = {
-    "fused": _fused,
-    "curvature": _curvature,
-    "contrast": _contrast,
+    "fused": partial(FusedDetector, beside=(*_EXTRAS, "curvature")),
+    "curvature": partial(CurvatureNoiseDetector, signals=_EXTRAS),
+    "contrast": partial(CurvatureNoiseDetector, signals=_EXTRAS, contrast=True),
     "loss": LossDetector,
     "margin": MarginDetector,
     "ssft": SSFTDetector,

@@ -123,9 +123,8 @@ def write_report(
     content = _content(detector, samples, index, X)
     if paths is not None:
         content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p, bytes) else str(p) for p in _at(paths, index)]
-    name = type(detector).__name__
     content["title"] = f"{len(index):,} suspects of {n_samples:,}" if title is None else str(title)
-    content["detector"] = name
+    content["detector"] = type(detector).__name__
     write_whole(target, rendered(content))
     return target
 

@@ -6,6 +6,8 @@ device and the number of processes can't change it. There is no state, and nothi
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -53,10 +55,7 @@ def rademacher(
     >>> torch.equal(both[1:], rademacher(torch.tensor([7]), (3,), seed=0, epoch=1, probe=0))
     True
     """
-    size = 1
-    for side in shape:
-        size *= side
-    key = 0
+    size, key = math.prod(shape), 0
     for part in (seed, epoch, probe):
         key = _mix_int(key + part)
     # on the host up to here: a number that travels with the kernel, where a tensor would have to be waited for
