@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -18,3 +19,8 @@ def script(monkeypatch, request):
     yield __import__(name)
     for module in [m for m in sys.modules if m == name or m.split(".")[0] == "harness"]:
         sys.modules.pop(module)
+
+
+def rows_of(out):
+    """Return the records that a benchmark left in a folder."""
+    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from curvdetect.metrics import cosine_similarity
+from tests.benchmarks.conftest import rows_of
 
 QUICK = ["--subset", "60", "--epochs", "1", "--device", "cpu", "--threads", "1"]
 
@@ -47,7 +46,7 @@ def test_networks_are_compared_with_memorization_with_each_other_and_with_themse
     call = [*QUICK, *reference, *nets, "--keep", str(tmp_path / "kept"), "--out", str(tmp_path / "out")]
     script.main(call)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"records.jsonl", "table.md", "architectures.png"}
-    rows = [json.loads(line) for line in (tmp_path / "out" / "records.jsonl").read_text().splitlines()]
+    rows = rows_of(tmp_path / "out")
     assert [row["spearman"] for row in rows if row["other"] == "constant"] == [0] * 4
     assert [(row["one"], row["other"], row["seed"]) for row in rows[8:]] == [
         ("resnet18", "vgg13_bn", 0),

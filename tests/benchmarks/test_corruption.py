@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +17,10 @@ from curvdetect import (
     LossDetector,
     SSFTDetector,
 )
+from tests.benchmarks.conftest import rows_of
 from tests.files import write_cifar, write_mnist, write_pictures
 
 QUICK = ["--seeds", "0", "--epochs", "2", "--jobs", "1", "--device", "cpu"]
-
-
-def records(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def test_every_method_is_a_row_and_every_rate_a_column(script, tmp_path, capsys):
@@ -37,7 +33,7 @@ def test_every_method_is_a_row_and_every_rate_a_column(script, tmp_path, capsys)
     short = printed.split("## AUROC, %\n")[1].split("##")[0]
     named = [m.caption for m in script.METHODS.values() if f"| {m.caption} " in short]
     assert named == [m.caption for m in script.METHODS.values() if m.main]
-    rows = records(tmp_path)
+    rows = rows_of(tmp_path)
     assert {(r["rate"], r["method"]) for r in rows} == {(q, m) for q in (0.05, 0.2) for m in script.METHODS}
     for r in rows:
         assert 0.4 < r["auroc"] <= 1
@@ -76,7 +72,7 @@ def test_other_settings_are_other_measurements(script, tmp_path):
         script.main(
             [*QUICK, "--subset", "200", "--methods", "curvature", "--rates", "0.1", "--h", h, "--out", str(tmp_path)]
         )
-    assert [r["settings"]["h"] for r in records(tmp_path)] == [0.01, 0.02]
+    assert [r["settings"]["h"] for r in rows_of(tmp_path)] == [0.01, 0.02]
 
 
 def test_same_seed_gives_the_same_scores(script, tmp_path):
@@ -84,7 +80,7 @@ def test_same_seed_gives_the_same_scores(script, tmp_path):
     rows = []
     for out in (tmp_path / "a", tmp_path / "b"):
         script.main([*command, "--out", str(out)])
-        rows.append([(r["method"], r["auroc"], r["average_precision"]) for r in records(out)])
+        rows.append([(r["method"], r["auroc"], r["average_precision"]) for r in rows_of(out)])
     assert rows[0] == rows[1]
 
 
@@ -94,12 +90,12 @@ def test_trainings_side_by_side_give_the_records_of_one_after_the_other(script, 
     beside = [sys.executable, script.__file__, *command, "--jobs", "2", "--out", str(tmp_path / "2")]
     subprocess.run(beside, check=True, capture_output=True)
     one, two = (
-        [{k: v for k, v in row.items() if k not in ("cost", "seconds_run", "environment")} for row in records(out)]
+        [{k: v for k, v in row.items() if k not in ("cost", "seconds_run", "environment")} for row in rows_of(out)]
         for out in (tmp_path / "1", tmp_path / "2")
     )
     assert [row["method"] for row in one] == ["curvature", "curv_ssft"]
     assert one == two
-    assert records(tmp_path / "2")[0]["environment"]["jobs"] == "2"
+    assert rows_of(tmp_path / "2")[0]["environment"]["jobs"] == "2"
 
 
 def test_digits_take_a_core_for_each_training(script, monkeypatch):
@@ -137,7 +133,7 @@ def test_a_folder_of_pictures_is_benchmarked(script, tmp_path):
         [*QUICK, "--dataset", "folder", "--data-dir", str(tmp_path / "pictures"), "--size", "8", "--methods", "loss"]
         + ["--rates", "0.1", "--kind", "pair", "--out", str(tmp_path / "out"), "--format", "csv"]
     )
-    assert [r["n_wrong"] for r in records(tmp_path / "out")] == [6]
+    assert [r["n_wrong"] for r in rows_of(tmp_path / "out")] == [6]
     assert not (tmp_path / "out" / "table.md").exists()
 
 
@@ -154,7 +150,7 @@ def test_a_confusion_matrix_comes_from_a_file(script, tmp_path):
         [*QUICK, "--kind", "confusion", "--confusion", str(tmp_path / "matrix.csv"), "--subset", "200"]
         + ["--rates", "0.1", "--methods", "loss", "--out", str(tmp_path)]
     )
-    assert records(tmp_path)[0]["n_wrong"] == pytest.approx(20, abs=5)
+    assert rows_of(tmp_path)[0]["n_wrong"] == pytest.approx(20, abs=5)
 
 
 def arguments(script, *extra):
@@ -209,7 +205,7 @@ def test_contrast_is_measured_only_for_rows_that_want_it(script, tmp_path):
         )
     signals = sorted(len(np.load(path).files) for path in kept.iterdir())
     assert signals[1] == signals[0] + 2
-    plain, both = ({r["method"]: r for r in records(tmp_path / m)} for m in ("curvature", "curvature_contrast"))
+    plain, both = ({r["method"]: r for r in rows_of(tmp_path / m)} for m in ("curvature", "curvature_contrast"))
     assert plain["curvature"]["auroc"] == both["curvature"]["auroc"]
     assert both["curvature_contrast"]["cost"] > both["curvature"]["cost"] > 1
 
@@ -238,7 +234,7 @@ def test_duplicates_put_one_sample_under_two_labels(script, tmp_path):
         [*QUICK, "--subset", "200", "--rates", "0.1", "--kind", "duplicates", "--methods", "loss", "final_loss"]
         + ["--out", str(tmp_path)]
     )
-    assert {r["n_wrong"] for r in records(tmp_path)} == {20}
+    assert {r["n_wrong"] for r in rows_of(tmp_path)} == {20}
 
 
 def test_paper_takes_its_networks_recipes_rows_and_rates(script):

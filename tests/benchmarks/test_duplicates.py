@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from tests.benchmarks.conftest import rows_of
 
 QUICK = ["--dataset", "folder", "--size", "16", "--pairs", "4", "--top", "5", "--epochs", "1"]
 QUICK += ["--seeds", "1", "--device", "cpu", "--threads", "1"]
@@ -25,10 +25,6 @@ def folder(tmp_path_factory):
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(path)
     return root
-
-
-def rows_of(out):
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def test_planted_pairs_are_counted_and_nothing_is_trained_twice(script, folder, tmp_path, capsys, monkeypatch):

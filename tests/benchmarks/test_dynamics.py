@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,12 +9,9 @@ from scipy.stats import spearmanr
 
 from curvdetect import CurvatureNoiseDetector, memorizing_net, step_decay
 from curvdetect.metrics import auroc
+from tests.benchmarks.conftest import rows_of
 
 QUICK = ["--subset", "200", "--held-out", "50", "--epochs", "4", "--n", "2", "--seeds", "1", "--device", "cpu"]
-
-
-def rows_of(out):
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,14 +9,14 @@ from scipy.stats import spearmanr
 
 from curvdetect import CurvatureNoiseDetector, corrupt_labels, input_curvature, memorizing_net
 from curvdetect.metrics import auroc
+from tests.benchmarks.conftest import rows_of
 
 QUICK = ["--subset", "120", "--epochs", "8", "--top", "10", "--shown", "6", "--rates", "0", "0.1", "--seeds", "1"]
 QUICK += ["--every", "1", "--device", "cpu", "--threads", "1"]
 
 
-def rows_of(out):
-    rows = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
-    return {(row["trained on"], row["rate"]): row["methods"] for row in rows}
+def methods_of(out):
+    return {(row["trained on"], row["rate"]): row["methods"] for row in rows_of(out)}
 
 
 @pytest.fixture
@@ -34,7 +32,7 @@ def net():
 def test_app_e_is_a_detector_of_the_held_out_set(script, both, tmp_path):
     script.main([*QUICK, "--out", str(tmp_path)])
     assert {path.name for path in tmp_path.iterdir()} == {"records.jsonl", "table.md", "figure.png"}
-    rows = rows_of(tmp_path)
+    rows = methods_of(tmp_path)
     _, _, held_out, given, mask, labels = both
     for rate, y in ((0, labels), (0.1, given)):
         detector = CurvatureNoiseDetector(net(), every=1, max_epochs=8, device="cpu", random_state=1).fit(held_out, y)

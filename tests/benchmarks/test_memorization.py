@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from curvdetect import conflicting_duplicates
 from curvdetect.metrics import cosine_similarity, top_k_cosine_similarity
+from tests.benchmarks.conftest import rows_of
 from tests.cases import digits
 
 QUICK = ["--subset", "60", "--nets", "40", "--epochs", "3", "--seeds", "0", "1", "--h", "0.01", "0.001"]
@@ -144,7 +143,7 @@ def test_the_tables_hold_every_score_and_nothing_is_trained_twice(script, tmp_pa
     assert [authors.count(f"({value})") for value in ("0.82", "0.90", "0.73")] == [2, 1, 1]
     for caption in [*script.SIGNALS.values(), *script.similarity.BASELINES.values()]:
         assert f"| {caption} " in text
-    rows = [json.loads(line) for line in (tmp_path / "a" / "records.jsonl").read_text().splitlines()]
+    rows = rows_of(tmp_path / "a")
     assert [(row["weight_decay"], row["seed"]) for row in rows] == [(1e-4, 0), (0, 0), (1e-4, 1), (0, 1)]
     # one training has the curvature of the default twice
     assert rows[0]["grades"]["curvature"] == rows[0]["grades"]["h=0.01, n=1, power=1"]
@@ -153,7 +152,7 @@ def test_the_tables_hold_every_score_and_nothing_is_trained_twice(script, tmp_pa
     script.main([*call, "--out", str(tmp_path / "a")])
     known = ["--reference", str(tmp_path / "a" / "memorization.csv")]
     script.main([*call, *known, "--out", str(tmp_path / "b")])
-    again = [json.loads(line) for line in (tmp_path / "b" / "records.jsonl").read_text().splitlines()]
+    again = rows_of(tmp_path / "b")
     for one, other in zip(again, rows, strict=True):
         for name, grades in one["grades"].items():
             assert grades == pytest.approx(other["grades"][name], abs=0.02)  # the file is rounded

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from curvdetect import LossDetector, corrupt_labels
+from tests.benchmarks.conftest import rows_of
 
 QUICK = [
     "--subset",
@@ -24,10 +23,6 @@ QUICK = [
     "1",
 ]
 QUICK += ["--device", "cpu"]
-
-
-def rows_of(out):
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def test_records_hold_what_the_detector_says_and_the_table_counts_them(script, tmp_path, capsys):

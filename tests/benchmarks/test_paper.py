@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+
+from tests.benchmarks.conftest import rows_of
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_every_script_runs_once_and_is_timed(scripts, tmp_path, capsys):
     out = tmp_path / "out"
     for _ in range(2):
         scripts.main(["--out", str(out), "--keep", str(tmp_path / "kept"), "--epochs", "1"])
-    rows = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+    rows = rows_of(out)
     assert [row["script"] for row in rows] == ["memorization", "two"]
     assert all(row["seconds"] > 0 for row in rows)
     first, second = ((tmp_path / "kept" / f"{name}.log").read_text().strip() for name in ("memorization", "two"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from curvdetect import CurvatureNoiseDetector, corrupt_labels, memorizing_net
 from curvdetect.metrics import auroc
+from tests.benchmarks.conftest import rows_of
 
 QUICK = [
     "--datasets",
@@ -24,10 +23,6 @@ QUICK = [
     "--threads",
     "1",
 ]
-
-
-def rows_of(out):
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def test_schedules_are_read_off_what_separate_detectors_would_score(script, tmp_path, capsys):

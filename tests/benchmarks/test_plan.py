@@ -12,6 +12,7 @@ from curvdetect.detectors.measured import watching
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.signal import Batch, Plan
 from curvdetect.signals.vote import OtherLabelVote
+from tests.benchmarks.conftest import rows_of
 
 #: 10 ms to train on a sample, 20 to score it, 4 to read it; 1 MB of gradients, 1 MB a second between processes.
 RATES = {"train": 0.01, "passes": {1: 0.02}, "read": 0.004, "bandwidth": 1e6, "gradient": 1e6}
@@ -130,7 +131,7 @@ def test_everything_is_measured_and_every_table_written(script, tmp_path, monkey
     monkeypatch.setattr(script.footprint, "_elsewhere", lambda _, way, n, side: script.footprint.bytes_of(way, n, 4))
     quick = ["--side", "8", "--samples", "8", "--batch-size", "4", "--pictures", "2", "--memory-samples", "500"]
     script.main([*quick, "--repeats", "1", "--device", "cpu", "--threads", "1", "--out", str(tmp_path)])
-    rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    rows = rows_of(tmp_path)
     found = {row["what"]: row for row in rows}
     assert set(found) == {"compute", "reading", "exchange", "memory"}
     assert set(found["compute"]["passes"]) == {"1", "10"}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+
+from tests.benchmarks.conftest import rows_of
 
 
 @pytest.mark.slow
 def test_rankings_of_two_processes_are_compared_with_those_of_one(script, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script, "NETWORKS", {"plain": "convolutions"})
     script.main(["--samples", "100", "--epochs", "2", "--processes", "2", "--out", str(tmp_path)])
-    rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    rows = rows_of(tmp_path)
     assert [row["against"] for row in rows] == ["2 processes", "one, another seed"]
     assert rows[0]["loss"]["spearman"] > 0.999 > rows[1]["loss"]["spearman"]
     assert "## Against one process" in capsys.readouterr().out

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 
 from curvdetect.signals.signal import EpochMean, Plan
+from tests.benchmarks.conftest import rows_of
 
 
 @pytest.mark.slow
 def test_every_index_is_visited_once_at_its_own_place_by_three_processes(script, tmp_path, capsys):
     script.main(["--samples", "100003", "--batch-size", "1000", "--processes", "3", "--out", str(tmp_path)])
-    ranks = json.loads((tmp_path / "records.jsonl").read_text())["ranks"]
+    (row,) = rows_of(tmp_path)
+    ranks = row["ranks"]
     assert [rank["wrong"] for rank in ranks] == [0, 0, 0]
     for epoch in (0, 1):
         visits = [rank["visited"][epoch] for rank in ranks]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from curvdetect import input_curvature
+from tests.benchmarks.conftest import rows_of
 
 QUICK = ["--layouts", "table", "--samples", "64", "--repeats", "1", "--device", "cpu", "--threads", "1"]
 
@@ -21,7 +20,7 @@ def test_every_job_is_timed_and_every_table_written(script, tmp_path, capsys, mo
     monkeypatch.setattr(script, "REMEMBERED", (0, 10))
     script.main([*QUICK, "--out", str(tmp_path)])
     assert {"records.jsonl", "table.md", "speed.png"} == {p.name for p in tmp_path.iterdir()}
-    rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    rows = rows_of(tmp_path)
     timed = {row["job"]: row for row in rows if row["layout"] == "table" and "per_second" in row}
     assert set(timed) == set(script.costs.CAPTIONS)
     assert all(len(row["seconds"]) == 1 and row["seconds"][0] > 0 for row in timed.values())

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from curvdetect import CurvatureNoiseDetector, conflicting_duplicates, memorizing_net
+from tests.benchmarks.conftest import rows_of
 
 QUICK = ["--subset", "150", "--epochs", "3", "--pairs", "6", "--top", "10", "--shown", "8", "--seeds", "1"]
 QUICK += ["--weight-decay", "0", "0.01", "--device", "cpu", "--threads", "1"]
-
-
-def rows_of(out):
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def test_members_at_the_top_are_those_that_a_hand_would_count(script, tmp_path, capsys):

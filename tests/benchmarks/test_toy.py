@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 
 import numpy as np
@@ -12,12 +11,9 @@ from PIL import Image
 from torch import nn
 
 from curvdetect import CurvatureNoiseDetector, memorizing_net, step_decay
+from tests.benchmarks.conftest import rows_of
 
 QUICK = ["--epochs", "4", "--n", "2", "--seeds", "3"]
-
-
-def rows_of(out):
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def test_the_network_is_that_of_the_appendix(script):
