@@ -36,15 +36,12 @@ def fitted():
 MASK = np.arange(N) < 4
 ANSWERS = {
     "not_fitted": (lambda d: LossDetector().ranking(), "not fitted yet", NotFittedError),
-    "labels_beside": (lambda d: d.score_samples(X, Y), "y was passed beside X.*leave y out"),
     "no_rows": (lambda d: d.score_samples(X[:0]), r"0 sample\(s\)"),
-    "other_rows": (lambda d: d.score_samples(X + 1), r"X holds 40 row\(s\) not among the rows"),
     "text_rows": (
         lambda d: d.score_samples(pd.DataFrame(X).add_prefix("p").assign(p0="x")),
         r"X holds what .* column\(s\) 'p0'",
     ),
     "path": (lambda d: d.predict("photos"), "X is the str 'photos'", TypeError),
-    "no_mask": (lambda d: d.score(), "noise_mask is needed"),
     "mask_of_indices": (lambda d: d.score(noise_mask=[3, 5]), "noise_mask has 2 entries for 40 samples"),
     "mask_of_numbers": (lambda d: d.score(noise_mask=np.arange(N)), "noise_mask must hold booleans"),
     "mask_of_words": (lambda d: d.score(noise_mask=["a"] * N), "noise_mask must hold booleans"),
@@ -66,8 +63,6 @@ ANSWERS = {
         lambda d: d.score(noise_mask=MASK, sample_weight=["a"] * N),
         "sample_weight must hold numbers",
     ),
-    "no_rank": (lambda d: d.ranking(0), "k must be None or a whole number"),
-    "word_for_ranks": (lambda d: d.ranking("5"), "k must be None or a whole number"),
     "display_of_tables": (
         lambda d: SuspectsDisplay.from_estimator(d, X),
         r"samples of shape \(64,\), which is no picture",
@@ -80,31 +75,15 @@ ANSWERS = {
 }
 MODULE, T, L = MLP(64, 10, 8), torch.tensor(X), torch.tensor(Y)
 FUNCTIONS = {
-    "corrupt_percent": (lambda: corrupt_labels(Y, 10), r"rate must lie in \[0, 1\], got 10"),
     "corrupt_word": (lambda: corrupt_labels(Y, "0.1"), r"rate must lie in \[0, 1\], got '0.1'"),
-    "corrupt_nan": (lambda: corrupt_labels(Y, NAN), "rate must lie in"),
-    "corrupt_without_rate": (lambda: corrupt_labels(Y), "rate is needed"),
-    "corrupt_kind": (lambda: corrupt_labels(Y, 0.1, kind="all"), "kind must be"),
-    "corrupt_matrix_missing": (
-        lambda: corrupt_labels(Y, 0.1, kind="confusion"),
-        "confusion goes with kind='confusion'",
-    ),
     "corrupt_matrix_word": (lambda: corrupt_labels(Y, kind="confusion", confusion="x"), "confusion must be a matrix"),
-    "corrupt_matrix_shape": (
-        lambda: corrupt_labels(Y, kind="confusion", confusion=np.eye(3)),
-        r"confusion must have shape \(10, 10\)",
-    ),
     "corrupt_missing": (lambda: corrupt_labels(["a", None, "b"], 0.1), "Input y contains NaN .*1 of 3"),
     "corrupt_mixed": (lambda: corrupt_labels([1, "a"], 0.1), "y mixes labels of types int, str"),
     "corrupt_nothing": (lambda: corrupt_labels(None, 0.1), "y should be a 1d array"),
-    "corrupt_one_class": (lambda: corrupt_labels([1, 1], 0.1), "y holds one class only"),
     "duplicates_rate": (lambda: conflicting_duplicates(Y, None), "rate must lie in .*got None"),
-    "fuse_nothing": (lambda: fuse(), "scores are missing"),
     "fuse_empty": (lambda: fuse([]), r"scores must all have shape \(n_samples,\)"),
     "fuse_dictionary": (lambda: fuse({"a": [1, 2]}), "scores must be arrays of numbers"),
     "fuse_words": (lambda: fuse(["a", "b"]), "scores must be arrays of numbers"),
-    "fuse_lengths": (lambda: fuse([1, 2], [1]), "scores must all have shape"),
-    "fuse_nan": (lambda: fuse([1, NAN]), "scores hold NaN"),
     "fuse_weight_number": (lambda: fuse([1, 2], [2, 1], weights=3), "weights must hold 2 numbers"),
     "fuse_weight_words": (lambda: fuse([1, 2], [2, 1], weights=["a", 1]), "weights must hold 2 numbers"),
     "fuse_weight_infinite": (lambda: fuse([1, 2], [2, 1], weights=[1, float("inf")]), "weights must hold 2 numbers"),
@@ -126,7 +105,6 @@ FUNCTIONS = {
     "recommended_percent": (lambda: recommended_signals(90), r"train_accuracy must be a share in \[0, 1\], got 90"),
     "recommended_nan": (lambda: recommended_signals(NAN), "train_accuracy must be"),
     "folder_number": (lambda: load_image_folder(3), "root must be the path of a folder, got 3", TypeError),
-    "folder_nowhere": (lambda: load_image_folder("no/such"), "root='no/such' is not a folder", FileNotFoundError),
     "folder_size": (lambda: load_image_folder(".", size=0), "size must be a whole number"),
 }
 

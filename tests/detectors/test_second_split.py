@@ -158,11 +158,6 @@ def test_parameters_out_of_range_are_refused_by_name_before_anything_is_trained(
         detector(Untrainable(), device="cpu", **params).fit(X[:60], LABELS[:60])
 
 
-def test_labels_that_come_once_each_are_refused():
-    with pytest.raises(ValueError, match="y holds every label only once"):
-        SSFTDetector(device="cpu").fit(X[:6], np.arange(6))
-
-
 def test_seed_decides_everything_and_no_generator_moves():
     params = {"net": quick_net(), "device": "cpu"}
     with untouched_rng():
