@@ -26,7 +26,7 @@ import torch
 from harness import data, fits, memorization, similarity
 from harness.architectures import NAMES, build
 from harness.environment import announce, command
-from harness.options import add_data, command_line, every_or_auto
+from harness.options import add_data, command_line, every_or_auto, measuring
 from harness.records import Records
 from harness.similarity import MEASURES
 from harness.written import markdown, write
@@ -118,8 +118,8 @@ def fitted(X: np.ndarray, y: np.ndarray, name: str, seed: int, args: argparse.Na
         augment=args.augment,
         schedule=step_decay if args.step_decay else one_cycle,
     )
-    measured = {name: getattr(args, name) for name in ("h", "n", "power", "every")}
-    detector = CurvatureNoiseDetector(net, **measured, max_epochs=args.epochs, device=args.device, random_state=seed)
+    common = {"max_epochs": args.epochs, "device": args.device, "random_state": seed}
+    detector = CurvatureNoiseDetector(net, **measuring(args), **common)
     return fits.fitted(detector, X, y, args.keep / f"{name}-{seed}-{fits.name_of(settings)}.npz")
 
 

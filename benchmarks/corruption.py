@@ -14,8 +14,6 @@ Every finished measurement is one line in OUT/records.jsonl; the same command ag
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +22,7 @@ from typing import Any
 import torch
 from harness import data, options, recipes, tables
 from harness.environment import announce, command
-from harness.fits import FOLDS, Fit, detectors, fitted
+from harness.fits import FOLDS, Fit, detectors, fitted, name_of
 from harness.methods import METHODS
 from harness.options import command_line
 from harness.records import Records
@@ -133,7 +131,7 @@ def record(name: str, fits: dict[str, Fit], mask) -> dict[str, Any]:
 def kept_name(args: argparse.Namespace, rate: float, seed: int, training: str, contrast: bool) -> str:
     """Return the name of the file that keeps a fit; it tells all that the fit depends on."""
     depends = [getattr(args, s) for s in ("dataset", "data_dir", "kind", "confusion", *SETTINGS, *LATER_SETTINGS)]
-    key = hashlib.sha256(json.dumps([*depends, rate, seed, training, contrast]).encode()).hexdigest()[:12]
+    key = name_of([*depends, rate, seed, training, contrast])
     return f"{args.dataset}-{args.kind}-{rate:g}-{seed}-{training.replace(' ', '-')}-{key}.npz"
 
 

@@ -17,8 +17,6 @@ goes on where it was cut short.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 import time
 from functools import partial
@@ -31,6 +29,7 @@ from harness import data, memorization, recipes
 from harness.environment import announce, command
 from harness.epochs import tables
 from harness.epochs_drawn import curves, similarities
+from harness.fits import name_of
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
@@ -121,8 +120,8 @@ def measure(parts: dict[str, Any], cell: dict[str, Any], args: argparse.Namespac
         _, labels, mask = data.corrupt(X, y, cell["rate"], "uniform", cell["seed"])
     kept = None
     if args.keep_values:
-        key = json.dumps([args.data_dir, {k: v for k, v in cell.items() if k != "reference"}])
-        kept = args.keep_values / f"{args.dataset}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
+        key = name_of([args.data_dir, {k: v for k, v in cell.items() if k != "reference"}])
+        kept = args.keep_values / f"{args.dataset}-{key}.npz"
     if kept is not None and kept.exists():
         with np.load(kept) as file:
             return dict(file), mask

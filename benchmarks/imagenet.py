@@ -26,7 +26,7 @@ import torch
 import torchvision
 from harness import data, pictures
 from harness.environment import announce, command
-from harness.options import command_line, every_or_auto
+from harness.options import command_line, every_or_auto, measuring
 from harness.quiet import quietly
 from harness.records import Records
 from harness.written import markdown, write
@@ -134,7 +134,7 @@ def run(
     given, mask = corrupt_labels(labels, args.rate, random_state=seed) if args.rate else (labels, None)
     detector = CurvatureNoiseDetector(
         network(len(np.unique(labels)), args),
-        **{name: getattr(args, name) for name in ("h", "n", "power", "every")},
+        **measuring(args),
         checkpoint_dir=out / f"checkpoints-{seed}",
         device=args.device,
         random_state=seed,

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import nn
@@ -67,7 +66,6 @@ def score() -> Figure:
     smooth = memorize(classifier(nn.Tanh), X, y)
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     for mask, name, color in ((wrong, "wrong label", "tab:red"), (~wrong, "right label", "tab:blue")):
         low, middle, high = np.quantile(np.array(curves)[:, mask], (0.25, 0.5, 0.75), axis=1)
