@@ -36,7 +36,8 @@ from curvdetect.training.device import resolve_device
 class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors of wrong labels; higher scores are more suspect.
 
-    Subclasses implement ``_signals`` and ``_score``. See `CurvatureNoiseDetector` for parameters and attributes.
+    Subclasses implement ``_score`` and, for signals of their own, ``_signals``. See `CurvatureNoiseDetector` for
+    parameters and attributes.
     """
 
     net: Any
@@ -50,9 +51,9 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     keep_snapshots: int = 0
     score_on: Any = None
 
-    @abstractmethod
     def _signals(self, seed: int) -> Sequence[Signal]:
-        """Return the signals wanted beside those that always ride along."""
+        """Return the signals wanted beside those that always ride along: here, none."""
+        return ()
 
     @abstractmethod
     def _score(self, measured: Measured) -> NDArray[np.float64]:

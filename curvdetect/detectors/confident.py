@@ -28,7 +28,6 @@ from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured
 from curvdetect.signals.passes import rows_within
 from curvdetect.signals.scoring import logits_of, measuring
-from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.device import deterministically
 from curvdetect.training.memorize import Run, memorize
@@ -151,9 +150,6 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         others[np.arange(len(labels)), labels] = -1
         attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(device)}
         return Measured(signals, others.argmax(1), attributes)
-
-    def _signals(self, seed: int) -> list[Signal]:
-        return []
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores[self.method]

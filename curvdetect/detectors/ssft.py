@@ -13,7 +13,6 @@ from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured, repeated
-from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.second_split import SecondSplit, second_split
 
@@ -118,9 +117,6 @@ class SSFTDetector(BaseNoiseDetector):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-
-    def _signals(self, seed: int) -> list[Signal]:
-        return []
 
     def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         check_second_split(self)
