@@ -51,7 +51,7 @@ def data_options(*, drop: bool = True) -> Decorator:
         help="Column of a table with the labels. Default: the one named label, labels, target, y or class.",
     )
     dropped = click.option(
-        "--drop", metavar="COLUMN", multiple=True, help="Column of a table to leave out; may be repeated."
+        "--drop", metavar="COLUMN", multiple=True, help="Column of a table not to train on; may be repeated."
     )
     size = click.option(
         "--size",

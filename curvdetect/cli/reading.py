@@ -38,6 +38,8 @@ class Data:
     """Column of the labels."""
     rows: NDArray[np.int64] | None = None
     """Where a choice was read of a table or an array: which rows of it."""
+    shown: Any = None
+    """Rows as they are in the file."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Pictures that can't be read, and why."""
 
@@ -67,9 +69,10 @@ def read_data(
         return _folder(path, size, limit)
     if suffix in (*TEXT, *PARQUET):
         table = read_table(path, label, drop)
-        data = Data("table", table.X, table.y, label=table.label)
+        data = Data("table", table.X, table.y, label=table.label, shown=table.shown)
     elif suffix == ".npz":
-        data = Data("npz", *_arrays(path))
+        X, y = _arrays(path)
+        data = Data("npz", X, y, shown=X if X.ndim == 2 else None)
     else:
         raise click.BadParameter(
             f"'{safe(path)}' is neither a folder with one subfolder of pictures a class, nor a file that ends in "
@@ -79,6 +82,7 @@ def read_data(
     data.rows = drawn(len(data.y), limit)
     if data.rows is not None:
         data.X, data.y = rows_of(data.X, data.rows), data.y[data.rows]
+        data.shown = None if data.shown is None else rows_of(data.shown, data.rows)
     if data.X.ndim == 2:
         # h, the step of the curvature, is in standard deviations then
         scaler = StandardScaler()

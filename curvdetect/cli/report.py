@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -52,8 +51,7 @@ def report(
     )
     data = in_order(detector, data)
     target = out if out is not None else output / PAGE
-    options: dict[str, Any] = {"paths": data.paths, "k": k, "title": title or title_of(path, data)}
-    write_report(detector, data.X, target, **options)
+    write_report(detector, data.X, target, X_display=data.shown, paths=data.paths, k=k, title=title or title_of(path))
     tell(f"{safe(target)}: the suspects, to look at")
 
 
@@ -78,9 +76,10 @@ def in_order(detector: BaseNoiseDetector, data: Data) -> Data:
     place = np.argsort(index)
     paths = None if data.paths is None else [data.paths[i] for i in place]
     rows = None if data.rows is None else data.rows[place]
-    return replace(data, X=rows_of(data.X, place), y=data.y[place], paths=paths, rows=rows)
+    shown = None if data.shown is None else rows_of(data.shown, place)
+    return replace(data, X=rows_of(data.X, place), y=data.y[place], paths=paths, rows=rows, shown=shown)
 
 
-def title_of(path: Path, data: Data) -> str:
+def title_of(path: Path) -> str:
     """Return the heading of the page."""
-    return f"Suspects in {short(path.name)}" + (", numbers in standard deviations" if data.X.ndim == 2 else "")
+    return f"Suspects in {short(path.name)}"

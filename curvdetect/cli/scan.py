@@ -117,7 +117,7 @@ def scan(
     save(detector.set_params(checkpoint_dir=None, verbose=0), output / DETECTOR, overwrite=True)
     if not quiet:
         say("writing the page ...")
-    write_report(detector, data.X, output / PAGE, paths=data.paths, title=title_of(path, data))
+    write_report(detector, data.X, output / PAGE, X_display=data.shown, paths=data.paths, title=title_of(path))
     _tell_what_was_found(detector, data, output)
 
 

@@ -29,11 +29,14 @@ _SEPARATORS = ",;\t"
 
 @dataclass
 class Table:
-    """Numbers and labels of a table, and the name of the column that the labels are in."""
+    """Numbers and labels of a table."""
 
     X: pd.DataFrame
     y: NDArray[Any]
     label: str
+    """Column of the labels."""
+    shown: pd.DataFrame
+    """All other columns as they are in the file, those that are left out as well."""
 
 
 def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
@@ -66,7 +69,7 @@ def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
     X = columns.to_numpy(np.float64, na_value=np.nan)
     _refuse_gaps(columns, X)
     _warn_of_row_numbers(columns)
-    return Table(pd.DataFrame(X, columns=columns.columns.astype(str)), labels, name)
+    return Table(pd.DataFrame(X, columns=columns.columns.astype(str)), labels, name, frame.drop(columns=name))
 
 
 def read_labels(path: Path, label: str | None) -> tuple[NDArray[Any], str]:

@@ -25,26 +25,28 @@ INPUTS = ("image", "img", "pixel_values", "x", "features")
 LABELS = ("label", "labels", "y", "target")
 
 
-def is_dataset(X: Any) -> bool:
-    """Say whether ``X`` is a map-style dataset rather than an array."""
+def is_dataset(X: Any, name: str = "X") -> bool:
+    """Say whether ``X`` is a map-style dataset rather than an array. ``name`` is what an error calls it."""
     if isinstance(X, IterableDataset):
         raise TypeError(
-            "X is an IterableDataset, whose samples have no index. curvdetect has to meet every sample again after "
-            "each epoch: pass a map-style Dataset (with __len__ and __getitem__) or an array."
+            f"{name} is an IterableDataset, whose samples have no index. curvdetect has to meet every sample again "
+            "after each epoch: pass a map-style Dataset (with __len__ and __getitem__) or an array."
         )
     if isinstance(X, DataLoader):
-        raise TypeError("X is a DataLoader. Pass its dataset (`loader.dataset`): curvdetect makes its own batches.")
+        raise TypeError(
+            f"{name} is a DataLoader. Pass its dataset (`loader.dataset`): curvdetect makes its own batches."
+        )
     if issparse(X):  # one of the kinds is a dictionary
         return False
     if isinstance(X, Mapping):
         keys = list(X)
         raise TypeError(
-            f"X is a {type(X).__name__} with keys {', '.join(map(repr, keys[:10]))}. Pass one of its values, such as "
-            f"X[{keys[0] if keys else 'train'!r}], or a table made of all: pandas.DataFrame(X)."
+            f"{name} is a {type(X).__name__} with keys {', '.join(map(repr, keys[:10]))}. Pass one of its values, "
+            f"such as {name}[{keys[0] if keys else 'train'!r}], or a table made of all: pandas.DataFrame({name})."
         )
     if isinstance(X, str | bytes) or hasattr(X, "__fspath__"):
         raise TypeError(
-            f"X is the {type(X).__name__} {X!r}. Pass what is in it: `X, y, paths = load_image_folder(...)`, "
+            f"{name} is the {type(X).__name__} {X!r}. Pass what is in it: `X, y, paths = load_image_folder(...)`, "
             "np.load(...) or pandas.read_csv(...)."
         )
     if isinstance(X, Dataset) or is_hugging_face(X):

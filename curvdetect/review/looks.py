@@ -1,4 +1,4 @@
-"""Samples as a person can look at them: pictures as thumbnails, rows of a table as numbers."""
+"""Samples as a person can look at them: pictures as thumbnails, rows of a table by column, texts as they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from curvdetect.data.sources import Samples
+from curvdetect.data.items import is_dataset
+from curvdetect.data.labels import plain
+from curvdetect.data.sources import Samples, as_unlabelled
 
 #: Longest side of a thumbnail, in pixels.
 LARGEST, SMALLEST = 256, 48
@@ -24,14 +26,65 @@ PIXELS = 32_000_000
 EXACT = 5_000
 #: Numbers shown of all rows together.
 CELLS = 400_000
-#: Characters shown of a word.
-WORD = 200
+#: Characters shown of a word, and of all texts together.
+WORD, CHARACTERS = 200, 4_000_000
 _CHUNK = 256
 
 
-def kind_of(shape: tuple[int, ...]) -> str:
-    """Return what samples of a shape are: ``"pictures"``, ``"rows"``, or ``"nothing"`` that can be shown."""
-    return {0: "rows", 1: "rows", 2: "pictures", 3: "pictures"}.get(len(shape), "nothing")
+#: What a person can look at: pictures or rows of numbers, rows of a table with its words, or texts.
+Shown = Samples | pd.DataFrame | list[str]
+
+
+def shown_as(X: Any, name: str = "X") -> Shown:
+    """Return samples as they are shown: frames and texts as they are, datasets and arrays as indexed samples."""
+    if is_dataset(X, name):
+        return as_unlabelled(X)
+    if isinstance(X, pd.DataFrame):
+        return X
+    if are_texts(X):
+        return ["" if pd.isna(text) else str(text) for text in X]
+    if hasattr(X, "columns"):  # of polars
+        return pd.DataFrame(np.asarray(X), columns=[str(name) for name in X.columns])
+    return as_unlabelled(np.asarray(plain(X, name)))
+
+
+def are_texts(X: Any) -> bool:
+    """Say whether samples are texts: a list, an array or a series of strings, of which some may be missing."""
+    if is_dataset(X) or getattr(X, "ndim", 1) != 1 or hasattr(X, "columns"):
+        return False
+    return pd.api.types.infer_dtype(np.asarray(plain(X), dtype=object), skipna=True) == "string"
+
+
+def holds_words(X: Any) -> bool:
+    """Say whether samples are what a network can't have been fitted on: texts, or a table that isn't all numbers."""
+    if isinstance(X, pd.DataFrame):
+        return not all(pd.api.types.is_numeric_dtype(column) and column.notna().all() for _, column in X.items())
+    return are_texts(X)
+
+
+def looks(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, Any]:
+    """Return what the page is told of samples: their kind, and how they look by position.
+
+    Parameters
+    ----------
+    shown : Shown
+        All samples.
+    index, others : arrays of int
+        Positions of suspects, and of their look-alikes.
+    """
+    positions = np.concatenate([index, others])
+    if isinstance(shown, list):
+        most = int(np.clip(CHARACTERS // max(1, len(positions)), WORD, 10 * WORD))
+        return {"kind": "texts", "texts": {str(i): _cut(shown[i], most) for i in positions.tolist()}}
+    if isinstance(shown, pd.DataFrame):
+        made, names = cells(shown, positions)
+        return {"kind": "rows", "rows": made, "columns": names, "n_columns": shown.shape[1]}
+    if len(shown.shape) < 2:
+        made, names = rows(shown, positions)
+        return {"kind": "rows", "rows": made, "columns": names, "n_columns": int(np.prod(shown.shape, dtype=int))}
+    if len(shown.shape) > 3:
+        return {"kind": "nothing"}
+    return {"kind": "pictures", "pictures": pictures(shown, index, others)}
 
 
 def pictures(samples: Samples, index: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, str]:
@@ -61,51 +114,34 @@ def pictures(samples: Samples, index: NDArray[np.int64], others: NDArray[np.int6
     return made
 
 
-def rows(
-    samples: Samples, index: NDArray[np.int64], others: NDArray[np.int64], names: list[str] | None
-) -> tuple[dict[str, list[float]], list[str], int]:
-    """Return the values of rows by position, the names of their columns, and how many columns there are.
+def rows(samples: Samples, positions: NDArray[np.int64]) -> tuple[dict[str, list[float | str]], list[str]]:
+    """Return the values of rows by position, and the numbers of their columns.
 
     Parameters
     ----------
     samples : Samples
         Rows of numbers.
-    index, others : arrays of int
-        Positions.
-    names : list of str, optional
-        Of the columns; by default their numbers.
+    positions : array of int
+        Those to be shown.
 
     Notes
     -----
     Wide tables are cut, the more the more rows there are.
     """
-    positions = np.concatenate([index, others])
-    width = int(np.prod(samples.shape, dtype=int))
-    shown = _n_shown(width, positions)
-    made: dict[str, list[float]] = {}
+    n_columns = _n_columns(int(np.prod(samples.shape, dtype=int)), positions)
+    made: dict[str, list[float | str]] = {}
     places = iter(positions.tolist())
     for batch in _chunks(samples, positions):
-        for row in batch.reshape(len(batch), -1)[:, :shown].astype(float):
+        for row in batch.reshape(len(batch), -1)[:, :n_columns].astype(float):
             made[str(next(places))] = [float(f"{value:.5g}") for value in row]
-    return made, (names or [str(i) for i in range(width)])[:shown], width
+    return made, [str(i) for i in range(n_columns)]
 
 
-def cells(frame: pd.DataFrame, index: NDArray[np.int64]) -> tuple[dict[str, list[float | str]], list[str], int]:
-    """Return what `rows` does of a frame that holds more than numbers: words and dates as text, gaps as nothing.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        All samples.
-    index : array of int
-        Positions of suspects.
-    """
-    width = frame.shape[1]
-    part = frame.iloc[index, : _n_shown(width, index)]
-    made = {
-        str(i): [_cell(value) for value in row] for i, row in zip(index.tolist(), part.to_numpy(object), strict=True)
-    }
-    return made, [str(name) for name in part.columns], width
+def cells(frame: pd.DataFrame, positions: NDArray[np.int64]) -> tuple[dict[str, list[float | str]], list[str]]:
+    """Return what `rows` does of a frame that may hold more than numbers: words and dates as text, gaps as nothing."""
+    part = frame.iloc[positions, : _n_columns(frame.shape[1], positions)]
+    values = zip(positions.tolist(), part.to_numpy(object), strict=True)
+    return {str(i): [_cell(value) for value in row] for i, row in values}, [str(name) for name in part.columns]
 
 
 def _cell(value: Any) -> float | str:
@@ -115,12 +151,16 @@ def _cell(value: Any) -> float | str:
         return int(value) if isinstance(value, Integral) else float(f"{value:.5g}")
     if isinstance(value, pd.Timestamp) and value == value.normalize():
         return str(value.date())
-    return str(value)[:WORD]
+    return _cut(str(value), WORD)
 
 
-def _n_shown(width: int, positions: NDArray[np.int64]) -> int:
+def _n_columns(width: int, positions: NDArray[np.int64]) -> int:
     """Return how many columns are shown of so many."""
     return int(min(width, max(8, CELLS // max(1, len(positions)))))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _chunks(samples: Samples, positions: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.utils.validation import check_is_fitted
@@ -24,7 +23,7 @@ from curvdetect.data.sources import Samples, as_unlabelled
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.review.look_alikes import look_alikes
-from curvdetect.review.looks import cells, kind_of, pictures, rows
+from curvdetect.review.looks import Shown, holds_words, looks, shown_as
 from curvdetect.review.rendering import rendered
 from curvdetect.review.texts import label_texts
 from curvdetect.training.checkpoints import write_whole
@@ -39,6 +38,7 @@ def write_report(
     X: Any,
     path: str | os.PathLike[str],
     *,
+    X_display: Any = None,
     paths: Sequence[Any] | None = None,
     k: int | None = None,
     title: str | None = None,
@@ -53,11 +53,14 @@ def write_report(
     detector : BaseNoiseDetector
         Fitted.
     X : array, tensor, DataFrame or map-style Dataset, n_samples long
-        What it was fitted on, or the same samples as a person would look at them: pictures (n_samples, height, width),
-        (n_samples, channels, height, width) or with the channels last, uint8 or float, or rows of a table,
-        of a DataFrame with its words, dates and gaps.
+        What it was fitted on: the network finds the look-alikes in it.
     path : str or Path
         The file; missing folders are made. What was there is replaced in one step.
+    X_display : array, DataFrame, list of str or map-style Dataset, n_samples long, optional
+        The same samples as a person would look at them, in the same order, where that isn't ``X``: the table before it
+        was scaled and encoded, the texts or pictures behind embeddings. Pictures are (n_samples, height, width),
+        (n_samples, channels, height, width) or have the channels last, uint8 or float; a DataFrame is shown with its
+        words, dates and gaps.
     paths : sequence of length n_samples, optional
         Where each sample comes from, shown as text.
     k : int, optional
@@ -75,7 +78,7 @@ def write_report(
     TypeError
         For anything but a detector.
     ValueError
-        Where ``X`` or ``paths`` are not as long as the training data.
+        Where ``X``, ``X_display`` or ``paths`` are not as long as the training data.
 
     See Also
     --------
@@ -106,12 +109,11 @@ def write_report(
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder. Pass the name of a file, such as 'suspects.html'.")
-    samples = None if _holds_words(X) else as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
+    samples = None if holds_words(X) else as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
+    shown = shown_as(X) if X_display is None else shown_as(X_display, "X_display")
     n_samples = len(detector.scores_)
-    for name, length in {
-        "X": len(X if samples is None else samples),
-        "paths": n_samples if paths is None else len(paths),
-    }.items():
+    for name, given in {"X": X if samples is None else samples, "X_display": shown, "paths": paths}.items():
+        length = n_samples if given is None else len(given)
         if length != n_samples:
             raise ValueError(
                 f"{name} has {length} entries, but the detector was fitted on {n_samples} samples. Pass one for each, "
@@ -120,7 +122,7 @@ def write_report(
     if not writes_here():
         return target
     index = detector.ranking_[: min(int(detector.labels_.sum()), SHOWN) if k is None else k]
-    content = _content(detector, samples, index, X)
+    content = _content(detector, samples, index, shown)
     if paths is not None:
         content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p, bytes) else str(p) for p in _at(paths, index)]
     content["title"] = f"{len(index):,} suspects of {n_samples:,}" if title is None else str(title)
@@ -143,26 +145,18 @@ def _at(values: Sequence[Any], index: NDArray[np.int64]) -> list[Any]:
     return [get[int(i)] for i in index]
 
 
-def _holds_words(X: Any) -> bool:
-    """Say whether a frame holds what a network can't have been fitted on, as tables do before they are made numbers."""
-    return isinstance(X, pd.DataFrame) and not all(
-        pd.api.types.is_numeric_dtype(column) and column.notna().all() for _, column in X.items()
-    )
-
-
-def _content(detector: BaseNoiseDetector, samples: Samples | None, index: NDArray[np.int64], X: Any) -> dict[str, Any]:
+def _content(
+    detector: BaseNoiseDetector, samples: Samples | None, index: NDArray[np.int64], shown: Shown
+) -> dict[str, Any]:
     """Return what the page is told, in columns: one entry for each suspect."""
     suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
     alike = {} if samples is None else look_alikes(detector, samples, index, suggested)
     others = np.setdiff1d(np.concatenate([np.empty(0, dtype=int), *(found.ravel() for found in alike.values())]), index)
-    others = others[others >= 0]
-    kind = "rows" if samples is None else kind_of(samples.shape)
-    content: dict[str, Any] = {
+    return {
         "id": _identity(detector),
         "n_samples": len(detector.scores_),
         "classes": label_texts(detector.classes_),
         "signals": list(detector.signal_scores_),
-        "kind": kind,
         "suspects": {
             "index": index.tolist(),
             "score": detector.scores_[index].tolist(),
@@ -171,16 +165,8 @@ def _content(detector: BaseNoiseDetector, samples: Samples | None, index: NDArra
             "shares": [_share(scores)[index].tolist() for scores in detector.signal_scores_.values()],
             **{name: [[i for i in row if i >= 0] for row in found.tolist()] for name, found in alike.items()},
         },
+        **looks(shown, index, others[others >= 0]),
     }
-    if samples is None:
-        content["rows"], content["columns"], content["n_columns"] = cells(X, index)
-    elif kind == "pictures":
-        content["pictures"] = pictures(samples, index, others)
-    elif kind == "rows":
-        names = getattr(X, "columns", None)
-        names = None if names is None else [str(name) for name in names]
-        content["rows"], content["columns"], content["n_columns"] = rows(samples, index, others, names)
-    return content
 
 
 def _identity(detector: BaseNoiseDetector) -> str:

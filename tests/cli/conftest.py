@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import curvdetect
 from curvdetect.cli import main
 from tests.cases import digits
 
@@ -35,9 +37,10 @@ def page(monkeypatch):
     """Stand in for the page, which has tests of its own; return the calls."""
     calls: list[dict] = []
 
-    def write_report(detector, X, path, *, paths=None, k=None, title=None):
+    def write_report(detector, X, path, **options):
+        inspect.signature(curvdetect.write_report).bind(detector, X, path, **options)
         Path(path).write_text("page")
-        calls.append({"detector": detector, "X": X, "path": Path(path), "paths": paths, "k": k, "title": title})
+        calls.append({"detector": detector, "X": X, "path": Path(path), **options})
 
     for module in (report, scan):
         monkeypatch.setattr(module, "write_report", write_report)

@@ -40,6 +40,7 @@ def test_a_choice_is_the_same_in_every_call_and_knows_its_rows(tmp_path):
     first, second = (read_data(path, limit=7) for _ in range(2))
     assert first.rows.tolist() == second.rows.tolist() == sorted(first.y.tolist())
     assert len(first.X) == 7
+    assert first.shown["x0"].tolist() == first.rows.tolist()
 
 
 def test_arrays_keep_their_pictures(tmp_path):
@@ -48,6 +49,14 @@ def test_arrays_keep_their_pictures(tmp_path):
     data = read_data(tmp_path / "a.npz")
     assert np.array_equal(data.X, X)
     assert data.y.tolist() == ["a", "b"] * 3
+
+
+def test_rows_of_numbers_are_standardized_and_shown_as_they_are(tmp_path):
+    X = np.arange(12.0).reshape(6, 2)
+    np.savez(tmp_path / "a.npz", X=X, y=np.array(["a", "b"] * 3))
+    data = read_data(tmp_path / "a.npz")
+    np.testing.assert_allclose(data.X.std(0), 1)
+    assert np.array_equal(data.shown, X)
 
 
 ARRAYS = {

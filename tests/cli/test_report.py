@@ -39,6 +39,7 @@ def test_rows_in_another_order_are_recognised(run, page, scanned, tmp_path):
     moved = write_table(tmp_path / "moved.csv", X[order, 10:20], y[order])
     assert run("report", scanned, "--data", moved).exit_code == 0
     np.testing.assert_allclose(page[1]["X"], page[0]["X"])
+    assert page[0]["X_display"].to_numpy().tolist() == page[1]["X_display"].to_numpy().tolist() == X[:, 10:20].tolist()
     assert page[1]["path"] == scanned / "report.html"
 
 

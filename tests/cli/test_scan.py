@@ -40,6 +40,7 @@ def test_a_table_is_ranked_as_the_detector_ranks_it(run, page, table, tmp_path):
     assert (call["path"], call["paths"]) == (out / "report.html", None)
     assert np.array_equal(call["detector"].scores_, expected.scores_)
     np.testing.assert_allclose(call["X"], X)
+    assert call["X_display"].to_numpy().tolist() == digits(120)[0][:, 10:20].tolist()
 
 
 def test_the_last_lines_name_the_top_five_and_the_files(run, page, table, tmp_path):

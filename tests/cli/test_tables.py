@@ -48,6 +48,12 @@ def test_truth_values_are_numbers_and_dropped_columns_are_none(written):
     assert table.y.dtype.kind == "i"
 
 
+def test_what_is_left_out_is_shown_all_the_same(written):
+    table = read_table(written("id,a,y,word\nr1,1,cat,x\nr2,2,dog,\n"), None, ("id", "word"))
+    assert list(table.X) == ["a"]
+    assert table.shown.fillna("").to_numpy().tolist() == [["r1", 1, "x"], ["r2", 2, ""]]
+
+
 def test_of_two_columns_named_as_labels_the_one_that_is_not_dropped_is_taken(written):
     path = written("a,y,label\n1,2,x\n3,4,z\n")
     assert read_table(path, None, ("y",)).y.tolist() == ["x", "z"]

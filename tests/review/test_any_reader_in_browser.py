@@ -1,10 +1,11 @@
 """The page for many suspects, other samples, either scheme, a phone and a screen reader."""
 
+import numpy as np
 import pytest
 
 from curvdetect import write_report
 from tests.review.browsing import exported, numbers, opened
-from tests.review.pages import fitted
+from tests.review.pages import HOSTILE, fitted
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +40,24 @@ def test_samples_that_are_no_pictures(browser, tmp_path, shape):
             assert page.locator("#detail thead th").count() == 4
         else:
             assert page.locator("#detail .look").first.inner_text() == f"sample {index}"
+
+
+def test_texts_are_read_where_the_vectors_would_say_nothing(browser, tmp_path):
+    detector, X, _ = fitted((3,), n=4 * len(HOSTILE))
+    texts = np.resize(np.array(HOSTILE, dtype=object), len(X)).tolist()
+    with opened(browser, write_report(detector, X, tmp_path / "suspects.html", X_display=texts, k=90)) as page:
+        for number in range(89):
+            text = texts[detector.ranking_[number]]
+            if text.isascii() and text.replace("\n", "").isprintable():
+                for place in (f"[data-number='{number}'] .look", "#detail > .look"):
+                    assert page.locator(place).text_content() == text
+            page.keyboard.press("w")
+        assert page.locator("#detail .alike .look.text").count() == 6
+        assert page.evaluate("window.ran") is None
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(
+            "[...document.querySelectorAll('.card, #detail')].every(e => e.scrollWidth <= e.clientWidth)"
+        )
 
 
 def channels(page, selector, what):

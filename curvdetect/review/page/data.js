@@ -11,6 +11,7 @@ const nameOf = (code) => visible(classText(code)) || "(empty)";
 const pathOf = (number) => (suspects.path ? suspects.path[number] : "");
 const shareOf = (signal, number) => suspects.shares[signal][number];
 const pictureOf = (index) => report.pictures?.[index];
+const textOf = (index) => report.texts?.[index];
 const rowOf = (index) => report.rows?.[index];
 const readable = (signal) => visible(signal).replaceAll("_", " ");
 

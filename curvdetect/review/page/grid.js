@@ -12,8 +12,9 @@ let current = 0; // number of the suspect under review; -1 for none
 
 const rowHeight = () => lookHeight() + CAPTION + GAP;
 
-// Pictures stand in a square; rows take as many lines as there are columns, and room.
+// Pictures stand in a square; rows take as many lines as there are columns, and room; texts take the room.
 function lookHeight() {
+  if (report.kind === "texts") return size;
   if (report.kind !== "rows") return cardWidth;
   return Math.min(size, 18 + 18 * report.columns.length);
 }
@@ -32,7 +33,7 @@ function resizeCards(wanted) {
 function drawGrid() {
   const grid = $("grid");
   const width = grid.clientWidth;
-  const narrowest = report.kind === "pictures" ? Math.max(92, size) : Math.max(150, size);
+  const narrowest = { pictures: Math.max(92, size), texts: 2 * size }[report.kind] ?? Math.max(150, size);
   columns = Math.max(1, Math.floor((width + GAP) / (narrowest + GAP)));
   cardWidth = Math.floor((width - GAP * (columns - 1)) / columns);
   grid.style.height = `${Math.ceil(shown.length / columns) * rowHeight()}px`;

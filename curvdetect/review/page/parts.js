@@ -3,12 +3,14 @@
 // Lets the pixels of small pictures be seen rather than blurred.
 const sharpen = ({ target }) => target.classList.toggle("small", Math.max(target.naturalWidth, target.naturalHeight) <= 64);
 
-// A sample as a person can look at it: its picture, the start of its row, or its index.
+// A sample as a person can look at it: its picture, its text, the start of its row, or its index.
 function look(index, alt) {
   const source = pictureOf(index);
   if (source) {
     return el("img", { class: "look", src: source, alt, decoding: "async", draggable: "false", onload: sharpen });
   }
+  const text = textOf(index);
+  if (text !== undefined) return el("span", { class: "look text" }, el("bdi", {}, text.split(/\r?\n/).map(visible).join("\n")));
   const row = rowOf(index);
   if (!row) return el("span", { class: "look empty" }, `sample ${index}`);
   const lines = row.slice(0, 12).map((value, i) => el("span", {}, bdi(report.columns[i]), " ", el("b", {}, String(value))));
@@ -60,7 +62,7 @@ function alike(indices, code, className) {
   if (!indices || report.kind === "rows") return null;
   const name = nameOf(code);
   const pictures = indices.map((index) => el("li", {}, zoomable(index, `Sample ${index}, labelled ${name}`, "")));
-  return el("figure", { class: "alike" },
+  return el("figure", { class: `alike ${report.kind}` },
     el("figcaption", {}, "Nearest labelled ", bdi(classText(code), { class: className })),
     pictures.length ? el("ul", { role: "list" }, ...pictures) : el("p", { class: "quiet" }, "none"));
 }
