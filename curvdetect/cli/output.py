@@ -63,8 +63,26 @@ class Output:
                 param_hint="--out",
             )
 
-    def make(self, record: dict[str, Any], *, overwrite: bool) -> None:
-        """Make the directory and note what is scanned; with ``overwrite`` take away what an earlier scan left."""
+    def make(self, record: dict[str, Any], *, resume: bool = False, overwrite: bool = False) -> None:
+        """Make the directory and note what is scanned, and how.
+
+        Parameters
+        ----------
+        record : dict
+            Options by name, and ``"path"``, which may have moved.
+        resume : bool, default=False
+            Raise where an earlier scan had other options.
+        overwrite : bool, default=False
+            Take away what an earlier scan left.
+        """
+        noted = self.record() if resume else {}
+        changed = [name for name in record.keys() - {"path"} if name in noted and noted[name] != record[name]]
+        if changed:
+            before, now = (", ".join(_spelled(name, of[name]) for name in sorted(changed)) for of in (noted, record))
+            raise Failure(
+                f"the scan in '{short(self.path)}' had {before}, and this one has {now}. --resume goes on with the "
+                "same, --overwrite starts anew."
+            )
         self.path.mkdir(parents=True, exist_ok=True)
         if overwrite:
             self._clear()
@@ -105,3 +123,9 @@ class Output:
         except ValueError as error:
             raise Failure(f"'{safe(self / RECORD)}' is torn: {error}") from error
         return noted if isinstance(noted, dict) else {}
+
+
+def _spelled(name: str, value: Any) -> str:
+    """Return an option as it is written on the command line."""
+    values = value if isinstance(value, list) else [value]
+    return " ".join(f"--{name} {short(one)}" for one in values if one is not None) or f"no --{name}"

@@ -97,7 +97,11 @@ def scan(
             "size": size,
             "limit": limit,
             "detector": name,
+            "net": net,
+            "epochs": epochs,
+            "seed": seed,
         },
+        resume=resume,
         overwrite=overwrite,
     )
     if data.skipped:

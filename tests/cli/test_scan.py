@@ -12,7 +12,7 @@ from curvdetect import CurvatureNoiseDetector, FusedDetector, load
 from curvdetect.cli.detectors import DETECTORS
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
-from tests.cli.conftest import read_csv
+from tests.cli.conftest import read_csv, write_table
 from tests.files import write_pictures
 
 QUICK = ("--epochs", 2, "--device", "cpu")
@@ -155,14 +155,28 @@ def test_a_finished_scan_is_flagged_anew_without_training(run, page, table, tmp_
 
 
 def test_resuming_another_scan_is_refused_with_the_way_out(run, page, table, tmp_path):
-    out = tmp_path / "found"
+    out, other = tmp_path / "found", ("--drop", "x0", "--drop", "x1", "--seed", 1)
     run("scan", table, "--out", out, *QUICK)
-    result = run("scan", table, "--out", out, "--resume", "--seed", 1, *QUICK)
+    result = run("scan", table, "--out", out, "--resume", *other, *QUICK)
     assert result.exit_code == 1
     (error,) = [line for line in result.stderr.splitlines() if line.startswith("Error")]
-    assert "random_state was 0 and is 1" in error
+    assert error.endswith(
+        "had no --drop, --seed 0, and this one has --drop x0 --drop x1, --seed 1. --resume goes on with the same, "
+        "--overwrite starts anew."
+    )
+    assert run("report", out).exit_code == 0  # what was noted of the first scan still holds
+    assert run("scan", table, "--out", out, "--overwrite", *other, *QUICK).exit_code == 0
+
+
+def test_resuming_on_other_data_is_refused_with_the_way_out(run, page, table, tmp_path):
+    out, (X, y) = tmp_path / "found", digits(120)
+    run("scan", table, "--out", out, *QUICK)
+    write_table(table, X[:, 11:21], y)
+    result = run("scan", table, "--out", out, "--resume", *QUICK)
+    assert result.exit_code == 1
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert "other data (X changed)" in error
     assert error.endswith("Here: --overwrite starts anew.")
-    assert run("scan", table, "--out", out, "--overwrite", "--seed", 1, *QUICK).exit_code == 0
 
 
 REFUSED = {
