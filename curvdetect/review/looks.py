@@ -55,11 +55,14 @@ def are_texts(X: Any) -> bool:
     return pd.api.types.infer_dtype(np.asarray(plain(X), dtype=object), skipna=True) == "string"
 
 
-def holds_words(X: Any) -> bool:
-    """Say whether samples are what a network can't have been fitted on: texts, or a table that isn't all numbers."""
-    if isinstance(X, pd.DataFrame):
-        return not all(pd.api.types.is_numeric_dtype(column) and column.notna().all() for _, column in X.items())
-    return are_texts(X)
+def fitted_as(X: Any) -> Samples | None:
+    """Return samples as a network meets them; None of texts and of tables that aren't all numbers, which none can."""
+    words = isinstance(X, pd.DataFrame) and not all(
+        pd.api.types.is_numeric_dtype(column) and column.notna().all() for _, column in X.items()
+    )
+    if words or are_texts(X):
+        return None
+    return as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
 
 
 def looks(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, Any]:

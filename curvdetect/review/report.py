@@ -17,13 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.utils.validation import check_is_fitted
 
-from curvdetect.data.items import is_dataset
-from curvdetect.data.labels import plain
-from curvdetect.data.sources import Samples, as_unlabelled
+from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.review.look_alikes import look_alikes
-from curvdetect.review.looks import Shown, holds_words, looks, shown_as
+from curvdetect.review.looks import Shown, fitted_as, looks, shown_as
 from curvdetect.review.rendering import rendered
 from curvdetect.review.texts import label_texts
 from curvdetect.training.checkpoints import write_whole
@@ -109,8 +107,8 @@ def write_report(
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder. Pass the name of a file, such as 'suspects.html'.")
-    samples = None if holds_words(X) else as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
     shown = shown_as(X) if X_display is None else shown_as(X_display, "X_display")
+    samples = shown if X_display is None and isinstance(shown, Samples) else fitted_as(X)
     n_samples = len(detector.scores_)
     for name, given in {"X": X if samples is None else samples, "X_display": shown, "paths": paths}.items():
         length = n_samples if given is None else len(given)

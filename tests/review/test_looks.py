@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,15 @@ def test_a_dataset_is_shown_too(tmp_path):
     dataset = TensorDataset(torch.from_numpy(X), torch.arange(60))
     content = content_of(write_report(detector, dataset, tmp_path / "page.html", k=2))
     assert picture_in(content, detector.ranking_[0]).shape == (8, 8, 3)
+
+
+def test_an_array_is_copied_once(tmp_path):
+    detector, X, _ = fitted((3, 100, 100))
+    tracemalloc.start()
+    write_report(detector, X, tmp_path / "page.html", k=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * X.nbytes
 
 
 def test_rows_keep_their_columns(tmp_path):
