@@ -189,7 +189,8 @@ class DetectionCurveDisplay:
         before = len(ax.lines)
         ax.set_xscale("linear")  # scikit-learn sets limits that a logarithmic axis, left by an earlier call, warns of
         # scikit-learn's name for the constructor's arguments changes between versions; these two stay
-        RocCurveDisplay(fpr=fpr, tpr=tpr).plot(ax=ax)
+        # a name, since older versions make a legend in any case, and matplotlib warns of an empty one
+        RocCurveDisplay(fpr=fpr, tpr=tpr).plot(ax=ax, name="ROC")
         self.line_ = ax.lines[before]
         label = f"AUC = {self.roc_auc:.3f}"
         self.line_.set(label=f"{name} ({label})" if name else label, **look)
