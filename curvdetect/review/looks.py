@@ -44,7 +44,7 @@ def shown_as(X: Any, name: str = "X") -> Shown:
     if are_texts(X):
         return ["" if pd.isna(text) else str(text) for text in X]
     if hasattr(X, "columns"):  # of polars
-        return pd.DataFrame(np.asarray(X), columns=[str(name) for name in X.columns])
+        return pd.DataFrame(np.asarray(X), columns=[str(column) for column in X.columns])
     return as_unlabelled(np.asarray(plain(X, name)))
 
 
