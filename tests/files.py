@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +52,16 @@ def write_pictures(root: Path, n: int = 8) -> None:
         for i in range(n):
             pixels = rng.integers(low, low + 128, (10 + i, 14, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(root / name / f"{i}.png")
+
+
+def write_deep_png(path: Path, values: np.ndarray) -> None:
+    """Write 16 bits a colour, (height, width, 3), which Pillow does not."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    content = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from numbers import Integral
@@ -12,16 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
 from curvdetect.data.choosing import drawn
-from curvdetect.data.pictures import eight_bits
-
-#: How the names of pictures end.
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-#: Names of folders that hold a part of a data set each, and its classes below.
-PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+from curvdetect.data.finding import few, not_hidden, pictures_in
+from curvdetect.data.squares import Squares
 
 
 class _Pictures(NamedTuple):
@@ -44,9 +37,13 @@ class ImageFolderData(_Pictures):
     broken : dict of str
         From the files that can't be read, which are in none of the above, to what is wrong with them. It's no part of
         the tuple, which has three.
+    passed_over : dict of str
+        From the files and folders that were not looked at to the reason: they are hidden, no pictures by name, or in no
+        class. No part of the tuple either.
     """
 
     broken: dict[str, str]
+    passed_over: dict[str, str]
 
 
 def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = None) -> ImageFolderData:
@@ -56,7 +53,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     ----------
     root : str or Path
         Folder with one subfolder for each class, as ``torchvision.datasets.ImageFolder`` wants it. Hidden files and
-        folders are passed over, as are files that are no pictures by name.
+        folders are passed over, as are files whose names don't end as those of pictures that Pillow opens, such as
+        ``.jpg``, ``.jfif``, ``.png``, ``.avif``, ``.jp2`` and, where pillow-heif is installed, ``.heic``.
     size : int, default=32
         Side of the square that pictures are resized (shorter side) and cropped (centre) to.
     limit : int, optional
@@ -66,7 +64,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     -------
     ImageFolderData
         Named tuple of ``X``, uint8 of shape (n_samples, 3, size, size), the class names ``y`` as strings, and
-        ``paths``; its attribute ``broken`` says which files could not be read, and why.
+        ``paths``; its attributes ``broken`` and ``passed_over`` say which files could not be read, which were not
+        looked at, and why.
 
     Raises
     ------
@@ -78,14 +77,16 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     Warns
     -----
     UserWarning
-        Where files are broken, a class has no picture, or all are named as parts of a data set, such as train and
-        test; once for all of them.
+        Where files are broken, files that aren't hidden are passed over, of several frames the first is read, pictures
+        of 16 bits use much less of them than others, a class has no picture, or all are named as parts of a data set,
+        such as train and test; once for all of them.
 
     Notes
     -----
-    Takes ``3 * size**2`` bytes a picture. For more than fits in memory pass an ``ImageFolder`` to ``fit``. Grey
-    pictures get three equal channels, 16 bits become 8, transparency is dropped, and of an animation the first
-    picture is taken.
+    Takes ``3 * size**2`` bytes a picture. For more than fits in memory pass an ``ImageFolder`` to ``fit``. Pictures
+    are turned as their EXIF orientation says, grey ones get three equal channels, transparency is dropped, and of
+    several frames the first is taken. 16 bits become 8 by the range that those of 16 bits in the folder use, in whole
+    bits: where the brightest of all is 4000, 12 bits are used, and 4095 is white.
 
     Examples
     --------
@@ -100,92 +101,60 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     for name, value in {"size": size, **({} if limit is None else {"limit": limit})}.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")
-    found = _pictures_in(Path(root))
+    found, passed_over = pictures_in(Path(root))
     chosen = drawn(len(found), limit)
     found = found if chosen is None else [found[i] for i in chosen]
-    X = np.empty((len(found), 3, size, size), dtype=np.uint8)
+    squares = Squares(len(found), size)
     labels: list[str] = []
-    paths: list[str] = []
     broken: dict[str, str] = {}
     for label, path in found:
         try:
-            X[len(paths)] = _square(path, size).numpy()
+            squares.add(path)
         except Exception as error:  # whatever a decoder makes of what it was given
             broken[str(path)] = f"{type(error).__name__}: {error}"
-            continue
-        labels.append(label)
-        paths.append(str(path))
-    if broken:
+        else:
+            labels.append(label)
+    if not labels:
         first = next(iter(broken.values()))
-        told = f"{len(broken)} of {len(found)} pictures in root={str(root)!r} can't be read"
-        if not paths:
-            raise FileNotFoundError(f"{told}, the first because of {first}.")
-        listed = ", ".join(str(Path(path).relative_to(root)) for path in list(broken)[:5])
-        warnings.warn(
-            f"{told} and are left out: {listed}{', ...' if len(broken) > 5 else ''} ({first}). The attribute "
-            "`broken` of what is returned has all of them.",
-            UserWarning,
-            stacklevel=2,
+        raise FileNotFoundError(
+            f"{len(broken)} of {len(found)} pictures in root={str(root)!r} can't be read, the first because of {first}."
         )
-    data = ImageFolderData(X[: len(paths)], np.asarray(labels), paths)
-    data.broken = broken
+    data = ImageFolderData(squares.finished(), np.asarray(labels), squares.paths)
+    data.broken, data.passed_over = broken, passed_over
+    for message in _doubts(Path(root), squares, broken, passed_over):
+        warnings.warn(message, UserWarning, stacklevel=2)
     return data
 
 
-def _pictures_in(root: Path) -> list[tuple[str, Path]]:
-    """Return the class and the file of all pictures, in the order of ``ImageFolder``."""
-    needed = "It needs one subfolder of pictures a class."
-    if not root.is_dir():
-        raise FileNotFoundError(f"root={str(root)!r} is not a folder. {needed}")
-    classes = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found, empty = [], []
-    for folder in classes:
-        files = [Path(place) / name for place, names in sorted(_walk(folder)) for name in sorted(names)]
-        pictures = [path for path in files if path.suffix.lower() in SUFFIXES and not _is_hidden(path, root)]
-        found += [(folder.name, path) for path in pictures]
-        empty += [] if pictures else [folder.name]
-    if not found:
-        seen = f"{len(classes)} subfolder(s) and no picture in them" if classes else "no subfolder"
-        raise FileNotFoundError(
-            f"root={str(root)!r} has {seen}. {needed} Names of pictures end in {', '.join(SUFFIXES)}."
+def _doubts(root: Path, squares: Squares, broken: dict[str, str], passed_over: dict[str, str]) -> Iterator[str]:
+    """Yield what a reader should know of the pictures of a folder."""
+    n_read, deep, missed = len(squares.paths), len(squares.depths), not_hidden(passed_over)
+    where = f"in root={str(root)!r}"
+    if broken:
+        yield (
+            f"{len(broken)} of {n_read + len(broken)} pictures {where} can't be read and are left out: "
+            f"{few(broken, root)} ({next(iter(broken.values()))}). The attribute `broken` of what is returned has all "
+            "of them."
         )
-    names = [folder.name for folder in classes if folder.name not in empty]
-    if {name.lower() for name in names} <= PARTS:
-        warnings.warn(
-            f"root={str(root)!r} has the classes {', '.join(map(repr, names))}, which are parts of a data set by name. "
-            f"If the classes lie below, pass one of them: {str(root / names[0])!r}.",
-            UserWarning,
-            stacklevel=3,
+    if missed:
+        yield (
+            f"{len(missed)} file(s) {where} are passed over: {few(missed, root)} ({passed_over[missed[0]]}). The "
+            "attribute `passed_over` of what is returned has all of them, and why."
         )
-    if empty:
-        warnings.warn(
-            f"root={str(root)!r} has {len(empty)} class(es) without a picture: {', '.join(empty[:5])}"
-            f"{', ...' if len(empty) > 5 else ''}. They are left out.",
-            UserWarning,
-            stacklevel=3,
+    if squares.several:
+        yield (
+            f"{len(squares.several)} of {n_read} pictures {where} have several frames, of which the first is read: "
+            f"{few(squares.several, root)}."
         )
-    return found
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield all folders below one, links followed, and the names of the files in each."""
-    for place, folders, names in os.walk(folder, followlinks=True):
-        for name in [name for name in folders if os.path.islink(os.path.join(place, name))]:
-            above = [Path(place), *Path(place).parents][: len(Path(place).relative_to(folder).parts) + 2]
-            if os.path.realpath(os.path.join(place, name)) in map(os.path.realpath, above):
-                folders.remove(name)  # it leads back to where the way came from
-        yield place, names
-
-
-def _is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _square(path: Path, size: int) -> Tensor:
-    """Return a picture of three channels, resized by its shorter side and cropped to its centre."""
-    from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
-
-    if path.exists() and not path.is_file():
-        raise OSError("no regular file")  # reading a pipe would wait forever
-    with Image.open(path) as picture:
-        return pil_to_tensor(center_crop(resize(eight_bits(picture).convert("RGB"), size), size))
+    if dark := squares.dark():
+        yield (
+            f"{len(dark)} of the {deep} pictures of 16 bits {where} use far less of them than others, which use "
+            f"{squares.bits}, and are dark: {few(dark, root)}. Where they were written in another range, scale them to "
+            "one."
+        )
+    if coarse := squares.coarse():
+        used = max(depth.used for depth in squares.depths.values() if depth.cut)
+        yield (
+            f"{len(coarse)} pictures {where} have 16 bits a colour and use {used} of them, of which Pillow reads "
+            f"{used - 8}: {few(coarse, root)}. Scale their colours to 8 bits and save them again."
+        )

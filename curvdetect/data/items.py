@@ -17,7 +17,8 @@ from scipy.sparse import issparse
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from curvdetect.data.pictures import as_pixels
+from curvdetect.data.choosing import spread
+from curvdetect.data.pictures import as_pixels, depth_of
 from curvdetect.data.views import TwoViews
 
 #: Names by which the input and the label of a dictionary are known.
@@ -78,13 +79,7 @@ def read_item(dataset: Any, index: int, with_label: bool = True) -> tuple[Tensor
     ValueError
         Where it can't be read, or is nothing that a network can be shown; the message names it.
     """
-    try:
-        item = dataset[index]
-    except Exception as error:
-        raise ValueError(
-            f"X[{index}]{_path(dataset, index)} can't be read ({type(error).__name__}: {error}). Leave it out: "
-            "torch.utils.data.Subset(X, readable), with the indices of the others."
-        ) from error
+    item = _item(dataset, index)
     x, y, column = _split(item, index, dataset, with_label)
     if isinstance(x, tuple | list) and len(x) == 1 and not isinstance(x[0], Number):
         x = x[0]
@@ -96,10 +91,33 @@ def read_item(dataset: Any, index: int, with_label: bool = True) -> tuple[Tensor
     return x.detach().cpu(), y
 
 
+def bits_used(dataset: Any) -> int | None:
+    """Return how many of their 16 bits a few PIL pictures use; None where these have 8, or are none."""
+    used = []
+    for i in spread(len(dataset), 16).tolist():
+        x = _split(_item(dataset, i), i, dataset, False)[0]
+        if not isinstance(x, Image.Image):
+            break
+        depth = depth_of(x)
+        used += [] if depth is None else [depth.used]
+    return max(used, default=None)
+
+
 def reads_the_same(dataset: Any) -> bool:
     """Say whether the first few inputs are equal when read twice."""
     few = range(min(16, len(dataset)))
     return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
+
+
+def _item(dataset: Any, index: int) -> Any:
+    """Return what a dataset yields."""
+    try:
+        return dataset[index]
+    except Exception as error:
+        raise ValueError(
+            f"X[{index}]{_path(dataset, index)} can't be read ({type(error).__name__}: {error}). Leave it out: "
+            "torch.utils.data.Subset(X, readable), with the indices of the others."
+        ) from error
 
 
 def _split(item: Any, index: int, dataset: Any, with_label: bool) -> tuple[Any, Any, Any]:

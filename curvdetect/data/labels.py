@@ -13,10 +13,15 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Image
+
+from curvdetect.data.pictures import stacked
 
 
 def plain(X: Any, name: str = "X") -> Any:
-    """Return a tensor as an array; anything else as it is. ``name`` is what an error calls it."""
+    """Return a tensor, or a list of PIL pictures, as an array; anything else as it is. Errors call it ``name``."""
+    if isinstance(X, list | tuple) and X and all(isinstance(item, Image) for item in X):
+        return stacked(X, name)
     if not isinstance(X, torch.Tensor):
         return X
     if X.layout is not torch.strided:

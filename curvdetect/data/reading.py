@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.items import label_value, read_item, reads_the_same
+from curvdetect.data.items import bits_used, label_value, read_item, reads_the_same
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.streams import check_finite_item, check_like, labels_of
 from curvdetect.data.views import training_view
@@ -83,6 +83,7 @@ def read_dataset(dataset: Any, y: Any, n_bytes: int, n_workers: int = 0) -> Read
         first = read_item(dataset, 0, False)[0]
         check_shape(first.shape)
         _check_view(dataset, first)
+        bits = bits_used(dataset)
         fixed = reads_the_same(dataset)
         fits = first.numel() * first.element_size() * n_samples <= n_bytes
         stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if fixed and fits else None
@@ -105,6 +106,14 @@ def read_dataset(dataset: Any, y: Any, n_bytes: int, n_workers: int = 0) -> Read
         warnings.warn(
             "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
             "the transform and use memorizing_net(..., augment=True), or pass TwoViews(clean, with_transform).",
+            UserWarning,
+            stacklevel=5,
+        )
+    if bits is not None and bits < 16:
+        warnings.warn(
+            f"X yields PIL pictures of 16 bits, and the few that were looked at use {bits} of them. They are read by "
+            f"the range of 16 and are dark. Let it yield arrays, np.asarray(picture, 'float32')[None] / {2**bits - 1}, "
+            "or read the files with load_image_folder, which finds the range.",
             UserWarning,
             stacklevel=5,
         )

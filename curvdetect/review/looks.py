@@ -50,9 +50,10 @@ def shown_as(X: Any, name: str = "X") -> Shown:
 
 def are_texts(X: Any) -> bool:
     """Say whether samples are texts: a list, an array or a series of strings, of which some may be missing."""
-    if is_dataset(X) or getattr(X, "ndim", 1) != 1 or hasattr(X, "columns"):
+    if is_dataset(X) or hasattr(X, "columns"):
         return False
-    return pd.api.types.infer_dtype(np.asarray(plain(X), dtype=object), skipna=True) == "string"
+    X = plain(X)
+    return getattr(X, "ndim", 1) == 1 and pd.api.types.infer_dtype(np.asarray(X, dtype=object), skipna=True) == "string"
 
 
 def fitted_as(X: Any) -> Samples | None:

@@ -1,6 +1,8 @@
 import os
 import pickle
+import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -97,28 +99,91 @@ def test_pictures_of_every_mode_and_size_are_read(tmp_path):
     }
     for name, one in saved.items():
         one.save(tmp_path / "cat" / name)
-    frames = [picture.convert("P"), Image.new("P", picture.size)]
-    frames[0].save(tmp_path / "cat" / "animated.gif", save_all=True, append_images=frames[1:])
+    saved |= {
+        f"colours{suffix}": picture.convert("RGB") for suffix in (".jfif", ".jpe", ".avif", ".jp2", ".tga", ".qoi")
+    }
+    for name, one in saved.items():
+        one.save(tmp_path / "cat" / name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         X, _, paths = load_image_folder(tmp_path, size=16)
     by_name = {path.rsplit("/", 1)[1]: x for path, x in zip(paths, X, strict=True)}
-    assert by_name.keys() >= {*saved, "animated.gif"}
-    for name in ("sixteen.png", "palette.gif", "transparent.png", "animated.gif"):
+    assert by_name.keys() >= saved.keys()
+    for name in ("sixteen.png", "palette.gif", "transparent.png", "colours.jp2", "colours.tga", "colours.qoi"):
         assert np.abs(by_name[name].astype(int) - by_name["grey.png"]).max() <= 1
 
 
-def test_hidden_files_and_folders_and_other_files_are_passed_over(tmp_path):
+def test_of_several_frames_the_first_is_read_and_that_is_said(tmp_path):
+    write_pictures(tmp_path, n=1)
+    first = Image.linear_gradient("L").resize((20, 20))
+    first.save(tmp_path / "cat" / "0.png")
+    for name in ("animated.gif", "stack.tif", "preview.mpo", "damaged.gif"):
+        first.save(tmp_path / "cat" / name, save_all=True, append_images=[Image.new("L", first.size)])
+    whole = (tmp_path / "cat" / "damaged.gif").read_bytes()
+    (tmp_path / "cat" / "damaged.gif").write_bytes(whole[: whole.rindex(b"!\xf9") + 3])
+    with pytest.warns(
+        UserWarning, match=r"2 of 6 pictures .* have several frames.*: cat/animated\.gif, cat/stack"
+    ) as caught:
+        data = load_image_folder(tmp_path, size=8)
+    assert len(caught) == 1
+    assert all(np.abs(x.astype(int) - data.X[0]).max() < 5 for x in data.X[:5])
+
+
+def test_what_is_passed_over_is_named_and_counted(tmp_path):
     write_pictures(tmp_path)
-    for name in ("._0.png", ".DS_Store", "notes.txt", "Thumbs.db"):
-        (tmp_path / "cat" / name).write_bytes(b"no picture")
-    (tmp_path / ".checkpoints").mkdir()
-    (tmp_path / "cat" / ".hidden").mkdir()
-    (tmp_path / "cat" / ".hidden" / "0.png").write_bytes(b"no picture")
-    (tmp_path / "readme.png").write_bytes(b"no picture")
+    with_hidden = ("cat/._0.png", "cat/.DS_Store", ".checkpoints/1/0.png", "cat/.thumbs/0.png")
+    for name in with_hidden:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"no picture")
+    hidden = {
+        str(tmp_path / name): "hidden" for name in (".checkpoints", "cat/._0.png", "cat/.DS_Store", "cat/.thumbs")
+    }
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert load_image_folder(tmp_path).X.shape[0] == 16
+        warnings.simplefilter("error")  # of what is hidden no word is lost
+        assert load_image_folder(tmp_path).passed_over == hidden
+    for name in ("cat/notes.txt", "cat/page.pdf", "dog/a/Thumbs.db", "dog/IMG_0001", "dog/raw.CR2", "cover.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"whatever")
+    with pytest.warns(
+        UserWarning, match=r"6 file\(s\) .*: cat/notes\.txt, cat/page\.pdf, cover\.png, .*, \.\.\. \(no pic"
+    ):
+        data = load_image_folder(tmp_path)
+    assert len(data.X) == 16
+    assert len(data.passed_over) == 10
+    assert list(data.passed_over)[6:] == sorted(hidden)
+    assert "in no class" in data.passed_over[str(tmp_path / "cover.png")]
+    assert pickle.loads(pickle.dumps(data)).passed_over == data.passed_over
+
+
+def test_folders_that_cannot_be_looked_into_are_named(tmp_path, monkeypatch):
+    write_pictures(tmp_path)
+    shut = tmp_path / "cat" / "shut"
+    shut.mkdir()
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.fspath(path) == str(shut):
+            raise PermissionError(13, "Permission denied", str(shut))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.warns(UserWarning, match=r"cat/shut \(PermissionError: Permission denied\)"):
+        assert load_image_folder(tmp_path).passed_over.keys() == {str(shut)}
+
+
+def test_heic_is_read_where_pillow_heif_is(tmp_path, monkeypatch):
+    write_pictures(tmp_path, n=2)
+    Image.open(tmp_path / "cat" / "0.png").save(tmp_path / "cat" / "a.HEIC", "PNG")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    with pytest.warns(UserWarning, match=r"cat/a\.HEIC \(\.heic needs the package pillow-heif\)"):
+        assert len(load_image_folder(tmp_path).X) == 4
+
+    def register_heif_opener():
+        monkeypatch.setitem(Image.EXTENSION, ".heic", "PNG")
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register_heif_opener))
+    data = load_image_folder(tmp_path)
+    assert (len(data.X), data.passed_over) == (5, {})
 
 
 def test_pictures_come_in_the_order_of_torchvisions_folders(tmp_path):
@@ -152,6 +217,7 @@ def _nothing(root):
 def _no_picture(root):
     (root / "cat").mkdir()
     (root / "cat" / "a.txt").write_text("a")
+    (root / "cat" / "b.txt").write_text("b")
 
 
 def _nothing_whole(root):
@@ -166,7 +232,10 @@ def _a_file(root):
 
 NO_PICTURES = {
     "empty": (_nothing, "has no subfolder. It needs one subfolder of pictures a class"),
-    "no_picture": (_no_picture, r"has 1 subfolder\(s\) and no picture in them.*\.png"),
+    "no_picture": (
+        _no_picture,
+        r"has 1 subfolder\(s\) and no picture in them.*\.png.*Passed over: cat/a.txt, cat/b.txt \(no",
+    ),
     "nothing_whole": (_nothing_whole, "1 of 1 pictures in root=.* can't be read, the first because of Unidentified"),
     "a_file": (_a_file, "is not a folder"),
     "nowhere": (lambda root: root.rmdir(), "root=.*photos' is not a folder"),
