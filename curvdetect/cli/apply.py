@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.cli.console import Failure, safe, say, short, tell
-from curvdetect.cli.listing import FORMULA, inert_path, write_csv
+from curvdetect.cli.listing import FORMULA, inert_path, say_skipped, write_csv
 from curvdetect.cli.options import data_options, existing, talking_options
 from curvdetect.cli.reading import Data, read_data
 from curvdetect.cli.tables import PARQUET, TEXT, read_labels, rewrite
@@ -47,6 +47,7 @@ def apply(
     """
     _check_target(source, out, overwrite)
     data = _labels_of(source, label, size, limit)
+    say_skipped(data)
     _check_same_data(verdicts, data)
     cleaned = np.asarray(apply_verdicts(data.y, verdicts))
     changed = int((cleaned != data.y).sum())

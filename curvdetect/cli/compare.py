@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from curvdetect.cli.console import say, short, tell
 from curvdetect.cli.detectors import DETECTORS
-from curvdetect.cli.listing import write_csv
+from curvdetect.cli.listing import say_skipped, write_csv
 from curvdetect.cli.options import data_options, existing, share, talking_options, training_options
 from curvdetect.cli.reading import Data, read_data
 from curvdetect.data.noise import corrupt_labels
@@ -117,6 +117,7 @@ def compare(
     to see. Labels that were wrong before count as right here, and pull every number down a little.
     """
     data = read_data(path, label=label, drop=drop, size=size, limit=limit)
+    say_skipped(data)
     common = {"max_epochs": epochs, "device": device, "verbose": 0 if quiet else 1}
     grades: Grades = {}
     planted: dict[float, int] = {}

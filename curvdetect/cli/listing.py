@@ -1,4 +1,4 @@
-"""Lists as CSV files: of all samples with what is known of them, and of pictures that were skipped.
+"""Lists of all samples with what is known of them, and of files that were skipped.
 
 Whatever is in a name, a file stays well formed, and a spreadsheet that opens it finds no formula: a path that begins
 like one is written with ``./`` before it, any other text with an apostrophe.
@@ -12,10 +12,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from curvdetect.cli.console import say, short
 from curvdetect.cli.reading import Data
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.training.checkpoints import write_whole
 
+#: Files that are named.
+TOP = 5
 #: What a spreadsheet takes for the beginning of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -43,6 +46,23 @@ def write_suspects(detector: BaseNoiseDetector, data: Data, target: Path) -> Non
     columns |= {name: table[name].tolist() for name in ("score", "rank", "flagged")}
     columns |= {name: scores[order].tolist() for name, scores in detector.signal_scores_.items()}
     write_csv(target, list(columns), zip(*columns.values(), strict=True))
+
+
+def say_skipped(data: Data, among: str = "") -> None:
+    """Say which files are not among the samples: the first few by name, how many more, and where all are listed."""
+    for path, why in list(data.skipped.items())[:TOP]:
+        say(f"skipped: {short(path)} ({short(why, 100)})")
+    if len(data.skipped) > TOP:
+        say(f"skipped: {len(data.skipped) - TOP} more{among}")
+
+
+def note_of(data: Data) -> str | None:
+    """Return what the page says of the files that are not among the samples."""
+    if not data.skipped:
+        return None
+    named = [f"{short(path)} ({short(why, 100)})" for path, why in data.skipped.items()][:TOP]
+    more = "" if len(data.skipped) <= TOP else f", and {len(data.skipped) - TOP} more"
+    return f"Skipped: {len(data.skipped)} file(s), {', '.join(named)}{more}"
 
 
 def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

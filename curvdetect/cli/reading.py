@@ -41,7 +41,7 @@ class Data:
     shown: Any = None
     """Rows as they are in the file."""
     skipped: dict[str, str] = field(default_factory=dict)
-    """Pictures that can't be read, and why."""
+    """Pictures that can't be read and files that were passed over, and why; the latter last."""
 
 
 def read_data(
@@ -94,9 +94,9 @@ def _folder(root: Path, size: int, limit: int | None) -> Data:
     with warnings.catch_warnings():
         # a picture of a few hundred bytes may unfold to gigabytes
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        warnings.filterwarnings("ignore", message=".*can't be read and are left out")
+        warnings.filterwarnings("ignore", message=".*(can't be read and are left out|are passed over)")
         loaded = load_image_folder(root, size=size, limit=limit)
-    skipped = {_below(root, path): why for path, why in loaded.broken.items()}
+    skipped = {_below(root, path): why for path, why in {**loaded.broken, **loaded.passed_over}.items()}
     paths = [_below(root, path) for path in loaded.paths]
     labels = np.asarray([_spelled(label) for label in loaded.y.tolist()])
     return Data("folder", loaded.X, labels, paths, skipped=skipped)

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from curvdetect.cli.console import Failure, safe, short, tell
+from curvdetect.cli.listing import note_of
 from curvdetect.cli.options import existing, talking_options
 from curvdetect.cli.output import DETECTOR, PAGE, Output
 from curvdetect.cli.reading import Data, read_data
@@ -51,7 +52,16 @@ def report(
     )
     data = in_order(detector, data)
     target = out if out is not None else output / PAGE
-    write_report(detector, data.X, target, X_display=data.shown, paths=data.paths, k=k, title=title or title_of(path))
+    write_report(
+        detector,
+        data.X,
+        target,
+        X_display=data.shown,
+        paths=data.paths,
+        k=k,
+        title=title or title_of(path),
+        note=note_of(data),
+    )
     tell(f"{safe(target)}: the suspects, to look at")
 
 

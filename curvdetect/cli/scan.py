@@ -10,7 +10,7 @@ import numpy as np
 
 from curvdetect.cli.console import Failure, safe, say, short, tell
 from curvdetect.cli.detectors import DETECTORS
-from curvdetect.cli.listing import inert_path, write_csv, write_suspects
+from curvdetect.cli.listing import inert_path, note_of, say_skipped, write_csv, write_suspects
 from curvdetect.cli.options import data_options, existing, share, talking_options, training_options
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
 from curvdetect.cli.reading import Data, read_data
@@ -79,7 +79,7 @@ def scan(
       suspects.csv  every sample, most suspect first, with every signal
       report.html   one page to look through the suspects, by any browser
       detector/     the fitted detector, for curvdetect.load
-      skipped.csv   pictures that can't be read, where there are some
+      skipped.csv   files that are not among the samples, and why, where there are some
       checkpoints/  what --resume goes on from; may be deleted
 
     Nothing in PATH is ever changed. In the CSV files text that a spreadsheet would take for a formula has an
@@ -121,15 +121,20 @@ def scan(
     save(detector.set_params(checkpoint_dir=None, verbose=0), output / DETECTOR, overwrite=True)
     if not quiet:
         say("writing the page ...")
-    write_report(detector, data.X, output / PAGE, X_display=data.shown, paths=data.paths, title=title_of(path))
+    write_report(
+        detector,
+        data.X,
+        output / PAGE,
+        X_display=data.shown,
+        paths=data.paths,
+        title=title_of(path),
+        note=note_of(data),
+    )
     _tell_what_was_found(detector, data, output)
 
 
 def _say_what_was_read(data: Data, quiet: bool) -> None:
-    for path, why in list(data.skipped.items())[:TOP]:
-        say(f"skipped: {short(path)} ({short(why, 100)})")
-    if len(data.skipped) > TOP:
-        say(f"skipped: {len(data.skipped) - TOP} more, all listed in {SKIPPED}")
+    say_skipped(data, f", all listed in {SKIPPED}")
     if not quiet:
         what = "pictures" if data.kind == "folder" else "rows"
         label = f", labels in column '{short(data.label)}'" if data.label else ""
@@ -171,3 +176,5 @@ def _tell_what_was_found(detector: BaseNoiseDetector, data: Data, output: Output
         (DETECTOR, "the detector"),
     ):
         tell(f"{safe(output / name)}: {what}")
+    if data.skipped:
+        tell(f"{safe(output / SKIPPED)}: {len(data.skipped)} file(s) that are not among the samples, and why")

@@ -40,6 +40,7 @@ def write_report(
     paths: Sequence[Any] | None = None,
     k: int | None = None,
     title: str | None = None,
+    note: str | None = None,
 ) -> Path:
     """Write a page for looking at suspects: one HTML file that works offline.
 
@@ -65,6 +66,8 @@ def write_report(
         How many suspects, worst first; by default those that are flagged, at most 1,000.
     title : str, optional
         By default the number of suspects.
+    note : str, optional
+        A line below the title, such as which files are missing among the samples.
 
     Returns
     -------
@@ -125,6 +128,8 @@ def write_report(
         content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p, bytes) else str(p) for p in _at(paths, index)]
     content["title"] = f"{len(index):,} suspects of {n_samples:,}" if title is None else str(title)
     content["detector"] = type(detector).__name__
+    if note is not None:
+        content["note"] = str(note)
     write_whole(target, rendered(content))
     return target
 

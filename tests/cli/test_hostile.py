@@ -69,7 +69,8 @@ def test_a_folder_of_such_names_is_scanned_within_dir(run, photos, tmp_path):
         if "\\udcff" not in row["path"]:
             assert (photos / row["path"]).is_file()
             assert (photos / row["given"].removeprefix("'")).is_dir()
-    assert {row["path"] for row in read_csv(out / "skipped.csv")} == {"cat/bo\nmb.png", "dog/=empty.png"}
+    skipped = {row["path"] for row in read_csv(out / "skipped.csv")}
+    assert skipped - {NAMES["climbing"]} == {"cat/bo\nmb.png", "dog/=empty.png"}  # where that is a name, it is hidden
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "<img src=x onerror" not in page
     assert "<script>alert" not in page

@@ -83,16 +83,26 @@ def test_pictures_have_paths_and_broken_ones_are_listed(run, page, tmp_path):
     root, out = tmp_path / "photos", tmp_path / "found"
     write_pictures(root)
     (root / "cat" / "empty.png").touch()
+    for name in ("notes.txt", ".DS_Store", *(f"{i}.raw" for i in range(5))):
+        (root / "dog" / name).touch()
     result = run("scan", root, "--out", out, "--size", 8, *QUICK)
     assert result.exit_code == 0
     rows = read_csv(out / "suspects.csv")
     assert list(rows[0])[:4] == ["index", "path", "given", "suggested"]
     assert all(row["path"].startswith(f"{row['given']}/") and (root / row["path"]).exists() for row in rows)
-    (skipped,) = read_csv(out / "skipped.csv")
-    assert skipped["path"] == "cat/empty.png"
-    assert "UnidentifiedImageError" in skipped["why"]
+    skipped = read_csv(out / "skipped.csv")
+    named = [f"dog/{i}.raw" for i in range(5)]
+    assert [row["path"] for row in skipped] == ["cat/empty.png", *named, "dog/notes.txt", "dog/.DS_Store"]
+    assert "UnidentifiedImageError" in skipped[0]["why"]
+    assert [row["why"] for row in skipped[6:]] == ["no picture that Pillow can open, by its name", "hidden"]
     assert "skipped: cat/empty.png (UnidentifiedImageError" in result.stderr
+    assert "skipped: dog/3.raw (no picture that Pillow can open, by its name)" in result.stderr
+    assert "skipped: 3 more, all listed in skipped.csv" in result.stderr
+    assert "warning" not in result.stderr.replace("warning: the net did not memorize", "")
+    assert f"{out / 'skipped.csv'}: 8 file(s) that are not among the samples" in result.stdout
     (call,) = page
+    assert call["note"].startswith("Skipped: 8 file(s), cat/empty.png (UnidentifiedImageError")
+    assert call["note"].endswith(", dog/3.raw (no picture that Pillow can open, by its name), and 3 more")
     assert [call["paths"][int(row["index"])] for row in rows] == [row["path"] for row in rows]
     assert call["X"].shape == (16, 3, 8, 8)
 

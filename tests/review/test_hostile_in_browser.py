@@ -22,7 +22,9 @@ def test_hostile_names_are_text_and_come_back(browser, tmp_path):
     classes = np.array(HOSTILE, dtype=object)
     detector, X, y = fitted((8, 8), n=4 * len(HOSTILE), classes=classes, q=4 * len(HOSTILE) - 1)
     paths = np.resize(np.roll(HOSTILE, 1), len(X)).tolist()
-    path = write_report(detector, X, tmp_path / "suspects.html", paths=paths, title="".join(HOSTILE[:8]))
+    path = write_report(
+        detector, X, tmp_path / "suspects.html", paths=paths, title="".join(HOSTILE[:8]), note="".join(HOSTILE[:8])
+    )
     with opened(browser, path) as page:
         for _ in range(len(X) - 1):
             page.keyboard.press("w")

@@ -18,7 +18,7 @@ def pictures():
 
 def test_the_page_is_told_what_the_ranking_says(pictures, tmp_path):
     detector, X, _ = pictures
-    path = write_report(detector, X, tmp_path / "new" / "page.html", k=7, title="Mine & <yours>")
+    path = write_report(detector, X, tmp_path / "new" / "page.html", k=7, title="Mine & <yours>", note="Two <i>more")
     assert path == tmp_path / "new" / "page.html"
     content, table = content_of(path), detector.ranking(7)
     suspects = content["suspects"]
@@ -29,6 +29,7 @@ def test_the_page_is_told_what_the_ranking_says(pictures, tmp_path):
     assert classes[suspects["suggested"]].tolist() == table["suggested"].tolist()
     assert (content["n_samples"], content["detector"], content["title"]) == (60, "LossDetector", "Mine & <yours>")
     assert "<title>Mine &amp; &lt;yours&gt;</title>" in path.read_text()
+    assert content["note"] == "Two <i>more"
     assert "path" not in suspects
 
 

@@ -127,6 +127,8 @@ function listen() {
 
 $("title").textContent = visible(report.title);
 $("about").textContent = `${report.detector} · ${report.classes.length} classes · ${report.signals.length} signals`;
+$("note").hidden = !report.note;
+$("note").textContent = visible(report.note ?? "");
 takeUp();
 fillChoices();
 fillKeys();
