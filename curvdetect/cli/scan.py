@@ -149,7 +149,9 @@ def _fit(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
         kept = [f"The same command with --resume goes on from {output / CHECKPOINTS}."]
         if hasattr(detector, "scores_"):
             write_suspects(detector, data, output / SUSPECTS)
-            kept.insert(0, f"{output / SUSPECTS} ranks by the {detector.n_iter_} epochs that were complete.")
+            epochs = getattr(detector, "n_iter_", None)  # of trainings on folds there is no one number
+            by = "trainings" if epochs is None else f"{epochs} epochs"
+            kept.insert(0, f"{output / SUSPECTS} ranks by the {by} that were complete.")
         raise KeyboardInterrupt(" ".join(kept)) from error
     except ValueError as error:
         if str(error).startswith("checkpoint_dir="):

@@ -156,6 +156,23 @@ def test_a_stopped_scan_says_what_was_kept_and_goes_on(run, page, table, tmp_pat
     assert (cut / "suspects.csv").read_bytes() == (whole / "suspects.csv").read_bytes()
 
 
+def test_a_scan_of_several_trainings_stopped_in_the_last_one_has_ranked(run, page, table, tmp_path, monkeypatch):
+    begun, begin = [], Tracker.on_epoch_begin
+
+    def stopping(self, net, **kwargs):
+        begin(self, net, **kwargs)
+        begun.append(self)
+        if len(begun) > 5:  # folds: then come the planted labels
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Tracker, "on_epoch_begin", stopping)
+    out = tmp_path / "found"
+    result = run("scan", table, "--out", out, "--detector", "confident", "--q", "auto", "--epochs", 1, "--device", "cpu")
+    assert result.exit_code == 130
+    assert f"{out / 'suspects.csv'} ranks by the trainings that were complete. The same command" in result.stderr
+    assert len(read_csv(out / "suspects.csv")) == 120
+
+
 def test_a_finished_scan_is_flagged_anew_without_training(run, page, table, tmp_path, monkeypatch):
     out = tmp_path / "found"
     run("scan", table, "--out", out, *QUICK)
