@@ -10,6 +10,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from curvdetect.cli.arrays import rewrite_arrays
 from curvdetect.cli.console import Failure, safe, say, short, tell
 from curvdetect.cli.listing import FORMULA, inert_path, say_skipped, write_csv
 from curvdetect.cli.options import data_options, existing, talking_options
@@ -18,6 +19,7 @@ from curvdetect.cli.tables import PARQUET, TEXT, read_labels, rewrite
 from curvdetect.data.choosing import drawn
 from curvdetect.review.texts import unprotected
 from curvdetect.review.verdicts import apply_verdicts
+from curvdetect.training.checkpoints import write_whole
 
 
 @click.command()
@@ -110,14 +112,9 @@ def _check_same_data(verdicts: Path, data: Data) -> None:
 
 def _write(source: Path, out: Path, label: str | None, whole: NDArray[Any], labels: NDArray[Any]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    if label is not None:
+    if np.array_equal(whole, labels):
+        write_whole(out, source.read_bytes())
+    elif label is not None:
         rewrite(source, out, label, whole, labels)
-        return
-    with np.load(source, allow_pickle=False) as stored:
-        arrays = {**stored, "y": labels}
-    draft = out.with_name(f"{out.stem}.draft.npz")
-    try:
-        np.savez(draft, **arrays)  # of none that needs pickle, since none did on reading
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
+    else:
+        rewrite_arrays(source, out, labels)

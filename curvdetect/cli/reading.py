@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.preprocessing import StandardScaler
 
-from curvdetect.cli.console import Failure, safe
+from curvdetect.cli.arrays import read_arrays
+from curvdetect.cli.console import short
 from curvdetect.cli.tables import PARQUET, TEXT, read_table
 from curvdetect.data.choosing import drawn
 from curvdetect.data.folders import load_image_folder
-from curvdetect.data.labels import plain_labels
 from curvdetect.detectors.cleaning import rows_of
 
 
@@ -71,11 +70,11 @@ def read_data(
         table = read_table(path, label, drop)
         data = Data("table", table.X, table.y, label=table.label, shown=table.shown)
     elif suffix == ".npz":
-        X, y = _arrays(path)
+        X, y = read_arrays(path)
         data = Data("npz", X, y, shown=X if X.ndim == 2 else None)
     else:
         raise click.BadParameter(
-            f"'{safe(path)}' is neither a folder with one subfolder of pictures a class, nor a file that ends in "
+            f"'{short(path)}' is neither a folder with one subfolder of pictures a class, nor a file that ends in "
             f"{', '.join((*TEXT, *PARQUET))} or .npz.",
             param_hint="PATH",
         )
@@ -109,21 +108,3 @@ def _below(root: Path, path: str) -> str:
 def _spelled(name: str) -> str:
     """Return a file's name with the bytes that are no UTF-8 spelled out: neither a CSV file nor pandas holds them."""
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    if not zipfile.is_zipfile(path):  # which numpy takes for a pickle, and says how to load that all the same
-        raise Failure(f"'{path}' can't be read as an .npz of plain arrays: it is torn, or not what np.savez writes.")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            if not {"X", "y"} <= set(stored):
-                raise Failure(
-                    f"'{path}' holds {sorted(stored)}: it needs an array X of samples and an array y of labels."
-                )
-            X, y = stored["X"], np.asarray(plain_labels(stored["y"]))
-    except (zipfile.BadZipFile, EOFError, AttributeError, ValueError) as error:
-        way = " Save text as text: y=np.array(labels, dtype=str)." if "Object arrays" in str(error) else ""
-        raise Failure(f"'{path}' can't be read as an .npz of plain arrays: {error}.{way}") from error
-    if len(X) != len(y):
-        raise Failure(f"'{path}' has {len(X)} samples in X and {len(y)} labels in y.")
-    return X, y

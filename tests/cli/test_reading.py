@@ -60,7 +60,7 @@ def test_rows_of_numbers_are_standardized_and_shown_as_they_are(tmp_path):
 
 
 ARRAYS = {
-    "names": ({"images": np.zeros(3), "y": np.zeros(3)}, r"holds \['images', 'y'\]: it needs an array X"),
+    "names": ({"images": np.zeros(3), "y": np.zeros(3)}, "holds 'images', 'y': it needs an array X"),
     "lengths": ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "3 samples in X and 4 labels in y"),
     "text as objects": (
         {"X": np.zeros((2, 2)), "y": np.array(["a", "b"], dtype=object)},
