@@ -12,6 +12,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+#: What the page writes an apostrophe before, and nothing else that begins with one.
+_PROTECTED = re.compile(r"'(?:[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n'\ufeff]|.*\\u[0-9a-f]{4})", re.DOTALL)
+
 
 def label_texts(labels: NDArray[Any]) -> list[str]:
     """Return labels as text: the same for a label wherever it comes from.
@@ -31,9 +34,9 @@ def unprotected(cell: str) -> str:
     Parameters
     ----------
     cell : str
-        As it is in the file.
+        As it is in the file. An apostrophe that protects nothing is one that a person typed, as in ``'90s``.
     """
-    if not cell.startswith("'"):
+    if not _PROTECTED.match(cell):
         return cell
     return re.sub(
         r"\\(?:u([0-9a-fA-F]{4})|(\\))", lambda found: chr(int(found[1], 16)) if found[1] else found[2], cell[1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,12 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
         i = _position(where, len(given), at)
         if verdict not in _VERDICTS:
             raise ValueError(f"{at}: the verdict is {verdict!r}, and must be 'right', 'wrong' or 'unsure'.")
-        if "given" in table and _text(table["given"][row], example) != texts[i]:
+        if "given" in table and _text(table["given"][row], example, at) != texts[i]:
             raise ValueError(
                 f"{at}: the given label of sample {i} is {table['given'][row]!r} there and {texts[i]!r} in y. Pass the "
                 "labels that the detector was fitted on, in the same order."
             )
-        label = _text(new, example) if verdict == "wrong" else ""
+        label = _text(new, example, at) if verdict == "wrong" else ""
         if verdict == "wrong" and label not in example:
             way = "Fill it in, or make the verdict 'unsure'" if label == "" else "Take one of the classes of y"
             raise ValueError(f"{at}: the new label of sample {i} is {label!r}, which no sample of y has. {way}.")
@@ -97,7 +98,9 @@ def _table(verdicts: Any) -> tuple[dict[str, list[Any]], str]:
         raise TypeError(f"verdicts must be the path of a CSV file or a DataFrame, got {type(verdicts).__name__}.")
     # as text to the last character: pandas would read a class called NA as missing, and 007 as 7
     with Path(verdicts).open(encoding="utf-8-sig", newline="") as file:
-        lines = [line for line in csv.reader(file) if line]
+        separator = max(",;\t", key=file.readline().count)  # a spreadsheet saves by the customs of its country
+        file.seek(0)
+        lines = [line for line in csv.reader(file, delimiter=separator) if line]
     name = f"verdicts={str(verdicts)!r}"
     header = lines[0] if lines else []
     for row, line in enumerate(lines[1:], 2):
@@ -120,12 +123,28 @@ def _position(where: Any, n_samples: int, at: str) -> int:
     return i
 
 
-def _text(label: Any, known: dict[str, int]) -> str:
+def _text(label: Any, known: dict[str, int], at: str) -> str:
     """Return a label of the table as text: pandas reads whole numbers as real ones where some are missing."""
     if label is None or label is pd.NA or (isinstance(label, float) and np.isnan(label)):
         return ""
     if isinstance(label, str):
         return label if label in known else unprotected(label)
+    alike = [text for text in known if _reads_as(text, label)]
+    if len(alike) > 1:
+        raise ValueError(
+            f"{at}: {label!r} may be any of the labels {', '.join(map(repr, alike[:5]))}. Read the table as text: "
+            "pandas.read_csv(path, dtype=str, keep_default_na=False)."
+        )
     text = label_texts(np.array([label]))[0]
     whole = isinstance(label, float) and label.is_integer()
     return str(int(label)) if whole and text not in known else text
+
+
+def _reads_as(text: str, label: Any) -> bool:
+    """Say whether a reader of tables makes this number or truth value of a text."""
+    if isinstance(label, bool | np.bool_):
+        return text.lower() == str(label).lower()
+    try:
+        return isinstance(label, Real) and float(text) == label
+    except ValueError:
+        return False

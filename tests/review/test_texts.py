@@ -11,7 +11,10 @@ CELLS = {
     "apostrophe": ("''quoted", "'quoted"),
     "null": ("'a\\u0000b", "a\0b"),
     "surrogate": ("'\\udc31", "\udc31"),
-    "only an apostrophe": ("'", ""),
+    "only an apostrophe": ("'", "'"),
+    "an apostrophe that was typed": ("'90s", "'90s"),
+    "blanks before a formula": ("' \ufeff=1", " \ufeff=1"),
+    "a minus": ("'-1", "-1"),
 }
 
 

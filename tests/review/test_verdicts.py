@@ -73,6 +73,50 @@ def test_a_file_that_pandas_has_read_first(tmp_path):
     assert apply_verdicts([1, 2, 2], pd.read_csv(path)).tolist() == [2, 2, 2]
 
 
+TYPED = [
+    "007",
+    "7",
+    "7.0",
+    "+7",
+    "1e3",
+    "1000",
+    "True",
+    "TRUE",
+    "NA",
+    "nan",
+    "None",
+    " 7",
+    "7 ",
+    "'7",
+    "'",
+    "''7",
+    "-7",
+]
+
+
+@pytest.mark.parametrize("new", TYPED)
+def test_what_was_typed_stays_text(tmp_path, new):
+    cell = f"'{new}" if new.startswith("''") else new  # as the page does
+    path = written(tmp_path / "verdicts.csv", f"{TYPED.index('7')},,7,x,wrong,{cell}")
+    assert apply_verdicts(TYPED, path)[TYPED.index("7")] == new
+    assert apply_verdicts(TYPED, pd.read_csv(path, dtype=str, keep_default_na=False))[1] == new
+
+
+@pytest.mark.parametrize(("y", "new"), [(["007", "7"], 7), (["1", "1.0"], 1.0), (["True", "TRUE"], True)], ids=str)
+def test_a_number_that_may_be_several_labels_is_refused(y, new):
+    with pytest.raises(ValueError, match=r"verdicts, row 2: .* may be any of the labels .* dtype=str"):
+        apply_verdicts(y, table((0, "wrong", new)))
+
+
+@pytest.mark.parametrize("separator", ";\t")
+def test_a_file_that_a_spreadsheet_saved_with_other_separators(tmp_path, separator):
+    path = tmp_path / "verdicts.csv"
+    path.write_text(
+        separator.join(["index", "verdict", "new_label"]) + "\n" + separator.join(["0", "wrong", '"a,b,c,d"'])
+    )
+    assert apply_verdicts(["x", "a,b,c,d"], path).tolist() == ["a,b,c,d"] * 2
+
+
 @pytest.mark.parametrize(
     ("mark", "end"),
     [("", "\n"), ("\ufeff", "\r\n"), ("", "\r\n\r\n")],
