@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import click
@@ -50,11 +51,16 @@ def short(text: Any, width: int = WIDTH) -> str:
     return line if len(line) <= width else f"{line[: width - 1 - end]}…{line[-end:]}"
 
 
-def listed(names: Any, at_most: int = 10) -> str:
+def listed(names: Any, room: int = 150) -> str:
     """Return names in quotes with commas between them, the first few of many."""
-    names = list(names)
-    text = ", ".join(f"'{short(name)}'" for name in names[:at_most])
-    return text + (f" and {len(names) - at_most} more" if len(names) > at_most else "")
+    return joined([f"'{short(name)}'" for name in names], room)
+
+
+def joined(parts: Sequence[str], room: int = 150) -> str:
+    """Return parts with commas between them: at least one, and as many more, at most ten, as there is room for."""
+    lengths = accumulate(len(part) + 2 for part in parts[:10])
+    shown = max(1, sum(length <= room for length in lengths))
+    return ", ".join(parts[:shown]) + (f" and {len(parts) - shown} more" if len(parts) > shown else "")
 
 
 def tell(text: str = "") -> None:

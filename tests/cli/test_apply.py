@@ -6,6 +6,7 @@ import csv
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.cli.conftest import read_csv
@@ -35,6 +36,37 @@ def test_a_table_gets_other_labels_and_keeps_the_rest(run, said, tmp_path):
     assert result.stdout == f"{new}: 1 of 4 labels changed\n"
     assert new.read_text() == TABLE.replace("3,cat", "3,NA")
     assert source.read_text() == TABLE
+
+
+ODD = '\ufeff"id";"a, b";"label"\r\n"1";"say ""x""\r\n";"007"\r\n\r\n"2";"1,5";"7"\r\n"3";"";"TRUE"'
+
+
+def test_what_was_typed_is_the_label_and_only_its_cell_changes(run, said, tmp_path):
+    source, new = tmp_path / "odd.csv", tmp_path / "new.csv"
+    source.write_bytes(ODD.encode())
+    verdicts = said([0, "", "007", "7", "wrong", "TRUE"], [2, "", "TRUE", "7", "wrong", "007"])
+    result = run("apply", verdicts, "--to", source, "--out", new)
+    assert result.stdout == f"{new}: 2 of 3 labels changed\n"
+    assert new.read_bytes() == ODD.replace("TRUE", "?").replace("007", "TRUE").replace("?", "007").encode()
+    refused = run("apply", said([0, "", "007", "7", "wrong", "True"]), "--to", source, "--out", tmp_path / "no.csv")
+    assert "row 2: the new label of sample 0 is 'True', which no sample of y has" in refused.stderr
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz", "parquet"])
+def test_where_no_verdict_changes_anything_the_bytes_are_the_same(run, said, tmp_path, kind):
+    source, new = tmp_path / f"t.{kind}", tmp_path / f"new.{kind}"
+    if kind == "csv":
+        source.write_bytes(ODD.encode())
+    elif kind == "npz":
+        np.savez_compressed(source, X=np.zeros((3, 1)), y=np.array(["007", "7", "TRUE"]))
+    else:
+        pytest.importorskip("pyarrow")
+        pd.DataFrame({"label": ["007", "7", "TRUE"]}).to_parquet(source, compression="gzip")
+    verdicts = said(
+        [0, "", "007", "7", "right", "007"], [1, "", "7", "007", "unsure", ""], [2, "", "TRUE", "7", "wrong", "TRUE"]
+    )
+    assert run("apply", verdicts, "--to", source, "--out", new).exit_code == 0
+    assert new.read_bytes() == source.read_bytes()
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

@@ -35,6 +35,7 @@ def test_long_names_keep_their_ends(n):
 
 def test_many_names_are_counted():
     assert listed(["a", "b\n"]) == "'a', 'b\\n'"
+    assert listed(["a" * 100, "b" * 100, "c" * 100]).endswith("a', '" + "b" * 30 + "…" + "b" * 29 + "' and 1 more")
     assert listed(range(12)) == "'0', '1', '2', '3', '4', '5', '6', '7', '8', '9' and 2 more"
 
 

@@ -98,5 +98,5 @@ def test_such_columns_are_named_without_their_control_characters(run, tmp_path):
     table = write_table(tmp_path / "t.csv", X[:, 10:14], y, **{"\x1b[31mname": ["text"] * 20})
     result = run("scan", table, "--out", tmp_path / "found", *QUICK)
     assert result.exit_code == 1
-    assert "text in '\\x1b[31mname'" in result.stderr
+    assert "numbers in '\\x1b[31mname'" in result.stderr
     assert "\x1b" not in result.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 
 import numpy as np
 import pytest
@@ -41,6 +43,17 @@ def test_a_table_is_ranked_as_the_detector_ranks_it(run, page, table, tmp_path):
     assert np.array_equal(call["detector"].scores_, expected.scores_)
     np.testing.assert_allclose(call["X"], X)
     assert call["X_display"].to_numpy().tolist() == digits(120)[0][:, 10:20].tolist()
+
+
+def test_labels_that_look_like_numbers_stay_what_they_are(run, tmp_path):
+    X, y = digits(60)
+    codes = ["007", "7", "1.0", "1", "TRUE", "True", "0x1F", "NA", "+1", "-1"]
+    table, out = write_table(tmp_path / "t.csv", X[:, 10:14], [codes[i] for i in y]), tmp_path / "found"
+    assert run("scan", table, "--out", out, "--detector", "loss", "--q", 60, *QUICK).exit_code == 0
+    rows = read_csv(out / "suspects.csv")
+    assert {int(row["index"]): row["given"] for row in rows} == {i: codes[label] for i, label in enumerate(y)}
+    content = json.loads(re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', (out / "report.html").read_text())[1])
+    assert content["classes"] == sorted(codes)
 
 
 def test_the_last_lines_name_the_top_five_and_the_files(run, page, table, tmp_path):
@@ -167,7 +180,9 @@ def test_a_scan_of_several_trainings_stopped_in_the_last_one_has_ranked(run, pag
 
     monkeypatch.setattr(Tracker, "on_epoch_begin", stopping)
     out = tmp_path / "found"
-    result = run("scan", table, "--out", out, "--detector", "confident", "--q", "auto", "--epochs", 1, "--device", "cpu")
+    result = run(
+        "scan", table, "--out", out, "--detector", "confident", "--q", "auto", "--epochs", 1, "--device", "cpu"
+    )
     assert result.exit_code == 130
     assert f"{out / 'suspects.csv'} ranks by the trainings that were complete. The same command" in result.stderr
     assert len(read_csv(out / "suspects.csv")) == 120

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 import numpy as np
-import pandas as pd
 import pytest
 
 from curvdetect.cli.console import Failure
-from curvdetect.cli.tables import read_labels, read_table, rewrite
+from curvdetect.cli.tables import read_table
 
 
 @pytest.fixture
@@ -31,6 +30,16 @@ READ = {
     "windows": ("a,b,Label\r\n1,2,x\r\n3,4.5,y\r\n", "t.CSV"),
     "blank lines": ("a,b,label\n\n1,2,x\n\n3,4.5,y\n\n", "t.csv"),
     "target": ("a,b,target\n1,2,x\n3,4.5,y\n", "t.csv"),
+    "old Macintosh": ("a,b,label\r1,2,x\r3,4.5,y", "t.csv"),
+    "decimal commas": ("a;b;label\n1;2;x\n3;4,5;y\n", "t.csv"),
+    "decimal commas in quotes": ('a,b,label\n1,"2,0",x\n3,"4,5",y\n', "t.csv"),
+    "separators in names": ('a,"b;c;d;e",label\n1,2,x\n3,4.5,y\n', "t.csv"),
+    "separators in names without quotes": ("a,cm;b,kg;label\n1,0;2,0;x\n3,0;4,5;y\n", "t.csv"),
+    "a line end in a name": ('"a\n1",b,label\n1,2,x\n3,4.5,y\n', "t.csv"),
+    "names of rows": ("a,b,label\nr1,1,2,x\nr2,3,4.5,y\n", "t.csv"),
+    "numbers of rows": ("a,b,label\n1,1,2,x\n2,3,4.5,y\n", "t.csv"),
+    "separators at the ends": ("a,b,label\n1,2,x,\n3,4.5,y,\n", "t.csv"),
+    "numbers as names": ("0,1,label\n1,2,x\n3,4.5,y\n", "t.csv"),
 }
 
 
@@ -66,25 +75,45 @@ def test_a_label_may_be_called_na(written):
     assert table.y.tolist() == ["NA", "DE", "None", "nan"]
 
 
-def test_parquet_is_read_with_its_types(tmp_path):
-    pytest.importorskip("pyarrow")
-    frame = pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "label": pd.Categorical(["x", "y", "x"])})
-    frame.to_parquet(tmp_path / "t.parquet")
-    table = read_table(tmp_path / "t.parquet", None, ())
-    assert table.X.to_numpy().tolist() == [[1.0], [2.0], [3.0]]
-    assert table.y.tolist() == ["x", "y", "x"]
-
-
 WRONG = {
     "no label": ("a,b\n1,2\n", None, (), click.BadParameter, "no column named like a label. Choose one of 'a', 'b'"),
     "two labels": ("y,label\n1,2\n", None, (), click.BadParameter, "several: 'y', 'label'"),
     "other label": ("a,y\n1,2\n", "b", (), click.BadParameter, "no column 'b'"),
     "other column to drop": ("a,y\n1,2\n", None, ("c",), click.BadParameter, "no column 'c' in .* which has 'a', 'y'"),
-    "text": ("a,b,y\n1,u,2\n", None, (), Failure, "text in 'b' \\('u'\\), .*--drop 'b'"),
-    "text in one cell": ("a,b,y\n1,2,2\n1,?,2\n", None, (), Failure, "text in 'b' \\('[?]'\\)"),
-    "decimal commas": ("a;b;y\n1,5;2,0;2\n", None, (), Failure, "in 'a' \\('1,5'\\), 'b' \\('2,0'\\)"),
-    "missing number": ("a,b,y\n1,2,0\n,3,1\n", None, (), Failure, "1 of 2 rows have missing .* in 'a'"),
-    "infinite number": ("a,b,y\n1,2,0\n1,inf,1\n", None, (), Failure, "1 of 2 rows .* in 'b'"),
+    "text": ("a,b,y\n1,u,2\n", None, (), Failure, "numbers in 'b' \\('u'\\)\\. .*--drop 'b'"),
+    "text in one cell": ("a,b,y\n1,2,2\n1,?,2\n", None, (), Failure, "numbers in 'b' \\('[?]'\\)"),
+    "texts alone": (
+        "a,y\nsome words,2\n",
+        None,
+        (),
+        Failure,
+        "numbers in 'a' .*: make them numbers, such as embeddings",
+    ),
+    "dates": ("a,b,y\n1,2020-01-01,2\n", None, (), Failure, "numbers in 'b' \\('2020-01-01'\\)"),
+    "thousands": ("a;y\n1,234;2\n999;2\n", None, (), Failure, "numbers in 'a' \\('1,234'\\)"),
+    "two kinds of decimals": ("a;b;y\n1,5;2.5;2\n", None, (), Failure, "numbers in 'a' \\('1,5'\\)"),
+    "missing number": ("a,b,y\n1,2,0\n,3,1\n", None, (), Failure, "missing .* in 1 of 2 rows of 'a'"),
+    "infinite number": ("a,b,y\n1,2,0\n1,inf,1\n", None, (), Failure, "1 of 2 rows of 'b'"),
+    "words and gaps": (
+        "a,b,c,y\n1,u,,2\n",
+        None,
+        (),
+        Failure,
+        "numbers in 'b' \\('u'\\) and missing .* of 'c'\\. .*out \\(--drop 'b' --drop 'c'\\)",
+    ),
+    "no header": ("5.1,3.5,x\n4.9,3,x\n", None, (), Failure, "no header: its first line is '5.1', '3.5', 'x'"),
+    "no header and whole numbers": ("5,0,0,x\n4,0,1,x\n", None, (), Failure, "no header"),
+    "no header, and a number of it": ("5,0,0,1\n4,0,1,5\n5,1,1,0\n", "5", (), Failure, "no header"),
+    "no header, and a label of it": ("5.1,3.5,x\n4.9,3,x\n", "x", (), Failure, "no header"),
+    "a title": (
+        "of 2020\na,b,y\n1,2,2\n",
+        None,
+        (),
+        Failure,
+        "has 1 names of columns .*, and 3 cells in its first row",
+    ),
+    "other separators": ("a|y\n1|2\n", None, (), Failure, "has one column, 'a[|]y'. Part columns by commas"),
+    "an open quote": ('a,y\n1,"2\n', None, (), Failure, "can't be read as a table"),
     "missing label": ("a,y\n1,2\n3,\n5,\n", None, (), Failure, "no label in 2 of 3 rows, the first of them row 1"),
     "labels only": ("y\n1\n2\n", None, (), Failure, "no column is left"),
     "no rows": ("a,y\n", None, (), Failure, "has names of columns and no rows"),
@@ -113,33 +142,12 @@ def test_other_numbers_are_taken_without_a_word(written, column, recwarn):
     assert not recwarn
 
 
+def test_decimal_commas_of_labels_say_nothing_of_the_other_columns(written):
+    table = read_table(written("a;label\n1.5;2,5\n2.5;3,0\n"), None, ())
+    assert table.X["a"].tolist() == [1.5, 2.5]
+    assert table.y.tolist() == ["2,5", "3,0"]
+
+
 def test_other_encodings_are_refused(written):
     with pytest.raises(Failure, match="no UTF-8 text"):
         read_table(written("a,y\n1,größe\n", encoding="latin-1"), None, ())
-
-
-def test_a_copy_differs_in_labels_alone(written, tmp_path):
-    path = written('id,"a ""b""",label\n007,1.50,03\n008,"x, y",3\n\n009,,12\n')
-    labels, name = read_labels(path, None)
-    assert labels.tolist() == [3, 3, 12]
-    rewrite(path, tmp_path / "new.csv", name, labels, np.array([3, 12, 3]))
-    assert (tmp_path / "new.csv").read_text() == 'id,"a ""b""",label\n007,1.50,03\n008,"x, y",12\n009,,03\n'
-
-
-def test_a_copy_keeps_separators_and_bare_carriage_returns(written, tmp_path):
-    path = written('a;label\n"one\rtwo";x\n1;y\n')
-    labels, name = read_labels(path, None)
-    rewrite(path, tmp_path / "new.csv", name, labels, np.array(["x", "x"]))
-    assert (tmp_path / "new.csv").read_bytes() == b'"a";"label"\n"one\rtwo";"x"\n"1";"x"\n'
-
-
-def test_a_copy_of_parquet_keeps_its_types(tmp_path):
-    pytest.importorskip("pyarrow")
-    path, new = tmp_path / "t.parquet", tmp_path / "new.parquet"
-    pd.DataFrame({"a": ["p", "q"], "label": pd.array([1, 2], dtype="int8")}).to_parquet(path)
-    labels, name = read_labels(path, None)
-    rewrite(path, new, name, labels, np.array([2, 2], dtype=labels.dtype))
-    frame = pd.read_parquet(new)
-    assert frame["label"].tolist() == [2, 2]
-    assert frame["label"].dtype == np.int8
-    assert frame["a"].tolist() == ["p", "q"]

@@ -1,0 +1,96 @@
+"""Parquet tables: types, names of classes beside the schema, and copies that keep all else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from curvdetect.cli.console import Failure
+from curvdetect.cli.tables import read_labels, read_table, rewrite
+
+pa = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+
+def test_a_table_is_read_with_its_types(tmp_path):
+    frame = pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "label": pd.Categorical(["x", "y", "x"])})
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet", None, ())
+    assert table.X.to_numpy().tolist() == [[1.0], [2.0], [3.0]]
+    assert table.y.tolist() == ["x", "y", "x"]
+
+
+LABELS = {
+    "small numbers": (pa.array([1, 2, 1], pa.int8()), [1, 2, 2]),
+    "text": (pa.array(["007", "7", "7"]), ["007", "7", "007"]),
+    "truth values": (pa.array([True, False, False]), [True, False, True]),
+    "categories": (pa.array(["a", "b", "b"]).dictionary_encode(), ["a", "b", "a"]),
+}
+
+
+@pytest.mark.parametrize(("column", "cleaned"), LABELS.values(), ids=LABELS)
+def test_a_copy_keeps_types_notes_and_other_columns(tmp_path, column, cleaned):
+    table = pa.table({"a": pa.array([[1], [], [2, 3]], pa.list_(pa.int16())), "label": column})
+    table = table.replace_schema_metadata({"of": "somebody"})
+    parquet.write_table(table, tmp_path / "t.parquet", compression="zstd", row_group_size=2)
+    labels, name = read_labels(tmp_path / "t.parquet", None)
+    assert labels.tolist() == column.to_pylist()
+    rewrite(tmp_path / "t.parquet", tmp_path / "new.parquet", name, labels, np.array(cleaned, dtype=labels.dtype))
+    before, file = (parquet.ParquetFile(tmp_path / name) for name in ("t.parquet", "new.parquet"))
+    assert file.schema_arrow.equals(before.schema_arrow, check_metadata=True)
+    assert file.read().column("label").to_pylist() == cleaned
+    assert file.read().column("a").to_pylist() == table.column("a").to_pylist()
+    assert (file.num_row_groups, file.metadata.row_group(0).column(0).compression) == (2, "ZSTD")
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Write labels as Hugging Face's datasets do, codes of named classes; return the file."""
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+
+    def write(codes):
+        kinds = {"a": datasets.Value("float32"), "label": datasets.ClassLabel(names=["cat", "dog", "1"])}
+        rows = {"a": np.arange(len(codes)), "label": codes}
+        datasets.Dataset.from_dict(rows, features=datasets.Features(kinds)).to_parquet(tmp_path / "pets.parquet")
+        return tmp_path / "pets.parquet"
+
+    return write
+
+
+def test_codes_of_named_classes_are_labels_by_name(pets, tmp_path):
+    path, new = pets([0, 1, 2, 0]), tmp_path / "new.parquet"
+    table = read_table(path, None, ())
+    assert table.y.tolist() == ["cat", "dog", "1", "cat"]
+    rewrite(path, new, "label", table.y, np.array(["cat", "1", "1", "dog"]))
+    assert read_labels(new, None)[0].tolist() == ["cat", "1", "1", "dog"]
+    assert parquet.read_table(new).column("label").to_pylist() == [0, 2, 2, 1]
+
+
+@pytest.mark.parametrize("missing", [-1, None])
+def test_a_code_of_no_class_is_a_missing_label(pets, missing):
+    with pytest.raises(Failure, match="no label in 1 of 3 rows, the first of them row 1"):
+        read_labels(pets([0, missing, 1]), None)
+
+
+NOTES = ["torn", "[]", '{"info": {"features": {"label": {"names": ["a"], "_type": "ClassLabel"}}}}', '{"info": null}']
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_notes_that_name_other_classes_are_passed_over(tmp_path, note):
+    table = pa.table({"label": [0, 1]}).replace_schema_metadata({"huggingface": note})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert read_labels(tmp_path / "t.parquet", None)[0].tolist() == [0, 1]
+
+
+def test_a_file_below_a_folder_that_looks_like_a_column_has_its_own_columns(tmp_path):
+    (tmp_path / "year=2020").mkdir()
+    pd.DataFrame({"a": [1, 2], "label": [0, 1]}).to_parquet(tmp_path / "year=2020" / "t.parquet")
+    assert list(read_table(tmp_path / "year=2020" / "t.parquet", None, ()).X) == ["a"]
+
+
+def test_what_is_no_parquet_is_named(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(Failure, match=r"t\.parquet' can't be read as a table"):
+        read_labels(tmp_path / "t.parquet", None)
