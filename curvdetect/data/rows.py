@@ -68,8 +68,8 @@ class RowIndex:
     def find(self, X: Any) -> NDArray[np.int64]:
         """Return the training index of every row.
 
-        A row is looked for at its own position first, then among all rows; of several copies with one label the
-        first is taken.
+        The whole data in its order is known by its positions. Any other rows are looked for by what they hold; of
+        several copies with one label a row's own position is taken, else the first.
 
         Parameters
         ----------
@@ -86,34 +86,65 @@ class RowIndex:
         ValueError
             Where the shape is wrong, a row was never seen, or its copies carry different labels.
         """
+        itself = self._part_of_itself(X)
+        if itself is not None:
+            return itself
+        points, known = self._points_of(X), self._known()
+        everywhere = np.arange(len(points))
+        if len(points) == len(known) and (np.linalg.norm(points - known, axis=1) <= self.tolerance).all():
+            return everywhere
+        rows, owner, copies, at_home = _look_up(points, known, self.tolerance)
+        counts = np.bincount(owner, minlength=rows.max(initial=-1) + 1)
+        self._refuse(everywhere[counts[rows] == 0], "not among the rows that were fitted")
+        starts = np.cumsum(counts) - counts
+        labels = self.labels[copies]
+        clash = np.minimum.reduceat(labels, starts) != np.maximum.reduceat(labels, starts)
+        self._refuse(everywhere[clash[rows]], "found several times among the fitted rows, under different labels")
+        return np.where(at_home, everywhere, np.minimum.reduceat(copies, starts)[rows])
+
+    def find_labelled(self, samples: Samples) -> NDArray[np.int64]:
+        """Return the training index of every sample that was fitted under the label it has, and -1 for the others.
+
+        Parameters
+        ----------
+        samples : Samples
+            Of the shape that was fitted, with the numbers of classes that labels had there.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Of several copies under the label the sample's own position, else the first. Of a dataset that nobody has
+            read as a whole only itself and its subsets are recognised.
+        """
+        labels, found = samples.labels.numpy(), np.full(len(samples), -1)
+        itself = self._part_of_itself(getattr(samples, "dataset", None))
+        if itself is not None:
+            return np.where(self.labels[itself] == labels, itself, -1)
+        if self.points is None:
+            return found
+        rows, owner, copies, at_home = _look_up(self._project(samples), self.points, self.tolerance)
+        n_classes = int(self.labels.max()) + 1
+        pairs, first = np.unique(owner * n_classes + self.labels[copies], return_index=True)
+        wanted = rows * n_classes + labels
+        there = np.isin(wanted, pairs)
+        found[there] = copies[first[np.searchsorted(pairs, wanted[there])]]
+        here = np.flatnonzero(at_home)
+        here = here[self.labels[here] == labels[here]]
+        found[here] = here
+        return found
+
+    def are_first(self, X: Any) -> bool:
+        """Say whether rows are the first of the training data, in its order."""
+        points, known = self._points_of(X), self._known()[: len(X)]
+        return len(points) == len(known) and bool((np.linalg.norm(points - known, axis=1) <= self.tolerance).all())
+
+    def _part_of_itself(self, X: Any) -> NDArray[np.int64] | None:
+        """Return the indices of the very dataset that was never read as a whole, or of a subset of it."""
         if self._unread is not None and X is self._unread.dataset:
             return np.arange(len(self.labels))
         if self._unread is not None and isinstance(X, Subset) and X.dataset is self._unread.dataset:
             return np.asarray(X.indices, dtype=np.int64)
-        points, known = self._points_of(X), self._known()
-        n = len(points)
-        found = np.arange(n)
-        shared = min(n, len(known))
-        tree = cKDTree(known)
-        nearest = tree.query(points)[0]
-        near = nearest + 1e-3 * self.tolerance  # copies, told apart from rows that are merely similar
-        at_home = np.zeros(n, dtype=bool)
-        at_home[:shared] = (
-            np.linalg.norm(points[:shared] - known[:shared], axis=1) <= np.minimum(near, self.tolerance)[:shared]
-        )
-        away = np.flatnonzero(~at_home)
-        if len(away) == 0:
-            return found
-        neighbours = tree.query_ball_point(points[away], np.minimum(near, self.tolerance)[away], return_sorted=True)
-        counts = np.fromiter(map(len, neighbours), dtype=np.int64, count=len(away))
-        self._refuse(away[counts == 0], "not among the rows that were fitted")
-        candidates = np.concatenate(neighbours).astype(np.int64)
-        starts = np.cumsum(counts) - counts
-        labels = self.labels[candidates]
-        clash = np.minimum.reduceat(labels, starts) != np.maximum.reduceat(labels, starts)
-        self._refuse(away[clash], "found several times among the fitted rows, under different labels")
-        found[away] = np.minimum.reduceat(candidates, starts)
-        return found
+        return None
 
     def _known(self) -> NDArray[np.float64]:
         """Return the projections of the training data, which is read where it was not."""
@@ -166,3 +197,25 @@ class RowIndex:
                 rows /= self.scale
                 points[chunk.numpy()] = rows @ self.directions
         return points
+
+
+def _look_up(
+    points: NDArray[np.float64], known: NDArray[np.float64], tolerance: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the number of each row among the distinct ones, copies of these as pairs, and who is at its position.
+
+    A pair is the number of a distinct row and the index of a known one; pairs are sorted.
+    """
+    hair = 1e-3 * tolerance  # copies, told apart from rows that are merely similar
+    # each distinct row is looked for once: n copies of one row would find n times n
+    _, some, rows = np.unique(np.round(points / hair), axis=0, return_index=True, return_inverse=True)
+    rows = rows.ravel()  # numpy 2.0 gave it an axis more
+    tree = cKDTree(known)
+    near = np.minimum(tree.query(points[some])[0] + hair, tolerance)
+    found = tree.query_ball_point(points[some], near, return_sorted=True)
+    owner = np.repeat(np.arange(len(some)), list(map(len, found)))
+    copies = np.concatenate([[], *found]).astype(np.int64)
+    shared = min(len(points), len(known))
+    at_home = np.zeros(len(points), dtype=bool)
+    at_home[:shared] = np.linalg.norm(points[:shared] - known[:shared], axis=1) <= near[rows[:shared]]
+    return rows, owner, copies, at_home

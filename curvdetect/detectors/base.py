@@ -18,12 +18,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.rows import RowIndex
-from curvdetect.data.sources import Samples
+from curvdetect.data.sources import Part, Samples
 from curvdetect.detectors.auto_q import find_rate
 from curvdetect.detectors.checks import check_net_params, check_run_params, is_count
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import graded
-from curvdetect.detectors.inputs import rows_fitted, samples_not_fitted, samples_to_fit
+from curvdetect.detectors.inputs import rows_fitted, samples_labelled, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, one_run
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 from curvdetect.detectors.score_on import rows_to_score
@@ -176,8 +176,9 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         X : array, tensor, DataFrame or Dataset, optional
             Without ``y``, rows of the training data: all, a permutation or a subset. Left out, the training data.
         y : array-like of shape (n_samples,), optional
-            Labels of ``X``, for samples that were not fitted: they are measured on the weights that
-            ``keep_snapshots`` kept, in evaluation mode.
+            Labels of ``X``, for samples that were not fitted. A row that was fitted under this very label has the score
+            of its training, as without ``y``; all others, and those that ``score_on`` left out, are measured on the
+            weights that ``keep_snapshots`` kept, in evaluation mode.
 
         Returns
         -------
@@ -186,11 +187,12 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            Without ``y``, where a row was not fitted, or its copies carry different labels; the message names the
-            rows. With it, where no weights were kept, or a label was not fitted.
+            Without ``y``, where a row was not fitted, or its copies carry different labels and ``X`` is not the whole
+            training data in its order; the message names the rows. With it, where ``X`` is missing, a label was not
+            fitted, or no weights were kept for samples that need them.
         """
-        if X is not None and y is not None:
-            return self._score_unseen(X, y)
+        if y is not None:
+            return self._score_labelled(X, y)[0]
         index = rows_fitted(self, X)
         return self.scores_[index]
 
@@ -204,10 +206,11 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         Samples that were not fitted, ``X`` with their labels ``y``, are suspect from ``threshold_`` on, which more than
         ``q`` of them reach: what was trained on scores lower.
         """
-        if X is not None and y is not None:
-            return (self._score_unseen(X, y) >= self.threshold_).astype(int)
-        index = rows_fitted(self, X)
-        return self.labels_[index]
+        if y is None:
+            index = rows_fitted(self, X)
+            return self.labels_[index]
+        scores, index = self._score_labelled(X, y)
+        return np.where(index >= 0, self.labels_[index], scores >= self.threshold_)
 
     def fit_predict(self, X: Any, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
@@ -299,9 +302,17 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self, "scores_")
         return 1 - rank_share(self.scores_)
 
-    def _score_unseen(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
-        """Return scores of samples that were not fitted."""
-        return self._score_measured_later(measure_unseen(self, samples_not_fitted(self, X, y)))
+    def _score_labelled(self, X: Any, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return scores of samples under these labels, and their training indices: -1 where the training had none."""
+        samples = samples_labelled(self, X, y)
+        index = self._rows.find_labelled(samples)
+        scores = np.where(index >= 0, self.scores_[index], np.nan)
+        new = np.flatnonzero(np.isnan(scores))
+        if len(new):
+            index[new] = -1
+            part = samples if len(new) == len(samples) else Part(samples, torch.from_numpy(new))
+            scores[new] = self._score_measured_later(measure_unseen(self, part))
+        return scores, index
 
     def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
         """Return the detector's own score of samples that were not fitted."""

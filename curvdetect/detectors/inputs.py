@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -37,20 +38,39 @@ def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
     return samples
 
 
-def samples_not_fitted(detector: Any, X: Any, y: Any) -> Samples:
-    """Return indexed samples of the shape that was fitted, or raise what is wrong with them.
+def samples_labelled(detector: Any, X: Any, y: Any) -> Samples:
+    """Return indexed samples of the shape and the classes that were fitted, or raise what is wrong with them.
 
     Parameters
     ----------
     detector : BaseNoiseDetector
-        Fitted.
+        Fitted. Its classes become those of the samples.
     X, y
         Samples and their labels.
     """
     check_is_fitted(detector, "scores_")
+    if X is None:
+        raise ValueError(
+            "y was passed without X, and a label alone has no score. Leave y out for the scores of the training, or "
+            "pass the samples that the labels belong to."
+        )
     samples = _samples(detector, X, y, reset=False)
     detector._rows.check_shape(samples.shape)
+    _encode_as_fitted(samples, detector.classes_)
     return samples
+
+
+def _encode_as_fitted(samples: Samples, classes: NDArray[Any]) -> None:
+    """Give the labels the numbers that they had in the training, or raise where one was not among them."""
+    known = set(classes.tolist())
+    new = [label for label in samples.classes.tolist() if label not in known]
+    if new:
+        raise ValueError(
+            f"y holds labels that were not fitted: {new[:5]}. The network knows no others than {classes[:10].tolist()}"
+            f"{'...' if len(classes) > 10 else ''}: leave these samples out, or fit on them too."
+        )
+    codes = np.searchsorted(classes, samples.classes)
+    samples.classes, samples.labels = classes, torch.from_numpy(codes)[samples.labels]
 
 
 def rows_fitted(detector: Any, X: Any) -> NDArray[np.int64]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from curvdetect.data.sources import Samples
@@ -26,10 +25,9 @@ def measure_unseen(detector: Any, samples: Samples) -> Measured:
     detector : BaseNoiseDetector
         Fitted, with snapshots.
     samples : Samples
-        What is measured. Labels have to be among those that were fitted.
+        What is measured, with the detector's numbers of classes.
     """
     snapshots = _snapshots_of(detector)
-    _encode(samples, detector.classes_)
     signals, vote = watching(detector._signals(detector._seed)), OtherLabelVote("scoring")
     measure_on(snapshots, detector.net_, samples, [*signals, vote], _plan(detector, samples, snapshots))
     return Measured({s.name: s.scores() for s in signals}, vote.scores().astype(np.int64), {})
@@ -46,7 +44,6 @@ def measure_by_epoch(detector: Any, samples: Samples) -> tuple[NDArray[np.int64]
         As in `measure_unseen`; samples that were trained on will do as well.
     """
     snapshots = _snapshots_of(detector)
-    _encode(samples, detector.classes_)
     found: dict[str, list[NDArray[np.float64]]] = {}
     for snapshot in snapshots:
         signals = [
@@ -85,15 +82,3 @@ def _plan(detector: Any, samples: Samples, snapshots: Sequence[Snapshot]) -> Pla
     """Return what signals are told of the training that snapshots are of."""
     shown, device = frozenset(snapshot.epoch for snapshot in snapshots), resolve_device(detector.device)
     return Plan(len(samples), len(detector.classes_), detector.net_.max_epochs, device, shown)
-
-
-def _encode(samples: Samples, classes: Any) -> None:
-    """Give the labels the numbers that they had in the training, or raise where one was not among them."""
-    new = [label for label in samples.classes.tolist() if label not in set(classes.tolist())]
-    if new:
-        raise ValueError(
-            f"y holds labels that were not fitted: {new[:5]}. The network knows no others than {classes[:10].tolist()}"
-            f"{'...' if len(classes) > 10 else ''}: leave these samples out, or fit on them too."
-        )
-    codes = np.searchsorted(classes, samples.classes)
-    samples.classes, samples.labels = classes, torch.from_numpy(codes)[samples.labels]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.detectors.inputs import samples_not_fitted
+from curvdetect.detectors.inputs import samples_labelled
 from curvdetect.detectors.unseen import measure_by_epoch
 from curvdetect.review.fitted import fitted_detector
 
@@ -73,4 +73,4 @@ def scores_by_epoch(estimator: Any, X: Any, y: ArrayLike) -> EpochScores:
     ([1, 2, 3, 4], (4, 30))
     """
     detector = fitted_detector(estimator)
-    return EpochScores(*measure_by_epoch(detector, samples_not_fitted(detector, X, y)))
+    return EpochScores(*measure_by_epoch(detector, samples_labelled(detector, X, y)))

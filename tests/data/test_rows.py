@@ -74,7 +74,22 @@ def with_copies(*positions):
 def test_a_copy_at_its_own_position_is_itself_whatever_its_label():
     data, labels = with_copies(20, 41), LABELS.copy()
     labels[[4, 20, 41]] = 0, 1, 2
-    np.testing.assert_array_equal(RowIndex(as_samples(data, labels)).find(data), np.arange(N))
+    index = RowIndex(as_samples(data, labels))
+    np.testing.assert_array_equal(index.find(data), np.arange(N))
+    jitter = 1 + 1e-7 * np.random.default_rng(1).uniform(-1, 1, data.shape)
+    np.testing.assert_array_equal(index.find(data * jitter), np.arange(N))
+    assert index.are_first(data[:25])
+    assert not index.are_first(data[1:25])
+
+
+@pytest.mark.parametrize(
+    "rows", [[0], [20], [0, 1, 2], range(30), range(N - 1, -1, -1)], ids=["own", "single", "few", "start", "reversed"]
+)
+def test_a_copy_among_other_labels_is_refused_away_from_the_whole(rows):
+    data, labels = X.copy(), LABELS.copy()
+    data[20], labels[[0, 20]] = data[0], (0, 1)
+    with pytest.raises(ValueError, match="found several times among the fitted rows, under different labels"):
+        RowIndex(as_samples(data, labels)).find(data[rows])
 
 
 def test_copies_with_one_label_are_the_first_of_them_away_from_their_position():
@@ -82,6 +97,7 @@ def test_copies_with_one_label_are_the_first_of_them_away_from_their_position():
     labels[[4, 20, 41]] = 1
     index = RowIndex(as_samples(data, labels))
     np.testing.assert_array_equal(index.find(data[[41, 20, 7]]), [4, 4, 7])
+    np.testing.assert_array_equal(index.find(data[:30]), np.arange(30))  # each at its own position
     np.testing.assert_array_equal(index.find(np.roll(data, 1, axis=0))[[5, 21, 42]], 4)
 
 
@@ -137,6 +153,39 @@ def test_rows_of_nothing_but_zeros_are_found():
     data[9] = 0
     index = RowIndex(as_samples(data, LABELS))
     np.testing.assert_array_equal(index.find(data[[3, 9, 9]]), [3, 9, 9])
+
+
+def test_many_copies_of_few_rows_are_found_in_the_memory_of_the_rows():
+    data = np.tile(np.eye(2, dtype=np.float32), (20_000, 1))  # copies of copies would be 800 million
+    index = RowIndex(as_samples(data, np.tile([0, 1], 20_000)))
+    np.testing.assert_array_equal(index.find(data[1:]), np.tile([1, 0], 20_000)[:-1])
+
+
+def _under(rows, labels):
+    samples = as_samples(DATA["table"][rows], labels)
+    samples.classes, samples.labels = np.arange(3), torch.as_tensor(np.asarray(labels))
+    return samples
+
+
+@given(rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=2 * N), shift=st.integers(0, 2))
+def test_rows_are_found_under_their_own_label_only(rows, shift):
+    labels = (LABELS[rows] + shift * np.arange(len(rows))) % 3
+    expected = np.where(labels == LABELS[rows], rows, -1)
+    index = RowIndex(as_samples(X, LABELS))
+    np.testing.assert_array_equal(index.find_labelled(_under(rows, labels)), expected)
+
+
+def test_a_label_tells_copies_apart():
+    data, labels = with_copies(20, 41), LABELS.copy()
+    labels[[4, 20, 41]] = 0, 1, 1
+    index = RowIndex(as_samples(data, labels))
+    np.testing.assert_array_equal(index.find_labelled(_under([4, 4, 4, 4], [1, 0, 2, 1])), [20, 4, -1, 20])
+    np.testing.assert_array_equal(index.find_labelled(as_samples(data, labels)), np.arange(N))
+
+
+def test_other_rows_are_found_under_no_label():
+    samples = as_samples(X + 1, LABELS)
+    assert (RowIndex(as_samples(X, LABELS)).find_labelled(samples) == -1).all()
 
 
 def test_looking_up_leaves_the_global_generators_and_the_data_alone():

@@ -20,9 +20,12 @@ from curvdetect import (
     LearningTimeDetector,
     LossDetector,
     MarginDetector,
+    PlantedNoise,
     SSFTDetector,
     input_curvature,
 )
+from curvdetect.detectors.inputs import samples_labelled
+from curvdetect.detectors.unseen import measure_unseen
 from curvdetect.metrics import auroc
 from tests.cases import digits_net, noisy_digits, quick_net, untouched_rng
 
@@ -50,11 +53,83 @@ def fitted():
 
 
 @pytest.mark.parametrize("contrast", [False, True])
-def test_on_all_scored_epochs_the_training_data_gets_its_training_scores(contrast):
+def test_on_all_scored_epochs_the_training_data_measures_as_in_the_training(contrast):
     detector = _fitted(contrast=contrast)
     assert len(detector.snapshots_) == sum(record["scored"] for record in detector.history_)
-    np.testing.assert_allclose(detector.score_samples(X[OLD], LABELS[OLD]), detector.scores_, rtol=1e-4)
-    assert (detector.predict(X[OLD], LABELS[OLD]) == detector.labels_).mean() > 0.99
+    measured = measure_unseen(detector, samples_labelled(detector, X[OLD], LABELS[OLD]))
+    np.testing.assert_allclose(detector._score(measured), detector.scores_, rtol=1e-4)
+
+
+ROWS = np.r_[7, 3, 79:60:-1, 3]
+OTHERS = {
+    "none_kept": {},
+    "one_kept": {"keep_snapshots": 1},
+    "fused": {"kind": FusedDetector, "keep_snapshots": 1},
+    "of_folds": {"kind": ConfidentLearningDetector, "cv": 2},
+}
+
+
+@pytest.mark.parametrize("options", OTHERS.values(), ids=OTHERS)
+def test_training_rows_under_their_labels_have_the_scores_of_the_training(options):
+    options = {"kind": LossDetector, "max_epochs": 2, **options}
+    detector = options.pop("kind")(quick_net(), device="cpu", random_state=0, **options).fit(X[:80], LABELS[:80])
+    for rows in (np.arange(80), ROWS):
+        asked = X[rows], LABELS[rows]
+        assert np.array_equal(detector.score_samples(*asked), detector.scores_[rows])
+        assert np.array_equal(detector.decision_function(*asked), detector.scores_[rows] - detector.threshold_)
+        assert np.array_equal(detector.predict(*asked), detector.labels_[rows])
+
+
+def test_training_rows_among_others_have_the_scores_of_the_training(fitted):
+    detector, wrong = fitted(LossDetector), np.roll(LABELS[NEW], 1)
+    alone = detector.score_samples(X[NEW], wrong)
+    data, labels = np.concatenate([X[NEW], X[ROWS]]), np.concatenate([wrong, LABELS[ROWS]])
+    np.testing.assert_allclose(
+        detector.score_samples(data, labels), np.append(alone, detector.scores_[ROWS]), rtol=1e-5
+    )
+    flags = np.append(alone >= detector.threshold_, detector.labels_[ROWS])
+    assert np.array_equal(detector.predict(data, labels), flags)
+
+
+def test_of_copies_under_different_labels_each_has_its_own_score():
+    data, labels = X[OLD].copy(), LABELS[OLD].copy()
+    data[60] = data[0]
+    labels[60] = (labels[0] + 1) % 10
+    detector = LossDetector(quick_net(), device="cpu", random_state=0).fit(data, labels)
+    for row in (60, 0):
+        assert detector.score_samples(data[[row]], labels[[row]]) == detector.scores_[row]
+        with pytest.raises(ValueError, match="under different labels: 0"):
+            detector.score_samples(data[[row]])
+
+
+def test_what_score_on_left_out_is_measured_on_what_was_kept():
+    detector = LossDetector(quick_net(), score_on=range(500), keep_snapshots=2, device="cpu", random_state=0)
+    scores = detector.fit(X[OLD], LABELS[OLD]).score_samples(X[OLD], LABELS[OLD])
+    assert np.array_equal(scores[:500], detector.scores_[:500])
+    assert np.isfinite(scores[500:]).all()
+
+
+def test_labels_without_samples_are_refused(fitted):
+    detector = fitted(LossDetector)
+    planted = PlantedNoise(LossDetector(quick_net(), device="cpu"), refit=True).fit(X[:80], LABELS[:80])
+    for asked in (detector, planted):
+        for ask in (asked.score_samples, asked.predict, asked.decision_function):
+            with pytest.raises(ValueError, match=r"y was passed without X.*Leave y out .*or pass the samples"):
+                ask(y=LABELS[NEW])
+
+
+def test_labels_are_compared_with_the_classes_once(fitted):
+    class Counted(np.ndarray):
+        listed = 0
+
+        def tolist(self):
+            Counted.listed += 1
+            return super().tolist()
+
+    detector = pickle.loads(pickle.dumps(fitted(LossDetector)))
+    detector.classes_ = detector.classes_.view(Counted)
+    detector.score_samples(X[NEW], LABELS[NEW])
+    assert Counted.listed == 1  # not once for each class
 
 
 def test_scores_are_the_mean_of_the_curvature_on_each_snapshot(fitted):
