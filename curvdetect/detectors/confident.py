@@ -49,7 +49,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
     cv : int, default=5
         Number of stratified folds; scikit-learn warns where the smallest class has fewer samples.
     method : {"self_confidence", "normalized_margin"}, default="self_confidence"
-        Which of cleanlab's quality scores is the detector's own; both are in ``signal_scores_``.
+        Which of cleanlab's quality scores is the detector's own.
     q, max_epochs, stop_at, checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
@@ -62,6 +62,9 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         Out-of-fold probabilities.
     suggested_labels_ : array of shape (n_samples,)
         Most probable label other than the given one.
+    signal_scores_ : dict of arrays of shape (n_samples,)
+        ``"self_confidence"`` and ``"normalized_margin"``, one minus either quality; and ``"flags"``, cleanlab's own
+        flags as a ranking: what ``label_issues_`` has before what it has not, both by self-confidence.
 
     References
     ----------
@@ -144,7 +147,6 @@ class ConfidentLearningDetector(BaseNoiseDetector):
             for name in ("self_confidence", "normalized_margin")
         }
         issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
-        # the flags as a ranking: what is flagged before what is not, both by the score
         signals["flags"] = issues + signals["self_confidence"]
         others = probabilities.copy()
         others[np.arange(len(labels)), labels] = -1
