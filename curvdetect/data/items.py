@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from curvdetect.data.choosing import spread
+from curvdetect.data.labels import refuse_masked
 from curvdetect.data.pictures import as_pixels, depth_of
 from curvdetect.data.views import TwoViews
 
@@ -189,6 +190,7 @@ def _features(dataset: Any) -> Mapping[Any, Any]:
 
 
 def _as_tensor(x: Any, index: int) -> Tensor:
+    refuse_masked(x, f"X[{index}]")
     if isinstance(x, Tensor):
         return x
     if isinstance(x, Image.Image):
@@ -211,10 +213,12 @@ def label_value(label: Any, index: int) -> Any:
     """Return the label of a sample as one value."""
     if not isinstance(label, Tensor | np.ndarray):
         return label
+    refuse_masked(label, f"the label of X[{index}]")
     if label.size != 1 if isinstance(label, np.ndarray) else label.numel() != 1:
         raise ValueError(
             f"X[{index}] yields a label of shape {tuple(label.shape)}; each sample needs one class. For one-hot labels "
-            "pass y=..., their argmax, beside the dataset."
+            "pass y=..., their argmax, beside the dataset; of several labels a sample fit one detector for each, on "
+            "y=... of zeros and ones."
         )
     return label.item()
 

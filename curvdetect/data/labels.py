@@ -14,12 +14,18 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
+from scipy.sparse import issparse
 
 from curvdetect.data.pictures import stacked
+from curvdetect.data.wording import brief
+
+#: What to do with several labels a sample.
+_ONE_EACH = "fit one detector for each label: [clone(detector).fit(X, column).scores_ for column in Y.T]"
 
 
 def plain(X: Any, name: str = "X") -> Any:
     """Return a tensor, or a list of PIL pictures, as an array; anything else as it is. Errors call it ``name``."""
+    refuse_masked(X, name)
     if isinstance(X, list | tuple) and X and all(isinstance(item, Image) for item in X):
         return stacked(X, name)
     if not isinstance(X, torch.Tensor):
@@ -43,6 +49,8 @@ def plain_labels(y: Any, name: str = "y") -> Any:
     y = plain(y, name)
     if isinstance(y, Mapping):
         raise ValueError(f"{name} is a {type(y).__name__}, whose keys are no labels: pass list({name}.values()).")
+    if issparse(y):
+        raise ValueError(f"{name} is a {type(y).__name__} of shape {y.shape}. Pass a dense array: {name}.toarray().")
     if isinstance(y, str | bytes) or not hasattr(y, "__len__") or getattr(y, "ndim", 1) == 0:
         return y
     if isinstance(y, list | tuple) or not hasattr(y, "__array__"):
@@ -58,16 +66,40 @@ def plain_labels(y: Any, name: str = "y") -> Any:
     if array.dtype.kind == "c":
         raise ValueError(f"{name} is complex. Complex data not supported: a label is one value.")
     if array.ndim > 1 and not (array.ndim == 2 and array.shape[1] == 1):
-        way = f" Of one-hot labels pass the argmax, of tuples their text: {name} = list(map(str, {name}))."
         raise ValueError(
             f"{name} should be a 1d array, one entry for each sample, got one of shape {array.shape}."
-            f"{way if name == 'y' else ''}"
+            f"{_way_from_two_dimensions(array) if name == 'y' else ''}"
         )
+    _refuse_several(array, name)
     return array
+
+
+def _way_from_two_dimensions(array: NDArray[Any]) -> str:
+    """Return what to pass instead of labels that have columns."""
+    if array.ndim > 2 or array.size == 0:
+        return ""
+    numbers = array.dtype.kind in "biuf"
+    if numbers and (array >= 0).all() and np.allclose(array.sum(axis=1), 1, atol=1e-3):
+        what = "one-hot labels" if ((array == 0) | (array == 1)).all() else "probabilities"
+        return f" Of {what} pass the argmax: y = np.asarray(y).argmax(1)."
+    return f" Of several labels a sample {_ONE_EACH}, where Y = np.asarray(y); the highest score of a sample counts."
+
+
+def _refuse_several(labels: NDArray[Any], name: str) -> None:
+    """Raise where a label is several values at once."""
+    kinds = {type(label) for label in labels.ravel().tolist()} if labels.dtype.kind == "O" else set()
+    several = sorted(k.__name__ for k in kinds if issubclass(k, tuple | list | dict | set | frozenset | np.ndarray))
+    if labels.dtype.kind == "V" or several:
+        raise ValueError(
+            f"{name} holds labels of type {', '.join(several) or brief(labels.dtype)}, each several values at once. "
+            f"Where they are one label make them text: {name} = list(map(str, {name})). Of several labels a sample "
+            f"{_ONE_EACH}, where Y = MultiLabelBinarizer().fit_transform({name})."
+        )
 
 
 def _of_list(values: list[Any]) -> NDArray[Any]:
     """Return labels as an array in which none has changed: of different kinds they stay objects."""
+    values = [None if value is np.ma.masked else value for value in values]
     kinds = {type(value) for value in values}
     if any(issubclass(kind, tuple | list | dict | set | np.ndarray) for kind in kinds):
         return np.fromiter(values, dtype=object, count=len(values))
@@ -78,6 +110,17 @@ def _of_list(values: list[Any]) -> NDArray[Any]:
     return (
         np.fromiter(values, dtype=object, count=len(values)) if array.dtype.kind in "US" or array.ndim != 1 else array
     )
+
+
+def refuse_masked(X: Any, name: str) -> None:
+    """Raise where entries of an array of numpy's are masked: what lies under the mask is not meant."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        mask: Any = np.array(np.ma.getmaskarray(X), ndmin=1)
+        masked = mask.reshape(len(mask), -1).any(axis=1)
+        raise ValueError(
+            f"{name} is a masked array, masked in {masked.sum()} of {len(masked)} rows, the first of them row "
+            f"{masked.argmax()}. They count as missing: fill them in ({name}.filled), or leave these rows out."
+        )
 
 
 def refuse_missing(labels: NDArray[Any], name: str = "y") -> None:
@@ -102,16 +145,11 @@ def encode(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         Labels of any sortable kind.
     """
     refuse_missing(labels)
-    kinds = {type(label) for label in labels.tolist()} if labels.dtype.kind == "O" else set()
-    named = ", ".join(sorted(kind.__name__ for kind in kinds))
-    if labels.dtype.kind == "V" or any(issubclass(k, tuple | list | dict | set | np.ndarray) for k in kinds):
-        raise ValueError(
-            f"y holds labels of type {named or labels.dtype}, each several values at once. Make them one: "
-            "y = list(map(str, y))."
-        )
     try:
         classes, codes = np.unique(labels, return_inverse=True)
     except TypeError as error:
+        kinds = {type(label).__name__ for label in labels.tolist()}
+        named = ", ".join(sorted(kinds))
         why = f"mixes labels of types {named}" if len(kinds) > 1 else f"holds labels of type {named}, which don't sort"
         raise ValueError(f"y {why}. Make them text: y = list(map(str, y)).") from error
     return classes, codes.astype(np.int64)

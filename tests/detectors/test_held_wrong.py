@@ -122,6 +122,14 @@ class Listed(torch.utils.data.Dataset):
         return self.items[i]
 
 
+def test_masked_samples_and_labels_of_a_dataset_are_refused():
+    tensor, masked = torch.from_numpy(X), np.ma.masked_array(Y, np.arange(N) == 3)
+    with pytest.raises(ValueError, match=r"the label of X\[3\] is a masked array"):
+        fit(X=Listed(list(zip(tensor, masked, strict=True))), y=None)
+    with pytest.raises(ValueError, match=r"X\[0\] is a masked array"):
+        fit(X=Listed(list(zip(np.ma.masked_array(X, X[0, 0] == X), Y, strict=True))), y=None)
+
+
 @pytest.mark.parametrize("make", LABELS.values(), ids=LABELS)
 def test_labels_of_a_dataset_that_are_no_class_are_refused(make):
     with pytest.raises(ValueError, match=r"X\[0\] yields a label of shape"):
