@@ -59,6 +59,11 @@ ANSWERS = {
     ),
     "nan_weights": (lambda d: d.score(noise_mask=MASK, sample_weight=[NAN] * N), "sample_weight must hold"),
     "negative_weights": (lambda d: d.score(noise_mask=MASK, sample_weight=[-1] * N), "sample_weight must hold"),
+    "masked_mask": (lambda d: d.score(noise_mask=np.ma.masked_array(MASK, MASK)), "noise_mask is a masked array"),
+    "many_words_for_weights": (
+        lambda d: d.score(noise_mask=MASK, sample_weight=["a"] * 9999),
+        r"must hold numbers, got \['a', 'a', 'a', 'a', 'a', \.\.\.\]\.$",
+    ),
     "words_for_weights": (
         lambda d: d.score(noise_mask=MASK, sample_weight=["a"] * N),
         "sample_weight must hold numbers",

@@ -15,7 +15,8 @@ from skorch import NeuralNet
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.sources import Samples, as_samples
-from curvdetect.detectors.checks import validated
+from curvdetect.data.wording import brief
+from curvdetect.detectors.arrays import validated
 
 
 def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
@@ -33,7 +34,8 @@ def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
         raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
     if len(samples.classes) < 2:
         raise ValueError(
-            f"y holds one class only ({samples.classes.tolist()}); a label can be wrong only where there are two."
+            f"y holds one class only ({brief(samples.classes.tolist())}); a label can be wrong only where there are "
+            "two."
         )
     return samples
 
@@ -66,8 +68,8 @@ def _encode_as_fitted(samples: Samples, classes: NDArray[Any]) -> None:
     new = [label for label in samples.classes.tolist() if label not in known]
     if new:
         raise ValueError(
-            f"y holds labels that were not fitted: {new[:5]}. The network knows no others than {classes[:10].tolist()}"
-            f"{'...' if len(classes) > 10 else ''}: leave these samples out, or fit on them too."
+            f"y holds labels that were not fitted: {brief(new)}. The network knows no others than "
+            f"{brief(classes.tolist())}: leave these samples out, or fit on them too."
         )
     codes = np.searchsorted(classes, samples.classes)
     samples.classes, samples.labels = classes, torch.from_numpy(codes)[samples.labels]

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from curvdetect.data.wording import brief
+
 
 def worst_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return indices by falling score; ties keep the order of the data, and what has no score (NaN) is left out."""
@@ -39,7 +41,7 @@ def n_flagged(q: Any, n_samples: int) -> int:
         return max(1, math.floor(float(q) * n_samples + 0.5))
     raise ValueError(
         f"q must be a share between 0 and 1 (exclusive), such as 0.05, a count from 1 to {n_samples}, or 'auto', "
-        f"got {q!r}."
+        f"got {brief(q)}."
     )
 
 

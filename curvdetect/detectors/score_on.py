@@ -40,7 +40,7 @@ def _chosen(score_on: Any, n_samples: int) -> NDArray[np.int64] | None:
     try:
         array = np.asarray(plain(score_on, "score_on"))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{wanted}: {error}.") from error
+        raise ValueError(f"{wanted}: {str(error).rstrip('.')}.") from error
     if array.ndim != 1 or array.dtype.kind not in "biu":
         raise ValueError(f"{wanted}, got {array.dtype} of shape {array.shape}.")
     if array.dtype.kind == "b":

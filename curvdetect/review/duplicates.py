@@ -21,8 +21,9 @@ from sklearn.utils.validation import check_is_fitted
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import is_dataset
 from curvdetect.data.sources import Samples, as_unlabelled
+from curvdetect.detectors.arrays import validated
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import is_count, validated
+from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.review.features import features_of, nearest
 from curvdetect.review.likeness import Likeness

@@ -200,8 +200,9 @@ def module_for(name: str | None, samples: Samples) -> nn.Module:
         if len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) >= 8:
             hint = " This looks like channels last: X.transpose(0, 3, 1, 2) puts the channels first."
         raise ValueError(
-            f"X has pictures of {shape[-2]} by {shape[-1]} pixels with {channels} channel(s); the default network "
-            f"needs at least 8 by 8.{hint} Otherwise flatten them or pass a net of your own."
+            f"X has samples of shape {shape}, for the default network pictures of {shape[-2]} by {shape[-1]} pixels "
+            f"with {channels} channel(s), and it needs at least 8 by 8.{hint} Series and smaller pictures become rows "
+            "by X.reshape(len(X), -1), or go into a net of your own."
         )
     if name:
         return NAMED[name](n_classes, channels)
