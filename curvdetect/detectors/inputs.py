@@ -17,6 +17,8 @@ from curvdetect.data.labels import plain_labels
 from curvdetect.data.sources import Samples, as_samples
 from curvdetect.data.wording import brief
 from curvdetect.detectors.arrays import validated
+from curvdetect.detectors.classes import warn_of_classes
+from curvdetect.training.ranks import writes_here
 
 
 def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
@@ -37,6 +39,8 @@ def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
             f"y holds one class only ({brief(samples.classes.tolist())}); a label can be wrong only where there are "
             "two."
         )
+    if writes_here():
+        warn_of_classes(samples.classes, len(samples))
     return samples
 
 

@@ -151,7 +151,7 @@ def memorize(
                 "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
                 "scores follow the weights. A plain CrossEntropyLoss makes them comparable.",
                 UserWarning,
-                stacklevel=_callers_level(),
+                stacklevel=callers_level(),
             )
         theirs = net.callbacks_
         checkpointing = Checkpointing(checkpoints, tracker, theirs)
@@ -192,12 +192,12 @@ def memorize(
             f"{len(tracker.history)} epochs, below {MEMORIZED}. Scores are most telling when wrong labels have been "
             "learned too: raise max_epochs, lower the weight decay, or take a larger net.",
             ConvergenceWarning,
-            stacklevel=_callers_level(),
+            stacklevel=callers_level(),
         )
     return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt, snapshots.all())
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """Return the ``stacklevel`` of the line of the user's that a warning is about, however deep the call goes here."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith("curvdetect."):

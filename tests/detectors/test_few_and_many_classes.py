@@ -15,6 +15,7 @@ from tests.cases import quick_net
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:The least populated class:UserWarning"),
+    pytest.mark.filterwarnings("ignore:y holds:UserWarning"),
     pytest.mark.filterwarnings("ignore:May not flag all label issues:UserWarning"),
 ]
 EXPORTED = [getattr(curvdetect, name) for name in curvdetect.__all__]

@@ -1,0 +1,131 @@
+"""Classes that were hardly meant are warned of, and no others."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from curvdetect import LossDetector
+from curvdetect.detectors.classes import names_alike, warn_of_classes
+from tests.cases import quick_net
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+CAFE = "caf\u00e9"
+ALIKE = {
+    "case": ["cat", "Cat"],
+    "blank_behind": ["cat", "cat "],
+    "blank_that_breaks_no_line": ["ice cream", "ice\xa0cream"],
+    "two_blanks": ["ice cream", "ice  cream"],
+    "no_blank": ["New York", "NewYork"],
+    "line_end": ["cat", "cat\r"],
+    "mark_of_a_file": ["cat", "\ufeffcat"],
+    "no_width": ["cat", "cat\u200b"],
+    "composed": [CAFE, unicodedata.normalize("NFD", CAFE)],
+    "full_width": ["A1", "\uff21\uff11"],
+    "all_at_once": [CAFE, " " + unicodedata.normalize("NFD", CAFE.upper())],
+    "nothing_but_blanks": ["", " "],
+    "bytes": [b"cat", b"Cat "],
+}
+APART = {
+    "numbers": [1, 2, 10],
+    "booleans": [False, True],
+    "words": ["cat", "dog", "cats"],
+    "numbers_as_text": ["1", "01", "1.0", "10"],
+    "lists_as_text": ["1 2", "12"],
+    "dashes": ["a-b", "ab", "a_b"],
+    "flags": ["\U0001f3f4", "\U0001f3f3"],
+    "bytes": [b"\xff", b"\xfe"],
+    "accents": ["cafe", CAFE],
+}
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=ALIKE)
+def test_names_that_differ_by_form_alone_are_found(names):
+    assert names_alike([*names, *([b"other"] if isinstance(names[0], bytes) else ["other"])]) == [names]
+
+
+@pytest.mark.parametrize("names", APART.values(), ids=APART)
+def test_other_names_stay_apart(names):
+    assert names_alike(names) == []
+
+
+NAMES = np.array(["ant", "ant ", "bee", "Bee"])[np.arange(40) % 4]
+HOLDERS = {
+    "array": NAMES,
+    "objects": NAMES.astype(object),
+    "bytes": NAMES.astype("S"),
+    "list": NAMES.tolist(),
+    "series": pd.Series(NAMES),
+    "category": pd.Series(NAMES, dtype="category"),
+    "polars": pl.Series(NAMES),
+}
+X = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
+
+
+def _fit(y, X=X):
+    return LossDetector(quick_net(5, len(set(y)), max_epochs=1), device="cpu").fit(X, y)
+
+
+@pytest.mark.parametrize("labels", HOLDERS.values(), ids=HOLDERS)
+def test_whatever_holds_names_alike_the_caller_is_warned(labels):
+    with pytest.warns(UserWarning, match=r"differ by case.*'Bee', b?'bee'; b?'ant', b?'ant '.*str\.strip") as caught:
+        _fit(labels)
+    assert [warning.filename for warning in caught if "differ by case" in str(warning.message)] == [__file__]
+
+
+def test_names_of_a_dataset_are_compared_too():
+    with pytest.warns(UserWarning, match="'ant', 'ant '"):
+        _fit(NAMES, TensorDataset(torch.from_numpy(X)))
+
+
+def test_names_that_look_the_same_are_shown_by_their_characters():
+    with pytest.warns(UserWarning, match=r"'caf\\xe9', 'cafe\\u0301'"):
+        warn_of_classes(np.array([CAFE, unicodedata.normalize("NFD", CAFE)]), 100)
+
+
+def test_many_long_names_make_a_short_warning():
+    names = [form(f"{i}{'x' * 999}") for i in range(50) for form in (str.upper, str.lower, str.title, "{} ".format)]
+    with pytest.warns(UserWarning, match="differ by case") as caught:
+        warn_of_classes(np.array(names), len(names))
+    assert max(len(str(warning.message)) for warning in caught) <= 400
+
+
+FEW = {
+    "one_each": np.arange(500),
+    "two_and_a_half_each": np.random.default_rng(0).integers(0, 200, 500),
+    "an_amount": np.random.default_rng(0).normal(100, 60, 400).astype(int),
+    "some_of_many_and_many_of_one": np.r_[np.repeat(np.arange(5), 60), np.arange(5, 305)],
+}
+ENOUGH = {
+    "a_hundred_classes_of_twenty": np.repeat(np.arange(100), 20),
+    "a_hundred_classes_of_four": np.repeat(np.arange(100), 4),
+    "a_long_tail": np.r_[np.zeros(300), np.repeat(np.arange(1, 100), 2)],
+    "two_classes_of_three": np.repeat([0, 1], 3),
+    "one_sample_astray": np.r_[np.zeros(9), 1],
+}
+
+
+@pytest.mark.parametrize("labels", FEW.values(), ids=FEW)
+def test_nearly_as_many_classes_as_samples_are_warned_of(labels):
+    classes = np.unique(labels)
+    with pytest.warns(UserWarning, match=rf"y holds {len(classes)} classes in {len(labels)} samples, fewer than 3"):
+        warn_of_classes(classes, len(labels))
+
+
+@pytest.mark.parametrize("labels", ENOUGH.values(), ids=ENOUGH)
+def test_many_classes_of_some_samples_each_are_in_order(labels):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_classes(np.unique(labels), len(labels))
+
+
+def test_a_fit_warns_of_a_class_for_each_sample():
+    with pytest.warns(UserWarning, match="y holds 40 classes in 40 samples"):
+        _fit([f"id{i}" for i in range(40)])
