@@ -25,6 +25,7 @@ from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import graded
 from curvdetect.detectors.inputs import rows_fitted, samples_labelled, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, one_run
+from curvdetect.detectors.pairing import check_paired
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.detectors.unseen import measure_unseen
@@ -260,6 +261,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong; a search that asks for
             it ends with a ``RuntimeError``.
         """
+        for name, known in {"y": y, "sample_weight": sample_weight, "noise_mask": noise_mask}.items():
+            check_paired(X, known, name)
         index = rows_fitted(self, X)
         given = self.classes_[self._given[index]]
         return graded(self.scores_[index], given, y, sample_weight=sample_weight, noise_mask=noise_mask)

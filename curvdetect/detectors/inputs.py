@@ -18,6 +18,7 @@ from curvdetect.data.sources import Samples, as_samples
 from curvdetect.data.wording import brief
 from curvdetect.detectors.arrays import validated
 from curvdetect.detectors.classes import warn_of_classes
+from curvdetect.detectors.pairing import check_paired
 from curvdetect.training.ranks import writes_here
 
 
@@ -96,6 +97,7 @@ def rows_fitted(detector: Any, X: Any) -> NDArray[np.int64]:
 
 
 def _samples(detector: Any, X: Any, y: Any, *, reset: bool) -> Samples:
+    check_paired(X, y)
     if is_dataset(X):
         labels = None if y is None else column_or_1d(plain_labels(y))
         samples = as_samples(X, labels, n_workers=_n_workers(getattr(detector, "net", None)))

@@ -23,6 +23,7 @@ from curvdetect.detectors.delegation import HoldsDetector
 from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scored, check_scoring, grade_of
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.last_step import before_last, keep_apart, last_step
+from curvdetect.detectors.pairing import check_paired
 
 KINDS = ("uniform", "pair")
 
@@ -231,6 +232,7 @@ def given_labels(X: Any, y: Any) -> NDArray[Any]:
     if y is None:
         samples = as_samples(X)
     else:
+        check_paired(X, y)
         y = column_or_1d(plain_labels(y), warn=True)
         assert_all_finite(y, input_name="y")
         samples = Samples(y)

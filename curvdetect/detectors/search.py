@@ -16,6 +16,7 @@ from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, after_refit
 from curvdetect.detectors.grading import as_noise_mask, check_scored, check_scoring
 from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
+from curvdetect.detectors.pairing import check_paired
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
 from curvdetect.detectors.score_on import rows_to_score
@@ -231,6 +232,7 @@ class CurvatureSearch(HoldsDetector):
     def _tasks(self, X: Any, y: Any, noise_mask: Any, seed: int) -> list[Task]:
         """Return what is fitted and what is known of it, for each repeat."""
         if noise_mask is not None:
+            check_paired(X, noise_mask, "noise_mask")
             return [(y, as_noise_mask(noise_mask, len(X)))] * self.n_repeats
         given = given_labels(X, y)
         rate, kind = self.planted_rate, self.planted_kind
