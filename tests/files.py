@@ -1,14 +1,18 @@
-"""Tiny files in the formats that torchvision's loaders read."""
+"""Tiny files in the formats that torchvision's loaders read, and a process that is killed while it writes files."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import struct
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 
@@ -65,3 +69,28 @@ def write_deep_png(path: Path, values: np.ndarray) -> None:
     head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
     content = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+class Killed(BaseException):
+    """Stands for the end of a process, after which nothing of it is cleaned up."""
+
+
+def killed_at(number: int, run: Callable[[], object]) -> bool:
+    """Run until the given step in the file system, counted from 1, as if killed there; say whether there was one."""
+    steps = 0
+
+    def counted(step):
+        def counting(*args, **options):
+            nonlocal steps
+            steps += 1
+            if steps >= number:
+                raise Killed
+            return step(*args, **options)
+
+        return counting
+
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        for name in ("fsync", "replace", "rename", "unlink", "remove", "rmdir"):
+            patch.setattr(os, name, counted(getattr(os, name)))
+        run()
+    return steps >= number

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from curvdetect.cli.console import Failure, safe, short
+from curvdetect.review.storage import is_unfinished
 from curvdetect.training.checkpoints import write_whole
 
 SUSPECTS, PAGE, DETECTOR, SKIPPED = "suspects.csv", "report.html", "detector", "skipped.csv"
@@ -106,9 +107,9 @@ class Output:
         for name, mark in _MARKS.items():
             folder = self / name
             if folder.is_dir() and not folder.is_symlink():
-                if any(folder.iterdir()) and not (folder / mark).exists():
+                if not (folder / mark).exists() and not is_unfinished(folder):
                     raise Failure(f"'{safe(folder)}' holds something else than a scan left: move it away.")
-                shutil.rmtree(folder)
+                _remove(folder, mark)
             elif folder.is_symlink() or folder.exists():
                 raise Failure(f"'{safe(folder)}' is in the way: move it away.")
         for name in (SUSPECTS, PAGE, SKIPPED, RECORD):
@@ -123,6 +124,16 @@ class Output:
         except ValueError as error:
             raise Failure(f"'{safe(self / RECORD)}' is torn: {error}") from error
         return noted if isinstance(noted, dict) else {}
+
+
+def _remove(folder: Path, mark: str) -> None:
+    """Remove a folder; what tells whose it is goes last, so that the rest can be removed where this is killed."""
+    for entry in list(folder.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != mark:
+            entry.unlink()
+    shutil.rmtree(folder)
 
 
 def _spelled(name: str, value: Any) -> str:

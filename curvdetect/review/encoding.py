@@ -66,7 +66,7 @@ def encoded(value: Any, arrays: dict[str, NDArray[Any]], files: dict[str, bytes]
     raise TypeError(f"it holds a {type(value).__name__}, which is no text, number or array")
 
 
-def decoded(node: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any:
+def decoded(node: Any, arrays: dict[str, NDArray[Any]], files: dict[str, Path]) -> Any:
     """Return the value that was encoded.
 
     Parameters
@@ -75,12 +75,12 @@ def decoded(node: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any:
         What JSON held.
     arrays : dict
         Arrays by name.
-    folder : Path
-        Where the files are.
+    files : dict
+        Where files are, by name.
     """
 
     def inside(item: Any) -> Any:
-        return decoded(item, arrays, folder)
+        return decoded(item, arrays, files)
 
     if isinstance(node, list):
         return [inside(item) for item in node]
@@ -106,4 +106,4 @@ def decoded(node: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any:
         rows.__dict__.update(inside(content))
         return rows
     epoch, name = content
-    return Snapshot(epoch, folder / Path(name).name)
+    return Snapshot(epoch, files[name])

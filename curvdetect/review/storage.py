@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
+import re
 import warnings
+from contextlib import suppress
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -39,7 +40,8 @@ from curvdetect.training.memorize import own_net
 from curvdetect.training.ranks import writes_here
 from curvdetect.training.whole import whole_of
 
-FORMAT = 1
+#: In the first, names of files did not tell their content.
+FORMAT = 2
 _DETECTORS: dict[str, type[BaseNoiseDetector]] = {
     kind.__name__: kind
     for kind in (
@@ -56,6 +58,11 @@ _DETECTORS: dict[str, type[BaseNoiseDetector]] = {
     )
 }
 _JSON, _ARRAYS, _NET = "detector.json", "arrays.npz", "net.safetensors"
+#: Files that a description names, by their digest, and what is left where the writing of any file was killed.
+_PARTS = re.compile(
+    r"(?:arrays|net|snapshot-\d+)-([0-9a-f]{32})\.(?:npz|safetensors)"
+    r"|.+\.\d+\.draft"
+)
 
 
 def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = False) -> None:
@@ -82,7 +89,8 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     Notes
     -----
     Scores, flags, rows and the net's weights take part; snapshots are copied into the directory. A net of your own
-    and functions are left out by name (`load` takes them), the data itself always is.
+    and functions are left out by name (`load` takes them), the data itself always is. A detector that is saved over
+    stays whole until the new one is, whatever ends the process.
 
     Examples
     --------
@@ -107,7 +115,7 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     if not writes_here():
         return
     target = Path(path)
-    if target.exists() and not (overwrite and (target / _JSON).exists()):
+    if target.exists() and not (is_unfinished(target) or (overwrite and (target / _JSON).exists())):
         why = "holds something else than a detector" if overwrite else "is there already"
         raise FileExistsError(f"path={str(path)!r} {why}. Pass another, or overwrite=True where a detector may go.")
     files: dict[str, bytes] = {}
@@ -143,7 +151,7 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
         "net": net,
         "files": {name: _digest(content) for name, content in files.items()},
     }
-    _write(target, {**files, _JSON: json.dumps(description, indent=1, allow_nan=False).encode()})
+    _write(target, files, description)
 
 
 def load(path: str | Path, *, net: Any = None, map_location: str | torch.device | None = None) -> BaseNoiseDetector:
@@ -192,10 +200,12 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
             f"path={str(path)!r} was written in format {form} by curvdetect {saved.get('curvdetect')}, and this "
             f"version reads up to {FORMAT}: upgrade curvdetect."
         )
-    files = {name: _read(folder, name, digest) for name, digest in saved["files"].items()}
+    names = {name: Path(name).name if form == 1 else _stored(name, digest) for name, digest in saved["files"].items()}
+    places = {name: folder / stored for name, stored in names.items()}
+    files = {name: _read(place, saved["files"][name]) for name, place in places.items()}
     with np.load(io.BytesIO(files[_ARRAYS]), allow_pickle=False) as stored:
         arrays = dict(stored)
-    params = {name: decoded(value, arrays, folder) for name, value in saved["params"].items()}
+    params = {name: decoded(value, arrays, places) for name, value in saved["params"].items()}
     if net is not None:
         params["net"] = net
     missing = {name: text for name, text in saved["left_out"].items() if name not in params}
@@ -219,7 +229,7 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
     for name, value in saved["attributes"].items():
         if name.startswith("__") or hasattr(type(detector), name):
             raise ValueError(f"path={str(path)!r} holds an attribute {name!r}, which is no result of a fit.")
-        setattr(detector, name, decoded(value, arrays, folder))
+        setattr(detector, name, decoded(value, arrays, places))
     if map_location is not None:
         detector.device = str(resolve_device(map_location))
     try:
@@ -246,24 +256,47 @@ def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: tor
     return net
 
 
-def _write(target: Path, files: dict[str, bytes]) -> None:
-    """Write files such that the directory is there as a whole or not at all."""
-    draft, old = (target.with_name(f"{target.name}.{suffix}") for suffix in ("draft", "old"))
-    shutil.rmtree(draft, ignore_errors=True)
+def is_unfinished(folder: Path) -> bool:
+    """Say whether a folder holds nothing, or nothing but what a `save` that was killed left of a first detector.
+
+    Parameters
+    ----------
+    folder : Path
+        One that is there.
+    """
+    return folder.is_dir() and all(_PARTS.fullmatch(entry.name) for entry in folder.iterdir())
+
+
+def _write(target: Path, files: dict[str, bytes], description: dict[str, Any]) -> None:
+    """Write files beside those that are there, and then, in one step, the description that names them."""
+    content, fresh = json.dumps(description, indent=1, allow_nan=False).encode(), not target.exists()
     try:
-        for name, content in files.items():
-            write_whole(draft / name, content)
-        if target.exists():
-            target.replace(old)
-        draft.replace(target)
+        for name, part in files.items():
+            write_whole(target / _stored(name, description["files"][name]), part)
+        write_whole(target / _JSON, content)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):  # what can't be removed does no harm
+            _remove_unnamed(target)
+            if fresh and not any(target.iterdir()):
+                target.rmdir()
 
 
-def _read(folder: Path, name: str, digest: str) -> bytes:
+def _remove_unnamed(folder: Path) -> None:
+    """Remove the files of a save that the description doesn't name, or names no longer."""
+    description = (folder / _JSON).read_text() if (folder / _JSON).exists() else ""
+    for entry in list(folder.iterdir()):
+        part = _PARTS.fullmatch(entry.name)
+        if part and (part[1] is None or part[1] not in description):
+            entry.unlink()
+
+
+def _stored(name: str, digest: str) -> str:
+    """Return the name under which a file is stored: another one for another content."""
+    return Path(f"{Path(name).stem}-{digest}{Path(name).suffix}").name
+
+
+def _read(file: Path, digest: str) -> bytes:
     """Return a file's content, as it was when it was saved."""
-    file = folder / Path(name).name
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import click
 import pytest
 
 from curvdetect.cli.console import Failure
 from curvdetect.cli.output import Output
+from tests.files import killed_at
 
 NEITHER = {"resume": False, "overwrite": False}
 
@@ -85,6 +88,22 @@ def test_overwriting_takes_away_what_a_scan_left_and_nothing_else(tmp_path):
     output.make({"path": "photos"}, overwrite=True)
     assert sorted(path.name for path in output.path.iterdir()) == ["mine", "scan.json"]
     assert output.record()["path"] == "photos"
+
+
+def test_overwriting_that_was_killed_at_any_step_can_be_done_again(tmp_path):
+    for step in count(1):
+        output = Output(tmp_path / str(step))
+        parts = [f"checkpoints/repeat-{i}/checkpoint" for i in range(5)]
+        parts += [f"detector/snapshot-000{i}-{i:032}.safetensors" for i in range(5)]
+        for name in ("suspects.csv", "detector/detector.json", "checkpoints/fit.json", *parts):
+            (output / name).parent.mkdir(parents=True, exist_ok=True)
+            (output / name).touch()
+        killed = killed_at(step, lambda output=output: output.make({"path": "photos"}, overwrite=True))
+        output.make({"path": "photos"}, overwrite=True)
+        assert [path.name for path in output.path.iterdir() if path.suffix != ".draft"] == ["scan.json"]
+        if not killed:
+            break
+    assert step > 8
 
 
 @pytest.mark.parametrize("name", ["detector", "checkpoints"])

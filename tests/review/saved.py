@@ -51,3 +51,9 @@ def change(path, **changes):
     """Write other entries into the description of a saved detector."""
     file = path / "detector.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def stored(path, name):
+    """Return the file of a saved detector that holds the arrays, the net or a snapshot; its name tells its content."""
+    (file,) = path.glob(name.replace(".", "*."))
+    return file

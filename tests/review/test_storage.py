@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
+import shutil
+from itertools import count
 
 import cloudpickle
 import joblib
@@ -28,7 +31,8 @@ from curvdetect.review import storage
 from curvdetect.training import nets
 from curvdetect.training.nets import ResNet
 from curvdetect.training.snapshots import Snapshot
-from tests.review.saved import KINDS, LABELS, NAMES, NEW, OLD, X, change, fit_digits, fitted
+from tests.files import killed_at
+from tests.review.saved import KINDS, LABELS, NAMES, NEW, OLD, X, change, fit_digits, fitted, stored
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the detector was saved without net"
@@ -205,8 +209,9 @@ def test_snapshots_of_a_directory_are_copied(tmp_path):
 
 def test_files_are_json_npz_and_safetensors_and_small(tmp_path):
     save(fitted("loss"), tmp_path / "saved")
-    assert sorted(p.name for p in tmp_path.rglob("*")) == ["arrays.npz", "detector.json", "net.safetensors", "saved"]
-    with np.load(tmp_path / "saved" / "arrays.npz", allow_pickle=False) as arrays:
+    names = sorted(re.sub("-[0-9a-f]{32}", "", p.name) for p in tmp_path.rglob("*"))
+    assert names == ["arrays.npz", "detector.json", "net.safetensors", "saved"]
+    with np.load(stored(tmp_path / "saved", "arrays.npz"), allow_pickle=False) as arrays:
         assert sum(array.nbytes for array in arrays.values()) < X[OLD].nbytes * 2
     assert json.loads((tmp_path / "saved" / "detector.json").read_text())["format"] == storage.FORMAT
 
@@ -231,6 +236,53 @@ def test_a_failure_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
         save(fitted("ssft"), tmp_path / "saved", overwrite=True)
     assert isinstance(load(tmp_path / "saved"), LossDetector)
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["over another", "the first"])
+def test_killed_at_any_step_the_old_or_the_new_is_there_and_the_next_save_works(tmp_path, there):
+    old, new = fitted("ssft"), fitted("loss")
+    save(old, tmp_path / "old")
+    save(new, tmp_path / "new")
+    for step in count(1):
+        path = tmp_path / str(step)
+        if there:
+            shutil.copytree(tmp_path / "old", path)
+        killed = killed_at(step, lambda path=path: save(new, path, overwrite=there))
+        if there or not killed:
+            assert vars(load(path)).keys() in (vars(old).keys(), vars(new).keys())
+        if not killed:
+            break
+        save(new, path, overwrite=there or (path / "detector.json").exists())
+        assert vars(load(path)).keys() == vars(new).keys()
+        assert {file.name for file in path.iterdir()} == {file.name for file in (tmp_path / "new").iterdir()}
+    assert step > 8
+
+
+def test_a_detector_that_was_loaded_is_saved_over_itself_and_keeps_its_snapshots(tmp_path):
+    again = _saved_and_loaded(fitted("curvature"), tmp_path)
+    save(again.set_params(verbose=1), tmp_path / "saved", overwrite=True)
+    expected = fitted("curvature").score_samples(X[NEW], NAMES[NEW])
+    for one in (again, load(tmp_path / "saved")):
+        assert np.array_equal(one.score_samples(X[NEW], NAMES[NEW]), expected)
+
+
+def test_a_detector_of_the_first_format_is_read(tmp_path):
+    save(fitted("curvature"), tmp_path / "saved")
+    for file in (tmp_path / "saved").iterdir():
+        file.rename(file.with_name(re.sub("-[0-9a-f]{32}", "", file.name)))
+    change(tmp_path / "saved", format=1)
+    again, expected = load(tmp_path / "saved"), fitted("curvature")
+    assert np.array_equal(again.scores_, expected.scores_)
+    assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected.score_samples(X[NEW], NAMES[NEW]))
+
+
+def test_folders_beside_the_saved_one_stay(tmp_path):
+    for name in ("saved.old", "saved.draft"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").touch()
+    save(fitted("loss"), tmp_path / "saved")
+    save(fitted("ssft"), tmp_path / "saved", overwrite=True)
+    assert len(list(tmp_path.glob("*/thesis.txt"))) == 2
 
 
 def test_every_public_detector_can_be_saved():

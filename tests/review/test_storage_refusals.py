@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from curvdetect import LossDetector, load, save
 from curvdetect.review import storage
-from tests.review.saved import change, fitted
+from tests.review.saved import change, fitted, stored
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -24,12 +24,12 @@ FILES = ["arrays.npz", "net.safetensors", "detector.json", "snapshot-0001.safete
 @pytest.mark.parametrize("harm", ["cut", "gone"])
 def test_a_file_that_is_torn_or_gone_is_named(tmp_path, name, harm):
     save(fitted("curvature"), tmp_path / "saved")
-    file = tmp_path / "saved" / name
+    file = stored(tmp_path / "saved", name)
     if harm == "cut":
         file.write_bytes(file.read_bytes()[:-9])
     else:
         file.unlink()
-    with pytest.raises((ValueError, FileNotFoundError), match=rf"{name}.*(torn|can't be read)|no {name} in it"):
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"{file.name}.*(torn|can't be read)|no {name} in it"):
         load(tmp_path / "saved")
 
 
@@ -43,8 +43,9 @@ def test_a_forged_file_is_not_executed(tmp_path, monkeypatch):
     save(fitted("loss"), tmp_path / "saved")
     content = io.BytesIO()
     np.savez(content, **{"array-0": np.array([Executed()], dtype=object)})
-    (tmp_path / "saved" / "arrays.npz").write_bytes(content.getvalue())
-    files = {p.name: storage._digest(p.read_bytes()) for p in (tmp_path / "saved").iterdir() if p.suffix != ".json"}
+    files = json.loads((tmp_path / "saved" / "detector.json").read_text())["files"]
+    files["arrays.npz"] = storage._digest(content.getvalue())
+    (tmp_path / "saved" / f"arrays-{files['arrays.npz']}.npz").write_bytes(content.getvalue())
     change(tmp_path / "saved", files=files)
     with pytest.raises(ValueError, match="allow_pickle=False"):
         load(tmp_path / "saved")
@@ -70,13 +71,14 @@ def test_what_no_save_wrote_is_refused(tmp_path, forged, message):
 
 def test_no_file_outside_the_directory_is_read(tmp_path):
     save(fitted("loss"), tmp_path / "saved")
-    (tmp_path / "net.safetensors").write_bytes((tmp_path / "saved" / "net.safetensors").read_bytes())
-    (tmp_path / "saved" / "net.safetensors").unlink()
+    inside = stored(tmp_path / "saved", "net.safetensors")
+    inside.rename(tmp_path / inside.name)
     saved = json.loads((tmp_path / "saved" / "detector.json").read_text())
-    saved["files"] = {name.replace("net.", "../net."): digest for name, digest in saved["files"].items()}
-    change(tmp_path / "saved", files=saved["files"])
-    with pytest.raises(ValueError, match="can't be read"):
-        load(tmp_path / "saved")
+    digest = saved["files"].pop("net.safetensors")
+    for forged in ({"../net.safetensors": digest}, {"net.safetensors": f"/../../net-{digest}"}):
+        change(tmp_path / "saved", files=saved["files"] | forged)
+        with pytest.raises(ValueError, match="can't be read"):
+            load(tmp_path / "saved")
 
 
 def test_what_is_no_fitted_detector_is_refused(tmp_path):
