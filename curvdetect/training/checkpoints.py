@@ -34,7 +34,7 @@ class Checkpoints:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._said = False
+        self._said, self._torn = False, False
 
     def part(self, name: str) -> Checkpoints:
         """Return the place of one of several trainings that a fit consists of."""
@@ -54,8 +54,10 @@ class Checkpoints:
         torch.save(state, content)
         payload = content.getbuffer()
         digest = blake2b(payload, digest_size=_DIGEST).digest()
+        before = None if self._torn else self.path / _BEFORE  # a torn one takes no good one's place
         try:
-            write_whole(self.path / _NEWEST, _MAGIC, digest, payload, before=self.path / _BEFORE)
+            write_whole(self.path / _NEWEST, _MAGIC, digest, payload, before=before)
+            self._torn = False
         except OSError as error:
             if not self._said:
                 warnings.warn(
@@ -80,6 +82,7 @@ class Checkpoints:
             payload = memoryview(content)[start:]
             if content[:start] == _MAGIC + blake2b(payload, digest_size=_DIGEST).digest():
                 if torn:
+                    self._torn = True
                     _say_torn(torn, "taken up from the one before it")
                 return dict(torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True))
             torn.append(path)

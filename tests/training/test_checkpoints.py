@@ -8,6 +8,7 @@ import pickle
 import resource
 import signal
 from hashlib import blake2b
+from itertools import count
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import torch
 
 from curvdetect.training import checkpoints
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints, plainly, write_whole
+from tests.files import killed_at
 
 STATE = {
     "epoch": 1,
@@ -78,6 +80,23 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path, tear):
     tear(tmp_path / "checkpoint")
     with pytest.warns(RuntimeWarning, match="checkpoint is torn.*taken up from the one before it"):
         assert place.load()["epoch"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:the checkpoint")
+def test_after_a_torn_checkpoint_too_a_good_one_is_left_wherever_the_next_is_killed(tmp_path):
+    for step in count(1):
+        place = _saved(tmp_path / str(step))
+        _cut(place.path / "checkpoint")
+        place.load()
+        killed = killed_at(step, lambda place=place: place.save({"epoch": 3}))
+        assert Checkpoints(place.path).load()["epoch"] in ((1, 3) if killed else (3,))
+        place.save({"epoch": 4})
+        place.save({"epoch": 5})
+        _cut(place.path / "checkpoint")
+        assert Checkpoints(place.path).load()["epoch"] == 4
+        if not killed:
+            break
+    assert step > 2
 
 
 @pytest.mark.parametrize("tear", TEARS.values(), ids=TEARS)
