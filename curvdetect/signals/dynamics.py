@@ -149,6 +149,7 @@ class InputGradient(MeanOverEpochs):
     """
 
     name = "input_gradient"
+    wants_gradient: ClassVar[bool] = True
 
     def __init__(self, power: int = 1) -> None:
         if power not in (1, 2):

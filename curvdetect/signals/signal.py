@@ -3,7 +3,9 @@
 A signal sees every sample at one of three stages: ``"training"``, on the training passes themselves; ``"scoring"``,
 in evaluation mode after a scored epoch; ``"final"``, in evaluation mode once training is over. It accumulates what it
 needs and yields one number for each sample, higher for the more suspect. The house keeps no registry of base
-classes: whatever has these members is a signal.
+classes: whatever has these members is a signal. One of stage ``"training"`` makes no pass of its own, which would
+change what is trained: it has the logits of the pass, and, where its attribute ``wants_gradient`` is True, the gradient
+at the inputs.
 """
 
 from __future__ import annotations
@@ -175,6 +177,11 @@ class Signal(Protocol):
 
     def scores(self) -> NDArray[np.float64]:
         """Return one number for each sample, higher for the more suspect."""
+
+
+def wants_gradient(signal: Signal) -> bool:
+    """Say whether a signal reads ``batch.gradient`` off the training passes, as far as it says so."""
+    return signal.stage == "training" and bool(getattr(signal, "wants_gradient", False))
 
 
 class EpochMean:

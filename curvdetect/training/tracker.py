@@ -22,7 +22,7 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
-from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage
+from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage, wants_gradient
 from curvdetect.training.clock import Clock
 from curvdetect.training.progress import progress_bar, start_at
 from curvdetect.training.ranks import Ranks
@@ -80,7 +80,7 @@ class Tracker(Callback):
             stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
         }
         self.rows: int | None = None
-        self.wants_gradient = any(s.name == "input_gradient" for s in self.signals["training"])
+        self.wants_gradient = any(wants_gradient(s) for s in signals)
         self.history: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in signals}}
         self.clock = Clock(plan.device)
@@ -139,7 +139,8 @@ class Tracker(Callback):
         if self.wants_gradient:
             found = x.grad if self._gradient is None else self._gradient
             if found is None:
-                raise ValueError("net passes no gradient to its input, so signal 'input_gradient' can't be measured.")
+                names = " and ".join(repr(s.name) for s in self.signals["training"] if wants_gradient(s))
+                raise ValueError(f"net passes no gradient to its input, so signal {names} can't be measured.")
             mean = getattr(net.criterion_, "reduction", "mean") == "mean"
             gradient = found * len(x) if mean else found
         seen = Batch(
@@ -148,7 +149,7 @@ class Tracker(Callback):
             y,
             epoch=self.epoch,
             quarter=self.quarter,
-            forward=lambda x: logits_of(net.infer(x), self.output),
+            forward=self._refuse,
             logits=logits,
             gradient=None if gradient is None else gradient.to(self.plan.device),
         )
@@ -157,6 +158,14 @@ class Tracker(Callback):
         self._seen += len(y)
         self._show(seen, "training")
         self.bar.update(len(y) * self._processes)
+
+    def _refuse(self, x: Tensor) -> Tensor:
+        """Stand in for the net, whose statistics and generators a signal's own pass would move."""
+        raise ValueError(
+            f"signal {self._shown_to!r} has stage 'training' and asks the net for a pass of its own (batch.forward, "
+            "batch.other_gradient, or batch.gradient without wants_gradient = True), which would change the training. "
+            "Set its attribute wants_gradient = True where batch.gradient is all it needs; otherwise stage = 'scoring'."
+        )
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
@@ -296,6 +305,7 @@ class Tracker(Callback):
 
     def _show(self, batch: Batch, stage: Stage) -> None:
         for signal in self.signals[stage]:
+            self._shown_to = signal.name
             with self.clock.timing(signal.name):
                 signal.update(batch)
 

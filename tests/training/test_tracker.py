@@ -54,6 +54,18 @@ class Recorder:
         return torch.cat([record[i] for record in self.epochs[epoch]])
 
 
+class GradientRecorder(Recorder):
+    """One that is to be given the gradient of the training pass."""
+
+    wants_gradient = True
+
+
+class TooEarly(Curvature):
+    """A signal that measures with passes of its own while the net is trained."""
+
+    stage = "training"
+
+
 class Glutton(Recorder):
     """A signal that draws from every global generator whenever it may."""
 
@@ -92,6 +104,7 @@ WATCHERS = {
     "curvature_every_2": (lambda: [_curvature(n=3)], 2),
     "drawing_from_generators": (lambda: [Glutton("scoring")], 1),
     "input_gradient": (lambda: [InputGradient()], 1),
+    "another_gradient": (lambda: [GradientRecorder("training", look=lambda batch: batch.gradient)], 1),
     "all": (
         lambda: [
             _curvature(),
@@ -243,7 +256,7 @@ def test_gradient_of_the_training_pass_is_each_samples_own(options):
         "batch_size": 32,
         "max_epochs": 1,
     }
-    samples, recorder = _samples(50), Recorder("training", "input_gradient", lambda batch: batch.gradient)
+    samples, recorder = _samples(50), GradientRecorder("training", look=lambda batch: batch.gradient)
     run = train(NeuralNetClassifier(**{**params, **options}), samples, [recorder])
     module = run.net.module_
     logits = module[:-1] if isinstance(module[-1], nn.Softmax) else module
@@ -258,8 +271,22 @@ def test_input_gradient_says_that_a_net_passes_none():
         def forward(self, x):
             return super().forward(x.detach())
 
-    with pytest.raises(ValueError, match=r"net passes no gradient to its input.*input_gradient"):
-        train(memorizing_net(Deaf(64, 10)), _samples(20), [InputGradient()])
+    with pytest.raises(ValueError, match=r"net passes no gradient to its input.*'input_gradient' and 'mine'"):
+        train(memorizing_net(Deaf(64, 10)), _samples(20), [InputGradient(), GradientRecorder("training", "mine")])
+
+
+PASSES = {
+    "gradient that it did not ask for": Recorder("training", look=lambda batch: batch.gradient),
+    "other gradient": GradientRecorder("training", look=lambda batch: batch.other_gradient),
+    "pass": Recorder("training", look=lambda batch: batch.forward(batch.x)),
+    "curvature": TooEarly(h=1e-2, n=1, power=1, seed=0, name="recorder"),
+}
+
+
+@pytest.mark.parametrize("signal", PASSES.values(), ids=PASSES)
+def test_a_training_signal_makes_no_pass_of_its_own(signal):
+    with pytest.raises(ValueError, match=r"signal 'recorder' has stage 'training' and asks.*wants_gradient = True"):
+        train(quick_net(), _samples(20), [Loss(), signal])
 
 
 def test_every_signal_and_the_training_are_timed():
