@@ -18,6 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from curvdetect.data.choosing import spread
 from curvdetect.data.isolation import generator_states, isolated_rng, set_generators
 from curvdetect.data.sources import Samples
+from curvdetect.signals.signal import Plan
+from curvdetect.training.outputs import divisor, is_mean, weighted
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.whole import whole_of
 
@@ -32,14 +34,15 @@ class InStep(Callback):
     ----------
     ranks : Ranks
         The processes.
-    device : torch.device
-        Where this one trains.
+    plan : Plan
+        What the run is going to be, and where this one trains.
     """
 
-    def __init__(self, ranks: Ranks, device: torch.device) -> None:
-        self.ranks, self.device = ranks, device
+    def __init__(self, ranks: Ranks, plan: Plan) -> None:
+        self.ranks, self.device = ranks, plan.device
         self._mine, self._whole = 1, 1
-        self._loss = torch.zeros(2, device=device)
+        self._weight: Tensor | float = 1.0
+        self._loss, self._seen = plan.zeros(), 0
 
     def on_share(self, mine: int, whole: int) -> None:
         """Take note of how much of the next batch is this process's: none of it where it is too small to share."""
@@ -61,18 +64,29 @@ class InStep(Callback):
             states = {**generator_states(self.device), **states}
         set_generators(self.device, states)
         self._loss.zero_()
+        self._seen = 0
 
-    def on_grad_computed(self, net: Any, named_parameters: Iterable[tuple[str, Tensor]], **kwargs: Any) -> None:
+    def on_grad_computed(
+        self, net: Any, named_parameters: Iterable[tuple[str, Tensor]], batch: Any = None, **kwargs: Any
+    ) -> None:
         """Put the gradient of the whole batch in place of that of the share."""
-        mean = getattr(net.criterion_, "reduction", "mean") == "mean"
-        weight = self._mine / self._whole if mean else float(self._mine > 0)
+        self._weight = self._weight_of_share(net.criterion_, batch)
         parameters = [p for _, p in named_parameters if p.requires_grad]
         for kind in {(p.dtype, p.device) for p in parameters}:
-            self._add_up([p for p in parameters if (p.dtype, p.device) == kind], weight)
+            self._add_up([p for p in parameters if (p.dtype, p.device) == kind])
 
-    def _add_up(self, parameters: list[Tensor], weight: float) -> None:
+    def _weight_of_share(self, criterion: Any, batch: Any) -> Tensor | float:
+        """Return what the loss of the share counts in that of the whole batch."""
+        mine = divisor(criterion, batch[1][: self._mine])
+        if isinstance(mine, Tensor):
+            whole = mine.clone()
+            self.ranks.sum(whole)
+            return mine / whole
+        return mine / self._whole if is_mean(criterion) else float(self._mine > 0)
+
+    def _add_up(self, parameters: list[Tensor]) -> None:
         """Replace gradients by their weighted sums; a parameter without one in every process stays without."""
-        parts = [torch.zeros_like(p) if p.grad is None else p.grad * weight for p in parameters]
+        parts = [torch.zeros_like(p) if p.grad is None else weighted(p.grad, self._weight) for p in parameters]
         there = [float(p.grad is not None) for p in parameters]
         flat = torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(there)])
         self.ranks.sum(flat)
@@ -85,9 +99,9 @@ class InStep(Callback):
     def on_batch_end(self, net: Any, training: bool = False, loss: Any = None, **kwargs: Any) -> None:
         """Count the loss of the share."""
         if training and self._mine:
-            mean = getattr(net.criterion_, "reduction", "mean") == "mean"
-            self._loss[0] += loss.detach() * (self._mine if mean else 1)
-            self._loss[1] += self._mine
+            counted = weighted(loss.detach(), self._weight) * (self._whole if is_mean(net.criterion_) else 1)
+            self._loss += counted.to(self._loss.device)
+            self._seen += self._mine
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Bring running statistics together, and let callbacks that read the loss read that of all samples."""
@@ -99,8 +113,9 @@ class InStep(Callback):
         self.ranks.sum(*averaged)
         for buffer in averaged:
             buffer /= self.ranks.size
-        self.ranks.sum(self._loss)
-        overall = float(self._loss[0] / self._loss[1])
+        seen = torch.tensor(self._seen)
+        self.ranks.sum(self._loss, seen)
+        overall = float(self._loss / seen)
         for record in net.history[-1]["batches"]:
             if "train_loss" in record:
                 record["train_loss"] = overall

@@ -121,7 +121,6 @@ def memorize(
         check_settings(net)
         ranks = ranks_here()
         refuse_accelerated(net, ranks)
-        in_step = None if ranks is None else InStep(ranks, device)
         loader = net.iterator_train
         ours = is_ours(loader)
         resident = samples.to(device)
@@ -133,6 +132,7 @@ def memorize(
             net.module_.to(memory_format=torch.channels_last)
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device, exchange=ranks)
+        in_step = None if ranks is None else InStep(ranks, plan)
         check_output(net, resident, output)
         tracker = Tracker(
             resident,

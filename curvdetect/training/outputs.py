@@ -6,7 +6,7 @@ import warnings
 
 import torch
 from skorch import NeuralNet, NeuralNetClassifier
-from torch import nn
+from torch import Tensor, nn
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
@@ -25,6 +25,25 @@ def is_plain(criterion: nn.Module) -> bool:
     """Say whether a criterion is cross-entropy without weights and smoothing."""
     plain = type(criterion) in (nn.CrossEntropyLoss, nn.NLLLoss)
     return plain and criterion.weight is None and not getattr(criterion, "label_smoothing", 0)
+
+
+def is_mean(criterion: nn.Module) -> bool:
+    """Say whether a criterion takes the mean over a batch, rather than the sum."""
+    return getattr(criterion, "reduction", "mean") == "mean"
+
+
+def divisor(criterion: nn.Module, labels: Tensor) -> Tensor | int:
+    """Return what a criterion divides the losses of a batch by: their number, the weights of their labels, or 1."""
+    if not is_mean(criterion):
+        return 1
+    if isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) and criterion.weight is not None:
+        return criterion.weight[labels.to(criterion.weight.device)].sum()
+    return len(labels)
+
+
+def weighted(mean: Tensor, weight: Tensor | float) -> Tensor:
+    """Return a mean times what it counts; one over labels that weigh nothing is NaN, and adds nothing."""
+    return torch.where(weight > 0, mean * weight, 0) if isinstance(weight, Tensor) else mean * weight
 
 
 def check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:

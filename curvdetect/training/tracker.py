@@ -24,6 +24,7 @@ from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage, wants_gradient
 from curvdetect.training.clock import Clock
+from curvdetect.training.outputs import divisor, weighted
 from curvdetect.training.progress import progress_bar, start_at
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.recipe import MemorizingNet
@@ -105,8 +106,8 @@ class Tracker(Callback):
         """Start the clock."""
         self.epoch = len(self.history) + 1
         self.quarter = self.plan.quarter(self.epoch)
-        self._loss = torch.zeros((), device=self.plan.device)
-        self._correct = torch.zeros((), device=self.plan.device)
+        self._loss = self.plan.zeros()
+        self._correct = torch.zeros((), dtype=torch.int64, device=self.plan.device)
         self._seen = 0
         self._started = time.perf_counter()
 
@@ -141,8 +142,7 @@ class Tracker(Callback):
             if found is None:
                 names = " and ".join(repr(s.name) for s in self.signals["training"] if wants_gradient(s))
                 raise ValueError(f"net passes no gradient to its input, so signal {names} can't be measured.")
-            mean = getattr(net.criterion_, "reduction", "mean") == "mean"
-            gradient = found * len(x) if mean else found
+            gradient = weighted(found.to(self.plan.device), divisor(net.criterion_, y))
         seen = Batch(
             self.index.to(self.plan.device),
             x.detach(),
@@ -151,9 +151,9 @@ class Tracker(Callback):
             quarter=self.quarter,
             forward=self._refuse,
             logits=logits,
-            gradient=None if gradient is None else gradient.to(self.plan.device),
+            gradient=gradient,
         )
-        self._loss += seen.loss.sum()
+        self._loss += seen.loss.sum().to(self._loss.device)
         self._correct += seen.correct.sum()
         self._seen += len(y)
         self._show(seen, "training")
@@ -240,7 +240,7 @@ class Tracker(Callback):
         """Show the samples of a stage once, in index order and evaluation mode; return the seconds taken."""
         samples, device = self.shown[stage], self.plan.device
         started = time.perf_counter()
-        self._correct = torch.zeros((), device=device)
+        self._correct = torch.zeros((), dtype=torch.int64, device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(whole_of(net)):
             visited, labels = self._visited(stage), samples.labels.to(device)

@@ -6,8 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from curvdetect import LossDetector
+from curvdetect.signals.signal import Plan
+from curvdetect.training.in_step import InStep
 from tests.cases import noisy_digits
 from tests.training.together import COMMON, Accelerated, skorch_net
 
@@ -19,6 +23,22 @@ def accelerated(placing):
     net = Accelerated(**skorch_net(max_epochs=2).get_params(deep=False))
     net.accelerator = SimpleNamespace(device_placement=placing)
     return net
+
+
+def test_losses_of_an_epoch_are_added_up_beyond_what_float32_holds():
+    alone = SimpleNamespace(size=1, sum=lambda *tensors: None, from_first=lambda *tensors: None)
+    in_step = InStep(alone, Plan(1, 2, 1, torch.device("cpu")))
+    net = SimpleNamespace(
+        _modules=["module"], module_=nn.Linear(1, 2), criterion_=nn.CrossEntropyLoss(), history=[{"batches": [{}]}]
+    )
+    batch, (record,) = (torch.zeros(1, 1), torch.zeros(1, dtype=torch.int64)), net.history[0]["batches"]
+    record["train_loss"] = 0.0
+    for n, loss in ((2**24, 1.0), *[(1, 5.0)] * 3):
+        in_step.on_share(n, n)
+        in_step.on_grad_computed(net, [], batch=(batch[0].expand(n, 1), batch[1].expand(n)))
+        in_step.on_batch_end(net, training=True, loss=torch.tensor(loss))
+    in_step.on_epoch_end(net)
+    assert record["train_loss"] == (2**24 + 15) / (2**24 + 3)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

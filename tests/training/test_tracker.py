@@ -24,6 +24,7 @@ from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.scoring import gradient_and_logits, measuring
 from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP, ResNet
+from curvdetect.training.tracker import Tracker
 from tests.cases import digits, draw_from_every_generator, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -242,6 +243,7 @@ GRADIENTS = {
     "dataloader_with_short_last_batch": {"iterator_train": DataLoader},
     "probabilities": {"criterion": nn.NLLLoss, "module": nn.Sequential(nn.Linear(64, 10), nn.Softmax(1))},
     "several_passes_a_step": {"optimizer": torch.optim.LBFGS},
+    "weights_of_classes": {"criterion__weight": torch.linspace(0.1, 3.0, 10)},
 }
 
 
@@ -262,6 +264,7 @@ def test_gradient_of_the_training_pass_is_each_samples_own(options):
     logits = module[:-1] if isinstance(module[-1], nn.Softmax) else module
     with measuring(module):
         expected, _ = gradient_and_logits(logits, samples.inputs, samples.labels)
+    expected = expected * options.get("criterion__weight", torch.ones(10))[samples.labels, None]
     index = recorder.column(1, 0)
     torch.testing.assert_close(recorder.column(1, 4), expected[index], rtol=1e-4, atol=1e-6)
 
@@ -304,6 +307,29 @@ def test_history_holds_loss_and_accuracy_as_the_training_passes_saw_them():
         loss, accuracy = recorder.column(record["epoch"], 4).mean(0).tolist()
         assert record["train_loss"] == pytest.approx(loss, rel=1e-5)
         assert record["train_accuracy"] == pytest.approx(accuracy)
+
+
+def test_samples_are_counted_beyond_what_float32_holds(monkeypatch):
+    far, begin, show = 2**30, Tracker.on_epoch_begin, Tracker._show
+
+    def begin_far_on(self, net, **kwargs):
+        begin(self, net, **kwargs)
+        self._seen, self._correct, self._loss = far, self._correct + far, self._loss + far
+
+    def show_far_on(self, batch, stage):
+        self._correct += far if stage == "final" else 0
+        show(self, batch, stage)
+
+    monkeypatch.setattr(Tracker, "on_epoch_begin", begin_far_on)
+    monkeypatch.setattr(Tracker, "_show", show_far_on)
+    recorder = Recorder("training", look=lambda batch: torch.stack([batch.loss, batch.correct.float()], 1))
+    final = Recorder("final", "final", lambda batch: batch.correct)
+    run = train(quick_net(), _samples(60), [recorder, final], max_epochs=1)
+    loss, correct = recorder.column(1, 4).double().sum(0).tolist()
+    assert min(correct, final.column(1, 4).sum()) > 0
+    assert run.history[0]["train_accuracy"] == (far + correct) / (far + 60)
+    assert run.history[0]["train_loss"] == pytest.approx((far + loss) / (far + 60), rel=1e-12)
+    assert run.train_accuracy == (far * len(final.epochs[1]) + int(final.column(1, 4).sum())) / 60
 
 
 @pytest.mark.parametrize("progress", [True, False])

@@ -133,6 +133,13 @@ CASES = {
     ).fit(*table(40)),
     "two samples": lambda: CurvatureNoiseDetector(max_epochs=3, **COMMON).fit(*table(2)),
     "last batch of one": lambda: LossDetector(skorch_net(), max_epochs=3, **COMMON).fit(*table(33)),
+    "weights of classes": lambda: FusedDetector(
+        # shares of one sample, whose mean no weight changes, and one class that counts nothing
+        skorch_net(criterion__weight=torch.linspace(0.0, 3.0, 10)).set_params(batch_size=3),
+        signals=("input_gradient", "loss"),
+        max_epochs=3,
+        **COMMON,
+    ).fit(*table(34)),
     "more signals": lambda: FusedDetector(
         signals=("averaged_margin", "input_gradient", "late_loss", "gradient_contrast"), max_epochs=4, **COMMON
     ).fit(*table(99)),
