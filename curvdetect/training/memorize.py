@@ -243,7 +243,8 @@ def _train(
             stop_reason, interrupt = "interrupted", error
         else:
             raise
-    if snapshots.epochs and not snapshots.kept and tracker.history:
+    alone = ranks is None or interrupt is None  # after an error here the others may be anywhere
+    if alone and snapshots.epochs and not snapshots.kept and tracker.history:
         snapshots.keep(net, len(tracker.history))  # it ended before the first that was to be kept
     net.notify("on_train_end", X=samples, y=labels)
     return stop_reason, interrupt

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pickle
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -178,15 +179,16 @@ class Ranks:
     def first(self, make: Callable[[], T]) -> T:
         """Return what ``make`` returns in the first process, where alone it is called; its error is raised in all."""
         said: list[Any] = [None, None]
+        own: Exception | None = None
         if self.rank == 0:
             try:
                 said[0] = make()
             except Exception as error:
-                said[1] = error
+                own, said[1] = error, _sendable(error)
         with self._telling():
             dist.broadcast_object_list(said, src=0)
         if said[1] is not None:
-            raise said[1]
+            raise own or said[1]
         made: T = said[0]
         return made
 
@@ -224,6 +226,15 @@ def _reachable(tensor: Tensor) -> Iterator[Tensor]:
     yield sent
     if sent is not tensor:
         tensor.copy_(sent)
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return an error as another process can be sent it: as itself, or where it can't be pickled, as what it says."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever its class does
+        return RuntimeError(f"{type(error).__name__} in process 0: {error}")
+    return error
 
 
 def _who_is_gone(size: int) -> str:

@@ -7,11 +7,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 from curvdetect import LossDetector
+from curvdetect.data.sharing import Share
+from curvdetect.data.sources import as_samples
+from curvdetect.signals.dynamics import Loss
 from curvdetect.signals.signal import Plan
+from curvdetect.signals.vote import OtherLabelVote
+from curvdetect.training import memorize
+from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.in_step import InStep
+from curvdetect.training.ranks import Ranks
 from tests.cases import noisy_digits
 from tests.training.together import COMMON, Accelerated, skorch_net
 
@@ -23,6 +31,53 @@ def accelerated(placing):
     net = Accelerated(**skorch_net(max_epochs=2).get_params(deep=False))
     net.accelerator = SimpleNamespace(device_placement=placing)
     return net
+
+
+class Alone(Ranks):
+    """The only one of its processes, which notes that it exchanges something."""
+
+    def __init__(self):
+        self.rank, self.size, self.share, self.exchanged = 0, 1, Share(0, 1), 0
+
+    def _note(self, *tensors):
+        self.exchanged += 1
+
+    sum = largest = from_first = _note
+
+    def first(self, make):
+        self._note()
+        return make()
+
+    def each(self, value):
+        self._note()
+        return [value]
+
+
+class FailIn(Callback):
+    """Fails in the middle of an epoch."""
+
+    def on_batch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            memorize.ranks_here().exchanged = 0
+            raise OSError("a disk is gone")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_process_that_failed_exchanges_nothing_more(tmp_path, monkeypatch):
+    alone = Alone()
+    monkeypatch.setattr(memorize, "ranks_here", lambda: alone)
+    run = memorize.memorize(
+        skorch_net(max_epochs=9, callbacks=[("fail", FailIn())]),
+        as_samples(X, LABELS),
+        [Loss(), OtherLabelVote()],
+        device=torch.device("cpu"),
+        seed=0,
+        checkpoints=Checkpoints(tmp_path),
+        keep_snapshots=1,
+    )
+    assert isinstance(run.interrupt, OSError)
+    assert len(run.history) == 1
+    assert alone.exchanged == 0
 
 
 def test_losses_of_an_epoch_are_added_up_beyond_what_float32_holds():

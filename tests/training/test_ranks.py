@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from torch.distributed import HashStore
 from curvdetect import LossDetector
 from curvdetect.cli import main
 from curvdetect.training import ranks
-from curvdetect.training.ranks import launched_together, local_rank, ranks_here, writes_here
+from curvdetect.training.ranks import Ranks, launched_together, local_rank, ranks_here, writes_here
 from tests.cases import quick_net
 from tests.training.together import CASES, COMMON, FEW, summary, table
 
@@ -190,6 +191,45 @@ def test_who_is_left_of_those_that_an_mpi_started_says_which_process_is_gone(tmp
     assert left.returncode == 1
     assert f"process 0 of 2 can't go on: process 1 (pid {gone.pid} on {socket.gethostname()}) is gone" in said
     assert "with checkpoint_dir the same command takes it up" in said
+
+
+class OddError(Exception):
+    """One that pickle writes and can't read."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}")
+
+
+def no_good(kind):
+    class LocalError(Exception):
+        """One that pickle can't write."""
+
+    raise {"plain": ValueError("no good"), "local": LocalError("no good"), "odd": OddError("no good", "all")}[kind]
+
+
+RAISED = {
+    "plain": ["ValueError", "ValueError"],
+    "local": ["LocalError", "RuntimeError"],
+    "odd": ["OddError", "RuntimeError"],
+}
+
+
+@pytest.mark.parametrize(("kind", "expected"), RAISED.items(), ids=RAISED)
+def test_an_error_of_the_first_process_reaches_the_others_whatever_it_is(monkeypatch, kind, expected):
+    sent = []
+
+    def broadcast(said, src):
+        sent.append(pickle.dumps(said)) if not sent else said.__setitem__(slice(None), pickle.loads(sent[0]))
+
+    monkeypatch.setattr(torch.distributed, "broadcast_object_list", broadcast)
+    found = []
+    for rank in (0, 1):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+        with pytest.raises(Exception, match="no good") as error:
+            Ranks().first(lambda: no_good(kind))
+        found.append(error.type.__name__)
+    assert found == expected
 
 
 def test_one_process_runs_nothing_of_this(monkeypatch):
