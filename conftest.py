@@ -20,6 +20,31 @@ collect_ignore_glob = [
 ]
 
 
+def pytest_addoption(parser):
+    """Let tests that say how well something is found be asked whether another training would do, too."""
+    parser.addoption(
+        "--seed-shift",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Train every net with its seed plus N, which stands for another processor: bounds of what is found are to "
+        "hold, whatever N is. Data, and processes that tests start, stay as they are.",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _other_trainings(request):
+    """Move the seed of every training by what the command line says."""
+    shift = request.config.getoption("--seed-shift")
+    with pytest.MonkeyPatch.context() as patch:
+        if shift:
+            from curvdetect.training import memorize
+
+            isolated = memorize.isolated_rng
+            patch.setattr(memorize, "isolated_rng", lambda device, seed: isolated(device, seed + shift))
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Small tensors are faster on one thread, and tests beside each other don't fight for cores."""
