@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -53,7 +54,7 @@ def rewrite_arrays(path: Path, target: Path, cleaned: NDArray[Any]) -> None:
     """
     with np.load(path, allow_pickle=False) as stored:
         labels = cleaned.reshape(stored["y"].shape)
-    draft = target.with_name(f"{target.stem}.draft.npz")
+    draft = target.with_name(f"{target.name}.{os.getpid()}.draft")
     try:
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(draft, "w") as new:
             for member in old.infolist():

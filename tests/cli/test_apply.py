@@ -79,6 +79,7 @@ def test_arrays_get_another_y_and_keep_the_rest_whatever_it_is_called(run, said,
         for i, name in enumerate(names):
             with file.open(f"{name}.npy", "w") as member:
                 np.lib.format.write_array(member, np.array([i]))
+    (tmp_path / "b.draft.npz").write_text("mine")
     result = run("apply", said([1, "", 1, 0, "wrong", 0]), "--to", tmp_path / "plain.npz", "--out", tmp_path / "b.npz")
     assert result.stdout == f"{tmp_path / 'b.npz'}: 1 of 4 labels changed\n"
     with np.load(tmp_path / "b.npz") as new:
@@ -87,6 +88,7 @@ def test_arrays_get_another_y_and_keep_the_rest_whatever_it_is_called(run, said,
         assert np.array_equal(new["X"], X)
         assert list(new) == ["X", "y", *names]
         assert [int(new[name][0]) for name in names] == list(range(len(names)))
+    assert (tmp_path / "b.draft.npz").read_text() == "mine"
     assert (tmp_path / "b.npz").stat().st_size < 1.5 * (tmp_path / "plain.npz").stat().st_size
 
 
