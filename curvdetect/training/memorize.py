@@ -6,7 +6,6 @@ out data, to print, and to touch anything that is the caller's.
 
 from __future__ import annotations
 
-import copy
 import dis
 import inspect
 import warnings
@@ -29,6 +28,7 @@ from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.bounds import AimReached, StartFrom, StopAt
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
+from curvdetect.training.copies import copied
 from curvdetect.training.device import deterministically
 from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
 from curvdetect.training.nets import ResNet, module_for
@@ -269,7 +269,7 @@ def own_net(net: Any, samples: Samples) -> NeuralNet:
         batch_size = min(128, max(16, len(samples) // 32))
         return memorizing_net(_default(net, samples), batch_size=batch_size)
     if isinstance(net, NeuralNet):
-        own = clone(net)
+        own = copied(net, clone)
         if own.module is None or isinstance(own.module, str):
             own = type(own)(**{**own.get_params(deep=False), "module": _default(own.module, samples)})
         return own.set_params(train_split=None, verbose=0)
@@ -285,7 +285,7 @@ def own_net(net: Any, samples: Samples) -> NeuralNet:
             ) from error
         return memorizing_net(module)
     if isinstance(net, nn.Module):
-        return memorizing_net(copy.deepcopy(net))
+        return memorizing_net(copied(net))
     got = type(net).__name__
     if inspect.isfunction(net):
         got = f"the function {net.__name__}: call it, net={net.__name__}(...)"

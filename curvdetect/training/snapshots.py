@@ -6,7 +6,6 @@ many epochs. The last weights alone may tell far less, and nothing here looks at
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,11 +22,12 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import Checkpoints, write_whole
+from curvdetect.training.copies import with_copied_modules
 from curvdetect.training.device import deterministically
 from curvdetect.training.outputs import output_kind
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.tracker import Tracker
-from curvdetect.training.whole import parts_of, whole_of
+from curvdetect.training.whole import whole_of
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,10 @@ def measure_on(
     plan : Plan
         Of the training; its device is where samples are measured.
     """
-    own = copy.copy(net)
+    own = with_copied_modules(net)
+    whole = whole_of(own).to(plan.device)
     # past skorch's bookkeeping, which would make the modules anew
-    whole = copy.deepcopy(whole_of(net)).to(plan.device)
-    own.__dict__.update(device=str(plan.device), **parts_of(whole, net))
+    own.__dict__["device"] = str(plan.device)
     with isolated_rng(plan.device), deterministically(bool(getattr(net, "deterministic", False))):
         tracker = Tracker(samples.to(plan.device), signals, plan, scored=(), output=output_kind(net))
         tracker.signals["scoring"] = list(signals)

@@ -18,10 +18,3 @@ def whole_of(net: Any) -> nn.Module:
     if len(net._modules) < 2:
         return net.module_
     return nn.ModuleDict({name: getattr(net, f"{name}_") for name in net._modules})
-
-
-def parts_of(whole: nn.Module, net: Any) -> dict[str, nn.Module]:
-    """Return the attributes of a net under which it holds what `whole_of` returned, or a copy of that."""
-    if len(net._modules) < 2:
-        return {"module_": whole}
-    return {f"{name}_": getattr(whole, name) for name in net._modules}
