@@ -42,6 +42,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
     view: Any = None
     #: Whether inputs have to be made anew each time they are asked for.
     lazy: bool = False
+    #: Whether inputs are whole numbers, other than pixels: what a net that begins with an embedding wants them to be.
+    integral: bool = False
     #: Processes that do so ahead.
     n_workers: int = 0
     #: Numbers of those that scoring passes visit, in rising order; all for None.
@@ -200,6 +202,7 @@ class Part(Samples):
         self.whole, self.index = whole, index
         self.classes, self.labels, self.shape = whole.classes, whole.labels[index.cpu()], whole.shape
         self.view, self.lazy, self.n_workers = part_of(whole.view, index), whole.lazy, whole.n_workers
+        self.integral = whole.integral
 
     @property
     def device(self) -> torch.device:
@@ -246,8 +249,16 @@ def as_samples(X: Any, y: Any = None, *, n_workers: int = 0) -> Samples:
         else:
             samples = ResidentSamples(read.inputs, read.labels)
         samples.view, samples.n_workers = training_view(X), n_workers
+        samples.integral = _are_integral(read.first[None])
         return samples
     check_shape(X.shape[1:])
+    samples = _of_array(X, y)
+    samples.integral = _are_integral(X)
+    return samples
+
+
+def _of_array(X: NDArray[Any], y: Any) -> Samples:
+    """Return samples read through their memory map, or a copy of them."""
     if is_mapped(X):
         mapped = MappedArray(X)
         if not (mapped.is_scattered and mapped.nbytes <= GATHERED_BYTES):
@@ -264,6 +275,13 @@ def as_unlabelled(X: Any) -> Samples:
     """Return indexed samples of which only the inputs matter; a dataset is read as it is asked."""
     no_labels = np.zeros(len(X), dtype=int)
     return LazySamples(X, no_labels) if is_dataset(X) else as_samples(X, no_labels)
+
+
+def _are_integral(inputs: Any) -> bool:
+    """Say whether inputs are whole numbers, other than pixels."""
+    kind = inputs.dtype
+    whole = not kind.is_floating_point if isinstance(kind, torch.dtype) else kind.kind in "biu"
+    return bool(whole) and not (str(kind).endswith("uint8") and inputs.ndim >= 3)
 
 
 def as_float(x: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ from curvdetect.review.encoding import decoded, encoded
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.device import resolve_device
 from curvdetect.training.memorize import own_net
+from curvdetect.training.outputs import take_whole_numbers, takes_whole_numbers
 from curvdetect.training.ranks import writes_here
 from curvdetect.training.whole import whole_of
 
@@ -136,6 +137,7 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     net: dict[str, Any] | None = None
     if hasattr(detector, "net_"):
         net = {"max_epochs": detector.net_.max_epochs, "batch_size": detector.net_.batch_size}
+        net |= {"whole_numbers": True} if takes_whole_numbers(detector.net_) else {}
         weights = whole_of(detector.net_).state_dict()
         files[_NET] = save_weights({name: part.cpu().clone().contiguous() for name, part in weights.items()})
     content = io.BytesIO()
@@ -246,8 +248,11 @@ def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: tor
     labels, shape = detector.classes_[detector._given], detector._rows.shape
     # as many as were fitted, by which a default network is sized; one number for all of them
     stand_in = ResidentSamples(torch.zeros(()).expand(len(labels), *shape), labels)
+    whole_numbers = settings.pop("whole_numbers", False)
     with isolated_rng(device, 0):
         net = own_net(detector.net, stand_in).set_params(device=str(device), **settings).initialize()
+    if whole_numbers:
+        take_whole_numbers(net)
     net.check_data(stand_in, stand_in.labels.numpy())  # by which it knows its classes
     try:
         whole_of(net).load_state_dict(load_weights(weights))

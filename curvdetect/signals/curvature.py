@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,6 @@ from curvdetect.signals.arguments import check_curvature, check_measured, with_c
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.probes import rademacher
 from curvdetect.signals.scoring import (
-    OutputKind,
     blur_of,
     gradients_and_logits,
     logits_of,
@@ -40,7 +40,7 @@ def input_curvature(
     epoch: int = 0,
     index: Tensor | None = None,
     batch_size: int | None = None,
-    output: OutputKind = "logits",
+    output: Literal["logits", "probabilities"] = "logits",
 ) -> Tensor:
     r"""Measure the curvature of the loss around each input; higher is more suspect.
 
@@ -136,7 +136,7 @@ def input_curvatures(
     epoch: int = 0,
     index: Tensor | None = None,
     batch_size: int | None = None,
-    output: OutputKind = "logits",
+    output: Literal["logits", "probabilities"] = "logits",
 ) -> dict[tuple[float, int, int], Tensor]:
     """Measure the curvature around each input for many settings at once; higher is more suspect.
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from curvdetect.signals.scoring import first_of
+
 #: Most bytes of activations that a gradient pass may keep for its way back; on CUDA half of the free memory at most.
 BUDGET = {"cpu": 1024**3, "mps": 1024**3, "cuda": 4 * 1024**3}
 #: Most rows of a pass, probes included. A CPU is slower with more, save where so little is kept of each that
@@ -129,9 +131,8 @@ def _folded(module: nn.Module) -> nn.Module | None:
 
 def _agree(found: object, wanted: object) -> bool:
     """Say whether two networks put out the same but for rounding."""
-    if isinstance(found, (tuple, list)) and isinstance(wanted, (tuple, list)):
-        return bool(found) and _agree(found[0], wanted[0])
-    if not (isinstance(found, Tensor) and isinstance(wanted, Tensor)) or found.shape != wanted.shape:
+    found, wanted = first_of(found), first_of(wanted)
+    if found.shape != wanted.shape:
         return False
     scale = float(wanted.abs().amax()) if wanted.numel() else 0.0
     return torch.allclose(found, wanted, rtol=1e-3, atol=1e-4 * max(scale, 1e-6))

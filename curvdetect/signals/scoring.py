@@ -5,7 +5,7 @@ Also what a network's output means, since per-sample losses are always cross-ent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any, Literal
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-OutputKind = Literal["logits", "probabilities"]
+OutputKind = Literal["logits", "probabilities", "logit", "probability"]
 #: Digits in the last place by which gradients may differ that ought to be equal, with some room.
 _ROUNDED = 16
 
@@ -77,18 +77,65 @@ def logits_of(output: Any, kind: OutputKind) -> Tensor:
 
     Parameters
     ----------
-    output : Tensor or tuple
-        The first entry of a tuple counts, as in skorch.
-    kind : {"logits", "probabilities"}
-        Log-probabilities are logits already.
+    output : Tensor, or what holds one
+        See `first_of`.
+    kind : {"logits", "probabilities", "logit", "probability"}
+        Log-probabilities are logits already. "logit" and "probability" are one number, of the second of two classes.
     """
-    first = output[0] if isinstance(output, (tuple, list)) else output
+    first = first_of(output)
+    if kind in ("logit", "probability") and first.shape in ((len(first),), (len(first), 1)):
+        one = first.reshape(-1, 1)
+        first = torch.cat([torch.zeros_like(one) if kind == "logit" else 1 - one, one], 1)
     if first.ndim != 2:
         raise ValueError(
-            f"net puts out a tensor of shape {tuple(first.shape)}; it needs (batch, n_classes) logits, "
-            "two of them for two classes."
+            f"net puts out a tensor of shape {tuple(first.shape)}; it needs (batch, n_classes) logits, two of them for "
+            "two classes, or one in a skorch.NeuralNetBinaryClassifier."
         )
-    return torch.log(first + torch.finfo(first.dtype).eps) if kind == "probabilities" else first
+    return torch.log(first + torch.finfo(first.dtype).eps) if kind.startswith("probabilit") else first
+
+
+def first_of(output: Any) -> Tensor:
+    """Return the tensor that counts of what a network puts out.
+
+    Parameters
+    ----------
+    output : Tensor, or what holds one
+        Something with ``.logits``, such as the outputs of transformers; a dictionary with ``"logits"``, or with one
+        entry; a tuple or a list, of which the first entry counts, as in skorch.
+
+    Raises
+    ------
+    ValueError
+        Where it can't be told which it is.
+    """
+    if isinstance(output, Tensor):
+        return output
+    found = getattr(output, "logits", None)
+    if found is None and isinstance(output, Mapping):
+        found = next(iter(output.values())) if len(output) == 1 else output.get("logits")
+    elif found is None and isinstance(output, (tuple, list)) and output:
+        found = output[0]
+    if found is None:
+        keys = f" with keys {', '.join(map(repr, list(output)[:5]))}" if isinstance(output, Mapping) else ""
+        raise ValueError(
+            f"net puts out a {type(output).__name__}{keys}; it needs a tensor of logits, or something that holds it: "
+            "a tuple whose first entry it is, a dictionary that calls it 'logits', an object with .logits."
+        )
+    return first_of(found)
+
+
+def in_full(output: Any) -> Any:
+    """Return what a network puts out in float32, in the container that it comes in."""
+    if isinstance(output, Tensor):
+        return output.float() if output.is_floating_point() else output
+    if isinstance(output, Mapping):
+        return type(output)(**{name: in_full(part) for name, part in output.items()})
+    if isinstance(output, (tuple, list)):
+        parts = [in_full(part) for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    if hasattr(output, "logits"):
+        output.logits = in_full(output.logits)
+    return output
 
 
 def losses_of(logits: Tensor, y: Tensor) -> Tensor:

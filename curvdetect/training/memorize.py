@@ -30,9 +30,10 @@ from curvdetect.training.bounds import AimReached, StartFrom, StopAt
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.copies import copied
 from curvdetect.training.device import deterministically
+from curvdetect.training.first_pass import first_pass
 from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
 from curvdetect.training.nets import ResNet, module_for
-from curvdetect.training.outputs import check_output, is_plain, output_kind
+from curvdetect.training.outputs import is_plain, output_kind, taking_logits
 from curvdetect.training.ranks import is_first, ranks_here
 from curvdetect.training.recipe import check_settings, memorizing_net
 from curvdetect.training.resuming import Checkpointing, RestoreGenerators
@@ -133,7 +134,9 @@ def memorize(
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device, exchange=ranks)
         in_step = None if ranks is None else InStep(ranks, plan)
-        check_output(net, resident, output)
+        seen = first_pass(net, resident, output)
+        for text in seen if is_first(ranks) else ():
+            warnings.warn(text, UserWarning, stacklevel=callers_level())
         tracker = Tracker(
             resident,
             signals,
@@ -146,7 +149,7 @@ def memorize(
             progress=progress if is_first(ranks) else False,
             ranks=ranks,
         )
-        if tracker.wants_gradient and not is_plain(net.criterion_) and is_first(ranks):
+        if tracker.wants_gradient and not is_plain(net) and is_first(ranks):
             warnings.warn(
                 "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
                 "scores follow the weights. A plain CrossEntropyLoss makes them comparable.",
@@ -172,9 +175,10 @@ def memorize(
         shared: dict[str, Any] = {} if in_step is None else {"share": in_step.ranks.share, "on_share": in_step.on_share}
         net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index, **shared)
         try:
-            stop_reason, interrupt = _train(
-                net, (resident if ours else samples).trained, tracker, checkpointing, snapshots
-            )
+            with taking_logits(net):
+                stop_reason, interrupt = _train(
+                    net, (resident if ours else samples).trained, tracker, checkpointing, snapshots
+                )
             train_accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
                 try:

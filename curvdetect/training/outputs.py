@@ -1,30 +1,38 @@
-"""What a skorch net puts out, and whether that can be scored."""
+"""What a skorch net puts out, and what it is handed on as: to the criterion, and from whole numbers to the module."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
-from skorch import NeuralNet, NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import Tensor, nn
 
-from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import Samples
-from curvdetect.signals.scoring import OutputKind, logits_of, measuring
-from curvdetect.training.whole import whole_of
+from curvdetect.signals.scoring import OutputKind, first_of
 
 
 def output_kind(net: NeuralNet) -> OutputKind:
-    """Return what the net puts out, by skorch's own rule: its classifier takes the log for NLLLoss."""
+    """Return what the net puts out, by skorch's own rules."""
+    if isinstance(net, NeuralNetBinaryClassifier):
+        return "probability" if isinstance(net.criterion_, nn.BCELoss) else "logit"
+    # its classifier takes the log for NLLLoss
     if isinstance(net.criterion_, nn.NLLLoss) and isinstance(net, NeuralNetClassifier):
         return "probabilities"
     return "logits"
 
 
-def is_plain(criterion: nn.Module) -> bool:
-    """Say whether a criterion is cross-entropy without weights and smoothing."""
-    plain = type(criterion) in (nn.CrossEntropyLoss, nn.NLLLoss)
-    return plain and criterion.weight is None and not getattr(criterion, "label_smoothing", 0)
+def is_plain(net: NeuralNet) -> bool:
+    """Say whether the loss of a net is cross-entropy without weights and smoothing."""
+    criterion = net.criterion_
+    if isinstance(net, NeuralNetBinaryClassifier):
+        plain = type(criterion) in (nn.BCEWithLogitsLoss, nn.BCELoss)
+    else:
+        plain = type(criterion) in (nn.CrossEntropyLoss, nn.NLLLoss)
+    weights = [getattr(criterion, name, None) for name in ("weight", "pos_weight")]
+    return plain and all(weight is None for weight in weights) and not getattr(criterion, "label_smoothing", 0)
 
 
 def is_mean(criterion: nn.Module) -> bool:
@@ -46,37 +54,45 @@ def weighted(mean: Tensor, weight: Tensor | float) -> Tensor:
     return torch.where(weight > 0, mean * weight, 0) if isinstance(weight, Tensor) else mean * weight
 
 
-def check_output(net: NeuralNet, samples: Samples, output: OutputKind) -> None:
-    """Show the net two samples, so that what can't work is said before training starts."""
-    with isolated_rng(torch.device(net.device)), measuring(whole_of(net)), torch.no_grad():
-        try:
-            raw = net.infer(samples.batch(torch.arange(min(2, len(samples)))))
-        except Exception as error:
-            error.add_note(f"The net met float32 samples of shape {samples.shape} from X.")
-            raise
-        logits = logits_of(raw, "logits")
-    n_classes = len(samples.classes)
-    if logits.shape[1] < n_classes:
-        raise ValueError(
-            f"net puts out {logits.shape[1]} logits, but y holds {n_classes} classes. Widen its last layer."
-        )
-    if isinstance(net.criterion_, nn.CrossEntropyLoss) and _are_probabilities(logits):
-        warnings.warn(
-            f"net puts out probabilities, and its criterion {type(net.criterion_).__name__} wants logits: it will "
-            "hardly learn. Leave out the softmax at its end.",
-            UserWarning,
-            stacklevel=2,
-        )
-    if isinstance(net.criterion_, nn.NLLLoss):
-        weights = logits if output == "probabilities" else logits.exp()
-        if not _are_probabilities(weights):
-            wanted = "probabilities" if output == "probabilities" else "log-probabilities"
-            raise ValueError(
-                f"net has criterion NLLLoss, for which skorch wants {wanted}, but puts out something else. For "
-                "logits pass criterion=torch.nn.CrossEntropyLoss."
-            )
+def has_own_loss(net: NeuralNet) -> bool:
+    """Say whether the loss is computed by a method of the user's, rather than by one of skorch's."""
+    return not getattr(type(net).get_loss, "__module__", "").startswith("skorch.")
 
 
-def _are_probabilities(weights: torch.Tensor) -> bool:
-    total = weights.sum(1)
-    return bool((weights >= 0).all()) and torch.allclose(total, torch.ones_like(total), atol=1e-3)
+@contextmanager
+def taking_logits(net: NeuralNet) -> Iterator[None]:
+    """Let skorch's loss take the logits out of whatever the net puts out; one of the user's gets all of it.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A binary classifier gets its labels as the floating point numbers that it compares with.
+    """
+    binary = isinstance(net, NeuralNetBinaryClassifier)
+    net.get_loss = partial(_loss, net.get_loss, has_own_loss(net), binary)
+    try:
+        yield
+    finally:
+        del net.get_loss
+
+
+def _loss(
+    loss: Callable[..., Any], own: bool, binary: bool, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """Return what ``loss`` makes of a batch, handed over as it wants it."""
+    y_true = y_true.float() if binary else y_true
+    return loss(y_pred if own else first_of(y_pred), y_true, *args, **kwargs)
+
+
+def take_whole_numbers(net: NeuralNet) -> Any:
+    """Let the module of a net take whole numbers, as embeddings want them; return what takes that back."""
+    return net.module_.register_forward_pre_hook(_as_whole_numbers)
+
+
+def takes_whole_numbers(net: NeuralNet) -> bool:
+    """Say whether the module of a net was made to take whole numbers."""
+    return _as_whole_numbers in net.module_._forward_pre_hooks.values()
+
+
+def _as_whole_numbers(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return args[0].long(), *args[1:]

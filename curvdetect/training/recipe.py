@@ -18,6 +18,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from curvdetect.data.loading import BatchLoader, is_ours
+from curvdetect.signals.scoring import in_full
 
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
@@ -241,8 +242,7 @@ class MemorizingNet(NeuralNetClassifier):
             return super().infer(x, **fit_params)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
             output = super().infer(x, **fit_params)
-        # the loss, and whoever looks at the logits, in full precision
-        return (output[0].float(), *output[1:]) if isinstance(output, (tuple, list)) else output.float()
+        return in_full(output)  # for the loss, and whoever looks at the logits
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Callable[..., Any], **fit_params: Any

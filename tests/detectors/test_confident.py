@@ -242,6 +242,7 @@ def test_predictions_keep_within_the_budget_of_a_pass(monkeypatch):
 
     # a pass keeps as many of the inputs, at least
     monkeypatch.setitem(BUDGET, "cpu", 5 * 4 * 64)
+    monkeypatch.setattr("curvdetect.training.first_pass.SHOWN", 5)
     _detector(memorizing_net(Noting(64, 10, 8), max_epochs=1)).fit(*digits(60))
     assert len(rows) > 12
     assert max(rows) <= 5
