@@ -19,6 +19,7 @@ from curvdetect.data.loading import is_ours
 from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.training.first_step import has_usual_loss, try_step
+from curvdetect.training.hiding import known_labels, weighted_classes
 from curvdetect.training.outputs import has_own_loss, take_whole_numbers
 from curvdetect.training.remedies import refusal
 from curvdetect.training.whole import whole_of
@@ -30,7 +31,7 @@ _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
 _OF_ONE = (nn.BCEWithLogitsLoss, nn.BCELoss)
 
 
-def first_pass(net: NeuralNet, samples: Samples, output: OutputKind) -> list[str]:
+def first_pass(net: NeuralNet, samples: Samples, output: OutputKind, *, untrained: bool) -> list[str]:
     """Show a net a batch; raise what has to change before it can be trained.
 
     Parameters
@@ -42,6 +43,8 @@ def first_pass(net: NeuralNet, samples: Samples, output: OutputKind) -> list[str
         What it is to be trained on.
     output : {"logits", "probabilities", "logit", "probability"}
         What it puts out.
+    untrained : bool
+        Whether it is meant to know nothing of the labels yet.
 
     Returns
     -------
@@ -64,8 +67,12 @@ def first_pass(net: NeuralNet, samples: Samples, output: OutputKind) -> list[str
         logits = _shown(net, x, output, samples)
         _check_logits(net, logits, output, n_classes)
         try_step(net, x, y, loader, len(samples))
-    text = _needless_softmax(net, logits)
-    return [] if text is None else [text]
+    said = [
+        _needless_softmax(net, logits),
+        weighted_classes(net, samples, loader),
+        known_labels(x, y, logits, n_classes) if untrained else None,
+    ]
+    return [text for text in said if text is not None]
 
 
 def _loader_of(net: NeuralNet, samples: Samples) -> Any:

@@ -116,6 +116,7 @@ def memorize(
         With ``interrupt`` set where Ctrl-C, or an error, ended the run after at least one epoch.
     """
     with isolated_rng(device, seed), deterministically(bool(getattr(net, "deterministic", False))):
+        given = getattr(net, "module", net)
         net = own_net(net, samples).set_params(device=str(device))
         if max_epochs is not None:
             net.set_params(max_epochs=max_epochs)
@@ -134,7 +135,8 @@ def memorize(
         n_epochs, output = net.max_epochs, output_kind(net)
         plan = Plan(len(samples), len(samples.classes), n_epochs, device, exchange=ranks)
         in_step = None if ranks is None else InStep(ranks, plan)
-        seen = first_pass(net, resident, output)
+        known = given is None or isinstance(given, str)  # a network of the house's, made anew
+        seen = first_pass(net, resident, output, untrained=weights is None and not known)
         for text in seen if is_first(ranks) else ():
             warnings.warn(text, UserWarning, stacklevel=callers_level())
         tracker = Tracker(
