@@ -136,6 +136,8 @@ class TextTable:
             encoding="utf-8-sig",
             low_memory=False,
             index_col=False if self._ended else None,
+            # said where it is the only one: behind a blank line pandas drops an empty first cell otherwise
+            lineterminator="\r" if b"\r" in self._content and b"\n" not in self._content else None,
             **options,
         )
 

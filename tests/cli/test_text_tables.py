@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from curvdetect.cli.console import Failure
 from curvdetect.cli.tables import read_labels, rewrite
+from curvdetect.cli.text_tables import TextTable
 
 TEXT = {
     "zeros before": ["007", "7", "08"],
@@ -120,3 +121,10 @@ def test_a_column_without_a_name_and_a_name_given_twice(tmp_path):
         assert labels.tolist() == wanted
         rewrite(tmp_path / "t.csv", tmp_path / "new.csv", name, labels, np.repeat(labels[:1], 2))
         assert read_labels(tmp_path / "new.csv", label)[0].tolist() == wanted[:1] * 2
+
+
+def test_blank_lines_between_lone_returns_move_no_cell(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"x,y,label\r1,2,a\r\r,4,b\r5,6,c\r")
+    table = TextTable(tmp_path / "t.csv")
+    assert table.labels("label").tolist() == table.frame()["label"].tolist() == ["a", "b", "c"]
+    assert table.frame()["y"].tolist() == [2, 4, 6]
