@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from curvdetect import corrupt_labels, memorizing_net
+from curvdetect.data.columns import columns_of
 from curvdetect.training.nets import MLP
 
 
@@ -50,7 +51,7 @@ def digits_net(**options):
     """Return a net with fixed weights that memorizes 600 digits, wrong labels included, in half a second."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = MLP(64, 10, 64, rows=torch.from_numpy(digits(600)[0]))
+        module = MLP(64, 10, 64, columns=columns_of(torch.from_numpy(digits(600)[0])))
     return memorizing_net(module, **{"max_epochs": 20, "batch_size": 32, **options})
 
 

@@ -19,7 +19,7 @@ from curvdetect.data.noise import corrupt_labels
 from curvdetect.detectors.catalogue import EXTRAS
 from curvdetect.detectors.checks import derived_seed
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
-from curvdetect.detectors.fused import recommended_signals
+from curvdetect.detectors.fused import has_fallen, recommended_signals
 from curvdetect.detectors.fusion import fuse
 from curvdetect.metrics import auroc
 
@@ -160,9 +160,9 @@ def _scores(
     data: Data, labels: NDArray[Any], net: str | None, common: dict[str, Any], also: tuple[str, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield the name and the scores of every score of one run, and of those that need their own."""
-    detector = CurvatureNoiseDetector(net, contrast=True, signals=tuple(EXTRAS), **common).fit(data.X, labels)
+    detector = CurvatureNoiseDetector(net, signals=tuple(EXTRAS), **common).fit(data.X, labels)
     signals = detector.signal_scores_
-    weights = recommended_signals(detector.train_accuracy_)
+    weights = recommended_signals(detector.train_accuracy_, fallen=has_fallen(detector.history_))
     yield "fused", fuse(*(signals[name] for name in weights), weights=list(weights.values()))
     yield from signals.items()
     for name in also:

@@ -7,6 +7,7 @@ as 0..C-1, the original classes kept. It refuses to augment, to shuffle or to ch
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from curvdetect.data.choosing import spread
+from curvdetect.data.columns import Columns, check_digits, columns_of
+from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import is_dataset, read_item
 from curvdetect.data.labels import encode
 from curvdetect.data.mapped import MappedArray, check_finite, is_mapped, wanted_dtype
@@ -48,6 +52,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
     n_workers: int = 0
     #: Numbers of those that scoring passes visit, in rising order; all for None.
     scored: Tensor | None = None
+    #: Length of a step of one in each column, shape (n_features,); None where it is one everywhere.
+    units: Tensor | None = None
 
     def __init__(self, labels: NDArray[Any]) -> None:
         self.classes, codes = encode(np.asarray(labels))
@@ -72,6 +78,19 @@ class Samples(Dataset[tuple[Tensor, int]]):
     def n_scored(self) -> int:
         """Number of samples that scoring passes visit."""
         return len(self) if self.scored is None else len(self.scored)
+
+    @cached_property
+    def columns(self) -> Columns | None:
+        """Center and deviation of each column, of 10,000 rows at most; of a dataset read as it is asked, of 256.
+
+        None where samples are no rows.
+        """
+        if len(self.shape) != 1:
+            return None
+        # of rows that are long, fewer: it takes two seconds at most; and of those that are made anew each time
+        most = min(256 if self.lazy else 10_000, max(64, 2**23 // max(1, self.shape[0])))
+        with isolated_rng(torch.device("cpu")):  # a dataset may draw as it is read
+            return columns_of(self.batch(spread(len(self), most)).cpu())
 
     @property
     def trained(self) -> Samples:
@@ -203,6 +222,12 @@ class Part(Samples):
         self.classes, self.labels, self.shape = whole.classes, whole.labels[index.cpu()], whole.shape
         self.view, self.lazy, self.n_workers = part_of(whole.view, index), whole.lazy, whole.n_workers
         self.integral = whole.integral
+        self.units = whole.units
+
+    @cached_property
+    def columns(self) -> Columns | None:
+        """Those of the whole."""
+        return self.whole.columns
 
     @property
     def device(self) -> torch.device:
@@ -268,6 +293,7 @@ def _of_array(X: NDArray[Any], y: Any) -> Samples:
         # a copy: later changes can't reach it
         inputs = np.array(X, dtype=wanted_dtype(X), order="C")
     check_finite(inputs, X)
+    check_digits(np.asarray(X))
     return ResidentSamples(torch.from_numpy(inputs), np.asarray(y))
 
 

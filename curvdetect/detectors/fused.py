@@ -26,25 +26,31 @@ from curvdetect.detectors.fusion import check_weights, fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
+from curvdetect.training.endings import fell_after
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
 #: What ``signals="auto"`` listens to, and how much the ranks of each count.
-AUTO = {"memorized": {"loss": 1.0}, "underfit": {"late_loss": 1.0, "late_margin": 1.0}}
+AUTO = {"plain": {"loss": 1.0}, "augmented": {"loss": 1.0, "late_margin": 1.0}, "fallen": {"early_margin": 1.0}}
 
 
-def recommended_signals(train_accuracy: float) -> dict[str, float]:
+def recommended_signals(train_accuracy: float, *, augmented: bool = False, fallen: bool = False) -> dict[str, float]:
     """Return the names of the signals of a run that rank wrong labels best, with their weights.
 
     Parameters
     ----------
     train_accuracy : float
         Share of the given labels that the network predicts after training.
+    augmented : bool, default=False
+        Whether samples were changed at random as they were trained on: cropped and flipped, say.
+    fallen : bool, default=False
+        Whether the training accuracy ended below its own highest value, so that late epochs tell nothing.
 
     Returns
     -------
     dict of float
-        From 0.9 on the cumulative loss; below, loss and margin of the second half of the planned epochs.
+        The cumulative loss. Where samples were augmented and the accuracy stayed below 0.9, the margin of the second
+        half of the planned epochs beside it. After a fall the margin of the first quarter.
 
     Notes
     -----
@@ -54,25 +60,42 @@ def recommended_signals(train_accuracy: float) -> dict[str, float]:
     --------
     >>> from curvdetect import recommended_signals
     >>> recommended_signals(0.8)
-    {'late_loss': 1.0, 'late_margin': 1.0}
+    {'loss': 1.0}
+    >>> recommended_signals(0.8, augmented=True)
+    {'loss': 1.0, 'late_margin': 1.0}
     """
     if not (isinstance(train_accuracy, Real) and 0 <= train_accuracy <= 1):
         raise ValueError(f"train_accuracy must be a share in [0, 1], got {train_accuracy!r}.")
-    return dict(AUTO[regime_of(train_accuracy)])
+    if fallen:
+        return dict(AUTO["fallen"])
+    return dict(AUTO["augmented" if augmented and train_accuracy < LISTEN_TO_ALL else "plain"])
 
 
-def regime_of(train_accuracy: float) -> str:
-    """Return whether the labels were ``"memorized"``, or ``"underfit"``."""
-    return "memorized" if train_accuracy >= LISTEN_TO_ALL else "underfit"
+def regime_of(train_accuracy: float, fallen: bool) -> str:
+    """Return whether the labels were ``"memorized"``, or ``"underfit"``, or the training is ``"fallen"`` apart."""
+    return "fallen" if fallen else "memorized" if train_accuracy >= LISTEN_TO_ALL else "underfit"
+
+
+def is_augmented(net: Any, samples: Samples) -> bool:
+    """Say whether samples are known to be changed at random as they are trained on."""
+    return samples.view is not None or bool(getattr(net, "iterator_train__augment", False))
+
+
+def has_fallen(history: Sequence[dict[str, Any]]) -> bool:
+    """Say whether one of the trainings whose epochs are recorded fell apart."""
+    trainings: dict[int, list[dict[str, Any]]] = {}
+    for record in history:
+        trainings.setdefault(record.get("repeat", 0), []).append(record)
+    return any(fell_after(one) is not None for one in trainings.values())
 
 
 class FusedDetector(BaseNoiseDetector):
     """Rank samples by several signals of the same training at once; higher is more suspect.
 
     The recommended detector for ranking wrong labels: with ``signals="auto"`` it costs one plain training and takes the
-    signals of it that rank best. Where the network memorized the labels, the loss over all epochs; where it did not
-    (training accuracy below 0.9: strong augmentation, a small net), the loss and the margin over the second half of
-    the planned epochs.
+    signals of it that rank best. That is the loss over all epochs; where samples were augmented and not memorized
+    (training accuracy below 0.9), the margin over the second half of the planned epochs beside it; where the training
+    fell apart, which a warning says, the margin of the first quarter.
 
     Parameters
     ----------
@@ -89,15 +112,16 @@ class FusedDetector(BaseNoiseDetector):
         As in `fuse`, which knows no weights for ``"first"`` and callables. A single signal is ranked as it is.
     n_repeats : int, default=1
         Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
-    h, n, power, every
+    h, n, power, units, every
         Of the curvature, where it is among the signals or beside them; as in `CurvatureNoiseDetector`.
     q, max_epochs, stop_at, score_on, keep_snapshots, checkpoint_dir, device, random_state, verbose
         As in `CurvatureNoiseDetector`.
 
     Attributes
     ----------
-    regime_ : {"memorized", "underfit"}
-        Whether the training accuracy, the lowest of the repeats, reached 0.9.
+    regime_ : {"memorized", "underfit", "fallen"}
+        Whether the training accuracy, the lowest of the repeats, reached 0.9; "fallen" where it ended more than 0.02
+        below its own highest value.
     fused_signals_ : dict of float
         What was fused, with the weight of each.
     signal_scores_ : dict of arrays of shape (n_samples,)
@@ -133,6 +157,7 @@ class FusedDetector(BaseNoiseDetector):
         n: int = 1,
         q: float | int | str = 0.1,
         power: int = 1,
+        units: str = "deviation",
         every: int | str = "auto",
         max_epochs: int | None = None,
         stop_at: float | None = None,
@@ -152,6 +177,7 @@ class FusedDetector(BaseNoiseDetector):
         self.n = n
         self.q = q
         self.power = power
+        self.units = units
         self.every = every
         self.max_epochs = max_epochs
         self.stop_at = stop_at
@@ -185,7 +211,7 @@ class FusedDetector(BaseNoiseDetector):
     def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
         fusion_rule(self.combine)
         self._signals(seed)  # what is wrong with the signals, or with their weights, is said before anything is trained
-        weights = list(self._weights(train_accuracy=1.0).values())
+        weights = [] if isinstance(self.signals, str) else list(self._asked().values())
         if isinstance(self.signals, Mapping) and (len(set(weights)) > 1 or not weights[0]):
             check_weights(weights, len(weights), self.combine)
         measured = repeated(
@@ -194,14 +220,17 @@ class FusedDetector(BaseNoiseDetector):
             seed,
             checkpoints,
         )
-        accuracy = measured.attributes["train_accuracy_"]
-        measured.attributes["regime_"] = regime_of(accuracy)
-        measured.attributes["fused_signals_"] = self._weights(accuracy)
+        accuracy, fallen = measured.attributes["train_accuracy_"], has_fallen(measured.attributes["history_"])
+        measured.attributes["regime_"] = regime_of(accuracy, fallen)
+        measured.attributes["fused_signals_"] = (
+            recommended_signals(accuracy, augmented=is_augmented(self.net, samples), fallen=fallen)
+            if isinstance(self.signals, str)
+            else self._asked()
+        )
         return measured
 
-    def _weights(self, train_accuracy: float) -> dict[str, float]:
-        if isinstance(self.signals, str):
-            return recommended_signals(train_accuracy)
+    def _asked(self) -> dict[str, float]:
+        """Return the signals that were asked for by name, with their weights."""
         return dict(self.signals) if isinstance(self.signals, Mapping) else dict.fromkeys(self.signals, 1.0)
 
     def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:

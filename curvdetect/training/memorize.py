@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.exceptions import SkorchException
@@ -30,19 +29,17 @@ from curvdetect.training.bounds import AimReached, StartFrom, StopAt
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.copies import copied
 from curvdetect.training.device import deterministically
+from curvdetect.training.endings import judge
 from curvdetect.training.first_pass import first_pass
 from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
-from curvdetect.training.nets import ResNet, module_for
+from curvdetect.training.nets import MLP, ResNet, module_for
 from curvdetect.training.outputs import is_plain, output_kind, taking_logits
 from curvdetect.training.ranks import is_first, ranks_here
-from curvdetect.training.recipe import check_settings, memorizing_net
+from curvdetect.training.recipe import MemorizingNet, check_settings, memorizing_net
 from curvdetect.training.resuming import Checkpointing, RestoreGenerators
 from curvdetect.training.scored_epochs import scored_epochs
 from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
 from curvdetect.training.tracker import Tracker
-
-#: Training accuracy below which memorization is called not reached.
-MEMORIZED = 0.99
 
 
 @dataclass
@@ -191,15 +188,8 @@ def memorize(
             tracker.bar.close()
             net.callbacks_ = theirs
             net.iterator_train = loader
-    if train_accuracy < MEMORIZED and interrupt is None and stop_at is None and is_first(ranks):
-        said = min(train_accuracy, MEMORIZED - 1e-4)  # what falls short by less is not rounded to the aim
-        warnings.warn(
-            f"the net did not memorize the labels: training accuracy {said:.4f} after "
-            f"{len(tracker.history)} epochs, below {MEMORIZED}. Scores are most telling when wrong labels have been "
-            "learned too: raise max_epochs, lower the weight decay, or take a larger net.",
-            ConvergenceWarning,
-            stacklevel=callers_level(),
-        )
+    if interrupt is None and stop_at is None and is_first(ranks):
+        judge(tracker.history, train_accuracy, samples, n_epochs, level=callers_level())
     return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt, snapshots.all())
 
 
@@ -273,11 +263,15 @@ def own_net(net: Any, samples: Samples) -> NeuralNet:
     if net is None or isinstance(net, str):
         # little data needs small batches to be stepped on often enough
         batch_size = min(128, max(16, len(samples) // 32))
-        return memorizing_net(_default(net, samples), batch_size=batch_size)
+        module = _default(net, samples)
+        return memorizing_net(module, batch_size=batch_size, for_tables=isinstance(module, MLP))
     if isinstance(net, NeuralNet):
         own = copied(net, clone)
         if own.module is None or isinstance(own.module, str):
-            own = type(own)(**{**own.get_params(deep=False), "module": _default(own.module, samples)})
+            module = _default(own.module, samples)
+            own = type(own)(**{**own.get_params(deep=False), "module": module})
+            if isinstance(own, MemorizingNet) and own.for_tables is None:
+                own.set_params(for_tables=isinstance(module, MLP))
         return own.set_params(train_split=None, verbose=0)
     if isinstance(net, type) and issubclass(net, NeuralNet):
         raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")

@@ -11,36 +11,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from curvdetect.data.choosing import spread
+from curvdetect.data.columns import Columns
 from curvdetect.data.sources import Samples
 
 
 class Standardize(nn.Module):
-    """Subtract fixed means and divide by fixed scales.
+    """Subtract each column's center, divide by its deviation, and bend what lies far out towards a bound.
 
-    A column's scale is its standard deviation, with a tenth of the median variance added to its square: a step of
-    equal length in every column must not move one that hardly varies by many of its own deviations.
+    Whatever the units of the columns, what comes out is the same; a constant column comes out as zeros.
 
     Parameters
     ----------
-    rows : Tensor of shape (n_samples, n_features)
-        Where means and scales come from.
+    columns : Columns
+        Centers and deviations.
+    bound : float, default=3.0
+        No number that comes out is larger: ``z / sqrt(1 + (z / bound)**2)``. It keeps rare and extreme values from
+        outweighing all others.
     """
 
     center: Tensor
-    scale: Tensor
+    inverse: Tensor
 
-    def __init__(self, rows: Tensor) -> None:
+    def __init__(self, columns: Columns, bound: float = 3.0) -> None:
         super().__init__()
-        variance, mean = torch.var_mean(rows.double(), 0, correction=0)
-        positive = variance[variance > 0]
-        floor = 0.1 * positive.median() if len(positive) else torch.ones(())
-        self.register_buffer("center", mean.float())
-        self.register_buffer("scale", (variance + floor).sqrt().float())
+        deviation = columns.deviation
+        self.register_buffer("center", columns.center.float())
+        self.register_buffer("inverse", torch.where(deviation > 0, 1 / deviation, 0.0).float())
+        self.bound = bound
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scaled rows."""
-        return (x - self.center) / self.scale
+        z = (x - self.center) * self.inverse
+        return z * (1 + (z / self.bound).square()).rsqrt()
 
 
 class MLP(nn.Sequential):
@@ -54,14 +56,14 @@ class MLP(nn.Sequential):
         Logits put out.
     width : int, default=256
         Units in each hidden layer.
-    rows : Tensor of shape (n_samples, n_features), optional
-        Data to standardize by; by default columns are taken as they are.
+    columns : Columns, optional
+        What to standardize by; by default columns are taken as they are.
     """
 
-    def __init__(self, n_features: int, n_classes: int, width: int = 256, rows: Tensor | None = None) -> None:
+    def __init__(self, n_features: int, n_classes: int, width: int = 256, columns: Columns | None = None) -> None:
         super().__init__(
             nn.Flatten(),
-            nn.Identity() if rows is None else Standardize(rows),
+            nn.Identity() if columns is None else Standardize(columns),
             nn.Linear(n_features, width),
             nn.ReLU(),
             nn.Linear(width, width),
@@ -181,9 +183,7 @@ def module_for(name: str | None, samples: Samples) -> nn.Module:
     if name is not None and name not in NAMED:
         raise ValueError(f"net={name!r} is not known. Names: {', '.join(map(repr, NAMED))}; None for the default.")
     if name is None and len(shape) == 1:
-        # of rows that are long, fewer: a few hundred megabytes in double precision
-        most = min(10_000, max(64, 2**28 // (8 * shape[0])))
-        return MLP(shape[0], n_classes, rows=samples.batch(spread(len(samples), most)))
+        return MLP(shape[0], n_classes, columns=samples.columns)
     if name is not None and len(shape) not in (2, 3):
         raise ValueError(
             f"net={name!r} is for pictures, (height, width) or (channels, height, width), and X has samples of shape "

@@ -1,100 +1,29 @@
 """The recipe that takes a classifier to memorization, as a skorch net.
 
-SGD with momentum and a learning-rate schedule laid out over the number of epochs. It refuses to choose a network.
+SGD with momentum and schedules laid out over the number of epochs. It refuses to choose a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback
+from skorch.callbacks import GradientNormClipping
 from skorch.dataset import get_len
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from curvdetect.data.loading import BatchLoader, is_ours
 from curvdetect.signals.scoring import in_full
+from curvdetect.training.schedules import DecayFirst, Schedule
 
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
+#: Largest norm of the gradient of a batch, in the recipe for tables.
+LARGEST_GRADIENT = 1.0
 _LOADER_OPTIONS = {"iterator_train__augment", "iterator_train__shuffle", "iterator_train__batch_size"}
-
-
-def one_cycle(n_epochs: int, peak: float = 0.3) -> Callable[[int], float]:
-    """Return a schedule that rises linearly over the first ``peak`` of the epochs and falls linearly to the end.
-
-    Parameters
-    ----------
-    n_epochs : int
-        Length of the training.
-    peak : float, default=0.3
-        Share of the epochs at which the learning rate is highest.
-
-    Returns
-    -------
-    callable
-        From an epoch, counted from 0, to a factor of the learning rate.
-
-    Examples
-    --------
-    >>> from curvdetect import one_cycle
-    >>> schedule = one_cycle(10)
-    >>> [round(schedule(epoch), 2) for epoch in range(10)]
-    [0.33, 0.67, 1.0, 0.88, 0.75, 0.62, 0.5, 0.38, 0.25, 0.12]
-    """
-    _check_length(n_epochs)
-    if not (isinstance(peak, Real) and 0 <= peak <= 1):
-        raise ValueError(f"peak must be a share of the epochs in [0, 1], got {peak!r}.")
-    return partial(_one_cycle_factor, n_epochs, max(1, round(peak * n_epochs)))
-
-
-def _check_length(n_epochs: Any) -> None:
-    if isinstance(n_epochs, bool) or not isinstance(n_epochs, Integral) or n_epochs < 1:
-        raise ValueError(f"n_epochs must be a whole number, at least 1, got {n_epochs!r}.")
-
-
-def _one_cycle_factor(n_epochs: int, top: int, epoch: int) -> float:
-    return min((epoch + 1) / top, (n_epochs - epoch) / max(1, n_epochs - top + 1))
-
-
-def step_decay(n_epochs: int, milestones: Sequence[float] = (0.5, 5 / 6), gamma: float = 0.1) -> Callable[[int], float]:
-    """Return a schedule multiplied by ``gamma`` after each share of the epochs; by default the paper's for CIFAR.
-
-    Parameters
-    ----------
-    n_epochs : int
-        Length of the training.
-    milestones : sequence of float, default=(1/2, 5/6)
-        Shares of the epochs; (0.4, 0.8) is the paper's for MNIST.
-    gamma : float, default=0.1
-        What each of them multiplies by.
-
-    Returns
-    -------
-    callable
-        From an epoch, counted from 0, to a factor of the learning rate.
-
-    Examples
-    --------
-    >>> from curvdetect import step_decay
-    >>> [round(step_decay(300)(epoch), 3) for epoch in (149, 150, 250)]
-    [1.0, 0.1, 0.01]
-    """
-    _check_length(n_epochs)
-    if isinstance(milestones, str) or not all(isinstance(share, Real) and 0 <= share <= 1 for share in milestones):
-        raise ValueError(f"milestones must be shares of the epochs in [0, 1], got {milestones!r}.")
-    if not (isinstance(gamma, Real) and 0 <= gamma < float("inf")):
-        raise ValueError(f"gamma must be a number that the learning rate is multiplied by, got {gamma!r}.")
-    return partial(_step_factor, [round(share * n_epochs) for share in milestones], gamma)
-
-
-def _step_factor(milestones: Sequence[int], gamma: float, epoch: int) -> float:
-    return gamma ** sum(epoch >= milestone for milestone in milestones)
 
 
 def check_settings(net: NeuralNetClassifier) -> None:
@@ -118,7 +47,8 @@ def memorizing_net(
     batch_size: int = 128,
     momentum: float = 0.9,
     weight_decay: float = 1e-4,
-    schedule: Callable[[int], Callable[[int], float]] = one_cycle,
+    schedule: Callable[[int], Callable[[int], float]] | None = None,
+    for_tables: bool | None = None,
     max_epochs: int = EPOCHS,
     augment: bool = False,
     precision: str = "float32",
@@ -139,9 +69,15 @@ def memorizing_net(
     batch_size : int, default=128
         Batches differ in size by one at most. Detectors with ``net=None``, or a name, take a 32nd of the samples, from
         16 to 128.
-    schedule : callable, default=one_cycle
-        From the number of epochs to a function from an epoch, counted from 0, to a factor of ``lr``. The default
-        rises over three tenths of the epochs and falls linearly to the end; `step_decay` is the paper's.
+    schedule : callable, optional
+        From the number of epochs to a function from an epoch, counted from 0, to a factor of ``lr``. By default
+        `one_cycle`, which rises over three tenths of the epochs and falls linearly to the end; `step_decay` is the
+        paper's.
+    for_tables : bool, optional
+        Train so that no width, unit or tail of the columns of a table makes the training fall apart: the gradient of a
+        batch has a norm of 1 at most, the weight decay is 5e-3 at least in the first two fifths of the epochs, and the
+        default schedule is ``partial(one_cycle, peak=0.6, start=0.1)``. By default the network for rows that is taken
+        for None is trained so, and no other.
     max_epochs : int
         Length of the training, by which the schedule is laid out.
     augment : bool, default=False
@@ -178,7 +114,7 @@ def memorizing_net(
     settings = {**defaults, **options}
     if settings["optimizer"] is torch.optim.SGD:
         settings.setdefault("optimizer__momentum", momentum)
-    if not callable(schedule):
+    if schedule is not None and not callable(schedule):
         raise TypeError(f"schedule must be a function such as one_cycle or step_decay, got {schedule!r}.")
     loader = settings["iterator_train"]
     if is_ours(loader):
@@ -204,6 +140,7 @@ def memorizing_net(
         callbacks=theirs,
         precision=precision,
         deterministic=deterministic,
+        for_tables=for_tables,
         **settings,
     )
 
@@ -221,14 +158,30 @@ class MemorizingNet(NeuralNetClassifier):
         Of the passes that train.
     deterministic : bool, default=False
         Whether detectors are to train and score it in one order of summation.
+    for_tables : bool, optional
+        Whether gradients are bounded and weights decay faster at first; None is what the network asks for.
     """
 
     def __init__(
-        self, module: Any, *args: Any, precision: str = "float32", deterministic: bool = False, **kwargs: Any
+        self,
+        module: Any,
+        *args: Any,
+        precision: str = "float32",
+        deterministic: bool = False,
+        for_tables: bool | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(module, *args, **kwargs)
         self.precision = precision
         self.deterministic = deterministic
+        self.for_tables = for_tables
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        theirs: list[tuple[str, Any]] = super()._default_callbacks
+        if not self.for_tables:
+            return theirs
+        return [*theirs, ("gradient_norm", GradientNormClipping(LARGEST_GRADIENT)), ("decay_first", DecayFirst())]
 
     def initialize(self) -> Self:
         """Make the module and all else that training needs."""
@@ -265,28 +218,3 @@ class MemorizingNet(NeuralNetClassifier):
             for record, loss in zip(records, torch.stack(losses).tolist() if losses else [], strict=True):
                 record[f"{prefix}_loss"] = loss
         self.history.record(f"{prefix}_batch_count", len(records))
-
-
-class Schedule(Callback):
-    """A learning-rate schedule laid out over the net's own ``max_epochs``, so that one number changes both.
-
-    Parameters
-    ----------
-    factor : callable
-        From the number of epochs to a function from an epoch to a factor of the learning rate.
-    """
-
-    def __init__(self, factor: Callable[[int], Callable[[int], float]]) -> None:
-        self.factor = factor
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Lay the schedule out, now that the number of epochs is known."""
-        self.policy_ = LambdaLR(net.optimizer_, self.factor(net.max_epochs))
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Go on to the next epoch's learning rate."""
-        self.policy_.step()
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Let go of the optimizer, whose state would be kept and pickled with the net."""
-        del self.policy_

@@ -84,7 +84,8 @@ def test_a_fit_with_workers_reads_next_to_nothing_itself(tmp_path, monkeypatch):
         scores.append(detector.fit(Counted(path)).scores_)
         read = [line.split() for line in path.read_text().splitlines()]
         mine = sum(pid == str(os.getpid()) for pid, _ in read)
-        # at the door, for the rows, the digest, two epochs, two scored epochs and the end
-        assert len(read) >= 8 * 200
-        assert (mine < 300) is (workers == 1)
+        # at the door, for the rows, the digest, the columns, two epochs, two scored epochs and the end
+        assert len(read) >= 9 * 200
+        # itself the columns, 256 at most, and those of the first pass
+        assert (mine < 600) is (workers == 1)
     np.testing.assert_array_equal(scores[0], scores[1])

@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, recommended_signals
+from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, memorizing_net, recommended_signals
 from curvdetect.metrics import auroc
 from tests.cases import InterruptedTraining, digits_net, noisy_digits, quick_net
 
@@ -32,39 +33,71 @@ def whole():
     return FusedDetector(digits_net(), signals=EVERY, device="cpu", random_state=0).fit(X, LABELS)
 
 
-MEMORIZED, UNDERFIT = {"loss": 1.0}, {"late_loss": 1.0, "late_margin": 1.0}
+LOSS, AUGMENTED = {"loss": 1.0}, {"loss": 1.0, "late_margin": 1.0}
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "signals"), [(1.0, MEMORIZED), (0.9, MEMORIZED), (0.89, UNDERFIT), (0.1, UNDERFIT)]
-)
-def test_recommendation_turns_on_the_training_accuracy(accuracy, signals):
-    assert recommended_signals(accuracy) == signals
+@pytest.mark.parametrize(("accuracy", "signals"), [(1.0, LOSS), (0.9, LOSS), (0.89, AUGMENTED), (0.1, AUGMENTED)])
+def test_recommendation_turns_on_the_training_accuracy_where_samples_are_augmented_alone(accuracy, signals):
+    assert recommended_signals(accuracy, augmented=True) == signals
+    assert recommended_signals(accuracy) == LOSS
+    assert recommended_signals(accuracy, augmented=True, fallen=True) == {"early_margin": 1.0}
 
 
 def test_where_the_net_memorized_auto_listens_to_the_loss_of_all_epochs(whole):
     detector = FusedDetector(digits_net(), device="cpu", random_state=0).fit(X, LABELS)
     assert detector.train_accuracy_ > 0.9
-    assert (detector.regime_, detector.fused_signals_) == ("memorized", MEMORIZED)
+    assert (detector.regime_, detector.fused_signals_) == ("memorized", LOSS)
     assert np.array_equal(detector.scores_, fuse(whole.signal_scores_["loss"]))
     assert auroc(MASK, detector.scores_) == auroc(MASK, whole.signal_scores_["loss"]) > 0.98
 
 
-def test_where_it_did_not_auto_listens_to_loss_and_margin_of_the_second_half():
+def test_where_it_did_not_auto_listens_to_the_loss_too():
     # a strong weight decay keeps the wrong labels from being memorized
     detector = fit(600, net=digits_net(optimizer__weight_decay=0.05))
     assert 0.7 < detector.train_accuracy_ < 0.9
-    assert (detector.regime_, detector.fused_signals_) == ("underfit", UNDERFIT)
-    parts = [detector.signal_scores_[name] for name in detector.fused_signals_]
-    assert np.array_equal(detector.scores_, fuse(*parts))
+    assert (detector.regime_, detector.fused_signals_) == ("underfit", LOSS)
     assert auroc(MASK, detector.scores_) > 0.9
+
+
+def test_augmented_samples_that_are_not_memorized_are_ranked_by_the_late_margin_too():
+    images = X[:80].reshape(-1, 8, 8)
+    fits = [
+        FusedDetector(memorizing_net(None, augment=augment), max_epochs=2, device="cpu").fit(images, LABELS[:80])
+        for augment in (False, True)
+    ]
+    assert [detector.fused_signals_ for detector in fits] == [LOSS, AUGMENTED]
+    parts = [fits[1].signal_scores_[name] for name in AUGMENTED]
+    assert np.array_equal(fits[1].scores_, fuse(*parts))
+
+
+class Apart(Callback):
+    """Lets the training fall apart: from one epoch on, each begins with the weights in a random order."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) >= self.epoch:
+            with torch.no_grad():
+                for weights in net.module_.parameters():
+                    weights.copy_(weights.flatten()[torch.randperm(weights.numel())].reshape(weights.shape))
+
+
+@pytest.mark.parametrize("n_repeats", [1, 2])
+def test_a_training_that_fell_apart_is_said_so_and_what_came_after_not_listened_to(n_repeats):
+    net = digits_net(callbacks=[("apart", Apart(12))])
+    with pytest.warns(ConvergenceWarning, match=r"fell apart.*rose to 0\.\d\d in epoch \d+ and.*for_tables=True"):
+        detector = FusedDetector(net, n_repeats=n_repeats, device="cpu", random_state=0).fit(X, LABELS)
+    assert (detector.regime_, detector.fused_signals_) == ("fallen", {"early_margin": 1.0})
+    assert np.array_equal(detector.scores_, fuse(detector.signal_scores_["early_margin"]))
+    assert auroc(MASK, detector.scores_) > 0.95  # of six seeds 0.99 or more
 
 
 def test_a_training_cut_short_by_stop_at_is_ranked_by_all_it_had():
     detector = FusedDetector(digits_net(), stop_at=0.6, device="cpu", random_state=0).fit(X, LABELS)
     assert detector.stop_reason_ == "stop_at"
     assert detector.regime_ == "underfit"
-    assert np.array_equal(detector.signal_scores_["late_loss"], detector.signal_scores_["loss"])
+    assert np.array_equal(detector.signal_scores_["late_margin"], detector.signal_scores_["margin"])
     assert auroc(MASK, detector.scores_) > 0.9
 
 
@@ -80,7 +113,7 @@ def test_every_signal_can_be_asked_for_and_is_that_of_the_curvature_detectors_ru
         "final_loss",
         "gradient_contrast",
     )
-    other = CurvatureNoiseDetector(digits_net(), contrast=True, signals=extras, device="cpu", random_state=0)
+    other = CurvatureNoiseDetector(digits_net(), signals=extras, device="cpu", random_state=0)
     other.fit(X, LABELS)
     for name, scores in other.signal_scores_.items():
         assert np.array_equal(whole.signal_scores_[name], scores), name
@@ -116,7 +149,7 @@ def test_curvature_is_measured_only_where_it_is_asked_for():
     assert not any(record["scored"] for record in fit().history_)
     detector = fit(signals=["loss", "curvature"], h=0.1, n=2, every=2)
     assert [record["scored"] for record in detector.history_] == [False, True, False, True]
-    alone = CurvatureNoiseDetector(quick_net(), h=0.1, n=2, every=2, device="cpu", random_state=0)
+    alone = CurvatureNoiseDetector(quick_net(), h=0.1, n=2, contrast=False, every=2, device="cpu", random_state=0)
     alone.fit(X[:200], LABELS[:200])
     assert np.array_equal(detector.signal_scores_["curvature"], alone.scores_)
 
@@ -234,7 +267,7 @@ def test_signals_beside_are_recorded_and_not_listened_to(whole):
     beside = ["curvature_contrast", "input_gradient", "loss"]
     detector = FusedDetector(digits_net(), beside=beside, device="cpu", random_state=0).fit(X, LABELS)
     plain = FusedDetector(digits_net(), device="cpu", random_state=0).fit(X, LABELS)
-    assert detector.fused_signals_ == MEMORIZED
+    assert detector.fused_signals_ == LOSS
     assert np.array_equal(detector.scores_, plain.scores_)
     assert detector.signal_scores_.keys() - plain.signal_scores_.keys() == {
         "curvature_contrast",

@@ -16,9 +16,10 @@ from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
 from curvdetect.signals.mean_curvature import Curvature
-from curvdetect.training.memorize import MEMORIZED, memorize
+from curvdetect.training.endings import MEMORIZED
+from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
-from curvdetect.training.recipe import Schedule, one_cycle
+from curvdetect.training.schedules import Schedule, one_cycle
 from tests.cases import digits, quick_net
 
 quietly = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from skorch.callbacks import Callback
 from torch import nn
 
+from curvdetect.data.columns import columns_of
 from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
 from curvdetect.training.memorize import memorize
@@ -25,7 +26,8 @@ from curvdetect.training.nets import (
     resnet18_cifar,
     resnet_mnist,
 )
-from curvdetect.training.recipe import EPOCHS, memorizing_net, one_cycle, step_decay
+from curvdetect.training.recipe import EPOCHS, memorizing_net
+from curvdetect.training.schedules import one_cycle, step_decay
 from tests.cases import digits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -79,17 +81,14 @@ def test_module_for_columns_makes_up_for_their_scales():
     assert torch.allclose(first(samples.inputs), second(moved.inputs), atol=1e-3)
 
 
-def test_standardize_keeps_columns_that_hardly_vary_small():
-    spread = torch.tensor([10.0, 1.0, 1e-3, 0.0])
-    rows = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * spread + 3
-    deviations = Standardize(rows)(rows).std(0)
-    assert deviations[:2] == pytest.approx(np.sqrt([1 / (1 + 1e-3), 1 / 1.1]), rel=0.05)
-    assert deviations[2] < 0.01
-    assert deviations[3] == 0
-
-
-def test_standardize_of_constant_rows_only_centres_them():
-    assert torch.equal(Standardize(torch.full((5, 2), 7.0))(torch.full((1, 2), 8.0)), torch.ones(1, 2))
+def test_standardize_makes_columns_alike_and_bends_what_lies_far_out():
+    spread = torch.tensor([1e6, 1.0, 1e-3, 0.0])
+    rows = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * spread + torch.tensor([0, 3, 3, 3])
+    rows[0] = 1e9
+    out = Standardize(columns_of(rows[1:]))(rows)
+    torch.testing.assert_close(out[1:, :3].std(0), torch.full((3,), 0.84), rtol=0, atol=0.1)
+    torch.testing.assert_close(out[0, :3], torch.full((3,), 3.0), rtol=1e-4, atol=0)
+    assert (out[:, 3] == 0).all()
 
 
 def test_mlp_takes_columns_as_they_are_where_it_is_shown_no_rows():
@@ -150,6 +149,16 @@ def test_small_pictures_get_no_hint_of_channels_last_where_they_are_not():
     with pytest.raises(ValueError, match="at least 8 by 8") as caught:
         module_for(None, _samples((3, 7, 7)))
     assert "channels last" not in str(caught.value)
+
+
+@given(n_epochs=st.integers(2, 400), peak=st.floats(0, 1), start=st.floats(1e-3, 1))
+def test_one_cycle_with_a_start_rises_by_one_ratio_and_falls_as_ever(n_epochs, peak, start):
+    factor, plain = one_cycle(n_epochs, peak, start), one_cycle(n_epochs, peak)
+    top = max(1, round(peak * n_epochs))
+    values = [factor(epoch) for epoch in range(n_epochs)]
+    assert values[top - 1 :] == [plain(epoch) for epoch in range(top - 1, n_epochs)]
+    # from below: where the fall is lower, at a peak near the end, it goes before
+    assert values[: top - 1] == pytest.approx([start ** (1 - (epoch + 1) / top) for epoch in range(top - 1)])
 
 
 @given(n_epochs=st.integers(1, 400), peak=st.floats(0, 1))

@@ -134,7 +134,7 @@ def test_first_stage_keeps_its_weights(runs):
 def test_default_net_of_the_second_stage_standardizes_as_the_first_did(runs):
     split(None, _samples(), first_epochs=2)
     first, second = (run["run"].net.module_.state_dict() for run in runs[:2])
-    buffers = [name for name in first if "center" in name or "scale" in name]
+    buffers = [name for name in first if "center" in name or "inverse" in name]
     assert len(buffers) == 2
     assert all(torch.equal(first[name], second[name]) for name in buffers)
 

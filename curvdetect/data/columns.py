@@ -1,0 +1,93 @@
+"""Center and deviation of the columns of a table, by which networks and steps are made independent of units."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+#: What varies by less than this share of its size holds rounding, and counts as constant.
+CONSTANT = 1e-6
+#: Columns whose numbers differ by less than this share of their size keep fewer than eight bits in float32.
+FEW_DIGITS = 2.0**-16
+#: Numbers that are sorted at once; torch's quantiles take 16 million at most.
+_HELD = 2**22
+#: Quartiles of a normal distribution lie so many standard deviations apart.
+_NORMAL = 1.3489795003921634
+
+
+class Columns(NamedTuple):
+    """What is known of the columns of a table."""
+
+    center: Tensor
+    """Median of each column, shape (n_features,), float64; the mean where half of the values or more are one."""
+    deviation: Tensor
+    """Deviation of each, as `columns_of` measures it; zero of a constant one."""
+
+
+def columns_of(rows: Tensor) -> Columns:
+    """Return the center and the deviation of each column.
+
+    The deviation is the distance of the quartiles, divided by that of a normal distribution with a standard deviation
+    of one: a few extreme values don't change it. Where the quartiles are one value, as in a column of zeros with few
+    others, it is the standard deviation.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_samples, n_features)
+        Real numbers.
+
+    Returns
+    -------
+    Columns
+        In each column's own unit: a column multiplied by a power of two has both multiplied by it exactly.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from curvdetect.data.columns import columns_of
+    >>> columns_of(torch.tensor([[1.0, 5.0, 0.0], [2.0, 5.0, 0.0], [3.0, 5.0, 0.0], [9.0, 5.0, 8.0]])).center.tolist()
+    [2.5, 5.0, 0.0]
+    """
+    found = [_of(part.double()) for part in torch.split(rows, max(1, _HELD // max(1, len(rows))), 1)]
+    return Columns(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def _of(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the same of a few columns."""
+    variance, mean = torch.var_mean(rows, 0, correction=0)
+    share = torch.tensor([0.25, 0.5, 0.75], dtype=rows.dtype)
+    low, median, high = torch.quantile(rows, share, dim=0, interpolation="midpoint")
+    spread, deviation = (high - low) / _NORMAL, variance.sqrt()
+    robust = spread > CONSTANT * torch.maximum(low.abs(), high.abs())
+    varies = deviation > CONSTANT * rows.abs().amax(0)
+    return torch.where(robust, median, mean), torch.where(robust, spread, torch.where(varies, deviation, 0.0))
+
+
+def check_digits(X: NDArray[Any]) -> None:
+    """Warn where numbers of double precision in a column differ by less than single precision can hold.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Finite.
+    """
+    if X.ndim != 2 or X.dtype.itemsize < 8 or X.dtype.kind not in "fiu" or not len(X):
+        return
+    low, high = X.min(0).astype(np.float64), X.max(0).astype(np.float64)
+    size, width = np.maximum(abs(low), abs(high)), high - low
+    rounding = 8 * np.finfo(np.float64).eps * size  # a column that varies by no more is constant
+    lost = np.flatnonzero((width > rounding) & (width < FEW_DIGITS * size))
+    if len(lost):
+        at = lost[0]
+        warnings.warn(
+            f"X holds {len(lost)} column(s) whose numbers lie close together and far from zero, the first of them "
+            f"column {at}, from {low[at]:.10g} to {high[at]:.10g}: networks compute in single precision, which hardly "
+            "tells them apart. Subtract the mean first, by scikit-learn's StandardScaler, say.",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,96 @@
+"""Centers and deviations of columns: robust, and in the columns' own units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curvdetect.data.columns import columns_of
+from curvdetect.data.sources import Part, as_samples
+from tests.cases import untouched_rng
+
+ROWS = torch.randn(400, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@given(powers=st.lists(st.integers(-60, 60), min_size=6, max_size=6))
+def test_powers_of_two_go_through_exactly(powers):
+    units = 2.0 ** torch.tensor(powers, dtype=torch.float64)
+    plain, scaled = columns_of(ROWS), columns_of(ROWS * units)
+    assert torch.equal(scaled.center, plain.center * units)
+    assert torch.equal(scaled.deviation, plain.deviation * units)
+
+
+@given(order=st.permutations(range(40)))
+def test_the_order_of_rows_does_not_matter(order):
+    plain, mixed = columns_of(ROWS[:40]), columns_of(ROWS[:40][order])
+    for one, other in zip(plain, mixed, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_a_normal_column_has_its_standard_deviation_however_far_a_few_values_lie():
+    rows = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(1)) * 7 + 30
+    rows[:100] = 1e12
+    found = columns_of(rows)
+    assert found.deviation.item() == pytest.approx(7, rel=0.03)
+    assert found.center.item() == pytest.approx(30, rel=0.01)
+
+
+def test_a_column_of_zeros_with_few_others_has_the_standard_deviation():
+    rows = torch.zeros(100, 1)
+    rows[:4] = 5.0
+    found = columns_of(rows)
+    assert found.center.item() == pytest.approx(0.2)
+    assert found.deviation.item() == pytest.approx(float(rows.std(correction=0)))
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, -1e30, 1 / 3])
+def test_a_constant_column_has_no_deviation_and_rounding_makes_none(value):
+    rows = torch.full((50, 1), value, dtype=torch.float64)
+    assert columns_of(rows).deviation.item() == 0
+    assert columns_of(rows * (1 + 1e-9 * torch.randn(50, 1, dtype=torch.float64))).deviation.item() == 0
+
+
+def test_many_columns_are_those_of_each_alone(monkeypatch):
+    whole = columns_of(ROWS)
+    monkeypatch.setattr("curvdetect.data.columns._HELD", 900)  # two columns at a time
+    for one, other in zip(whole, columns_of(ROWS), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_samples_know_their_columns_and_parts_those_of_the_whole():
+    X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    samples = as_samples(X, np.arange(50) % 2)
+    with untouched_rng():
+        assert torch.equal(samples.columns.deviation, columns_of(torch.from_numpy(X)).deviation)
+    assert Part(samples, torch.arange(5)).columns is samples.columns
+    assert as_samples(X.reshape(50, 1, 3), np.arange(50) % 2).columns is None
+
+
+SECONDS = 1.7e9 + np.linspace(0, 60, 40)
+LOST = {"times": SECONDS, "whole": SECONDS.astype(np.int64), "negative": -SECONDS}
+KEPT = {
+    "short": SECONDS.astype(np.float32),  # lost before it came here
+    "constant": np.full(40, 1.7e9),
+    "rounded": 0.1 + np.linspace(0, 1e-16, 40),
+    "small": np.linspace(0, 1e-9, 40),
+    "far_apart": 1.7e9 + np.linspace(0, 1e6, 40),
+}
+
+
+def table_with(column):
+    return np.c_[np.zeros(40, column.dtype), column]
+
+
+@pytest.mark.parametrize("column", LOST.values(), ids=LOST)
+def test_a_column_that_single_precision_would_make_constant_is_named(column):
+    with pytest.warns(UserWarning, match=r"1 column\(s\).*column 1, from .*1[67]\d+.* to .*StandardScaler"):
+        as_samples(table_with(column), np.arange(40) % 2)
+
+
+@pytest.mark.parametrize("column", KEPT.values(), ids=KEPT)
+def test_other_columns_are_taken_without_a_word(column, recwarn):
+    as_samples(table_with(column), np.arange(40) % 2)
+    assert not recwarn.list
