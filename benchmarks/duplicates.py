@@ -85,7 +85,7 @@ def memorized(planted: Planted, cell: dict[str, Any], args: argparse.Namespace) 
         return load(kept, net=net)
     common = {"max_epochs": args.epochs, "device": args.device, "random_state": cell["seed"]}
     with quietly():
-        detector = CurvatureNoiseDetector(net, signals=EXTRAS, **common).fit(planted.X, planted.labels)
+        detector = CurvatureNoiseDetector(net, contrast=False, signals=EXTRAS, **common).fit(planted.X, planted.labels)
     if kept:
         save(detector, kept)
     return detector

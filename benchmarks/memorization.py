@@ -128,8 +128,8 @@ def trained(X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: 
     grid = {"h": args.h, "n": args.n, "power": [1, 2]}
     net = unfitted(args, weight_decay)
     with quietly():
-        plain = CurvatureNoiseDetector(net, grid=grid, signals=fits.EXTRAS, **common).fit(X, y)
-        contrast = CurvatureNoiseDetector(net, contrast=True, signals=["gradient_contrast"], **common).fit(X, y)
+        plain = CurvatureNoiseDetector(net, contrast=False, grid=grid, signals=fits.EXTRAS, **common).fit(X, y)
+        contrast = CurvatureNoiseDetector(net, signals=["gradient_contrast"], **common).fit(X, y)
     signals = {
         **plain.signal_scores_,
         **{name: contrast.signal_scores_[name] for name in ("curvature_contrast", "gradient_contrast")},

@@ -100,7 +100,7 @@ def write_scores(args: argparse.Namespace, network: str, seed: str, path: str) -
         module = nn.Sequential(InDouble(), module.double())
     net = memorizing_net(module, max_epochs=args.epochs, batch_size=args.batch_size)
     with quietly():
-        detector = CurvatureNoiseDetector(net, device="cpu", random_state=int(seed)).fit(X, labels)
+        detector = CurvatureNoiseDetector(net, contrast=False, device="cpu", random_state=int(seed)).fit(X, labels)
     if os.environ.get("RANK", "0") == "0":
         np.savez(path, **{name: detector.signal_scores_[name] for name in SIGNALS})
 

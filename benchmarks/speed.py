@@ -119,7 +119,7 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
 
         return run
 
-    curvature = {n: CurvatureNoiseDetector(net, n=n, every=1, **common) for n in costs.PROBES}
+    curvature = {n: CurvatureNoiseDetector(net, n=n, contrast=False, every=1, **common) for n in costs.PROBES}
     rows = args.rows or (128 if device.type == "cpu" else 1024)
     jobs: dict[str, Callable[[], float]] = {
         "raw epoch": timed(loops.training(module, inputs, labels, batch_size)),
@@ -173,7 +173,7 @@ def memory_of(layout: str, n: int, args: argparse.Namespace) -> float:
     _, name, batch_size, _ = LAYOUTS[layout]
     common = {"device": args.device, "random_state": 0, "max_epochs": 1}
     net = memorizing_net(name, batch_size=batch_size)
-    detector = CurvatureNoiseDetector(net, n=n, **common) if n else LossDetector(net, **common)
+    detector = CurvatureNoiseDetector(net, n=n, contrast=False, **common) if n else LossDetector(net, **common)
     with quietly():
         detector.fit(X, y)
     if detector.device_.startswith("cuda"):

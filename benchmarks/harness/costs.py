@@ -117,11 +117,11 @@ def whole_run(timed: pd.DataFrame, layouts: list[str]) -> pd.DataFrame:
     theirs = r["authors' pass n=10"]
     rows = {
         "`LossDetector()`": r["epoch"],
-        f"`CurvatureNoiseDetector()`, {scored} epochs scored": r["epoch"] + ours,
+        f"`CurvatureNoiseDetector(contrast=False)`, {scored} epochs scored": r["epoch"] + ours,
         "what the curvature adds to it": ours,
         "`CurvatureNoiseDetector.paper()`": r["epoch"] + r["pass n=10"],
         "the authors' recipe": r["raw epoch, contiguous"] + theirs,
-        "the authors' recipe over `CurvatureNoiseDetector()`": (r["raw epoch, contiguous"] + theirs)
+        "the authors' recipe over `CurvatureNoiseDetector(contrast=False)`": (r["raw epoch, contiguous"] + theirs)
         / (r["epoch"] + ours),
         "the same, measuring alone": theirs / ours,
     }

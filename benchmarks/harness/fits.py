@@ -29,6 +29,7 @@ class Fit:
     wall: float
     train_accuracy: float | None
     n_probes: int
+    augmented: bool = False
 
 
 def detectors(nets: Any, settings: dict[str, Any], seed: int, *, contrast: bool) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def fitted(detector: Any, X: np.ndarray, labels: np.ndarray, kept: Path | None) 
         time.perf_counter() - started,
         getattr(detector, "train_accuracy_", None),
         getattr(detector, "n", 0),
+        bool(getattr(detector.net, "iterator_train__augment", False)),
     )
     if kept is not None:
         write(fit, kept)

@@ -138,4 +138,4 @@ def detector_for(side: int, way: str) -> CurvatureNoiseDetector:
         callbacks=[("peaks", Peaks())],
         **loader,
     )
-    return CurvatureNoiseDetector(net, max_epochs=1, device="cpu", random_state=0)
+    return CurvatureNoiseDetector(net, contrast=False, max_epochs=1, device="cpu", random_state=0)

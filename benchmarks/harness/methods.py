@@ -121,7 +121,7 @@ def fused(caption: str, *names: str, weights: tuple[float, ...] | None = None) -
 def recommended(fits: Fits) -> np.ndarray:
     """Return the scores of `FusedDetector()`."""
     fit = fits["one run"]
-    weights = recommended_signals(fit.train_accuracy)
+    weights = recommended_signals(fit.train_accuracy, augmented=fit.augmented)
     return fuse(*(fit.signals[name] for name in weights), weights=list(weights.values()))
 
 

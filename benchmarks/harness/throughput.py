@@ -49,7 +49,7 @@ def training_and_passes(
         with quietly():
             # the first epoch finds out how much fits
             detector = CurvatureNoiseDetector(
-                net, n=n, every=1, max_epochs=repeats + 1, device=device, random_state=0
+                net, n=n, contrast=False, every=1, max_epochs=repeats + 1, device=device, random_state=0
             ).fit(X, y)
         later = detector.history_[1:]
         train += [record["seconds_training"] / samples for record in later]

@@ -19,9 +19,9 @@ _EXTRAS = ("input_gradient", "late_loss", "late_margin")
 
 #: From a name to what makes the detector.
 DETECTORS: dict[str, Callable[..., BaseNoiseDetector]] = {
-    "fused": partial(FusedDetector, beside=(*_EXTRAS, "curvature")),
+    "fused": partial(FusedDetector, beside=(*_EXTRAS, "curvature_contrast")),
     "curvature": partial(CurvatureNoiseDetector, signals=_EXTRAS),
-    "contrast": partial(CurvatureNoiseDetector, signals=_EXTRAS, contrast=True),
+    "plain-curvature": partial(CurvatureNoiseDetector, signals=_EXTRAS, contrast=False),
     "loss": LossDetector,
     "margin": MarginDetector,
     "ssft": SSFTDetector,

@@ -83,7 +83,7 @@ def read_data(
         data.X, data.y = rows_of(data.X, data.rows), data.y[data.rows]
         data.shown = None if data.shown is None else rows_of(data.shown, data.rows)
     if data.X.ndim == 2:
-        # h, the step of the curvature, is in standard deviations then
+        # in double precision, since single would lose what columns far from zero hold
         scaler = StandardScaler()
         data.X = (scaler.set_output(transform="pandas") if data.kind == "table" else scaler).fit_transform(data.X)
     return data

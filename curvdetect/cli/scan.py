@@ -42,9 +42,9 @@ TOP = 5
     default="fused",
     show_default=True,
     help="What ranks. fused takes the signals that rank best at its training accuracy, which finds most in the "
-    "project's own tables, and records the curvature beside it, for a third of a training. curvature ranks by the "
-    "paper's score, contrast by that against the best other label. loss and margin cost least, ssft, curv-ssft and "
-    "confident several trainings.",
+    "project's own tables, and records the curvature beside it, for half of a training. curvature ranks by that of "
+    "the label against the best other one, plain-curvature by the paper's score. loss and margin cost least, ssft, "
+    "curv-ssft and confident several trainings.",
 )
 @data_options()
 @training_options

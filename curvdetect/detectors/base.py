@@ -23,7 +23,7 @@ from curvdetect.detectors.auto_q import find_rate
 from curvdetect.detectors.checks import check_net_params, check_run_params, is_count
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import graded
-from curvdetect.detectors.inputs import rows_fitted, samples_labelled, samples_to_fit
+from curvdetect.detectors.inputs import rows_fitted, samples_labelled, samples_to_fit, step_units
 from curvdetect.detectors.measured import Measured, begin, one_run
 from curvdetect.detectors.pairing import check_paired
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
@@ -51,6 +51,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     verbose: int
     keep_snapshots: int = 0
     score_on: Any = None
+    units: str = "raw"
 
     def _signals(self, seed: int) -> Sequence[Signal]:
         """Return the signals wanted beside those that always ride along: here, none."""
@@ -96,6 +97,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         device = resolve_device(self.device)
         samples = samples_to_fit(self, X, y)
         samples.scored = rows_to_score(self.score_on, len(samples))
+        samples.units = step_units(self.units, samples)
         n_top = n_flagged(self.q, samples.n_scored)
         rows = RowIndex(samples)
         checkpoints, seed = begin(self, samples, device)
@@ -144,6 +146,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         self.suggested_labels_ = samples.classes[measured.other]
         self._rank(scores, n_top)
         self.interrupted_ = interrupt is not None
+        if samples.units is not None:
+            self.units_ = samples.units.numpy()
         for name, value in measured.attributes.items():
             setattr(self, name, value)
 

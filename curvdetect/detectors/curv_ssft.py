@@ -14,6 +14,7 @@ from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.catalogue import curvature_signals
 from curvdetect.detectors.fusion import fuse
+from curvdetect.detectors.inputs import check_step
 from curvdetect.detectors.measured import Measured, one_run, repeated
 from curvdetect.detectors.ranking import rank_share
 from curvdetect.detectors.ssft import STATISTICS, as_measured, check_second_split
@@ -37,7 +38,7 @@ class CurvSSFT(BaseNoiseDetector):
     ----------
     net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
         As in `CurvatureNoiseDetector`.
-    h, n, q, power, contrast, every
+    h, n, q, power, contrast, units, every
         As in `CurvatureNoiseDetector`.
     combine : str or callable, default="rank_mean"
         ``"rank_mean"``; ``"ssft_first"``, forgetting with the curvature breaking ties (of the ``"time"`` or the
@@ -58,7 +59,7 @@ class CurvSSFT(BaseNoiseDetector):
     Attributes
     ----------
     signal_scores_ : dict of arrays of shape (n_samples,)
-        Both parts: ``"curvature"``, with ``contrast`` also ``"curvature_contrast"``; ``"forgetting_loss"``,
+        Both parts: ``"curvature"``, unless without ``contrast`` ``"curvature_contrast"``; ``"forgetting_loss"``,
         ``"forgotten_share"`` and ``"forgetting_time"``. Without ``share_training`` also ``"loss"``,
         ``"margin"``, ``"learning_time"`` and ``"inconfidence"``.
     history_ : list of dict
@@ -71,7 +72,7 @@ class CurvSSFT(BaseNoiseDetector):
 
     Notes
     -----
-    Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together: 11/3 plain trainings by default, 14/3 with
+    Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together: 23/6 plain trainings by default, 16/3 with
     ``every=1``, and one less with ``share_training``. Ctrl-C before the first repeat is complete leaves no scores
     (``checkpoint_dir`` keeps what was trained), after it those of the complete repeats.
 
@@ -87,7 +88,7 @@ class CurvSSFT(BaseNoiseDetector):
     >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
     >>> detector = CurvSSFT(share_training=True, max_epochs=5, stop_at=0.9, device="cpu", random_state=0).fit(X, y)
     >>> sorted(detector.signal_scores_)
-    ['curvature', 'forgetting_loss', 'forgetting_time', 'forgotten_share']
+    ['curvature', 'curvature_contrast', 'forgetting_loss', 'forgetting_time', 'forgotten_share']
     """
 
     def __init__(
@@ -98,7 +99,8 @@ class CurvSSFT(BaseNoiseDetector):
         n: int = 1,
         q: float | int | str = 0.1,
         power: int = 1,
-        contrast: bool = False,
+        contrast: bool = True,
+        units: str = "deviation",
         combine: Any = "rank_mean",
         weight: float = 1 / 3,
         share_training: bool = False,
@@ -120,6 +122,7 @@ class CurvSSFT(BaseNoiseDetector):
         self.q = q
         self.power = power
         self.contrast = contrast
+        self.units = units
         self.combine = combine
         self.weight = weight
         self.share_training = share_training
@@ -142,6 +145,7 @@ class CurvSSFT(BaseNoiseDetector):
         check_second_split(self)
         self._check_combine()
         self._signals(seed)  # what is wrong with h, n and power is said before anything is trained
+        check_step(self.h, samples)
         return repeated(lambda seed, place: self._both(samples, device, seed, place), self.n_repeats, seed, checkpoints)
 
     def _both(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.catalogue import CURVATURES, curvature_signals, extra_signals, grid_name, in_order
+from curvdetect.detectors.inputs import check_step
 from curvdetect.detectors.measured import Measured
 from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
@@ -33,7 +34,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         starts: pass it untrained. None takes an MLP for 2-D ``X`` and a compact ResNet for
         pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are the paper's.
     h : float, default=1e-2
-        Step of the finite difference, in the units of the array that the net receives.
+        Step of the finite difference, in ``units``.
     n : int, default=1
         Number of Rademacher probes.
     q : float, int or "auto", default=0.1
@@ -42,10 +43,14 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         is found where. May be none. After Ctrl-C before the estimate is there, a tenth.
     power : {1, 2}, default=1
         1 averages norms of the difference, 2 squared norms, eq. (6) of the paper.
-    contrast : bool, default=False
+    contrast : bool, default=True
         Score by the share of the given label in its own curvature and that of the best other label,
-        ``c_y / (c_y + c_o)`` of each scored epoch. What makes a sample difficult under any label cancels. Costs one
-        more backward pass for each gradient.
+        ``c_y / (c_y + c_o)`` of each scored epoch. What makes a sample difficult under any label cancels. False scores
+        by the curvature alone, as the paper does, and saves one backward pass for each gradient.
+    units : {"deviation", "raw"}, default="deviation"
+        In which ``h`` and the gradients are given where samples are rows of numbers. "deviation" takes each column's
+        own deviation, the distance of its quartiles divided by 1.349, so that the units of the columns change no
+        score; "raw" takes the columns as they are. Pictures and longer shapes are always taken as they are.
     every : int or "auto", default="auto"
         Measure after every so many epochs, counted back from the last. "auto" measures after a quarter of them, at
         least 8 and at most 24, at distances that grow with time.
@@ -84,7 +89,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     Attributes
     ----------
     scores_, decision_scores_ : array of shape (n_samples,)
-        Mean curvature of each training sample, or its contrast; NaN for those that ``score_on`` left out.
+        Mean contrast of each training sample, without ``contrast`` its mean curvature; NaN for those that ``score_on``
+        left out.
     scored_mask_ : array of shape (n_samples,), bool
         True where a sample has a score.
     ranking_ : array of shape (n_scored,)
@@ -107,6 +113,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         From ``(h, n, power)`` to what such a detector would have of its own in ``signal_scores_``.
     signal_quarters_ : dict of arrays of shape (4, n_samples)
         The loss and the margin within each quarter of the planned training; NaN where it ended before.
+    units_ : array of shape (n_features,)
+        Length of a step of one in each column, where ``units="deviation"`` met rows of numbers; 0 for a constant one.
     classes_ : array
         Distinct labels, sorted.
     n_features_in_ : int
@@ -122,7 +130,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
     stop_reason_ : {"max_epochs", "stop_at", "early_stopping", "interrupted"}
         Why the training ended.
     history_ : list of dict
-        One record for each epoch; of a scored one, with ``mean_curvature``, the mean over all samples in that epoch.
+        One record for each epoch; of a scored one, with ``mean_curvature`` and ``mean_curvature_contrast``, the means
+        over all samples in that epoch.
     seconds_ : dict of float
         Time spent on training and on each signal.
     device_ : str
@@ -140,8 +149,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
 
     Notes
     -----
-    A scored epoch costs 2 (n + 1) forward passes over the data, 3 (n + 1) with ``contrast``, against 3 for an epoch of
-    training. With ``score_on`` the passes are over the samples it names.
+    A scored epoch costs 3 (n + 1) forward passes over the data, 2 (n + 1) without ``contrast``, against 3 for an epoch
+    of training. With ``score_on`` the passes are over the samples it names.
 
     On networks of ReLUs the score depends on ``h`` in more than scale, since the difference is made by the kinks
     that a step crosses; thresholds can't be compared between different ``h``.
@@ -170,7 +179,8 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         n: int = 1,
         q: float | int | str = 0.1,
         power: int = 1,
-        contrast: bool = False,
+        contrast: bool = True,
+        units: str = "deviation",
         every: int | str = "auto",
         grid: Mapping[str, Sequence[Any]] | list[Mapping[str, Sequence[Any]]] | None = None,
         signals: Sequence[str] = (),
@@ -189,6 +199,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         self.q = q
         self.power = power
         self.contrast = contrast
+        self.units = units
         self.every = every
         self.grid = grid
         self.signals = signals
@@ -203,7 +214,9 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
 
     @classmethod
     def paper(cls, net: Any = None, **params: Any) -> Self:
-        """Return a detector with eq. (6) as printed: ``h=1e-3, n=10, power=2``, measured after every epoch.
+        """Return a detector with eq. (6) as printed, measured after every epoch.
+
+        That is ``h=1e-3, n=10, power=2, contrast=False, units="raw"``.
 
         Parameters
         ----------
@@ -212,7 +225,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         **params
             Any other parameter; one of those above overrides it.
         """
-        return cls(net, **{"h": 1e-3, "n": 10, "power": 2, "every": 1, **params})
+        return cls(net, **{"h": 1e-3, "n": 10, "power": 2, "contrast": False, "units": "raw", "every": 1, **params})
 
     def _signals(self, seed: int) -> Sequence[Signal]:
         extras = extra_signals(self.signals)
@@ -244,6 +257,7 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
         return list(settings)
 
     def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+        check_step(self.h, samples)
         measured = super()._measure(samples, device, seed, checkpoints)
         if self.grid is not None:
             names = CURVATURES if self.contrast else (self._own_signal,)

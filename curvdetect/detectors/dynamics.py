@@ -140,3 +140,4 @@ class InputGradientDetector(_DynamicsDetector):
     """
 
     _signal = InputGradient
+    units = "deviation"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
+from curvdetect.data.choosing import spread
+from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.sources import Samples, as_samples
@@ -20,6 +23,9 @@ from curvdetect.detectors.arrays import validated
 from curvdetect.detectors.classes import warn_of_classes
 from curvdetect.detectors.pairing import check_paired
 from curvdetect.training.ranks import writes_here
+
+#: Steps of the curvature, in standard deviations of pictures, that are taken without a word.
+LEAST_STEP, LARGEST_STEP = 1e-4, 0.5
 
 
 def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
@@ -64,6 +70,8 @@ def samples_labelled(detector: Any, X: Any, y: Any) -> Samples:
     samples = _samples(detector, X, y, reset=False)
     detector._rows.check_shape(samples.shape)
     _encode_as_fitted(samples, detector.classes_)
+    if hasattr(detector, "units_"):
+        samples.units = torch.from_numpy(detector.units_)
     return samples
 
 
@@ -78,6 +86,29 @@ def _encode_as_fitted(samples: Samples, classes: NDArray[Any]) -> None:
         )
     codes = np.searchsorted(classes, samples.classes)
     samples.classes, samples.labels = classes, torch.from_numpy(codes)[samples.labels]
+
+
+def step_units(units: Any, samples: Samples) -> torch.Tensor | None:
+    """Return the length of a step of one in each column of a table; None where it is one in all, and in pictures."""
+    if units not in ("deviation", "raw"):
+        raise ValueError(f"units must be 'deviation' or 'raw', got {units!r}.")
+    columns = samples.columns if units == "deviation" else None
+    return None if columns is None else columns.deviation
+
+
+def check_step(h: float, samples: Samples) -> None:
+    """Warn where a step of the curvature is out of proportion to pictures, which are taken as they are."""
+    if len(samples.shape) < 2:
+        return
+    with isolated_rng(torch.device("cpu")):  # a dataset may draw as it is read
+        deviation = float(samples.batch(spread(len(samples), 100)).std())
+    if deviation > 0 and not LEAST_STEP <= h / deviation <= LARGEST_STEP:
+        warnings.warn(
+            f"h={h:g} is a step of {h / deviation:.2g} standard deviations of the values of X, which deviate by "
+            f"{deviation:.2g}: the curvature tells little. Scale X to [0, 1], or pass h={deviation / 30:.1g}.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def rows_fitted(detector: Any, X: Any) -> NDArray[np.int64]:

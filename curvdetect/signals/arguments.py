@@ -10,13 +10,16 @@ import torch
 from torch import Tensor, nn
 
 
-def check_measured(module: Any, X: Any, y: Any, *, index: Any, batch_size: Any, output: Any, seed: Any) -> None:
+def check_measured(
+    module: Any, X: Any, y: Any, *, index: Any, batch_size: Any, output: Any, seed: Any, units: Any = None
+) -> None:
     """Raise where what is to be measured, or how, makes no sense."""
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module must be a torch.nn.Module, got {type(module).__name__}. Of a fitted skorch net it is net.module_."
         )
-    for name, value in {"X": X, "y": y, **({} if index is None else {"index": index})}.items():
+    optional = {name: value for name, value in (("index", index), ("units", units)) if value is not None}
+    for name, value in {"X": X, "y": y, **optional}.items():
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} must be a tensor, got {type(value).__name__}: torch.as_tensor({name}) makes one.")
     if not X.is_floating_point():
@@ -33,6 +36,11 @@ def check_measured(module: Any, X: Any, y: Any, *, index: Any, batch_size: Any, 
         raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
     if index is not None and len(index) != len(X):
         raise ValueError(f"index has {len(index)} entries for {len(X)} samples.")
+    if units is not None and (units.shape != X.shape[1:] or not (torch.isfinite(units) & (units >= 0)).all()):
+        raise ValueError(
+            f"units must hold one length for each entry of a sample, shape {tuple(X.shape[1:])}, none negative or "
+            f"infinite, got shape {tuple(units.shape)}."
+        )
     if output not in ("logits", "probabilities"):
         raise ValueError(f"output must be 'logits' or 'probabilities', got {output!r}.")
     if not hasattr(seed, "__index__"):
@@ -50,7 +58,8 @@ def check_curvature(*, h: float, n: int, power: int) -> None:
     """Raise where a parameter of the curvature is out of range."""
     if isinstance(h, bool) or not (isinstance(h, Real) and math.isfinite(h) and h > 0):
         raise ValueError(
-            f"h must be a positive number, got {h!r}. It is a step in the units of X; 1e-2 is a good start."
+            f"h must be a positive number, got {h!r}. It is a step in deviations of a column, or in the units of X: "
+            "1e-2 is a good start."
         )
     if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")

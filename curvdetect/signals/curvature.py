@@ -17,12 +17,11 @@ from curvdetect.signals.arguments import check_curvature, check_measured, with_c
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.probes import rademacher
 from curvdetect.signals.scoring import (
-    blur_of,
+    contrast_of,
     gradients_and_logits,
     logits_of,
     losses_of,
     measuring,
-    share_of,
     with_other,
 )
 
@@ -41,6 +40,7 @@ def input_curvature(
     index: Tensor | None = None,
     batch_size: int | None = None,
     output: Literal["logits", "probabilities"] = "logits",
+    units: Tensor | None = None,
 ) -> Tensor:
     r"""Measure the curvature of the loss around each input; higher is more suspect.
 
@@ -57,15 +57,15 @@ def input_curvature(
     y : Tensor of shape (n_samples,), int64
         Given labels.
     h : float, default=1e-2
-        Step of the finite difference, in the units of ``X``.
+        Step of the finite difference, in ``units``.
     n : int, default=1
         Number of probes.
     power : {1, 2}, default=1
         1 averages norms, as the authors' code does; 2 averages squared norms, eq. (6) of the paper.
     contrast : bool, default=False
         Return :math:`C(y) / (C(y) + C(o))` instead, a share in [0, 1], with :math:`o` the label that the network
-        would rather give than any other but :math:`y`: what makes a sample difficult under any label cancels. What
-        rounding may leave of either is added to both: the share of nothing in nothing is one half.
+        would rather give than any other but :math:`y`: what makes a sample difficult under any label cancels. To each
+        three tenths of ``h`` times its gradient are added, by which samples are told apart where nothing bends.
     seed, epoch : int, default=0
         Key of the probes, together with the probe's and the sample's number.
     index : Tensor of shape (n_samples,), int64, optional
@@ -75,6 +75,9 @@ def input_curvature(
         memory, does not change the result beyond rounding.
     output : {"logits", "probabilities"}, default="logits"
         What the module puts out.
+    units : Tensor of the shape of a sample, optional
+        Lengths of a step of one, such as ``X.std(0)`` for rows of columns with units of their own: steps and gradients
+        are given in them, so that the curvature doesn't depend on the units of ``X``. By default these are the units.
 
     Returns
     -------
@@ -119,6 +122,7 @@ def input_curvature(
         index=index,
         batch_size=batch_size,
         output=output,
+        units=units,
     )
     return measured[h, n, power]
 
@@ -137,6 +141,7 @@ def input_curvatures(
     index: Tensor | None = None,
     batch_size: int | None = None,
     output: Literal["logits", "probabilities"] = "logits",
+    units: Tensor | None = None,
 ) -> dict[tuple[float, int, int], Tensor]:
     """Measure the curvature around each input for many settings at once; higher is more suspect.
 
@@ -145,7 +150,7 @@ def input_curvatures(
 
     Parameters
     ----------
-    module, X, y, contrast, seed, epoch, index, batch_size, output
+    module, X, y, contrast, seed, epoch, index, batch_size, output, units
         As in `input_curvature`.
     h, n, power : sequences
         Every combination is measured.
@@ -180,10 +185,11 @@ def input_curvatures(
         raise ValueError(f"h, n and power need at least one value each, got {h!r}, {n!r} and {power!r}.")
     for step, probes, exponent in settings:
         check_curvature(h=step, n=probes, power=exponent)
-    check_measured(module, X, y, index=index, batch_size=batch_size, output=output, seed=seed)
+    check_measured(module, X, y, index=index, batch_size=batch_size, output=output, seed=seed, units=units)
     n_classes = int(y.max()) + 1 if len(y) else 0
     device = next((p.device for p in module.parameters()), X.device)
     index = torch.arange(len(X)) if index is None else index
+    units = None if units is None else units.to(device, X.dtype)
     scores = {setting: torch.empty(len(X), dtype=torch.float64) for setting in settings}
     with measuring(module):
         few = X[:2].to(device)
@@ -196,14 +202,16 @@ def input_curvatures(
 
         for chunk in torch.split(torch.arange(len(X)), rows):
             x, given = X[chunk].to(device), y[chunk].to(device, torch.int64)
-            clean, logits = gradients_and_logits(forward, x, with_other(given) if contrast else given[None])
+            clean, logits = gradients_and_logits(forward, x, with_other(given) if contrast else given[None], units)
             labels = with_other(given)(logits) if contrast else given[None]
             signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
             for step in dict.fromkeys(h):
-                squared = probe_norms(forward, x, labels, clean, signs, h=step, probes=range(max(n)), rows=rows)
+                squared = probe_norms(
+                    forward, x, labels, clean, signs, h=step, probes=range(max(n)), rows=rows, units=units
+                )
                 for setting in (s for s in settings if s[0] == step):
                     part = mean_of_norms(squared[: setting[1]], setting[2])
-                    measured = share_of(part[0], part[1], blur_of(clean, setting[2])) if contrast else part[0]
+                    measured = contrast_of(part, clean, h=step, power=setting[2]) if contrast else part[0]
                     scores[setting][chunk] = measured.cpu().double()
     return scores
 
@@ -218,6 +226,7 @@ def probe_norms(
     h: float,
     probes: range,
     rows: int | None = None,
+    units: Tensor | None = None,
 ) -> Tensor:
     """Return the squared norms of what each probe does to the gradients of a batch, whose clean ones are known.
 
@@ -242,6 +251,8 @@ def probe_norms(
     rows : int, optional
         Most rows in one pass: as many probes are stacked as fit beside each other. By default none are, so that
         what one probe gives doesn't depend, in its last digits, on which others are asked for.
+    units : Tensor of the shape of a sample, optional
+        Lengths of a step of one, in which ``h`` and ``clean`` are given; by default the units of ``x``.
 
     Returns
     -------
@@ -253,11 +264,15 @@ def probe_norms(
     norms = x.new_empty(len(probes), *labels.shape)
     for first in range(0, len(probes), stacked):
         chosen = probes[first : first + stacked]
-        moved = torch.cat([torch.add(x, signs(i), alpha=h) for i in chosen])
-        there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(chosen)))
+        moved = torch.cat([torch.add(x, _in(units, signs(i)), alpha=h) for i in chosen])
+        there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(chosen)), units)
         difference = there.reshape(len(labels), len(chosen), *x.shape) - clean[:, None]
         norms[first : first + stacked] = difference.flatten(3).square().sum(3).transpose(0, 1)
     return norms
+
+
+def _in(units: Tensor | None, steps: Tensor) -> Tensor:
+    return steps if units is None else steps * units
 
 
 def mean_of_norms(squared: Tensor, power: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from curvdetect.signals.arguments import check_curvature
 from curvdetect.signals.curvature import mean_of_norms, probe_factory, probe_norms
 from curvdetect.signals.dynamics import MeanOverEpochs
-from curvdetect.signals.scoring import blur_of, share_of
+from curvdetect.signals.scoring import contrast_of
 from curvdetect.signals.signal import Batch
 
 
@@ -54,7 +54,9 @@ class Curvature(MeanOverEpochs):
             clean = torch.stack([batch.other_gradient if label == "other" else batch.gradient for label in labels])
             given = torch.stack([getattr(batch, label) for label in labels])
             signs = probe_factory(batch.index, batch.x, seed=self.seed, epoch=batch.epoch)
-            more = probe_norms(batch.forward, batch.x, given, clean, signs, h=self.h, probes=range(known, self.n))
+            more = probe_norms(
+                batch.forward, batch.x, given, clean, signs, h=self.h, probes=range(known, self.n), units=batch.units
+            )
             for row, key in enumerate(keys):
                 batch.kept[key] = torch.cat([batch.kept.get(key, more[:0, row])[:known], more[:, row]])
         return torch.stack([batch.kept[key][: self.n] for key in keys], 1)
@@ -72,5 +74,5 @@ class CurvatureContrast(Curvature):
     def value(self, batch: Batch) -> Tensor:
         """Return the share."""
         other, given = mean_of_norms(self._norms(batch, "other", "y"), self.power)
-        clean = torch.stack([batch.other_gradient, batch.gradient])
-        return share_of(given, other, blur_of(clean, self.power))
+        clean = torch.stack([batch.gradient, batch.other_gradient])
+        return contrast_of(torch.stack([given, other]), clean, h=self.h, power=self.power)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 OutputKind = Literal["logits", "probabilities", "logit", "probability"]
-#: Digits in the last place by which gradients may differ that ought to be equal, with some room.
-_ROUNDED = 16
+#: Share of a step's change of the loss that counts as curvature: small beside what a kink does.
+_STRAIGHT = 0.3
 
 
 @contextmanager
@@ -160,38 +160,44 @@ def with_other(y: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda logits: torch.stack([y, best_other(logits, y)])
 
 
-def share_of(given: Tensor, other: Tensor, blur: Tensor | float = 0.0) -> Tensor:
-    """Return ``given / (given + other)`` of numbers that are not negative; one half where both are zero.
-
-    Both are taken to be greater by ``blur``, what rounding may leave of either: the share of two numbers that lie far
-    below it is one half too, where it would be anything.
-    """
-    given, other = given + blur, other + blur
+def share_of(given: Tensor, other: Tensor) -> Tensor:
+    """Return ``given / (given + other)`` of numbers that are not negative; one half where both are zero."""
     total = given + other
     return torch.where(total == 0, 0.5, given / total)
 
 
-def blur_of(clean: Tensor, power: int) -> Tensor:
-    """Return what rounding may leave of a curvature that is none: of gradients that differ in their last digits.
+def contrast_of(curvature: Tensor, clean: Tensor, *, h: float, power: int) -> Tensor:
+    """Return the share of the given label in the curvature of both labels.
+
+    A step that crosses no kink of the network leaves both curvatures without a difference, or without anything but
+    rounding. To each a small part of its own gradient is added, `_STRAIGHT` of what a step changes the loss by: there
+    the share is that of the gradients, which tell a label that was never learned from one that was.
 
     Parameters
     ----------
-    clean : Tensor of shape (n_labels, batch, ...)
-        Gradients at the samples. That of a label which a network is sure to be wrong is large, and constant.
+    curvature : Tensor of shape (2, batch)
+        Of the given label, and of the other one.
+    clean : Tensor of shape (2, batch, ...)
+        Gradients at the samples.
+    h : float
+        Step.
     power : int
         Of the norms that the curvature is a mean of.
 
     Returns
     -------
     Tensor of shape (batch,)
-        The same for all labels.
+        In [0, 1].
     """
-    digits = torch.finfo(torch.promote_types(clean.dtype, torch.float32)).eps
-    return (_ROUNDED * digits * clean.flatten(2).norm(dim=2).amax(0)) ** power
+    given, other = curvature + (_STRAIGHT * h * clean.flatten(2).norm(dim=2)) ** power
+    return share_of(given, other)
 
 
 def gradients_and_logits(
-    forward: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor | Callable[[Tensor], Tensor]
+    forward: Callable[[Tensor], Tensor],
+    x: Tensor,
+    labels: Tensor | Callable[[Tensor], Tensor],
+    units: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return each sample's gradients of its own losses at ``x``, one for each row of labels, and its logits.
 
@@ -207,6 +213,8 @@ def gradients_and_logits(
         Inputs.
     labels : Tensor of shape (rows, batch), or callable
         Labels that the losses are taken for; a callable finds them from the logits.
+    units : Tensor of the shape of a sample, optional
+        Lengths of a step of one, in which the gradients are given; by default the units of ``x``.
 
     Returns
     -------
@@ -233,10 +241,13 @@ def gradients_and_logits(
             raise
         # a compiled module gives its buffers away in the first backward pass: a forward pass for each row, then
         gradients = [torch.autograd.grad(losses_of(forward(x), y).sum(), x)[0] for y in rows]
-    return torch.stack(gradients), logits.detach()
+    stacked = torch.stack(gradients)
+    return stacked if units is None else stacked * units, logits.detach()
 
 
-def gradient_and_logits(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def gradient_and_logits(
+    forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, units: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return each sample's gradient of the loss of label ``y``, of the shape of ``x``, and its logits."""
-    gradients, logits = gradients_and_logits(forward, x, y[None])
+    gradients, logits = gradients_and_logits(forward, x, y[None], units)
     return gradients[0], logits

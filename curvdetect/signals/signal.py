@@ -84,7 +84,9 @@ class Batch:
     logits : Tensor of shape (batch, n_classes), optional
         Known already on a training pass.
     gradient : Tensor of the shape of ``x``, optional
-        Each sample's gradient of its own loss, where known already.
+        Each sample's gradient of its own loss, where known already; in the units of ``x``.
+    units : Tensor of the shape of a sample, optional
+        Lengths of a step of one: what signals see of gradients is given in them. By default the units of ``x``.
     """
 
     def __init__(
@@ -98,20 +100,21 @@ class Batch:
         forward: Callable[[Tensor], Tensor],
         logits: Tensor | None = None,
         gradient: Tensor | None = None,
+        units: Tensor | None = None,
     ) -> None:
-        self.index, self.x, self.y = index, x, y
+        self.index, self.x, self.y, self.units = index, x, y, units
         self.epoch, self.quarter, self.forward = epoch, quarter, forward
         #: What a signal measured that another may want too.
         self.kept: dict[Hashable, Tensor] = {}
         if logits is not None:
             self.logits = logits
         if gradient is not None:
-            self.gradient = gradient
+            self.gradient = gradient if units is None else gradient * units
 
     @cached_property
     def gradient(self) -> Tensor:
         """Gradient of each sample's loss at its input."""
-        gradient, logits = gradient_and_logits(self.forward, self.x, self.y)
+        gradient, logits = gradient_and_logits(self.forward, self.x, self.y, self.units)
         self.__dict__.setdefault("logits", logits)
         return gradient
 
@@ -149,7 +152,7 @@ class Batch:
     @cached_property
     def other_gradient(self) -> Tensor:
         """Gradient at the input of the loss that the sample would have under `other`."""
-        pair, logits = gradients_and_logits(self.forward, self.x, with_other(self.y))
+        pair, logits = gradients_and_logits(self.forward, self.x, with_other(self.y), self.units)
         for name, value in (("logits", logits), ("gradient", pair[0])):
             self.__dict__.setdefault(name, value)
         return pair[1]

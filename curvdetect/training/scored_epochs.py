@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Share of the epochs that "auto" scores: at n = 1 a third of a training.
+#: Share of the epochs that "auto" scores: at n = 1 half of a training, a third without contrast.
 SHARE = 0.25
 #: Scored epochs that "auto" keeps between, as far as there are as many.
 FEWEST, MOST = 8, 24

@@ -73,6 +73,7 @@ class Tracker(Callback):
         ranks: Ranks | None = None,
     ) -> None:
         self.samples, self.plan, self.scored, self.output = samples, plan, scored, output
+        self.units = None if samples.units is None else samples.units.to(plan.device, torch.float32)
         self.stop_at, self.patience, self.reached, self.done = stop_at, patience, 0, False
         self.ranks = ranks
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
@@ -152,6 +153,7 @@ class Tracker(Callback):
             forward=self._refuse,
             logits=logits,
             gradient=gradient,
+            units=self.units,
         )
         self._loss += seen.loss.sum().to(self._loss.device)
         self._correct += seen.correct.sum()
@@ -249,7 +251,15 @@ class Tracker(Callback):
             chunks = mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ()
             for index, inputs in read_ahead(samples, chunks):
                 x, number = inputs.to(device), index.to(device)
-                batch = Batch(number, x, labels[number], epoch=self.epoch, quarter=self.quarter, forward=forward)
+                batch = Batch(
+                    number,
+                    x,
+                    labels[number],
+                    epoch=self.epoch,
+                    quarter=self.quarter,
+                    forward=forward,
+                    units=self.units,
+                )
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()
                 if stage == "final":

@@ -62,8 +62,9 @@ print(f"{found.sum()} of the {len(found)} flagged labels are wrong; ROC AUC {det
 # The other signals of the same run
 # ---------------------------------
 #
-# Curvature is not all that can be seen while a network memorizes; the rest is recorded beside it. All of these come
-# from the one training above, and all of them are higher for the more suspect.
+# The detector ranks by the contrast of the curvature: that of the given label against that of the best other one. This
+# is not all that can be seen while a network memorizes; the rest is recorded beside it. All of these come from the one
+# training above, and all of them are higher for the more suspect.
 
 import pandas as pd
 
@@ -82,16 +83,16 @@ table.round(4)
 
 # %%
 
-ahead = table.index[table["average precision"] > table.loc["curvature", "average precision"]]
-print(f"ahead of curvature here: {', '.join(ahead) or 'none'}")
+ahead = table.index[table["average precision"] > table.loc["curvature_contrast", "average precision"]]
+print(f"ahead of the contrast of the curvature here: {', '.join(ahead) or 'none'}")
 
 # %%
-# The loss costs nothing beyond the training, and where it is ahead of curvature that is no accident of these data:
+# The loss costs nothing beyond the training, and where it is ahead that is no accident of these data:
 # :doc:`../detectors` has the same comparison on others, and says what each signal is good for. The share of wrong
 # labels among the k most suspect, by five of the signals:
 
 from curvdetect import DetectionCurveDisplay
 
 ax = None
-for name in ("loss", "margin", "input_gradient", "curvature", "learning_time"):
+for name in ("loss", "margin", "input_gradient", "curvature_contrast", "learning_time"):
     ax = DetectionCurveDisplay.from_estimator(detector, wrong, signal=name, kind="precision", ax=ax).ax_

@@ -31,7 +31,8 @@ X_train.assign(label=labels).iloc[:4, -4:]
 # In a pipeline
 # -------------
 #
-# The detector is the last step. Behind a ``StandardScaler`` the step ``h`` of the curvature is in standard deviations.
+# The detector is the last step. The classifiers below need a ``StandardScaler``; the detector doesn't: it takes each
+# column in its own deviation.
 
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -49,7 +50,7 @@ detector.ranking(5)
 from curvdetect.metrics import auroc
 
 for name, scores in sorted(detector.signal_scores_.items(), key=lambda item: -auroc(wrong, item[1])):
-    print(f"{name:15} ROC AUC {auroc(wrong, scores):.3f}")
+    print(f"{name:18} ROC AUC {auroc(wrong, scores):.3f}")
 
 # %%
 

@@ -98,7 +98,7 @@ detector.set_params(net__module__width=12).fit(X, labels)
 print(f"training accuracy {detector.train_accuracy_:.3f} after {detector.n_iter_} epochs ({detector.stop_reason_})")
 print(f"your net is untrained, as it was: {not net.initialized_}")
 for name, scores in detector.signal_scores_.items():
-    print(f"{name:15} ROC AUC {auroc(wrong, scores):.4f}")
+    print(f"{name:18} ROC AUC {auroc(wrong, scores):.4f}")
 
 # %%
 # What your callbacks wrote is in the net that was trained, what was measured in ``history_``:
@@ -116,7 +116,7 @@ right.set(xlabel="Epoch", ylabel="Learning rate")
 # A net that has not memorized
 # ----------------------------
 #
-# The scores tell how hard a label was to memorize, so that the net has to do it. One that is given a tenth of the
+# The curvature tells how hard a label was to memorize, so that the net has to do it. One that is given a tenth of the
 # epochs has not, and a warning says so:
 
 import warnings
@@ -130,8 +130,8 @@ for warning in caught:
     print(f"{warning.category.__name__}: {warning.message}")
 
 # %%
-# What it costs here. The curves of the losses are nearer to each other than those of the curvature: that one needs the
-# wrong labels to be learned.
+# What it costs here. The curves of the losses are nearer to each other than those of the curvature without contrast:
+# that one needs the wrong labels to be learned.
 
 from curvdetect import DetectionCurveDisplay
 

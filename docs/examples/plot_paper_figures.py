@@ -19,7 +19,7 @@ X, y = load_digits(return_X_y=True)
 X, X_new, y, y_new = X[:1500] / 16, X[1500:] / 16, y[:1500], y[1500:]
 pictures = X.reshape(-1, 8, 8)
 labels, wrong = corrupt_labels(y, rate=0.01, random_state=0)
-detector = CurvatureNoiseDetector(q=0.01, every=1, keep_snapshots=30, random_state=0).fit(X, labels)
+detector = CurvatureNoiseDetector(q=0.01, contrast=False, every=1, keep_snapshots=30, random_state=0).fit(X, labels)
 
 # %%
 # Figures 1, 4, 11 and 13: the samples of highest curvature

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from curvdetect import CurvatureNoiseDetector, memorizing_net, step_decay
 from curvdetect.metrics import auroc
-from tests.benchmarks.conftest import rows_of
+from tests.benchmarks.conftest import PAPERS, rows_of
 
 QUICK = ["--subset", "200", "--held-out", "50", "--epochs", "4", "--n", "2", "--seeds", "1", "--device", "cpu"]
 
@@ -32,7 +32,7 @@ def test_epochs_add_up_to_what_a_detector_scores(script, tmp_path, monkeypatch):
     X, y = parts["training"]
     _, labels, mask = script.data.corrupt(X, y, 0.1, "uniform", 1)
     net = memorizing_net(None, lr=0.03, weight_decay=0.001, schedule=step_decay, batch_size=16, max_epochs=4)
-    detector = CurvatureNoiseDetector(net, n=2, every=1, device="cpu", random_state=1)
+    detector = CurvatureNoiseDetector(net, n=2, every=1, **PAPERS, device="cpu", random_state=1)
     with script.quietly():
         detector.fit(X, labels)
     curvature = np.array(kept[0]["training curvature"])

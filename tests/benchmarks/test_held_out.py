@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from curvdetect import CurvatureNoiseDetector, corrupt_labels, input_curvature, memorizing_net
 from curvdetect.metrics import auroc
-from tests.benchmarks.conftest import rows_of
+from tests.benchmarks.conftest import PAPERS, rows_of
 
 QUICK = ["--subset", "120", "--epochs", "8", "--top", "10", "--shown", "6", "--rates", "0", "0.1", "--seeds", "1"]
 QUICK += ["--every", "1", "--device", "cpu", "--threads", "1"]
@@ -35,7 +35,9 @@ def test_app_e_is_a_detector_of_the_held_out_set(script, both, tmp_path):
     rows = methods_of(tmp_path)
     _, _, held_out, given, mask, labels = both
     for rate, y in ((0, labels), (0.1, given)):
-        detector = CurvatureNoiseDetector(net(), every=1, max_epochs=8, device="cpu", random_state=1).fit(held_out, y)
+        detector = CurvatureNoiseDetector(net(), every=1, **PAPERS, max_epochs=8, device="cpu", random_state=1).fit(
+            held_out, y
+        )
         row = rows["held-out set", rate]["curvature"]
         assert row["top"] == detector.ranking_[: script.KEPT].tolist()
         assert ("auroc" in row) is (rate > 0)

@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from curvdetect import CurvatureNoiseDetector, corrupt_labels, memorizing_net
 from curvdetect.metrics import auroc
+from tests.benchmarks.conftest import PAPERS
 
 QUICK = ["--subset", "150", "--epochs", "4", "--rate", "0.1", "--seed", "1", "--device", "cpu", "--threads", "1"]
 
@@ -29,11 +30,11 @@ def test_scores_are_those_of_detectors_with_and_without_wrong_labels(script, tmp
     net = memorizing_net(None, batch_size=16, weight_decay=0)
     with np.load(tmp_path / "scores-1.npz") as scores:
         for name, labels in (("published", y), ("corrupted", given)):
-            detector = CurvatureNoiseDetector(net, **common).fit(X, labels)
+            detector = CurvatureNoiseDetector(net, **PAPERS, **common).fit(X, labels)
             np.testing.assert_allclose(scores[name], detector.scores_, rtol=1e-4)
         # of the last epoch, with other probes
-        last = CurvatureNoiseDetector(net, every=4, **common).fit(X, given)
-        assert spearmanr(scores["last epoch"], last.scores_).statistic > 0.95
+        last = CurvatureNoiseDetector(net, every=4, **PAPERS, **common).fit(X, given)
+        assert spearmanr(scores["last epoch"], last.scores_).statistic > 0.7
         codes = torch.from_numpy(given)
         slo_curves = adversarial_curvatures(detector.net_.module_, torch.from_numpy(X), codes, 1e-2)[2].numpy()
         np.testing.assert_allclose(scores["slo-curves"], slo_curves, rtol=1e-4, atol=1e-12)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from curvdetect import CurvatureNoiseDetector, conflicting_duplicates, memorizing_net
-from tests.benchmarks.conftest import rows_of
+from tests.benchmarks.conftest import PAPERS, rows_of
 
 QUICK = ["--subset", "150", "--epochs", "3", "--pairs", "6", "--top", "10", "--shown", "8", "--seeds", "1"]
 QUICK += ["--weight-decay", "0", "0.01", "--device", "cpu", "--threads", "1"]
@@ -29,7 +29,9 @@ def test_members_at_the_top_are_those_that_a_hand_would_count(script, tmp_path, 
     ]
     for row in rows[:2]:
         net = memorizing_net(None, batch_size=16, weight_decay=row["weight_decay"])
-        detector = CurvatureNoiseDetector(net, max_epochs=3, device="cpu", random_state=1).fit(X[source], labels)
+        detector = CurvatureNoiseDetector(net, max_epochs=3, **PAPERS, device="cpu", random_state=1).fit(
+            X[source], labels
+        )
         assert row["signals"]["curvature"]["top"] == detector.ranking_[: script.KEPT].tolist()
         n_members = sum(bool(mask[i]) for i in detector.ranking_[:10])
         line = next(line for line in text.splitlines() if f"Curvature, weight decay {row['weight_decay']:g}" in line)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from curvdetect import CurvatureNoiseDetector, memorizing_net, step_decay
-from tests.benchmarks.conftest import rows_of
+from tests.benchmarks.conftest import PAPERS, rows_of
 
 QUICK = ["--epochs", "4", "--n", "2", "--seeds", "3"]
 
@@ -31,7 +31,7 @@ def test_epochs_add_up_to_what_a_detector_scores(script):
     net = memorizing_net(
         script.Network, weight_decay=5e-4, schedule=partial(step_decay, milestones=()), batch_size=30, max_epochs=4
     )
-    detector = CurvatureNoiseDetector(net, n=2, every=1, device="cpu", random_state=3)
+    detector = CurvatureNoiseDetector(net, n=2, every=1, **PAPERS, device="cpu", random_state=3)
     with script.quietly():
         detector.fit(parts["X"], parts["labels"])
     assert [len(detector.history_), detector.net_.history[-1, "train_batch_count"]] == [4, 1]

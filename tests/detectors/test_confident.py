@@ -19,6 +19,7 @@ from curvdetect.data.sources import as_samples
 from curvdetect.detectors.confident import _Fold
 from curvdetect.metrics import auroc
 from curvdetect.signals.passes import BUDGET
+from curvdetect.signals.signal import Plan
 from curvdetect.training.checkpoints import NOWHERE
 from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
@@ -223,7 +224,9 @@ def test_interrupt_passes_through_and_leaves_nothing_fitted():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_probabilities_are_made_double_on_the_host_alone():
+def test_probabilities_are_made_double_on_the_host_alone(monkeypatch):
+    # as the plan has it for such a device
+    monkeypatch.setattr(Plan, "zeros", lambda plan, *shape, dtype=torch.float64: torch.zeros(shape, dtype=dtype))
     samples = as_samples(np.zeros((8, 64)), np.arange(8) % 2)
     with pretended(doubles=False):
         fold = _Fold(samples, partial(memorize, quick_net(max_epochs=1), signals=[], device=DEVICE, seed=0), NOWHERE)

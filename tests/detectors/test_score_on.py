@@ -36,8 +36,8 @@ X, LABELS, MASK, TRUE = noisy_digits(N)
 SOME = np.arange(5, N, 3)
 COMMON = {"max_epochs": 3, "device": "cpu", "random_state": 0}
 MADE = {
-    "curvature": lambda **p: CurvatureNoiseDetector(quick_net(), n=2, every=1, **COMMON, **p),
-    "contrast": lambda **p: CurvatureNoiseDetector(quick_net(), contrast=True, **COMMON, **p),
+    "curvature": lambda **p: CurvatureNoiseDetector(quick_net(), n=2, contrast=False, every=1, **COMMON, **p),
+    "contrast": lambda **p: CurvatureNoiseDetector(quick_net(), **COMMON, **p),
     "fused": lambda **p: FusedDetector(quick_net(), signals=["curvature", "margin"], **COMMON, **p),
     "repeated": lambda **p: FusedDetector(quick_net(), signals=["curvature"], n_repeats=2, **COMMON, **p),
     "loss": lambda **p: LossDetector(quick_net(), **COMMON, **p),

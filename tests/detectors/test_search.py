@@ -168,8 +168,9 @@ DATA = {
 @pytest.mark.parametrize("mask", [MASK, None], ids=["mask", "planted"])
 @pytest.mark.parametrize(("data", "labels"), DATA.values(), ids=DATA)
 def test_data_of_any_kind_is_searched(data, labels, mask):
-    expected = _search({"h": [1e-2, 1.0]}).fit(X, LABELS, noise_mask=mask)
-    search = _search({"h": [1e-2, 1.0]}).fit(data, labels, noise_mask=mask)
+    raw = _detector(units="raw")  # as pictures are always taken
+    expected = _search({"h": [1e-2, 1.0]}, raw).fit(X, LABELS, noise_mask=mask)
+    search = _search({"h": [1e-2, 1.0]}, raw).fit(data, labels, noise_mask=mask)
     assert search.cv_results_["mean_test_score"].tolist() == expected.cv_results_["mean_test_score"].tolist()
     assert np.array_equal(search.score_samples(data), expected.best_estimator_.scores_)
     assert hasattr(search, "feature_names_in_") == isinstance(data, pd.DataFrame)

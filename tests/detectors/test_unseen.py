@@ -132,8 +132,9 @@ def test_labels_are_compared_with_the_classes_once(fitted):
     assert Counted.listed == 1  # not once for each class
 
 
-def test_scores_are_the_mean_of_the_curvature_on_each_snapshot(fitted):
-    detector, by_hand = fitted(), []
+@pytest.mark.parametrize("contrast", [True, False], ids=["contrast", "plain"])
+def test_scores_are_the_mean_of_the_curvature_on_each_snapshot(fitted, contrast):
+    detector, by_hand = fitted() if contrast else _fitted(contrast=False), []
     module = pickle.loads(pickle.dumps(detector.net_.module_))
     codes = np.searchsorted(detector.classes_, LABELS[NEW])
     for snapshot in detector.snapshots_:
@@ -144,6 +145,8 @@ def test_scores_are_the_mean_of_the_curvature_on_each_snapshot(fitted):
                 torch.tensor(X[NEW]),
                 torch.tensor(codes),
                 h=detector.h,
+                contrast=contrast,
+                units=torch.tensor(detector.units_),
                 seed=detector._seed,
                 epoch=snapshot.epoch,
             ).numpy()

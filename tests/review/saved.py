@@ -29,7 +29,7 @@ def fit_digits(kind=CurvatureNoiseDetector, *, X=X, y=NAMES, **options):
 
 
 KINDS = {
-    "curvature": (CurvatureNoiseDetector, {"keep_snapshots": 2, "signals": ("late_loss",), "contrast": True}),
+    "curvature": (CurvatureNoiseDetector, {"keep_snapshots": 2, "signals": ("late_loss",)}),
     "grid": (CurvatureNoiseDetector, {"grid": {"h": [0.1, 1e-2], "n": np.array([1, 2])}}),
     "loss": (LossDetector, {"q": 7, "stop_at": 0.5}),
     "gradient": (InputGradientDetector, {"q": np.float64(0.2)}),

@@ -33,14 +33,15 @@ def test_the_mean_over_epochs_is_the_score(part):
         found = scores_by_epoch(fitted(), X[part], LABELS[part])
     assert found.epoch.tolist() == [1, 2, 3, 4]
     scores = fitted().score_samples(X[part], LABELS[part])
-    np.testing.assert_allclose(found.signals["curvature"].mean(0), scores, rtol=1e-6)
-    assert len(np.unique(found.signals["curvature"][:, 0])) == 4
+    np.testing.assert_allclose(found.signals["curvature_contrast"].mean(0), scores, rtol=1e-6)
+    assert all(len(np.unique(found.signals[name][:, 0])) == 4 for name in ("curvature_contrast", "curvature"))
 
 
-def test_the_curvature_of_fitted_samples_is_what_the_history_has():
+@pytest.mark.parametrize("name", ["curvature", "curvature_contrast"])
+def test_the_curvature_of_fitted_samples_is_what_the_history_has(name):
     found = scores_by_epoch(fitted(), X[OLD], LABELS[OLD])
-    noted = [record["mean_curvature"] for record in fitted().history_]
-    np.testing.assert_allclose(found.signals["curvature"].mean(1), noted, rtol=1e-4)
+    noted = [record[f"mean_{name}"] for record in fitted().history_]
+    np.testing.assert_allclose(found.signals[name].mean(1), noted, rtol=1e-4)
 
 
 def test_the_loss_is_that_of_the_weights_that_were_kept():
@@ -58,7 +59,8 @@ def test_signals_that_have_no_value_in_one_epoch_are_left_out():
     signals = ("early_margin", "late_loss", "late_margin", "final_loss", "input_gradient", "averaged_margin")
     detector = CurvatureNoiseDetector(quick_net(), signals=signals, **EVERY).fit(X[OLD], LABELS[OLD])
     found = scores_by_epoch(detector, X[NEW], LABELS[NEW])
-    assert set(found.signals) == {"curvature", "input_gradient", "loss", "margin", "inconfidence"}
+    expected = {"curvature", "curvature_contrast", "input_gradient", "loss", "margin", "inconfidence"}
+    assert set(found.signals) == expected
     assert {values.shape for values in found.signals.values()} == {(4, 100)}
 
 
@@ -69,13 +71,13 @@ def test_a_pipeline_is_asked_for_its_detector():
 
 
 CHOICES = {
-    "curvature": (fitted, "auto", "curvature"),
+    "contrast": (fitted, "auto", "curvature_contrast"),
     "named": (fitted, "margin", "margin"),
     "none": (lambda: LossDetector(quick_net(), **KEPT).fit(X[OLD], LABELS[OLD]), "auto", "loss"),
-    "contrast": (
-        lambda: CurvatureNoiseDetector(quick_net(), contrast=True, **EVERY).fit(X[OLD], LABELS[OLD]),
+    "plain": (
+        lambda: CurvatureNoiseDetector(quick_net(), contrast=False, **EVERY).fit(X[OLD], LABELS[OLD]),
         "auto",
-        "curvature_contrast",
+        "curvature",
     ),
 }
 
@@ -86,7 +88,8 @@ def test_which_signal_is_chosen(make, signal, expected):
 
 
 def test_a_signal_without_values_is_refused():
-    with pytest.raises(ValueError, match=r"signal must be 'auto' or one that has a value in each epoch, \['curvature'"):
+    known = r"\['curvature_contrast', 'curvature', 'loss'"
+    with pytest.raises(ValueError, match=rf"signal must be 'auto' or one that has a value in each epoch, {known}"):
         scores_by_epoch(fitted(), X[NEW], LABELS[NEW]).chosen("learning_time")
 
 

@@ -115,7 +115,8 @@ class TrainingCurveDisplay:
         name = name_of(detector) if name is None else name
         if y is not None:
             found = scores_by_epoch(detector, X, y)
-            chosen = found.chosen(signal)
+            # the plain curvature, as of the training
+            chosen = "curvature" if signal == "auto" and "curvature" in found.signals else found.chosen(signal)
             values = None if chosen == "loss" else found.signals[chosen].mean(1)
             loss = found.signals["loss"].mean(1)
             return cls.from_predictions(found.epoch, loss, values, signal_name=chosen, name=name, ax=ax, **options)

@@ -70,7 +70,7 @@ def test_from_estimator_equals_from_predictions(signal):
     reference = np.linspace(0, 1, 160)
     one = SimilarityCurveDisplay.from_estimator(detector, reference, X, labels, signal=signal, top_k=20, ax=axes())
     found = scores_by_epoch(detector, X, labels)
-    values = found.signals["curvature" if signal == "auto" else signal]
+    values = found.signals["curvature_contrast" if signal == "auto" else signal]
     two = SimilarityCurveDisplay.from_predictions(reference, values, epoch=found.epoch, top_k=20, ax=axes())
     for line in ("each_line_", "cumulative_line_"):
         np.testing.assert_array_equal(getattr(one, line).get_xydata(), getattr(two, line).get_xydata())

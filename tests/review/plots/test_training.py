@@ -156,7 +156,9 @@ def test_wrong_arguments_are_named(data, options, message):
 
 
 def test_a_signal_that_was_not_measured_after_epochs_is_refused():
-    with pytest.raises(ValueError, match=r"signal must be 'auto' or one .*\['curvature'\], got 'loss'"):
+    with pytest.raises(
+        ValueError, match=r"signal must be 'auto' or one .*\['curvature_contrast', 'curvature'\], got 'loss'"
+    ):
         TrainingCurveDisplay.from_estimator(fitted()[0], signal="loss")
 
 
