@@ -110,6 +110,7 @@ def trained(
         augment=args.augment,
         schedule=step_decay if args.step_decay else one_cycle,
         callbacks=[Variants(store, h=args.h, n=args.n, seed=seed)],
+        for_tables=False,  # a weight decay of choice, all the time
     )
     detector = LossDetector(net, max_epochs=args.epochs, device=args.device, random_state=seed)
     with quietly():

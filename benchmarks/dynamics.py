@@ -149,6 +149,7 @@ def trained(parts: dict[str, Any], labels: Any, cell: dict[str, Any], args: argp
         batch_size=recipes.batch_size(128, len(labels)),
         max_epochs=args.epochs,
         callbacks=[watch],
+        for_tables=False,  # a weight decay of choice, all the time
     )
     started = time.perf_counter()
     with quietly():

@@ -142,7 +142,9 @@ def trained(X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: 
 
 def unfitted(args: argparse.Namespace, weight_decay: float) -> NeuralNet:
     schedule = step_decay if args.step_decay else one_cycle
-    return memorizing_net(args.net, weight_decay=weight_decay, augment=args.augment, schedule=schedule)
+    return memorizing_net(
+        args.net, weight_decay=weight_decay, augment=args.augment, schedule=schedule, for_tables=False
+    )
 
 
 def setting(h: float, n: int, power: int) -> str:

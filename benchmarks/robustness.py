@@ -4,7 +4,7 @@ For each kind of data, noise rate and seed the recommended detector is trained b
 All data is made here or comes with scikit-learn; nothing is downloaded.
 
     python benchmarks/robustness.py
-    python benchmarks/robustness.py --kinds iris "wide 200" moons --seeds 0 --rates 0.1
+    python benchmarks/robustness.py --kinds iris "wide 200" "100 pictures" --seeds 0 --rates 0.1
 
 Every finished cell is one line in OUT/records.jsonl; the same command again goes on where it was cut short.
 """
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 from harness.environment import announce, command
-from harness.kinds import KINDS
+from harness.kinds import KINDS, PICTURES, TABLES
 from harness.options import command_line
 from harness.records import Records
 from harness.written import markdown, write
@@ -144,7 +144,8 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__)
     add = parser.add_argument
-    add("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS), metavar="KIND", help="names of data")
+    kinds = f"names of data; by default all tables. Pictures: {', '.join(PICTURES)}"
+    add("--kinds", nargs="+", default=[], choices=list(KINDS), metavar="KIND", help=kinds)
     add("--rates", type=float, nargs="+", default=[0.1, 0.3], help="shares of wrong labels, uniform noise")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the data, the corruption and the training")
     add("--learning-rates", type=float, nargs="+", default=list(RATES), help="that the default is compared with")
@@ -152,7 +153,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--jobs", type=int, default=1, help="cells measured at a time, on one thread each")
     add("--device", default="auto")
     add("--out", type=Path, default=Path(__file__).parent / "runs" / "robustness", help="folder for records and table")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.kinds = args.kinds or list(TABLES)
+    return args
 
 
 if __name__ == "__main__":

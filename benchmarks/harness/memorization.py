@@ -103,7 +103,7 @@ def train(X: np.ndarray, y: np.ndarray, recipe: Recipe, number: int, path: Path)
     """Train a network on its part of the data, and keep what it saw and got right, whole or not at all."""
     rng = np.random.default_rng(np.random.SeedSequence(recipe.seed, spawn_key=(number,)))
     part = np.sort(rng.permutation(len(y))[: round(recipe.share * len(y))])
-    net = memorizing_net(recipe.net, weight_decay=recipe.weight_decay, augment=recipe.augment)
+    net = memorizing_net(recipe.net, weight_decay=recipe.weight_decay, augment=recipe.augment, for_tables=False)
     seed = int(rng.integers(2**31))
     detector = LossDetector(net, max_epochs=recipe.epochs, device=recipe.device, random_state=seed)
     before = torch.get_num_threads()

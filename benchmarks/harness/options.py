@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from skorch import NeuralNet
@@ -16,8 +15,6 @@ from . import data, recipes
 
 #: Batches of the paper's family of code; the paper itself names no size.
 _BATCH, _CIFAR = 128, 50_000
-#: The schedule of the recipe for tables.
-_FOR_TABLES = partial(one_cycle, peak=0.6, start=0.1)
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
@@ -96,25 +93,22 @@ def main_net(args: argparse.Namespace, weight_decay: float, n_samples: int) -> N
     """Return the net of a plain training, with a weight decay of choice."""
     net = nets(args, n_samples).main
     if not isinstance(net, NeuralNet):
-        # as the default network of rows is trained, said in so many words
-        for_tables = net is None and args.dataset == "digits"
-        batch_size = recipes.batch_size(_BATCH, n_samples)
-        net = memorizing_net(net, batch_size=batch_size, for_tables=for_tables)
+        # a weight decay of choice, all the time
+        net = memorizing_net(net, batch_size=recipes.batch_size(_BATCH, n_samples), for_tables=False)
     return net.set_params(optimizer__weight_decay=weight_decay)
 
 
 def shrinking(net: NeuralNet, decays: Sequence[float], n_epochs: int | None, n_samples: int) -> str:
     """Return in words how much each weight decay takes off the weights of a net, as long as it is trained."""
-    factor = dict(net.callbacks)["schedule"].factor or (_FOR_TABLES if net.for_tables else one_cycle)
+    factor = dict(net.callbacks)["schedule"].factor or one_cycle
     n_epochs = n_epochs or net.max_epochs
     shrunk = "; ".join(
         f"{decay:g}: {_shrinkage(decay, net.lr, factor, n_epochs, n_samples, net.batch_size):.3g}"
         for decay in decays
         if decay
     )
-    first = ", less what the recipe for tables takes off in the first two fifths," if net.for_tables else ","
     return (
-        f"Weight decay times the sum of the learning rates over all steps{first} by which weights shrink: "
+        "Weight decay times the sum of the learning rates over all steps, by which weights shrink: "
         f"{shrunk or 'none'}; in the paper's 300 epochs of CIFAR at batches of 128, {shrinkage_in_paper():.2g}."
     )
 

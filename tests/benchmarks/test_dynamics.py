@@ -31,7 +31,9 @@ def test_epochs_add_up_to_what_a_detector_scores(script, tmp_path, monkeypatch):
     parts = script.split(script.parse(QUICK))
     X, y = parts["training"]
     _, labels, mask = script.data.corrupt(X, y, 0.1, "uniform", 1)
-    net = memorizing_net(None, lr=0.03, weight_decay=0.001, schedule=step_decay, batch_size=16, max_epochs=4)
+    net = memorizing_net(
+        None, for_tables=False, lr=0.03, weight_decay=0.001, schedule=step_decay, batch_size=16, max_epochs=4
+    )
     detector = CurvatureNoiseDetector(net, n=2, every=1, **PAPERS, device="cpu", random_state=1)
     with script.quietly():
         detector.fit(X, labels)

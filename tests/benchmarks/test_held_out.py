@@ -26,7 +26,7 @@ def both(script):
 
 
 def net():
-    return memorizing_net(None, batch_size=16, weight_decay=0)
+    return memorizing_net(None, for_tables=False, batch_size=16, weight_decay=0)
 
 
 def test_app_e_is_a_detector_of_the_held_out_set(script, both, tmp_path):

@@ -27,7 +27,7 @@ def test_scores_are_those_of_detectors_with_and_without_wrong_labels(script, tmp
     X, y = script.data.load("digits", "", subset=150)
     given, mask = corrupt_labels(y, 0.1, random_state=1)
     common = {"max_epochs": 4, "device": "cpu", "random_state": 1}
-    net = memorizing_net(None, batch_size=16, weight_decay=0)
+    net = memorizing_net(None, for_tables=False, batch_size=16, weight_decay=0)
     with np.load(tmp_path / "scores-1.npz") as scores:
         for name, labels in (("published", y), ("corrupted", given)):
             detector = CurvatureNoiseDetector(net, **PAPERS, **common).fit(X, labels)

@@ -28,7 +28,7 @@ def test_members_at_the_top_are_those_that_a_hand_would_count(script, tmp_path, 
         ("cl", 1e-4),
     ]
     for row in rows[:2]:
-        net = memorizing_net(None, batch_size=16, weight_decay=row["weight_decay"])
+        net = memorizing_net(None, for_tables=False, batch_size=16, weight_decay=row["weight_decay"])
         detector = CurvatureNoiseDetector(net, max_epochs=3, **PAPERS, device="cpu", random_state=1).fit(
             X[source], labels
         )
