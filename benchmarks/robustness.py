@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 from harness.environment import announce, command
-from harness.kinds import KINDS, PICTURES, TABLES
+from harness.kinds import KINDS, LARGE, PICTURES, TABLES
 from harness.options import command_line
 from harness.records import Records
 from harness.written import markdown, write
@@ -144,7 +144,7 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__)
     add = parser.add_argument
-    kinds = f"names of data; by default all tables. Pictures: {', '.join(PICTURES)}"
+    kinds = f"names of data; by default all tables but {', '.join(LARGE)}. Pictures: {', '.join(PICTURES)}"
     add("--kinds", nargs="+", default=[], choices=list(KINDS), metavar="KIND", help=kinds)
     add("--rates", type=float, nargs="+", default=[0.1, 0.3], help="shares of wrong labels, uniform noise")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the data, the corruption and the training")

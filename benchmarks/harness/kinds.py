@@ -193,6 +193,9 @@ TABLES: dict[str, Callable[[int], Labelled]] = {
     "embeddings, few": lambda seed: embeddings(400, 1_280, 10, seed),
     "imbalanced": lambda seed: imbalanced(1_500, 20, seed),
     "20,000 rows": lambda seed: clusters(20_000, 30, 6, seed, informative=12, sep=1.2),
+}
+#: Asked for by name alone: minutes a training.
+LARGE: dict[str, Callable[[int], Labelled]] = {
     "100,000 rows": lambda seed: clusters(100_000, 10, 4, seed, informative=8, sep=1.2),
 }
 PICTURES: dict[str, Callable[[int], Labelled]] = {
@@ -203,4 +206,4 @@ PICTURES: dict[str, Callable[[int], Labelled]] = {
     "12 channels, own units": lambda seed: shapes(300, 16, 12, seed, scale=10 ** np.linspace(-3, 3, 12)),
     "128 pixels": lambda seed: shapes(120, 128, 1, seed),
 }
-KINDS = TABLES | PICTURES
+KINDS = TABLES | LARGE | PICTURES
