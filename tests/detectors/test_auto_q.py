@@ -44,17 +44,17 @@ def test_the_rate_is_found(kind, rate):
     labels, mask = corrupt_labels(digits(N)[1], rate, kind=kind, random_state=1)
     detector = fit(labels)
     low, high = detector.noise_rate_interval_
-    # of few samples, fewer than in the tables of the documentation: twice what the worst of five seeds was off by, and
-    # some room for the interval, which one in twenty misses
-    assert detector.noise_rate_ == pytest.approx(mask.mean(), abs=max(0.045, 0.4 * rate))
-    assert low - 0.02 <= mask.mean() <= high + 0.02
+    # of few samples, fewer than in the tables of the documentation: 30 labels, where the worst of seven trainings was
+    # off by 21, and some room for the interval, which one in twenty misses
+    assert detector.noise_rate_ == pytest.approx(mask.mean(), abs=max(0.05, 0.4 * rate))
+    assert low - 0.03 <= mask.mean() <= high + 0.03  # 18 of 600 labels
     assert high - low < 0.2
     assert detector.labels_.sum() == int(detector.noise_rate_ * N + 0.5)
 
 
 def test_where_no_label_is_wrong_next_to_none_is_flagged():
     detector = fit(digits(N)[1])
-    assert detector.labels_.sum() == int(detector.noise_rate_ * N + 0.5) <= 3
+    assert detector.labels_.sum() == int(detector.noise_rate_ * N + 0.5) <= 6  # up to 3 were seen
 
 
 def test_a_rate_of_nothing_is_no_flag(monkeypatch):

