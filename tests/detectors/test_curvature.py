@@ -27,7 +27,7 @@ def run(request):
     return detector.fit(X, labels), mask, true
 
 
-# below the worst training that was seen, of five seeds and several processors, by about as much as trainings differ:
+# below the worst of six trainings, on two code paths of a processor, by about as much as trainings differ:
 # by two points or more, and plain curvature, 0.885 to 0.935, by five; chance is 0.5
 BOUNDS = {
     "curvature_contrast": 0.95,
