@@ -14,6 +14,9 @@ from torch.nn import functional as F
 from curvdetect.data.columns import Columns
 from curvdetect.data.sources import Samples
 
+#: Deviations beyond which numbers are all alike to `Standardize`, in which squares stay within single precision.
+FARTHEST = 1e9
+
 
 class Standardize(nn.Module):
     """Subtract each column's center, divide by its deviation, and bend what lies far out towards a bound.
@@ -36,12 +39,14 @@ class Standardize(nn.Module):
         super().__init__()
         deviation = columns.deviation
         self.register_buffer("center", columns.center.float())
-        self.register_buffer("inverse", torch.where(deviation > 0, 1 / deviation, 0.0).float())
+        inverse = torch.where(deviation > 0, 1 / deviation, 0.0)
+        self.register_buffer("inverse", inverse.clamp(max=torch.finfo(torch.float32).max).float())
         self.bound = bound
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scaled rows."""
-        z = (x - self.center) * self.inverse
+        # numbers such as 1e30, often written for missing ones, have a square that is infinite
+        z = ((x - self.center) * self.inverse).clamp(-FARTHEST, FARTHEST)
         return z * (1 + (z / self.bound).square()).rsqrt()
 
 

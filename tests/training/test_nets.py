@@ -91,6 +91,20 @@ def test_standardize_makes_columns_alike_and_bends_what_lies_far_out():
     assert (out[:, 3] == 0).all()
 
 
+@pytest.mark.parametrize("far", [1e20, -1e30, 3e38])
+@pytest.mark.parametrize("unit", [1.0, 1e-40])
+def test_standardize_takes_the_farthest_numbers_to_the_bound_and_no_gradient_to_nan(far, unit):
+    rows = torch.arange(-50.0, 51)[:, None] * unit
+    rows[7] = far
+    layer = Standardize(columns_of(rows), bound=4.0)
+    rows.requires_grad_()
+    out = layer(rows)
+    out.sum().backward()
+    assert torch.isclose(out[7], torch.tensor(4.0 if far > 0 else -4.0))
+    assert out.isfinite().all()
+    assert rows.grad.isfinite().all()
+
+
 def test_mlp_takes_columns_as_they_are_where_it_is_shown_no_rows():
     module, x = MLP(3, 2), torch.rand(4, 3)
     assert torch.equal(module[1](module[0](x)), x)
