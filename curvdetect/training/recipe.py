@@ -5,6 +5,7 @@ SGD with momentum and schedules laid out over the number of epochs. It refuses t
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self
@@ -106,7 +107,6 @@ def memorizing_net(
     defaults: dict[str, Any] = {
         "criterion": nn.CrossEntropyLoss,
         "optimizer": torch.optim.SGD,
-        "optimizer__weight_decay": weight_decay,
         "iterator_train": BatchLoader,
         "train_split": None,
         "verbose": 0,
@@ -114,6 +114,8 @@ def memorizing_net(
     settings = {**defaults, **options}
     if settings["optimizer"] is torch.optim.SGD:
         settings.setdefault("optimizer__momentum", momentum)
+    if "weight_decay" in inspect.signature(settings["optimizer"]).parameters:  # LBFGS and Rprop know none
+        settings.setdefault("optimizer__weight_decay", weight_decay)
     if schedule is not None and not callable(schedule):
         raise TypeError(f"schedule must be a function such as one_cycle or step_decay, got {schedule!r}.")
     loader = settings["iterator_train"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from skorch.callbacks import Callback
 from torch import nn
 
+from curvdetect import LossDetector
 from curvdetect.data.columns import columns_of
 from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
@@ -270,3 +271,11 @@ class RateRecorder(Callback):
 
 def _trained(net, max_epochs):
     return memorize(net, as_samples(*digits(40)), [], max_epochs=max_epochs, device=torch.device("cpu"), seed=0).net
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.Rprop, torch.optim.LBFGS, torch.optim.Adam])
+def test_the_recipe_for_tables_takes_optimizers_that_know_no_weight_decay(optimizer):
+    net = memorizing_net(None, for_tables=True, optimizer=optimizer, lr=0.01, max_epochs=2, batch_size=64)
+    assert ("optimizer__weight_decay" in net.get_params()) == (optimizer is torch.optim.Adam)
+    detector = LossDetector(net, device="cpu", random_state=0).fit(*digits(120))
+    assert np.isfinite(detector.scores_).all()
