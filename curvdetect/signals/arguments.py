@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 from typing import Any
 
@@ -56,7 +55,8 @@ def with_classes(logits: Tensor, n_classes: int) -> Tensor:
 
 def check_curvature(*, h: float, n: int, power: int) -> None:
     """Raise where a parameter of the curvature is out of range."""
-    if isinstance(h, bool) or not (isinstance(h, Real) and math.isfinite(h) and h > 0):
+    # a network computes in single precision, which knows no larger number
+    if isinstance(h, bool) or not (isinstance(h, Real) and 0 < h <= torch.finfo(torch.float32).max):
         raise ValueError(
             f"h must be a positive number, got {h!r}. It is a step in deviations of a column, or in the units of X: "
             "1e-2 is a good start."
