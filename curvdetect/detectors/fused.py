@@ -30,6 +30,8 @@ from curvdetect.training.endings import fell_after
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
+#: What the accuracy may lose before late epochs are not listened to: a training with a constant rate only wavers.
+APART = 0.1
 #: What ``signals="auto"`` listens to, and how much the ranks of each count.
 AUTO = {"plain": {"loss": 1.0}, "augmented": {"loss": 1.0, "late_margin": 1.0}, "fallen": {"early_margin": 1.0}}
 
@@ -86,7 +88,7 @@ def has_fallen(history: Sequence[dict[str, Any]]) -> bool:
     trainings: dict[int, list[dict[str, Any]]] = {}
     for record in history:
         trainings.setdefault(record.get("repeat", 0), []).append(record)
-    return any(fell_after(one) is not None for one in trainings.values())
+    return any(fell_after(one, APART) is not None for one in trainings.values())
 
 
 class FusedDetector(BaseNoiseDetector):
@@ -120,7 +122,7 @@ class FusedDetector(BaseNoiseDetector):
     Attributes
     ----------
     regime_ : {"memorized", "underfit", "fallen"}
-        Whether the training accuracy, the lowest of the repeats, reached 0.9; "fallen" where it ended more than 0.02
+        Whether the training accuracy, the lowest of the repeats, reached 0.9; "fallen" where it ended more than 0.1
         below its own highest value.
     fused_signals_ : dict of float
         What was fused, with the weight of each.

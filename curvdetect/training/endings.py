@@ -18,16 +18,18 @@ FALL = 0.02
 AT_ONCE = 0.1
 
 
-def fell_after(history: Sequence[dict[str, Any]]) -> int | None:
+def fell_after(history: Sequence[dict[str, Any]], fall: float = FALL) -> int | None:
     """Return the epoch, counted from 1, from whose training accuracy the training fell; None where it did not.
 
     Parameters
     ----------
     history : sequence of dict
         One record for each epoch.
+    fall : float, default=0.02
+        What the accuracy may lose.
     """
     accuracies = [record["train_accuracy"] for record in history]
-    if not accuracies or accuracies[-1] >= max(accuracies) - FALL:
+    if not accuracies or accuracies[-1] >= max(accuracies) - fall:
         return None
     return accuracies.index(max(accuracies)) + 1
 
