@@ -30,6 +30,13 @@ def pytest_addoption(parser):
         help="Train every net with its seed plus N, which stands for another processor: bounds of what is found are to "
         "hold, whatever N is. Data, and processes that tests start, stay as they are.",
     )
+    parser.addoption(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Threads of torch in each process.",
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,12 +53,12 @@ def _other_trainings(request):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread():
+def _one_thread(request):
     """Small tensors are faster on one thread, and tests beside each other don't fight for cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before, threads = torch.get_num_threads(), request.config.getoption("--threads")
+    torch.set_num_threads(threads)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")  # of the processes that tests start
+        patch.setenv("OMP_NUM_THREADS", str(threads))  # of the processes that tests start
         yield
     torch.set_num_threads(before)
 
