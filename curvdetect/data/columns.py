@@ -16,6 +16,10 @@ CONSTANT = 1e-6
 FEW_DIGITS = 2.0**-16
 #: Numbers that are sorted at once; torch's quantiles take 16 million at most.
 _HELD = 2**22
+#: Rows in which a value that stands for missing numbers is looked for, at most.
+_SEEN = 2000
+#: Such a value lies so many widths of all other numbers beyond them, in two columns at least.
+_BEYOND = 10
 #: Quartiles of a normal distribution lie so many standard deviations apart.
 _NORMAL = 1.3489795003921634
 
@@ -91,3 +95,46 @@ def check_digits(X: NDArray[Any]) -> None:
             UserWarning,
             stacklevel=2,
         )
+
+
+def check_missing(X: NDArray[Any]) -> None:
+    """Warn where one value in several columns seems to stand for missing numbers, as -999 often does.
+
+    It is the same in all of them, stands there many times, and lies far beyond all other numbers. Zero never counts.
+    """
+    if X.ndim != 2 or not X.size or X.dtype.kind not in "fiu" or X.dtype.itemsize < 2:  # bytes are pictures
+        return
+    step = -(-len(X) // min(_SEEN, max(100, _HELD // X.shape[1])))
+    rows = X[::step].astype(np.float64)
+    for sign in (1, -1):
+        found = _stand_in(sign * rows)
+        if found is not None:
+            value, columns, share = sign * found[0], found[1], found[2]
+            named = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
+            warnings.warn(
+                f"X holds {value:.10g} in {share:.1%} of the rows of columns {named}, far from all their other "
+                "numbers: it seems to stand for missing ones, and a network takes it as it is. Impute it first, by "
+                f"scikit-learn's SimpleImputer(missing_values={value:.10g}), then scale the columns.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+def _stand_in(rows: NDArray[np.float64]) -> tuple[float, NDArray[np.intp], float] | None:
+    """Return the highest value that stands for missing numbers, its columns and its share of their rows."""
+    top = rows.max(0)
+    n_top = (rows == top).sum(0)
+    often = np.flatnonzero((top != 0) & (n_top >= max(5, len(rows) / 200)) & (n_top <= len(rows) / 2))
+    top = top[often]
+    rest = np.ma.masked_equal(rows[:, often] - top, 0)
+    gap, width = -rest.max(0).filled(0), np.ma.ptp(rest, 0).filled(0)
+    # a value that stands among or close to other numbers in any column is one of them, as the white of pictures is
+    close, far = gap <= 3 * rest.std(0).filled(0), gap > _BEYOND * width
+    for value in np.unique(top[far]):
+        same = top == value
+        if close[same].any():
+            continue
+        measured = [at for at in often[same & far] if len(np.unique(rows[:, at])) > 5]  # not a few categories
+        if len(measured) > 1:
+            return value, often[same], float(n_top[often[same]].mean() / len(rows))
+    return None

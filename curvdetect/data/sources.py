@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from curvdetect.data.choosing import spread
-from curvdetect.data.columns import Columns, check_digits, columns_of
+from curvdetect.data.columns import Columns, check_digits, check_missing, columns_of
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import is_dataset, read_item
 from curvdetect.data.labels import encode
@@ -294,6 +294,7 @@ def _of_array(X: NDArray[Any], y: Any) -> Samples:
         inputs = np.array(X, dtype=wanted_dtype(X), order="C")
     check_finite(inputs, X)
     check_digits(np.asarray(X))
+    check_missing(np.asarray(X))
     return ResidentSamples(torch.from_numpy(inputs), np.asarray(y))
 
 

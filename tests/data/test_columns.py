@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
 from curvdetect.data.columns import columns_of
 from curvdetect.data.sources import Part, as_samples
@@ -93,4 +94,61 @@ def test_a_column_that_single_precision_would_make_constant_is_named(column):
 @pytest.mark.parametrize("column", KEPT.values(), ids=KEPT)
 def test_other_columns_are_taken_without_a_word(column, recwarn):
     as_samples(table_with(column), np.arange(40) % 2)
+    assert not recwarn.list
+
+
+TABLE = ROWS.numpy()
+
+
+def with_stand_ins(value, rows=TABLE, share=0.05):
+    rng = np.random.default_rng(0)
+    return np.c_[rows[:, :3], np.where(rng.random((400, 3)) < share, value, rows[:, 3:])]
+
+
+def pictures(background, ink):
+    rng, X = np.random.default_rng(0), background * np.ones((400, 12, 12))
+    for picture, (i, j) in zip(X, rng.integers(0, 9, (400, 2)), strict=True):
+        picture[i : i + 3, j : j + 3] = ink + rng.integers(-60, 60, (3, 3))
+    return np.clip(X + rng.integers(-2, 3, X.shape), 0, 255).reshape(400, -1)
+
+
+RNG = np.random.default_rng(0)
+ORDINARY = {
+    "one_hot": 1000 * np.eye(8)[RNG.integers(0, 8, 400)],
+    "mostly_zero": np.where(RNG.random((400, 6)) < 0.03, 1e6, 0.0),
+    "zero_or_far": np.where(RNG.random((400, 6)) < 0.05, 0.0, ROWS + 1e4),
+    "capped_counts": RNG.poisson(3, (400, 6)).clip(max=6),
+    "capped_tails": RNG.negative_binomial(1, 1e-3, (400, 6)).clip(max=3000),
+    "cauchy": RNG.standard_cauchy((400, 6)),
+    "clipped_cauchy": RNG.standard_cauchy((400, 6)).clip(-50, 50),
+    "zipf": RNG.zipf(1.5, (400, 6)),
+    "doses": RNG.choice([0.0, 1.0, 1e2, 1e4], (400, 6)),
+    "dark_pictures": pictures(0, 220),
+    "light_pictures": pictures(255, 30) / 255,
+    "one_column": np.c_[with_stand_ins(-999.0)[:, :4], ROWS[:, 4:]],
+    "another_in_each": with_stand_ins(np.array([999.0, 9999.0, 99999.0])),
+    "once_or_twice": with_stand_ins(-999.0, share=0.003),
+    "bytes": with_stand_ins(255, np.uint8(abs(ROWS.numpy()) * 3)).astype(np.uint8),
+    **{
+        f.__name__: f(return_X_y=True)[0]
+        for f in (load_iris, load_wine, load_breast_cancer, load_diabetes, load_digits)
+    },
+}
+
+
+@pytest.mark.parametrize("value", [-999, 9999, -1e6, 1e30])
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+def test_a_value_that_stands_for_missing_numbers_is_named_with_its_columns(value, kind):
+    if kind == np.int64 and value == 1e30:
+        return
+    X = with_stand_ins(value, 10 * ROWS.numpy()).astype(kind)
+    with pytest.warns(
+        UserWarning, match=r"X holds (-999|9999|-1000000|1.*e\+30) in \d\.\d% .* columns 3, 4, 5, .*SimpleImp"
+    ):
+        as_samples(X, np.arange(400) % 2)
+
+
+@pytest.mark.parametrize("X", ORDINARY.values(), ids=ORDINARY)
+def test_no_value_of_other_tables_is_taken_for_missing(X, recwarn):
+    as_samples(X, np.arange(len(X)) % 2)
     assert not recwarn.list
