@@ -18,7 +18,7 @@ from torch import nn
 
 from curvdetect.data.loading import BatchLoader, is_ours
 from curvdetect.signals.scoring import in_full
-from curvdetect.training.schedules import DecayFirst, Schedule
+from curvdetect.training.schedules import DECAY, DecayFirst, Schedule
 
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
@@ -47,7 +47,7 @@ def memorizing_net(
     lr: float = 0.1,
     batch_size: int = 128,
     momentum: float = 0.9,
-    weight_decay: float = 1e-4,
+    weight_decay: float = DECAY,
     schedule: Callable[[int], Callable[[int], float]] | None = None,
     for_tables: bool | None = None,
     max_epochs: int = EPOCHS,
@@ -76,9 +76,9 @@ def memorizing_net(
         paper's.
     for_tables : bool, optional
         Train so that no width, unit or tail of the columns of a table makes the training fall apart: the gradient of a
-        batch has a norm of 1 at most, the weight decay is 5e-3 at least in the first two fifths of the epochs, and the
-        default schedule is ``partial(one_cycle, peak=0.6, start=0.1)``. By default the network for rows that is taken
-        for None is trained so, and no other.
+        batch has a norm of 1 at most, a weight decay left at its default is 5e-3 in the first two fifths of the
+        epochs, and the default schedule is ``partial(one_cycle, peak=0.6, start=0.1)``. By default the
+        network for rows that is taken for None is trained so, and no other.
     max_epochs : int
         Length of the training, by which the schedule is laid out.
     augment : bool, default=False

@@ -10,6 +10,8 @@ from typing import Any
 from skorch.callbacks import Callback
 from torch.optim.lr_scheduler import LambdaLR
 
+#: Weight decay of the recipe.
+DECAY = 1e-4
 #: Weight decay of the first epochs in the recipe for tables, and the share of the epochs that it lasts.
 FIRST_DECAY, FIRST_SHARE = 5e-3, 0.4
 
@@ -125,10 +127,12 @@ class Schedule(Callback):
 class DecayFirst(Callback):
     """A weight decay that is stronger in the first epochs, so that wrong labels are learned after right ones.
 
+    It takes the place of the recipe's default alone: any other weight decay was chosen, and stays.
+
     Parameters
     ----------
     decay : float, default=5e-3
-        Least weight decay in these epochs; later ones have the optimizer's own.
+        Weight decay in these epochs; later ones have the optimizer's own.
     share : float, default=0.4
         Share of the planned epochs that it lasts.
     """
@@ -141,8 +145,8 @@ class DecayFirst(Callback):
         self.own_ = [group.get("weight_decay") for group in net.optimizer_.param_groups]
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Set the weight decay of the epoch that begins; an optimizer that knows none is left alone."""
+        """Set the weight decay of the epoch that begins."""
         first = len(net.history) <= self.share * net.max_epochs
         for group, own in zip(net.optimizer_.param_groups, self.own_, strict=True):
-            if own is not None:
-                group["weight_decay"] = max(own, self.decay) if first else own
+            if own == DECAY:
+                group["weight_decay"] = self.decay if first else own

@@ -279,3 +279,20 @@ def test_the_recipe_for_tables_takes_optimizers_that_know_no_weight_decay(optimi
     assert ("optimizer__weight_decay" in net.get_params()) == (optimizer is torch.optim.Adam)
     detector = LossDetector(net, device="cpu", random_state=0).fit(*digits(120))
     assert np.isfinite(detector.scores_).all()
+
+
+class DecayRecorder(Callback):
+    """Keep the weight decay that the optimizer holds in each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append(net.optimizer_.param_groups[0]["weight_decay"])
+
+
+@pytest.mark.parametrize("named", [{}, {"weight_decay": 0}, {"weight_decay": 1e-3}, {"optimizer__weight_decay": 0.02}])
+def test_the_recipe_for_tables_decays_faster_at_first_where_no_weight_decay_is_named(named):
+    trained = _trained(memorizing_net(None, callbacks=[("decays", DecayRecorder())], **named), max_epochs=5)
+    expected = [*named.values()] * 5 or [5e-3, 5e-3, 1e-4, 1e-4, 1e-4]
+    assert dict(trained.callbacks_)["decays"].seen == expected
