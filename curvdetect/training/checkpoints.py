@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import time
 import warnings
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from torch import Tensor
 
 _MAGIC = b"curvdetect checkpoint 1\n"
 _DIGEST = 32
+#: Seconds after which a draft that nothing was added to belongs to a process that was killed.
+_ABANDONED = 24 * 3600
 _NEWEST, _BEFORE = "checkpoint", "checkpoint.previous"
 
 
@@ -117,6 +122,7 @@ def write_whole(path: Path, *parts: bytes | memoryview, before: Path | None = No
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    _clear_abandoned(path)
     try:
         with draft.open("wb") as file:
             for part in parts:
@@ -135,6 +141,15 @@ def write_whole(path: Path, *parts: bytes | memoryview, before: Path | None = No
             os.fsync(directory)  # the new name, too, is to outlive a power cut
         finally:
             os.close(directory)
+
+
+def _clear_abandoned(path: Path) -> None:
+    """Remove what processes that were killed left of a file; a number of theirs says nothing on another machine."""
+    for draft in path.parent.iterdir():
+        if re.fullmatch(rf"{re.escape(path.name)}\.\d+\.draft", draft.name):
+            with suppress(OSError):  # another process may be as quick
+                if time.time() - draft.stat().st_mtime > _ABANDONED:
+                    draft.unlink()
 
 
 def plainly(value: Any) -> Any:

@@ -145,6 +145,18 @@ def test_an_error_at_any_step_leaves_a_good_checkpoint(tmp_path, monkeypatch, st
     assert place.load()["epoch"] == 4
 
 
+def test_drafts_that_killed_processes_left_are_cleared_and_others_are_not(tmp_path):
+    old = [tmp_path / "checkpoint.7.draft", tmp_path / "checkpoint.88.draft"]
+    kept = [tmp_path / name for name in ("checkpoint.9.draft", "other.7.draft", "checkpoint.mine.draft")]
+    for path in (*old, *kept):
+        path.write_text("")
+        if path.name != "checkpoint.9.draft":  # which is being written
+            os.utime(path, (0, 0))
+    write_whole(tmp_path / "checkpoint", b"new")
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in kept)
+
+
 def test_a_disk_that_stays_full_is_said_once(tmp_path, recwarn):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
