@@ -29,6 +29,8 @@ from curvdetect.training.ranks import by_first
 #: What the first optimizer of a process loads. It leaves the frames that it was called from in a cycle, and with them
 #: all that a training holds of the samples.
 _LOADED_LATE = "torch._dynamo"
+#: Numbers beyond this have squares, and steps in proportion to them, that leave single precision.
+LARGE = 1e18
 #: Parameters that change nothing about a training.
 _NOT_TRAINED_BY = ("q", "device", "random_state", "verbose", "checkpoint_dir")
 
@@ -142,7 +144,7 @@ def one_run(
         if complete or signal.stage != "final":
             signal_scores[signal.name] = signal.scores()
             if complete:
-                _check_finite(signal, signal_scores[signal.name], samples.scored)
+                _check_finite(signal, signal_scores[signal.name], samples)
         if isinstance(signal, Loss | Margin):
             quarters[signal.name] = signal.quarters()
     attributes = {
@@ -220,12 +222,12 @@ def _mean(runs: list[Measured], interrupt: BaseException | None) -> Measured:
     )
 
 
-def _check_finite(signal: Signal, scores: NDArray[np.float64], scored: torch.Tensor | None) -> None:
+def _check_finite(signal: Signal, scores: NDArray[np.float64], samples: Samples) -> None:
     """Raise where a sample that the signal was to see has no finite score."""
     wanted = np.ones(len(scores), dtype=np.bool_)
-    if signal.stage == "scoring" and scored is not None:
+    if signal.stage == "scoring" and samples.scored is not None:
         wanted[:] = False
-        wanted[scored.numpy()] = True
+        wanted[samples.scored.numpy()] = True
     bad = np.flatnonzero(wanted & ~np.isfinite(scores))
     if not len(bad):
         return
@@ -234,6 +236,13 @@ def _check_finite(signal: Signal, scores: NDArray[np.float64], scored: torch.Ten
         raise ValueError(
             f"{found}the net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and "
             "what was not trained on can't have been memorized."
+        )
+    sizes = samples.batch(torch.from_numpy(bad[:64])).abs().amax(0)
+    if sizes.max() > LARGE:
+        where = f"column {int(sizes.argmax())} of X" if sizes.ndim == 1 else "X"
+        raise ValueError(
+            f"{found}{where} holds numbers as large as {sizes.max():.2g}, from which a step leads out of single "
+            "precision. Scale X first, by scikit-learn's StandardScaler, say."
         )
     raise ValueError(
         f"{found}the net's gradient at these inputs is NaN or infinite, as that of a square root is at zero. Change "

@@ -219,3 +219,9 @@ def test_samples_that_the_loader_leaves_out_are_named(options, kind):
     net = NeuralNetClassifier(MLP(64, 10, 16), criterion=nn.CrossEntropyLoss, max_epochs=1, **options)
     with pytest.raises(ValueError, match=r"5 sample\(s\) got no finite score of signal 'loss', the first at index 35"):
         kind(net, device="cpu").fit(X, Y)
+
+
+def test_a_column_whose_steps_leave_single_precision_is_named():
+    rows = np.c_[X, np.where(np.arange(len(X)) % 2, 3e38, -3e38)].astype(np.float32)
+    with pytest.raises(ValueError, match=r"column 64 of X holds numbers as large as 3e\+38.*Scale X first"):
+        CurvatureNoiseDetector(device="cpu", max_epochs=1).fit(rows, Y)
