@@ -91,7 +91,7 @@ def check_digits(X: NDArray[Any]) -> None:
         warnings.warn(
             f"X holds {len(lost)} column(s) whose numbers lie close together and far from zero, the first of them "
             f"column {at}, from {low[at]:.10g} to {high[at]:.10g}: networks compute in single precision, which hardly "
-            "tells them apart. Subtract the mean first, by scikit-learn's StandardScaler, say.",
+            "tells them apart. Subtract the mean first, by scikit-learn's StandardScaler, say; renumber ids from 0.",
             UserWarning,
             stacklevel=2,
         )

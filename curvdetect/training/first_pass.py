@@ -20,12 +20,14 @@ from curvdetect.data.sources import Samples
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.training.first_step import has_usual_loss, try_step
 from curvdetect.training.hiding import known_labels, weighted_classes
-from curvdetect.training.outputs import has_own_loss, take_whole_numbers
+from curvdetect.training.outputs import has_own_loss, take_whole_numbers, takes_whole_numbers
 from curvdetect.training.remedies import refusal
 from curvdetect.training.whole import whole_of
 
 #: Samples shown, and most bytes of them; two at least.
 SHOWN, SHOWN_BYTES = 64, 2**26
+#: Up to here single precision holds every whole number.
+WHOLE = 2**24
 #: Criteria of torch's that compare logits with classes, and those that compare one number with 0 and 1.
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
 _OF_ONE = (nn.BCEWithLogitsLoss, nn.BCELoss)
@@ -68,6 +70,7 @@ def first_pass(net: NeuralNet, samples: Samples, output: OutputKind, *, untraine
         _check_logits(net, logits, output, n_classes)
         try_step(net, x, y, loader, len(samples))
     said = [
+        _merged(x) if takes_whole_numbers(net) else None,
         _needless_softmax(net, logits),
         weighted_classes(net, samples, loader),
         known_labels(x, y, logits, n_classes) if untrained else None,
@@ -166,6 +169,16 @@ def _check_logits(net: NeuralNet, logits: Tensor, output: OutputKind, n_classes:
                 f"net has criterion NLLLoss, for which skorch wants {wanted}, but puts out something else. For "
                 "logits pass criterion=torch.nn.CrossEntropyLoss."
             )
+
+
+def _merged(x: Tensor) -> str | None:
+    if x.abs().max() <= WHOLE:
+        return None
+    return (
+        f"X holds whole numbers up to {x.abs().max():.0f} for a net that looks them up, and reaches it in single "
+        "precision, where neighbours beyond 2**24 are one number. Number them anew from 0, by scikit-learn's "
+        "OrdinalEncoder, say."
+    )
 
 
 def _needless_softmax(net: NeuralNet, logits: Tensor) -> str | None:

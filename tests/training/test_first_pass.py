@@ -157,6 +157,22 @@ def test_whole_numbers_stay_so_for_a_net_that_begins_with_an_embedding(samples, 
     assert takes_whole_numbers(run.net)
 
 
+class Hashed(Texts):
+    """Looks whole numbers of any size up."""
+
+    def forward(self, tokens):
+        if tokens.is_floating_point():
+            raise TypeError("whole numbers, please")
+        return super().forward(tokens % 17)
+
+
+def test_numbers_that_are_looked_up_and_merge_in_single_precision_are_warned_of(recwarn):
+    train(memorizing_net(Hashed(), batch_size=32), as_samples(WHOLE, digits(60)[1]), [])
+    assert not [w for w in recwarn.list if w.category is UserWarning]
+    with pytest.warns(UserWarning, match=r"whole numbers up to 1677\d+ for a net that looks them up.*OrdinalEncoder"):
+        train(memorizing_net(Hashed(), batch_size=32), as_samples(WHOLE * (2**20 + 1), digits(60)[1]), [])
+
+
 def test_whole_numbers_are_shown_as_ever_to_a_net_that_takes_real_ones():
     runs = [train(_body(), as_samples(X, digits(60)[1]), []) for X in (WHOLE, WHOLE.astype(np.float32))]
     assert not takes_whole_numbers(runs[0].net)
