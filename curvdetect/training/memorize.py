@@ -35,7 +35,7 @@ from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_ac
 from curvdetect.training.nets import MLP, ResNet, module_for
 from curvdetect.training.outputs import is_plain, output_kind, taking_logits
 from curvdetect.training.ranks import is_first, ranks_here
-from curvdetect.training.recipe import MemorizingNet, check_settings, memorizing_net
+from curvdetect.training.recipe import LARGEST_BATCH, MemorizingNet, check_settings, memorizing_net
 from curvdetect.training.resuming import Checkpointing, RestoreGenerators
 from curvdetect.training.scored_epochs import scored_epochs
 from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
@@ -261,10 +261,7 @@ def _raised_by_callback(error: BaseException) -> bool:
 def own_net(net: Any, samples: Samples) -> NeuralNet:
     """Return a fresh skorch net made of whatever ``net`` is; nothing of it is shared with the caller."""
     if net is None or isinstance(net, str):
-        # little data needs small batches to be stepped on often enough
-        batch_size = min(128, max(16, len(samples) // 32))
-        module = _default(net, samples)
-        return memorizing_net(module, batch_size=batch_size, for_tables=isinstance(module, MLP))
+        net = memorizing_net(net)
     if isinstance(net, NeuralNet):
         own = copied(net, clone)
         if own.module is None or isinstance(own.module, str):
@@ -272,6 +269,8 @@ def own_net(net: Any, samples: Samples) -> NeuralNet:
             own = type(own)(**{**own.get_params(deep=False), "module": module})
             if isinstance(own, MemorizingNet) and own.for_tables is None:
                 own.set_params(for_tables=isinstance(module, MLP))
+            if own.batch_size is None:  # little data needs small batches to be stepped on often enough
+                own.set_params(batch_size=min(LARGEST_BATCH, max(16, len(samples) // 32)))
         return own.set_params(train_split=None, verbose=0)
     if isinstance(net, type) and issubclass(net, NeuralNet):
         raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")

@@ -24,6 +24,8 @@ from curvdetect.training.schedules import DECAY, DecayFirst, Schedule
 EPOCHS = 30
 #: Largest norm of the gradient of a batch, in the recipe for tables.
 LARGEST_GRADIENT = 1.0
+#: Size of a batch, unless there are few samples.
+LARGEST_BATCH = 128
 _LOADER_OPTIONS = {"iterator_train__augment", "iterator_train__shuffle", "iterator_train__batch_size"}
 
 
@@ -45,7 +47,7 @@ def memorizing_net(
     module: Any,
     *,
     lr: float = 0.1,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     momentum: float = 0.9,
     weight_decay: float = DECAY,
     schedule: Callable[[int], Callable[[int], float]] | None = None,
@@ -67,9 +69,9 @@ def memorizing_net(
         Of the optimizer.
     momentum : float, default=0.9
         Of SGD, the default optimizer.
-    batch_size : int, default=128
-        Batches differ in size by one at most. Detectors with ``net=None``, or a name, take a 32nd of the samples, from
-        16 to 128.
+    batch_size : int, optional
+        Batches differ in size by one at most. By default 128 for a module of your own; for None and names a 32nd of
+        the samples that a detector fits, from 16 to 128.
     schedule : callable, optional
         From the number of epochs to a function from an epoch, counted from 0, to a factor of ``lr``. By default
         `one_cycle`, which rises over three tenths of the epochs and falls linearly to the end; `step_decay` is the
@@ -131,6 +133,8 @@ def memorizing_net(
         raise ValueError(
             "augment=True is done by the recipe's own loader: leave iterator_train out, or augment in yours."
         )
+    if batch_size is None and module is not None and not isinstance(module, str):
+        batch_size = LARGEST_BATCH
     theirs = settings.pop("callbacks", None) or []
     if theirs != "disable" and not any(isinstance(c[1] if isinstance(c, tuple) else c, Schedule) for c in theirs):
         theirs = [("schedule", Schedule(schedule)), *theirs]

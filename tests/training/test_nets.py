@@ -16,7 +16,7 @@ from curvdetect import LossDetector
 from curvdetect.data.columns import columns_of
 from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
-from curvdetect.training.memorize import memorize
+from curvdetect.training.memorize import memorize, own_net
 from curvdetect.training.nets import (
     MLP,
     NAMED,
@@ -296,3 +296,10 @@ def test_the_recipe_for_tables_decays_faster_at_first_where_no_weight_decay_is_n
     trained = _trained(memorizing_net(None, callbacks=[("decays", DecayRecorder())], **named), max_epochs=5)
     expected = [*named.values()] * 5 or [5e-3, 5e-3, 1e-4, 1e-4, 1e-4]
     assert dict(trained.callbacks_)["decays"].seen == expected
+
+
+@pytest.mark.parametrize("name", [None, "resnet-mnist"])
+@pytest.mark.parametrize(("named", "size"), [({}, 20), ({"batch_size": 128}, 128)], ids=["default", "named"])
+def test_the_recipe_takes_smaller_batches_of_few_samples_unless_their_size_is_named(name, named, size):
+    samples = as_samples(np.zeros((640, 8, 8), dtype=np.float32), np.arange(640) % 2)
+    assert own_net(memorizing_net(name, **named), samples).batch_size == size
