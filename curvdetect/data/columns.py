@@ -54,8 +54,9 @@ def columns_of(rows: Tensor) -> Columns:
     --------
     >>> import torch
     >>> from curvdetect.data.columns import columns_of
-    >>> columns_of(torch.tensor([[1.0, 5.0, 0.0], [2.0, 5.0, 0.0], [3.0, 5.0, 0.0], [9.0, 5.0, 8.0]])).center.tolist()
-    [2.5, 5.0, 0.0]
+    >>> rows = torch.tensor([[1.0, 5.0, 0.0], [2.0, 5.0, 0.0], [3.0, 5.0, 0.0], [4.0, 5.0, 0.0], [9.0, 5.0, 10.0]])
+    >>> columns_of(rows).center.tolist()  # a median, and two means
+    [3.0, 5.0, 2.0]
     """
     found = [_of(part.double()) for part in torch.split(rows, max(1, _HELD // max(1, len(rows))), 1)]
     return Columns(*(torch.cat(parts) for parts in zip(*found, strict=True)))
