@@ -26,12 +26,10 @@ from curvdetect.detectors.fusion import check_weights, fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
 from curvdetect.training.checkpoints import Checkpoints
-from curvdetect.training.endings import fell_after
+from curvdetect.training.endings import APART, fell_after
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
-#: What the accuracy may lose before late epochs are not listened to: a training with a constant rate only wavers.
-APART = 0.1
 #: What ``signals="auto"`` listens to, and how much the ranks of each count.
 AUTO = {"plain": {"loss": 1.0}, "augmented": {"loss": 1.0, "late_margin": 1.0}, "fallen": {"early_margin": 1.0}}
 

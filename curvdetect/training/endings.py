@@ -14,6 +14,8 @@ from curvdetect.data.sources import Samples
 MEMORIZED = 0.99
 #: What the training accuracy may lose from its highest epoch to the end.
 FALL = 0.02
+#: The same where late epochs are no longer listened to, or the end was not planned: a constant rate makes it waver.
+APART = 0.1
 #: Share of the planned epochs within which memorizing counts as at once.
 AT_ONCE = 0.1
 
@@ -40,7 +42,15 @@ def memorized_at_once(history: Sequence[dict[str, Any]], n_epochs: int) -> bool:
     return any(record["train_accuracy"] >= MEMORIZED for record in first)
 
 
-def judge(history: Sequence[dict[str, Any]], accuracy: float, samples: Samples, n_epochs: int, *, level: int) -> None:
+def judge(
+    history: Sequence[dict[str, Any]],
+    accuracy: float,
+    samples: Samples,
+    n_epochs: int,
+    *,
+    level: int,
+    planned: bool = True,
+) -> None:
     """Warn where the course of a training says that its signals tell little.
 
     Parameters
@@ -55,8 +65,10 @@ def judge(history: Sequence[dict[str, Any]], accuracy: float, samples: Samples, 
         Planned length of the training.
     level : int
         ``stacklevel`` of the user's line, seen from the caller.
+    planned : bool, default=True
+        Whether the end was that of the plan. Of any other, only a fall is said, and only a deep one.
     """
-    peak = fell_after(history)
+    peak = fell_after(history, FALL if planned else APART)
     if peak is not None:
         _say(
             f"the training fell apart: its accuracy rose to {_accuracy(history, peak):.2f} in epoch {peak} and was "
@@ -65,6 +77,8 @@ def judge(history: Sequence[dict[str, Any]], accuracy: float, samples: Samples, 
             "after the fall tells little.",
             level,
         )
+    elif not planned:
+        return
     elif accuracy < MEMORIZED:
         said = min(accuracy, MEMORIZED - 1e-4)  # what falls short by less is not rounded to the aim
         _say(

@@ -188,8 +188,9 @@ def memorize(
             tracker.bar.close()
             net.callbacks_ = theirs
             net.iterator_train = loader
-    if interrupt is None and stop_at is None and is_first(ranks):
-        judge(tracker.history, train_accuracy, samples, n_epochs, level=callers_level())
+    if stop_reason != "stop_at" and is_first(ranks):
+        planned = interrupt is None and stop_at is None
+        judge(tracker.history, train_accuracy, samples, n_epochs, level=callers_level(), planned=planned)
     return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt, snapshots.all())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from contextlib import suppress
 from typing import ClassVar
 
 import numpy as np
@@ -281,3 +282,31 @@ def test_signals_beside_are_recorded_and_not_listened_to(whole):
 def test_unknown_signals_beside_are_refused_before_anything_is_trained():
     with pytest.raises(ValueError, match=r"beside must be a sequence of names from .*'curvature'.*got 'curvature'"):
         fit(beside="curvature")
+
+
+class FallsApart(Callback):
+    """Undo all learning from the fourth epoch on, or end the training there."""
+
+    def __init__(self, interrupt_at=None):
+        self.interrupt_at = interrupt_at
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.interrupt_at:
+            raise KeyboardInterrupt
+        if len(net.history) >= 4:
+            with torch.no_grad():
+                for parameter in net.module_.parameters():
+                    parameter.zero_()
+
+
+ENDS = {"planned": (None, {}), "aim_missed": (None, {"stop_at": 0.99}), "interrupted": (5, {})}
+
+
+@pytest.mark.parametrize(("interrupt_at", "params"), ENDS.values(), ids=ENDS)
+def test_a_training_that_fell_apart_is_said_so_and_ranked_so_however_it_ended(interrupt_at, params):
+    net = quick_net(max_epochs=6, batch_size=16, callbacks=[FallsApart(interrupt_at)])
+    detector = FusedDetector(net, device="cpu", random_state=0, **params)
+    with pytest.warns(ConvergenceWarning, match="the training fell apart"), suppress(KeyboardInterrupt):
+        detector.fit(X[:200], LABELS[:200])
+    assert detector.interrupted_ == (interrupt_at is not None)
+    assert (detector.regime_, detector.fused_signals_) == ("fallen", {"early_margin": 1.0})

@@ -39,9 +39,9 @@ def test_at_once_is_within_a_tenth_of_the_planned_epochs(accuracies, at_once):
     assert memorized_at_once(history(*accuracies), 20) == at_once
 
 
-def told(accuracies, shape, n_epochs=20):
+def told(accuracies, shape, n_epochs=20, **options):
     samples = as_samples(np.zeros(shape, dtype=np.float32), np.arange(shape[0]) % 2)
-    judge(history(*accuracies), accuracies[-1], samples, n_epochs, level=1)
+    judge(history(*accuracies), accuracies[-1], samples, n_epochs, level=1, **options)
 
 
 def test_what_is_said_names_what_was_seen_and_the_way_out():
@@ -51,6 +51,14 @@ def test_what_is_said_names_what_was_seen_and_the_way_out():
         told((0.2, 0.5), (10, 3))
     with pytest.warns(ConvergenceWarning, match=r"12 columns and 10 rows.*ConfidentLearningDetector.*SelectKBest"):
         told((0.9, 1.0), (10, 12))
+
+
+@pytest.mark.parametrize("accuracies", [(0.2, 0.9, 0.85), (0.2, 0.5), (0.9, 1.0)])
+def test_of_an_end_that_was_not_planned_nothing_is_said_but_a_deep_fall(accuracies, recwarn):
+    told(accuracies, (10, 12), planned=False)
+    assert not recwarn.list
+    with pytest.warns(ConvergenceWarning, match="fell apart"):
+        told((0.2, 0.9, 0.7), (10, 12), planned=False)
 
 
 @pytest.mark.parametrize("shape", [(10, 10), (10, 1, 30)], ids=["as_many_rows", "pictures"])
