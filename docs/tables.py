@@ -3,10 +3,19 @@
     python docs/tables.py            # rewrite
     python docs/tables.py --check    # fail where something is out of date
 
-A page asks for a section of a committed table by its heading:
+A page names a committed table and the heading of a section. It gets the whole section, or what it chooses of it:
 
     <!-- table benchmarks/results/mnist-4000/table.md "AUROC, %" -->
     <!-- end -->
+
+    <!-- table benchmarks/results/mnist-4000/table.md benchmarks/results/digits/table.md "AUROC, %"
+    rows: Curvature; Margin (AUM)
+    columns: 10 % wrong; cost
+    notes: Cost
+    -->
+    <!-- end -->
+
+Several tables are put side by side. Notes are the paragraphs that start with these words.
 """
 
 from __future__ import annotations
@@ -16,24 +25,68 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SLOT = re.compile(r'(<!-- table (?P<path>\S+) "(?P<heading>[^"]+)" -->\n).*?(<!-- end -->)', re.DOTALL)
+SLOT = re.compile(
+    r'(<!-- table (?P<paths>[^"\n]+) "(?P<heading>[^"]+)"(?P<choice>.*?)-->\n).*?(<!-- end -->)', re.DOTALL
+)
 
 
 def section(path: str, heading: str) -> str:
-    """Return what stands under a heading, and the command that made it."""
+    """Return what stands under a heading."""
     text = (ROOT / path).read_text()
-    body = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0].split("\nEnvironment:", 1)[0].strip()
-    title = text.splitlines()[0].removeprefix("# ").strip()
-    command = next(line for line in text.splitlines() if line.startswith("`python "))
-    return f"{title}. {heading}.\n\n{body}\n\nMade by {command}; records and environment in [`{path}`]({path}).\n"
+    return text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0].split("\nEnvironment:", 1)[0].strip()
+
+
+def title(path: str) -> str:
+    """Return what the whole file is headed."""
+    return (ROOT / path).read_text().splitlines()[0].removeprefix("# ").strip()
+
+
+def whole(path: str, heading: str) -> str:
+    """Return a section as it is, and the command that made it."""
+    command = next(line for line in (ROOT / path).read_text().splitlines() if line.startswith("`python "))
+    made = f"Made by {command}; records and environment in [`{path}`]({path})."
+    return f"{title(path)}. {heading}.\n\n{section(path, heading)}\n\n{made}\n"
+
+
+def cells(text: str) -> dict[str, dict[str, str]]:
+    """Return the cells of a section's table by the names of their row and column."""
+    lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    head, _, *rows = ([cell.strip() for cell in line] for line in lines)
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def chosen(paths: list[str], heading: str, choice: dict[str, list[str]]) -> str:
+    """Return what a page chooses of one section, or of several side by side, and where the rest is."""
+    texts = [section(path, heading) for path in paths]
+    paragraphs = [paragraph for text in texts for paragraph in text.split("\n\n") if not paragraph.startswith("|")]
+    notes = [next(p for p in paragraphs if p.startswith(start)) for start in choice.get("notes", [])]
+    names = [Path(path).parent.name for path in paths]
+    caption = f"{title(paths[0])}. {heading}." if len(paths) == 1 else f"{heading}."
+    shown = []
+    if choice.keys() & {"rows", "columns"}:
+        tables = [cells(text) for text in texts]
+        rows = choice.get("rows") or list(tables[0])
+        columns = choice.get("columns") or list(next(iter(tables[0].values())))[1:]
+        if strange := set(rows).difference(*tables):
+            raise ValueError(f"no row {strange} under {heading!r} of {paths}")
+        head = columns if len(paths) == 1 else [f"{name}: {column}" for name in names for column in columns]
+        body = [[row, *(table[row][c] if row in table else "" for table in tables for c in columns)] for row in rows]
+        shown = ["\n".join(f"| {' | '.join(line)} |" for line in [["", *head], [":--", *["--:"] * len(head)], *body])]
+    links = ", ".join(f"[{name}]({path})" for name, path in zip(names, paths, strict=True))
+    rest = f"All rows, the command and the environment: {links}."
+    return "\n\n".join([caption, *shown, *notes, rest]) + "\n"
 
 
 def filled(page: str, depth: int) -> str:
     """Return a page with its slots filled; links go up ``depth`` folders."""
 
     def fill(slot: re.Match[str]) -> str:
-        text = section(slot["path"], slot["heading"]).replace(f"]({slot['path']})", f"]({'../' * depth}{slot['path']})")
-        return f"{slot[1]}\n{text}\n{slot[4]}"
+        paths = slot["paths"].split()
+        choice = {key: names.split("; ") for key, names in re.findall(r"^(\w+): (.+)$", slot["choice"], re.MULTILINE)}
+        text = chosen(paths, slot["heading"], choice) if choice else whole(*paths, slot["heading"])
+        for path in paths:
+            text = text.replace(f"]({path})", f"]({'../' * depth}{path})")
+        return f"{slot[1]}\n{text}\n{slot[5]}"
 
     return SLOT.sub(fill, page)
 

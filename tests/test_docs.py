@@ -34,6 +34,22 @@ def test_a_typed_number_is_noticed(tables):
     assert tables.filled(page.replace(number, "12.34 ±"), 0) == page
 
 
+def test_a_page_chooses_rows_of_several_tables(tables):
+    path = "benchmarks/results/{}/table.md"
+    paths = f"{path.format('mnist-4000')} {path.format('digits')}"
+    slot = '<!-- table {} "AUROC, %"\nrows: {}\ncolumns: 1 % wrong; cost\n-->\n<!-- end -->'
+    lines = [line for line in tables.filled(slot.format(paths, "Margin (AUM)"), 1).splitlines() if line[0:1] == "|"]
+    records = [(ROOT / path).read_text() for path in paths.split()]
+    expected = [re.search(r"\| Margin \(AUM\) .*", record)[0].split("|") for record in records]
+    assert len(lines) == 3
+    assert [cell.strip() for cell in lines[2].split("|")[2:-1]] == [
+        cells[i].strip() for cells in expected for i in (2, -2)
+    ]
+    assert lines[0] == "|  | mnist-4000: 1 % wrong | mnist-4000: cost | digits: 1 % wrong | digits: cost |"
+    with pytest.raises(ValueError, match=r"no row .'Margin'."):
+        tables.filled(slot.format(paths, "Margin"), 1)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_inside_the_project_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
