@@ -72,6 +72,13 @@ def test_every_public_name_is_on_the_api_page():
     assert {*curvdetect.__all__, *metrics} - named == set()
 
 
+def test_the_citation_and_the_changelog_name_this_version():
+    citation = pytest.importorskip("yaml").safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == curvdetect.__version__
+    assert f"\n## [{curvdetect.__version__}] - " in (ROOT / "CHANGELOG.md").read_text()
+
+
 def test_every_public_name_documents_itself_with_an_example():
     without = [name for name in curvdetect.__all__ if ">>>" not in (getattr(curvdetect, name).__doc__ or "")]
     assert without == ["BaseNoiseDetector"]  # abstract: its subclasses have theirs
