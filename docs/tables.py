@@ -9,13 +9,15 @@ A page names a committed table and the heading of a section. It gets the whole s
     <!-- end -->
 
     <!-- table benchmarks/results/mnist-4000/table.md benchmarks/results/digits/table.md "AUROC, %"
+    names: MNIST; digits
     rows: Curvature; Margin (AUM)
     columns: 10 % wrong; cost
     notes: Cost
     -->
     <!-- end -->
 
-Several tables are put side by side. Notes are the paragraphs that start with these words.
+Several tables are put side by side, under names or those of their folders. Notes are the paragraphs that start with
+these words.
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ def chosen(paths: list[str], heading: str, choice: dict[str, list[str]]) -> str:
         columns = choice.get("columns") or list(next(iter(tables[0].values())))[1:]
         if strange := set(rows).difference(*tables):
             raise ValueError(f"no row {strange} under {heading!r} of {paths}")
-        head = columns if len(paths) == 1 else [f"{name}: {column}" for name in names for column in columns]
+        called = choice.get("names", names)
+        head = columns if len(paths) == 1 else [f"{name}, {column}" for name in called for column in columns]
         body = [[row, *(table[row][c] if row in table else "" for table in tables for c in columns)] for row in rows]
         shown = ["\n".join(f"| {' | '.join(line)} |" for line in [["", *head], [":--", *["--:"] * len(head)], *body])]
     links = ", ".join(f"[{name}]({path})" for name, path in zip(names, paths, strict=True))

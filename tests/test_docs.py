@@ -37,7 +37,7 @@ def test_a_typed_number_is_noticed(tables):
 def test_a_page_chooses_rows_of_several_tables(tables):
     path = "benchmarks/results/{}/table.md"
     paths = f"{path.format('mnist-4000')} {path.format('digits')}"
-    slot = '<!-- table {} "AUROC, %"\nrows: {}\ncolumns: 1 % wrong; cost\n-->\n<!-- end -->'
+    slot = '<!-- table {} "AUROC, %"\nnames: MNIST; digits\nrows: {}\ncolumns: 1 % wrong; cost\n-->\n<!-- end -->'
     lines = [line for line in tables.filled(slot.format(paths, "Margin (AUM)"), 1).splitlines() if line[0:1] == "|"]
     records = [(ROOT / path).read_text() for path in paths.split()]
     expected = [re.search(r"\| Margin \(AUM\) .*", record)[0].split("|") for record in records]
@@ -45,7 +45,7 @@ def test_a_page_chooses_rows_of_several_tables(tables):
     assert [cell.strip() for cell in lines[2].split("|")[2:-1]] == [
         cells[i].strip() for cells in expected for i in (2, -2)
     ]
-    assert lines[0] == "|  | mnist-4000: 1 % wrong | mnist-4000: cost | digits: 1 % wrong | digits: cost |"
+    assert lines[0] == "|  | MNIST, 1 % wrong | MNIST, cost | digits, 1 % wrong | digits, cost |"
     with pytest.raises(ValueError, match=r"no row .'Margin'."):
         tables.filled(slot.format(paths, "Margin"), 1)
 
