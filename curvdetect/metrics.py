@@ -13,15 +13,7 @@ from curvdetect.data.labels import plain
 
 
 def as_mask(mask: ArrayLike, name: str = "mask") -> NDArray[np.bool_]:
-    """Return a boolean array, or raise where an entry is neither true nor false, 1 nor 0.
-
-    Parameters
-    ----------
-    mask : array-like of shape (n_samples,)
-        True or 1 where a label is wrong.
-    name : str, default="mask"
-        What an error calls it.
-    """
+    """Return a boolean array, or raise where an entry is neither true nor false, 1 nor 0; errors call it ``name``."""
     array = column_or_1d(mask)
     if array.dtype != bool and not (array.dtype.kind in "iuf" and np.isin(array, (0, 1)).all()):
         raise ValueError(
@@ -31,15 +23,7 @@ def as_mask(mask: ArrayLike, name: str = "mask") -> NDArray[np.bool_]:
 
 
 def as_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
-    """Return scores as an array, or raise where one is no finite number.
-
-    Parameters
-    ----------
-    scores : array-like of shape (n_samples,)
-        Numbers; a tensor may be on any device.
-    name : str, default="scores"
-        What an error calls them.
-    """
+    """Return scores, of a tensor on any device too, as an array, or raise where one is no finite number."""
     try:
         array = np.asarray(plain(scores, name), dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -97,8 +81,8 @@ def fnr_at_noise_rate(mask: ArrayLike, scores: ArrayLike) -> float:
 def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:
     """Return the cosine of the angle between two scores of the same samples, 1 where they are proportional.
 
-    ``sum_i a_i b_i / (|a| |b|)``, without taking off the means. Of scores that are all positive it is therefore far
-    above 0 even where they have nothing to do with each other: look at the similarity to a constant beside it.
+    ``sum_i a_i b_i / (|a| |b|)``; the means are not taken off. Scores that are all positive are therefore far above 0
+    even where they have nothing to do with each other: compare with the similarity to a constant.
 
     Parameters
     ----------
@@ -108,7 +92,7 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:
     Returns
     -------
     float
-        In [-1, 1]; the same for ``a`` and ``b`` swapped, and for each times any positive number.
+        In [-1, 1]; it stays the same where ``a`` and ``b`` are swapped, or multiplied by a positive number.
 
     Raises
     ------
@@ -136,17 +120,17 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:
 def top_k_cosine_similarity(scores: ArrayLike, reference: ArrayLike, k: int) -> float:
     """Return the cosine similarity of two scores on the ``k`` samples where the reference is highest.
 
-    How well the scores agree on what the reference calls memorized most. A constant is already near to 1 where the
-    reference varies little among its highest: look at its similarity beside it.
+    It says how well the scores agree on the samples that the reference calls memorized most. A constant is already
+    near to 1 where the reference varies little among these: compare with its similarity.
 
     Parameters
     ----------
     scores : array-like of shape (n_samples,)
         Scores, in any unit.
     reference : array-like of shape (n_samples,)
-        What they are compared with, which chooses the samples; equal ones are taken in the order of the data.
+        The scores to compare with, which choose the samples; equal ones are taken in the order of the data.
     k : int
-        Number of samples, from 1 to ``n_samples``, with which it is `cosine_similarity`.
+        Number of samples, from 1 to ``n_samples``; with all of them, the result is `cosine_similarity`.
 
     Returns
     -------

@@ -55,35 +55,16 @@ def test_fnr_is_the_share_missed_when_as_many_are_flagged_as_are_wrong(case):
     assert fnr_at_noise_rate(mask, scores) == pytest.approx(missed / mask.sum())
 
 
-METRICS = {"auroc": (auroc, 1, 0), "average_precision": (average_precision, 1, None), "fnr": (fnr_at_noise_rate, 0, 1)}
+METRICS = {"auroc": (auroc, 1, 0), "average_precision": (average_precision, 1, 0.4), "fnr": (fnr_at_noise_rate, 0, 1)}
 
 
 @pytest.mark.parametrize(("metric", "best", "worst"), list(METRICS.values()), ids=list(METRICS))
-def test_the_ends_of_the_range_are_reached(metric, best, worst):
+def test_the_ends_of_the_range_are_reached_by_masks_of_any_kind(metric, best, worst):
     mask = np.array([0, 1, 0, 0, 1])
-    assert metric(mask, mask * 2.0) == best
-    if worst is not None:
-        assert metric(mask, -mask * 2.0) == worst
-
-
-@pytest.mark.parametrize(("metric", "best", "worst"), list(METRICS.values()), ids=list(METRICS))
-@pytest.mark.parametrize(
-    "kind",
-    [list, tuple, lambda mask: np.array(mask, dtype=int), lambda mask: np.array(mask, dtype=float)],
-    ids=["list", "tuple", "int", "float"],
-)
-def test_masks_of_any_kind_give_a_plain_number(metric, best, worst, kind):
-    mask, scores = [True, False, True, False, False], [0.9, 0.8, 0.3, 0.2, 0.1]
-    result = metric(kind(mask), scores)
-    assert type(result) is float
-    assert result == metric(np.array(mask), np.array(scores))
-
-
-@pytest.mark.parametrize("metric", [auroc, average_precision])
-def test_only_the_order_of_the_scores_matters(metric):
-    rng = np.random.default_rng(0)
-    mask, scores = rng.random(50) < 0.3, rng.standard_normal(50)
-    assert metric(mask, scores) == metric(mask, np.exp(scores))
+    for kind in (list, tuple, lambda mask: mask.astype(bool), lambda mask: mask.astype(float)):
+        assert metric(kind(mask), mask * 2.0) == best
+        assert metric(kind(mask), -mask * 2.0) == pytest.approx(worst)
+        assert type(metric(kind(mask), mask)) is float
 
 
 def test_average_precision_of_no_information_is_the_noise_rate():
@@ -103,10 +84,10 @@ def test_fnr_without_a_wrong_label_is_refused():
 
 
 @pytest.mark.parametrize("metric", [auroc, average_precision, fnr_at_noise_rate])
-@pytest.mark.parametrize("n_scores", [3, 5])
-def test_lengths_that_differ_are_refused(metric, n_scores):
-    with pytest.raises(ValueError, match=r"(?i)inconsistent|length|entries"):
-        metric([True, False, True, False], np.arange(float(n_scores)))
+def test_lengths_that_differ_are_refused(metric):
+    for n_scores in (3, 5):
+        with pytest.raises(ValueError, match=r"(?i)inconsistent|length|entries"):
+            metric([True, False, True, False], np.arange(float(n_scores)))
 
 
 BAD = {
