@@ -24,7 +24,7 @@ function chosen() {
   return choice.reverse ? list.reverse() : list;
 }
 
-// What to sort by, smallest first; null where suspects are in that order already.
+// The values to sort by, smallest first; null where suspects are in that order already.
 function sortKey() {
   if (choice.sort === "rank") return null;
   if (choice.sort === "index") return (number) => suspects.index[number];

@@ -1,6 +1,6 @@
-// Verdicts as a CSV file. A cell that a spreadsheet could take for a formula is written so that it stays text and so
-// that `apply_verdicts` gets the very value back: an apostrophe goes before it, backslashes are doubled, and what
-// UTF-8 can't hold becomes \uXXXX. What starts with an apostrophe itself is treated alike.
+// Verdicts as a CSV file. A cell that a spreadsheet could take for a formula stays text there, and `apply_verdicts`
+// gets the value back: an apostrophe goes before it, backslashes are doubled, and characters that UTF-8 can't hold
+// become \uXXXX. A cell that starts with an apostrophe itself is written likewise.
 
 const STRANGE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 const TEMPTING = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n'\ufeff]/;

@@ -1,4 +1,4 @@
-// What the page was told. A suspect goes by its number, its rank less one; a sample by its index in the training data.
+// The data of the page. The number of a suspect is its rank less one; the index of a sample, its place in the data.
 
 const report = JSON.parse($("data").textContent);
 $("data").remove(); // megabytes of text that are not needed twice
@@ -15,7 +15,7 @@ const textOf = (index) => report.texts?.[index];
 const rowOf = (index) => report.rows?.[index];
 const readable = (signal) => visible(signal).replaceAll("_", " ");
 
-// How far up a signal ranks a suspect: 0.01 means among the worst hundredth of all samples.
+// The share of samples that a signal ranks at least as high: 0.01 means among the worst hundredth.
 const topShare = (share) => 1 - share + 1 / report.n_samples;
 
 function describe(number) {

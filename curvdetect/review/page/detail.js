@@ -1,8 +1,8 @@
-// The suspect under review: what speaks for and against its label, and the buttons for a verdict.
+// The suspect under review: its label, its signals and look-alikes, and the buttons for a verdict.
 
 const narrow = window.matchMedia("(max-width: 820px)");
 const instead = el("select", { id: "instead", onchange: () => relabel(Number(instead.value)) });
-const NAMED = 400; // classes up to which all are offered instead
+const NAMED = 400; // most classes that are all offered as another label
 
 function drawDetail() {
   const panel = $("detail");
@@ -62,7 +62,7 @@ function closing() {
   return el("button", { type: "button", id: "close", class: "round close", "aria-label": "Back to the suspects", onclick: closePanel }, "×");
 }
 
-// Offers the other classes, the suggested one first; of very many those that somebody was suggested.
+// Offers the other classes, the suggested one first; where classes are very many, only those that were suggested.
 function fillInstead() {
   const [given, suggested] = [suspects.given[current], suspects.suggested[current]];
   const all = report.classes.length <= NAMED ? report.classes.map((_, code) => code) : countBy(suspects.suggested).map(([code]) => code);

@@ -1,4 +1,4 @@
-// Elements out of text, and nothing else: no markup is ever parsed, so that no name or path can become any.
+// Elements made of text: no markup is ever parsed, so that no name or path can become markup.
 
 const $ = (id) => document.getElementById(id);
 
@@ -14,8 +14,8 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Shows what can't be seen: control characters as their pictures, orders to turn the direction of writing and
-// surrogates that stand alone as the sign for "no character". One line, whatever was in it.
+// Shows invisible characters: control characters as their pictures, and characters that turn the direction of writing
+// and lone surrogates as the sign for "no character". The text becomes one line.
 function visible(text) {
   return text
     .replace(/[\u0000-\u001f]/g, (sign) => String.fromCharCode(0x2400 + sign.charCodeAt(0)))
@@ -23,7 +23,7 @@ function visible(text) {
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
-// A name as text that keeps its direction of writing to itself.
+// A name as text that does not change the direction of writing around it.
 const bdi = (text, attributes = {}) => el("bdi", { title: visible(text), ...attributes }, visible(text) || "(empty)");
 
 function option(value, text) {
@@ -35,12 +35,12 @@ function percent(share) {
   return `${(100 * share).toFixed(digits)} %`;
 }
 
-// Tells a screen reader, politely.
+// Tells a screen reader, without interrupting it.
 function say(text) {
   $("said").textContent = text;
 }
 
-// A place to keep things between visits. A page opened from a file may have none: then it lasts as long as the page.
+// Storage between visits. A page opened from a file may have none: values then last as long as the page.
 const memory = (() => {
   try {
     const place = window.localStorage;

@@ -1,11 +1,11 @@
 // The suspects as cards, of which only those in sight are in the document: ten thousand scroll like ten.
 
 const GAP = 12;
-const CAPTION = 74; // height of what stands below a thumbnail
-const BEYOND = 2; // rows drawn above and below what is in sight
+const CAPTION = 74; // height of the text below a thumbnail
+const BEYOND = 2; // rows drawn above and below those in sight
 const SIZE = "curvdetect:size";
 const cards = new Map(); // from number to the card that is drawn
-let size = 112; // what a card is at least as wide as
+let size = 112; // least width of a card
 let cardWidth = size;
 let columns = 1;
 let current = 0; // number of the suspect under review; -1 for none
@@ -50,7 +50,7 @@ function drawGrid() {
     card.remove();
     cards.delete(number);
   }
-  let before = grid.firstChild; // kept in order, for those who hear the page
+  let before = grid.firstChild; // cards stay in order for screen readers
   for (const [number, place] of [...wanted].sort((a, b) => a[1] - b[1])) {
     const card = cards.get(number) ?? makeCard(number);
     cards.set(number, card);
@@ -79,7 +79,7 @@ function makeCard(number) {
   return el("li", { "data-number": number }, button);
 }
 
-// Brings a card up to date with what was said and what is under review.
+// Brings a card up to date with its verdict and with the suspect under review.
 function paintCard(card, number) {
   const button = card.firstChild;
   const said = verdictOf(number);

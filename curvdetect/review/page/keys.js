@@ -1,4 +1,4 @@
-// Review by keyboard. Single keys can be turned off, for those whose software speaks or types for them.
+// Review by keyboard. Single keys can be turned off, since software that takes dictation may type them.
 
 const KEYS = [
   ["R or 1", "the given label is right", "r1", () => give("right")],

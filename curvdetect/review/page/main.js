@@ -1,4 +1,4 @@
-// Puts the parts together: what a person does, and what follows from it.
+// Connects the parts: what follows from each action of a person.
 
 let byPointer = false;
 
@@ -29,7 +29,7 @@ function walk(step) {
   else if (at >= 0) say(step > 0 ? "This is the last suspect." : "This is the first suspect.");
 }
 
-// Notes a verdict and goes on to the next suspect of the list as it was.
+// Notes a verdict and goes on to the next suspect in the list before the verdict.
 function give(verdict) {
   const at = placeOf(current);
   if (at < 0) return;
@@ -43,7 +43,7 @@ function give(verdict) {
   say(`${VERDICTS[verdict].text}${label}. ${tally().all} of ${everyone.length} reviewed. ${current < 0 ? "" : describe(current)}`);
 }
 
-// Another label instead, chosen from the list: that is a verdict too, at which the eye may rest.
+// Another label chosen from the list is a verdict too; the suspect stays under review.
 function relabel(code) {
   judge(current, "wrong", code);
   refresh();
@@ -86,7 +86,7 @@ function choose(changes) {
   say($("count").textContent);
 }
 
-// After a choice by mouse the keys are for reviewing again; who chooses by keyboard stays in the field.
+// After a choice by mouse the keys are verdicts again; after a choice by keyboard the focus stays in the field.
 function backToCards() {
   if (byPointer && !narrow.matches) focusCurrent();
 }

@@ -1,6 +1,6 @@
-// What cards and the panel are made of: a look at a sample, and bars of its signals.
+// The parts of cards and of the panel: a sample, and bars of its signals.
 
-// Lets the pixels of small pictures be seen rather than blurred.
+// Shows the pixels of small pictures sharp rather than blurred.
 const sharpen = ({ target }) => target.classList.toggle("small", Math.max(target.naturalWidth, target.naturalHeight) <= 64);
 
 // A sample as a person can look at it: its picture, its text, the start of its row, or its index.
@@ -25,7 +25,7 @@ function zoomInto(index, title) {
   $("zoom").showModal();
 }
 
-// A look that opens large.
+// A sample that opens large.
 function zoomable(index, alt, className) {
   if (!pictureOf(index)) return look(index, alt);
   const attributes = { type: "button", class: `zoomable ${className}`, "aria-label": `Enlarge: ${alt}` };
@@ -57,7 +57,7 @@ function bars(number) {
   return el("dl", { class: "signals" }, ...rows);
 }
 
-// The nearest samples of a class, where the network has been asked.
+// The nearest samples of a class, where the data has them.
 function alike(indices, code, className) {
   if (!indices || report.kind === "rows") return null;
   const name = nameOf(code);

@@ -1,5 +1,5 @@
-// What a person said: right, wrong (and which label instead) or unsure. Kept by index and by the text of the label, so
-// that another page on the same data takes it up again.
+// Verdicts: right, wrong (with another label) or unsure. They are kept by index and by the text of the label, so that
+// another page on the same data shows them again.
 
 const VERDICTS = {
   right: { sign: "✓", text: "Right", key: "R" },
@@ -9,7 +9,7 @@ const VERDICTS = {
 const PLACE = `curvdetect:${report.id}`;
 const codeOf = new Map(report.classes.map((text, code) => [text, code]));
 const verdicts = new Map(); // from index to {verdict, label}
-const past = []; // what undo goes back to
+const past = []; // the states that undo returns to
 let kept = memory !== null;
 let exported = true;
 
@@ -29,7 +29,7 @@ function judge(number, verdict, code = suspects.suggested[number]) {
   keep();
 }
 
-// Takes the last verdict back; returns whose it was, or null.
+// Takes the last verdict back; returns the number of its suspect, or null.
 function undo() {
   const last = past.pop();
   if (!last) return null;
