@@ -23,7 +23,6 @@ from curvdetect.detectors.in_sample import InSample
 from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector
-from curvdetect.review.by_epoch import scores_by_epoch
 from curvdetect.review.cleanlab import label_issues, register_with_datalab
 from curvdetect.review.duplicates import find_conflicting_duplicates
 from curvdetect.review.plots.confusion import LabelConfusionDisplay
@@ -34,6 +33,7 @@ from curvdetect.review.plots.similarity import SimilarityCurveDisplay
 from curvdetect.review.plots.suspects import SuspectsDisplay
 from curvdetect.review.plots.training import TrainingCurveDisplay
 from curvdetect.review.report import write_report
+from curvdetect.review.results import scores_by_epoch
 from curvdetect.review.storage import load, save
 from curvdetect.review.verdicts import apply_verdicts
 from curvdetect.signals.curvature import input_curvature, input_curvatures

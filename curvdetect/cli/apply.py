@@ -17,8 +17,7 @@ from curvdetect.cli.options import data_options, existing, talking_options
 from curvdetect.cli.reading import Data, read_data
 from curvdetect.cli.tables import PARQUET, TEXT, read_labels, rewrite
 from curvdetect.data.choosing import drawn
-from curvdetect.review.texts import unprotected
-from curvdetect.review.verdicts import apply_verdicts
+from curvdetect.review.verdicts import apply_verdicts, unprotected
 from curvdetect.training.checkpoints import write_whole
 
 

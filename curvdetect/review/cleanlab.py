@@ -1,7 +1,6 @@
 """A detector's findings in cleanlab's forms: the frame of ``CleanLearning``, and a kind of issue for ``Datalab``.
 
-cleanlab's convention is turned round from the house's: a quality from 0 to 1, and low is bad. Importing this registers
-nothing with cleanlab.
+In cleanlab a quality lies between 0 and 1, and low is bad. Importing this module registers nothing with cleanlab.
 """
 
 from __future__ import annotations
@@ -11,18 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curvdetect.review.fitted import fitted_detector
+from curvdetect.review.results import fitted_detector
 
 
 def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
     """Return what a detector found as ``CleanLearning.get_label_issues`` would; low ``label_quality`` is bad.
 
+    ``CleanLearning(clf).fit(X, codes, label_issues=frame)`` trains a classifier without the flagged samples.
+
     Parameters
     ----------
     estimator : fitted detector, pipeline or search
-        Any of them.
+        Holds the findings; an estimator without a detector raises TypeError.
     index : array-like of shape (n_samples,), optional
-        Of the frame, such as ``X.index``; by default positions in the training data.
+        Index of the frame, such as ``X.index``; by default positions in the training data. Another length raises
+        ValueError.
 
     Returns
     -------
@@ -30,19 +32,8 @@ def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
         A row for each training sample, in the order of the data: ``is_label_issue`` (bool: flagged, exactly the top
         ``q``), ``label_quality`` (in (0, 1): the share of samples that are more suspect, no probability),
         ``given_label`` and ``predicted_label`` (int). As in cleanlab, labels are positions in the sorted classes,
-        ``classes_`` of the detector. The predicted label is the suggested one where the sample is flagged, and the
-        given one elsewhere, since it is not doubted there.
-
-    Raises
-    ------
-    TypeError
-        Where there is no detector inside.
-    ValueError
-        Where ``index`` has another length.
-
-    Notes
-    -----
-    ``CleanLearning(clf).fit(X, codes, label_issues=frame)`` trains a classifier without what is flagged.
+        ``classes_`` of the detector. The predicted label is the suggested one of a flagged sample, and the given one
+        of any other.
 
     Examples
     --------
@@ -57,8 +48,9 @@ def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
     detector = fitted_detector(estimator)
     given = np.asarray(detector._given, dtype=np.int64)
     flagged = detector.labels_.astype(bool)
-    if index is not None and len(pd.Index(index)) != len(given):
-        raise ValueError(f"index has {len(pd.Index(index))} entries for {len(given)} samples.")
+    index = pd.RangeIndex(len(given)) if index is None else pd.Index(index)
+    if len(index) != len(given):
+        raise ValueError(f"index has {len(index)} entries for {len(given)} samples.")
     suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
     return pd.DataFrame(
         {
@@ -67,7 +59,7 @@ def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
             "given_label": given,
             "predicted_label": np.where(flagged, suggested, given),
         },
-        index=None if index is None else pd.Index(index),
+        index=index,
     )
 
 
@@ -77,24 +69,20 @@ def register_with_datalab() -> None:
     Afterwards, in this process, ``lab.find_issues(issue_types={"curvature": {...}})`` fits a detector. It takes:
 
     - ``features``: the samples, as `CurvatureNoiseDetector.fit` takes them; by default the columns of the lab beside
-      its label. cleanlab hands the ``features`` of ``find_issues`` itself to its own kinds of issue only.
-    - ``detector``: any detector of wrong labels, or a pipeline that ends with one; a copy of it is fitted. One that
-      was fitted on the very labels of the lab is taken as it is. By default a `CurvatureNoiseDetector`.
-    - all else are parameters of that detector: ``q``, ``h``, ``n``, ``max_epochs``, ``device``, ``random_state``, ....
+      its label. cleanlab hands the ``features`` of ``find_issues`` to its own kinds of issue only.
+    - ``detector``: any detector of wrong labels, or a pipeline that ends with one; by default a
+      `CurvatureNoiseDetector`. A copy of it is fitted, unless it was fitted on the labels of the lab already.
+    - the parameters of that detector: ``q``, ``h``, ``n``, ``max_epochs``, ``device``, ``random_state``, ....
 
     The lab then has the columns ``is_curvature_issue`` and ``curvature_score``, a summary, whose score is the share of
     samples that are not flagged, and in ``lab.get_info("curvature")`` the ``given_label``, the ``predicted_label`` and
-    the fitted ``detector``. The report has the labels too.
+    the fitted ``detector``. The report has the labels too. Wrong parameters are refused at once; where the fit fails,
+    cleanlab prints the message and goes on to the next kind of issue. Calling this again changes nothing.
 
     Raises
     ------
     ImportError
-        Where what Datalab needs is not installed.
-
-    Notes
-    -----
-    Parameters that are wrong are refused at once; of an error while the detector is fitted cleanlab prints the message
-    and goes on to the next kind of issue. Calling this again changes nothing.
+        Where the requirements of Datalab are not installed.
 
     Examples
     --------
@@ -109,7 +97,7 @@ def register_with_datalab() -> None:
     6
     """
     try:
-        import cleanlab.datalab.datalab  # noqa: F401 - what it needs, the rest may do without
+        import cleanlab.datalab.datalab  # noqa: F401 - the rest does without its requirements
         from cleanlab.datalab.internal.issue_manager_factory import REGISTRY, register
         from cleanlab.datalab.internal.task import Task
     except ImportError as error:

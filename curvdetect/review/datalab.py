@@ -1,6 +1,6 @@
-"""The kind of issue that ``Datalab`` of cleanlab gets to know by `register_with_datalab`.
+"""The kind of issue that `register_with_datalab` adds to cleanlab's ``Datalab``.
 
-Apart from the rest because its base class is cleanlab's, whose import takes a while.
+It is apart from the rest because the import of its base class, which is cleanlab's, takes a while.
 """
 
 from __future__ import annotations
@@ -16,19 +16,11 @@ from sklearn.exceptions import NotFittedError
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.last_step import last_step, prefix_of
 from curvdetect.review.cleanlab import label_issues
-from curvdetect.review.fitted import fitted_detector
+from curvdetect.review.results import fitted_detector
 
 
 class CurvatureIssueManager(IssueManager):
-    """Labels that a network had to memorize one by one; a low ``curvature_score`` is bad.
-
-    Parameters
-    ----------
-    datalab : Datalab
-        With labels, for a classification.
-    features, detector, **params
-        As in `register_with_datalab`.
-    """
+    """Labels that a network had to memorize one by one; a low ``curvature_score`` is bad."""
 
     description: ClassVar[str] = (
         "Examples whose given label a network had to memorize, rather than learn from the others: the loss bends\n"
@@ -58,13 +50,7 @@ class CurvatureIssueManager(IssueManager):
         self.info = self.collect_info(found)
 
     def collect_info(self, found: pd.DataFrame) -> dict[str, Any]:
-        """Return what is said beside flags and scores.
-
-        Parameters
-        ----------
-        found : DataFrame
-            Of `label_issues`.
-        """
+        """Return the labels and the detector behind what `label_issues` found."""
         # positions among the classes that occur; a column of Hugging Face's may name others as well
         names = np.array(self.datalab.class_names, dtype=object)[np.unique(self.datalab.labels)]
         return {
@@ -76,13 +62,7 @@ class CurvatureIssueManager(IssueManager):
 
     @classmethod
     def report(cls, issues: pd.DataFrame, summary: pd.DataFrame, info: dict[str, Any], **options: Any) -> str:
-        """Return the text of the report, with the labels beside the scores.
-
-        Parameters
-        ----------
-        issues, summary, info, **options
-            As in cleanlab.
-        """
+        """Return the text of the report, with the labels beside the scores."""
         labels = {name: info[name] for name in ("given_label", "predicted_label")}
         rest = {name: value for name, value in info.items() if name not in labels}
         return super().report(issues.assign(**labels), summary, rest, **options)
@@ -91,8 +71,7 @@ class CurvatureIssueManager(IssueManager):
 def _detector(detector: Any, params: dict[str, Any], labels: Any) -> tuple[bool, Any]:
     """Return whether a detector is fitted on these labels, and a detector to be fitted, or that one."""
     if detector is None:
-        # set_params rather than the constructor: it names what is no parameter, and what there is
-        return False, CurvatureNoiseDetector().set_params(**params)
+        detector = CurvatureNoiseDetector()
     if not isinstance(detector, BaseEstimator) or not hasattr(last_step(detector), "score_samples"):
         raise TypeError(
             "detector must be a detector of wrong labels, such as LossDetector(), or a pipeline that ends with one, "
@@ -102,19 +81,14 @@ def _detector(detector: Any, params: dict[str, Any], labels: Any) -> tuple[bool,
         there = fitted_detector(detector, "detector")
     except NotFittedError:
         prefix = prefix_of(detector)
-        copy = clone(detector)
-        return False, copy.set_params(**{f"{prefix}{name}": value for name, value in params.items()})
+        return False, clone(detector).set_params(**{f"{prefix}{name}": value for name, value in params.items()})
     if params:
-        raise ValueError(
-            f"detector is fitted, so that {', '.join(sorted(params))} would change nothing. Pass an unfitted one: "
-            "sklearn.base.clone(detector)."
-        )
-    if not np.array_equal(there._given, np.unique(labels, return_inverse=True)[1]):
-        raise ValueError(
-            "detector was fitted on other labels than those of this Datalab. Pass an unfitted one: "
-            "sklearn.base.clone(detector)."
-        )
-    return True, detector
+        why = f"is fitted, so that {', '.join(sorted(params))} would change nothing"
+    elif not np.array_equal(there._given, np.unique(labels, return_inverse=True)[1]):
+        why = "was fitted on other labels than those of this Datalab"
+    else:
+        return True, detector
+    raise ValueError(f"detector {why}. Pass an unfitted one: sklearn.base.clone(detector).")
 
 
 def _features(datalab: Any, features: Any) -> Any:
@@ -124,19 +98,12 @@ def _features(datalab: Any, features: Any) -> Any:
         if len(features) != n_samples:
             raise ValueError(f"features has {len(features)} samples, and the Datalab {n_samples} labels.")
         return features
-    columns = [name for name in datalab.data.column_names if name != datalab.label_name]
-    if not columns:
+    data = datalab.data.remove_columns(datalab.label_name)
+    if not data.column_names:
         raise ValueError("the Datalab has no column beside its label. Pass features, the samples, to 'curvature'.")
-    frame = datalab.data.select_columns(columns).with_format("numpy")
-    one_number = [name for name in columns if getattr(datalab.data.features[name], "dtype", "") in _NUMBERS]
-    if one_number == columns:
-        return np.column_stack([np.asarray(frame[name]) for name in columns]).astype(np.float64)
-    if len(columns) == 1:
-        kind = type(datalab.data.features[columns[0]]).__name__
-        return datalab.data.select_columns(columns) if kind == "Image" else np.stack(list(frame[columns[0]][:]))
-    return datalab.data.remove_columns(datalab.label_name)
-
-
-_NUMBERS = {"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))} | {
-    f"float{bits}" for bits in (16, 32, 64)
-}
+    kinds = {getattr(feature, "dtype", "").rstrip("0123456789") for feature in data.features.values()}
+    columns = data.with_format("numpy")
+    if kinds <= {"bool", "int", "uint", "float"}:
+        return np.column_stack([np.asarray(columns[name]) for name in columns.column_names]).astype(np.float64)
+    (name, feature), *others = data.features.items()
+    return data if others or type(feature).__name__ == "Image" else np.stack(list(columns[name][:]))

@@ -1,7 +1,7 @@
-"""One picture under two labels: exact copies by what they hold, near copies among the look-alikes of other classes.
+"""One sample under two labels: exact copies by their contents, near copies among the nearest samples of other labels.
 
-A contradiction is another thing than a wrong label, and wants another table: two samples to be set side by side, at
-least one of which is wrong. Copies under one label contradict nothing and are passed over.
+A contradiction is not a wrong label, and has a table of its own: two samples side by side, at least one of which is
+wrong. Copies under one label contradict nothing and are passed over.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import is_dataset
@@ -25,11 +24,11 @@ from curvdetect.detectors.arrays import validated
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.inputs import rows_fitted
-from curvdetect.review.features import features_of, nearest
-from curvdetect.review.likeness import Likeness
+from curvdetect.review.neighbours import Fingerprints, features_of, nearest
+from curvdetect.review.results import refuse_other_than_fitted
 from curvdetect.training.device import resolve_device
 
-#: Of more copies of one sample than these not all pairs are listed, but one for each.
+#: Most copies of one sample of which all pairs are listed; of more, each copy is in one.
 _ALL_PAIRS = 16
 
 
@@ -44,25 +43,25 @@ def find_conflicting_duplicates(
 ) -> pd.DataFrame:
     """Return pairs of the same, or nearly the same, sample under two labels, the most contradictory first.
 
-    At least one label of a pair is wrong, or the two classes overlap; `BaseNoiseDetector.ranking` does not know of it,
-    and this table not of other wrong labels.
+    At least one label of a pair is wrong, or the two classes overlap. `BaseNoiseDetector.ranking` does not show such
+    pairs, and this table shows no other wrong labels.
 
     Parameters
     ----------
     detector : fitted detector
-        Any of them. Of its signals the late loss and the curvature order the pairs, where it has them; among the
-        features of its ``net_`` copies are searched, beside the pixels.
+        Its late loss and its curvature order the pairs, where it has them. Near copies are searched in the features of
+        its ``net_``, and in the pixels.
     X : array, tensor, DataFrame or Dataset, n_samples long
-        What it was fitted on, in the same order.
+        The training data, in the same order.
     k : int, optional
-        Length of the table; by default all pairs that were found.
+        Most pairs in the table; by default all that were found.
     near : bool, default=True
-        Whether to look for near copies too. Exact ones are found from their hashes, in a reading of the data.
+        Whether to look for near copies too. Exact ones are found from their hashes, in one reading of the data.
     tolerance : float, default=0.2
-        Largest distance of a near copy: 0 is the same, 1 has nothing in common. At 0.2, pictures moved by a pixel, 10
-        percent brighter and stored as JPEG again are found, and few that merely look alike; at 0.3 many of the latter.
+        Largest distance of a near copy: 0 is the same, 1 has nothing in common. 0.2 finds pictures moved by a pixel, 10
+        percent brighter and stored as JPEG again, and few that merely look alike; 0.3 finds many of the latter.
     n_neighbors : int, default=3
-        How many of the nearest samples of other labels are looked at, in each space that is searched.
+        Number of nearest samples of other labels that are compared, in each space that is searched.
 
     Returns
     -------
@@ -70,39 +69,38 @@ def find_conflicting_duplicates(
         A row for each pair: ``first`` and ``second``, positions in the training data, the smaller first;
         ``first_label`` and ``second_label``, as given; ``kind``, ``"exact"`` or ``"near"``; ``distance``; ``score``,
         in [0, 1], higher for the more contradictory; ``late_loss`` and ``curvature``, means of both members, NaN
-        where the detector has none. Exact copies come first, each kind in order of ``score``. Of nothing found, the
-        columns alone.
+        where the detector has none. Exact copies come first, each kind in order of ``score``. Without any pair the
+        table has its columns alone.
 
     Raises
     ------
     TypeError
         For anything but a detector.
     ValueError
-        Where ``X`` is not what it was fitted on, or a parameter is out of range.
+        Where ``X`` is not the training data, or a parameter is out of range.
 
     Warns
     -----
     UserWarning
-        Where there are no features to search in, since the detector was loaded without its net, or the net has no
-        linear layer. Near copies are then found by pixels or columns alone.
+        Where the detector was loaded without its net, or the net has no linear layer, so that there are no features to
+        search in. Near copies are then found by pixels or columns alone.
 
     Notes
     -----
-    Near copies are searched among the nearest samples of other labels in the features that go into the net's last
-    linear layer, and in pixels: at 8 by 8 with the mean removed, and in the amplitudes of low frequencies, which stay
-    the same where a picture is moved. What is found is measured: distance is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of
-    pictures of at most 32 pixels a side with their mean removed, one moved over the other by up to 2 of them. Mirrored
-    and strongly cropped pictures are far from each other by that. Samples that are no pictures are compared by their
-    columns in standard deviations; in few columns many samples of other labels are near without being copies.
+    Near copies are searched among the nearest samples of other labels, in the inputs of the net's last linear layer
+    and in pixels: at 8 by 8 with the mean removed, and in the amplitudes of low frequencies, which stay the same where
+    a picture is moved. The distance of each such pair is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of pictures of at most 32
+    pixels a side with their mean removed, one moved over the other by up to 2 pixels. Mirrored and strongly cropped
+    pictures are far apart. Other samples are compared by their columns in standard deviations; where columns are few,
+    many samples are near without being copies.
 
-    A network can't fit one sample under two labels, so that the loss of both stays high: ``score`` is the mean, over
-    both members, of the share of all samples with less loss in the last quarter of the training, and with less
-    curvature. A network that was trained with augmentation, and copies that it can tell apart, show less of it, which
-    is why distance and not loss decides what is a pair. Of a sample with more than 16 copies one pair for each is
-    listed.
+    ``score`` is the mean, over both members, of the share of all samples with less loss in the last quarter of the
+    training, and with less curvature: both stay high, since a net can't fit one sample under two labels. They are lower
+    after training with augmentation, and of copies that the net can tell apart. A sample with more than 16 copies has
+    one pair for each.
 
-    Time grows with the square of the number of samples, as that of a few matrix products; memory with the number alone:
-    the features, and 12 kB of a colour picture.
+    Time grows with the square of the number of samples, as a few matrix products; memory with the number alone: the
+    features, and 12 kB of a colour picture.
 
     Examples
     --------
@@ -115,12 +113,7 @@ def find_conflicting_duplicates(
     >>> int(mask.sum()) // 2, pairs["kind"].tolist()
     (7, ['exact', 'exact', 'exact', 'exact', 'exact', 'exact', 'exact'])
     """
-    if not isinstance(detector, BaseNoiseDetector):
-        raise TypeError(
-            f"find_conflicting_duplicates takes a fitted detector, got {type(detector).__name__}. Of a search pass "
-            "best_estimator_, of a pipeline the last step, and X as that step received it."
-        )
-    check_is_fitted(detector, "scores_")
+    refuse_other_than_fitted(detector, "find_conflicting_duplicates")
     if k is not None and not is_count(k):
         raise ValueError(f"k must be None or a whole number of pairs, at least 1, got {k!r}.")
     if not is_count(n_neighbors):
@@ -130,17 +123,17 @@ def find_conflicting_duplicates(
     labels = detector._given
     with isolated_rng(resolve_device("cpu")):
         samples = _samples_fitted(detector, X)
-        likeness = Likeness(samples)
-    exact = _exact_pairs(likeness.digests, labels)
-    pairs, distance = exact, np.zeros(len(exact))
+        prints = Fingerprints(samples)
+    pairs = exact = _exact_pairs(prints.digests, labels)
+    distance = np.zeros(len(exact))
     if near:
-        views = dict(likeness.views)
-        features = _features(detector, samples)
+        views, features = dict(prints.views), _features(detector, samples)
         if features is not None:
             views["features"] = features
-        candidates = _unlike(_look_alikes(views, labels, n_neighbors), likeness.digests)
-        candidates = candidates[likeness.distances_at_least(*candidates.T) <= tolerance]
-        measured = likeness.distances(*candidates.T)
+        candidates = _nearest_pairs(views, labels, n_neighbors)
+        candidates = candidates[prints.digests[candidates[:, 0]] != prints.digests[candidates[:, 1]]]
+        candidates = candidates[prints.distances_at_least(*candidates.T) <= tolerance]
+        measured = prints.distances(*candidates.T)
         pairs = np.concatenate([exact, candidates[measured <= tolerance]])
         distance = np.concatenate([distance, measured[measured <= tolerance]])
     return _table(detector, pairs, distance, len(exact), k)
@@ -181,14 +174,13 @@ def _exact_pairs(digests: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np
             continue
         # each with the first of another label, of which two are enough
         first = members[0]
-        other = next((i for i in members if labels[i] != labels[first]), None)
-        if other is not None:
-            found += [(first, i) for i in members if labels[i] != labels[first]]
-            found += [(min(i, other), max(i, other)) for i in members[1:] if labels[i] == labels[first]]
+        other = next((i for i in members if labels[i] != labels[first]), first)
+        found += [(first, i) for i in members if labels[i] != labels[first]]
+        found += [(min(i, other), max(i, other)) for i in members[1:] if labels[i] == labels[first] != labels[other]]
     return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
-def _look_alikes(
+def _nearest_pairs(
     views: dict[str, NDArray[np.float32]], labels: NDArray[np.int64], n_neighbors: int
 ) -> NDArray[np.int64]:
     """Return pairs of a sample and one of its nearest under another label in any view, each once."""
@@ -199,10 +191,6 @@ def _look_alikes(
             index = nearest(points, asked, n_neighbors, among=labels != label)[1]
             found.append(np.stack([np.repeat(asked, index.shape[1]), index.ravel()], axis=1))
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
-
-
-def _unlike(pairs: NDArray[np.int64], digests: NDArray[Any]) -> NDArray[np.int64]:
-    return pairs[digests[pairs[:, 0]] != digests[pairs[:, 1]]]
 
 
 def _late_loss(detector: BaseNoiseDetector) -> NDArray[np.float64] | None:
@@ -218,14 +206,13 @@ def _late_loss(detector: BaseNoiseDetector) -> NDArray[np.float64] | None:
 def _table(
     detector: BaseNoiseDetector, pairs: NDArray[np.int64], distance: NDArray[np.float64], n_exact: int, k: int | None
 ) -> pd.DataFrame:
-    n_samples = len(detector.scores_)
-    signals = {"late_loss": _late_loss(detector), "curvature": detector.signal_scores_.get("curvature")}
-    known = [values for values in signals.values() if values is not None and not np.isnan(values).any()]
+    n_samples, labels = len(detector.scores_), detector.classes_[detector._given]
+    missing = np.full(n_samples, np.nan)
+    late_loss, curvature = _late_loss(detector), detector.signal_scores_.get("curvature", missing)
+    signals = {"late_loss": missing if late_loss is None else late_loss, "curvature": curvature}
+    known = [values for values in signals.values() if not np.isnan(values).any()]
     shares = np.mean([(rankdata(s, method="min") - 1) / n_samples for s in known or [detector.scores_]], axis=0)
     first, second = pairs.T
-    labels = detector.classes_[detector._given]
-    missing = np.full(n_samples, np.nan)
-    means = {name: missing if values is None else values for name, values in signals.items()}
     table = pd.DataFrame(
         {
             "first": first,
@@ -234,8 +221,7 @@ def _table(
             "second_label": labels[second],
             "kind": np.where(np.arange(len(pairs)) < n_exact, "exact", "near"),
             "distance": distance,
-            "score": shares[pairs].mean(axis=1),
-            **{name: values[pairs].mean(axis=1) for name, values in means.items()},
+            **{name: values[pairs].mean(axis=1) for name, values in {"score": shares, **signals}.items()},
         }
     )
     table = table.sort_values(["kind", "score", "first", "second"], ascending=[True, False, True, True])

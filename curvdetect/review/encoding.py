@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -15,26 +16,11 @@ from curvdetect.training.snapshots import Snapshot
 
 
 def encoded(value: Any, arrays: dict[str, NDArray[Any]], files: dict[str, bytes]) -> Any:
-    """Return what JSON can hold of a value; arrays and weights go into files of their own.
+    """Return a value as JSON; its arrays and weights are added to ``arrays`` and ``files``, by name.
 
-    Parameters
-    ----------
-    value : object
-        Numbers, text, arrays, containers of them, `RowIndex` and `Snapshot`.
-    arrays : dict
-        Arrays by name, added to.
-    files : dict
-        Contents of files by name, added to.
-
-    Raises
-    ------
-    TypeError
-        For anything else.
+    Numbers, text, arrays, containers of them, `RowIndex` and `Snapshot` are known; others raise TypeError.
     """
-
-    def inside(item: Any) -> Any:
-        return encoded(item, arrays, files)
-
+    inside = partial(encoded, arrays=arrays, files=files)
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, np.bool_):
@@ -67,36 +53,19 @@ def encoded(value: Any, arrays: dict[str, NDArray[Any]], files: dict[str, bytes]
 
 
 def decoded(node: Any, arrays: dict[str, NDArray[Any]], files: dict[str, Path]) -> Any:
-    """Return the value that was encoded.
-
-    Parameters
-    ----------
-    node : object
-        What JSON held.
-    arrays : dict
-        Arrays by name.
-    files : dict
-        Where files are, by name.
-    """
-
-    def inside(item: Any) -> Any:
-        return decoded(item, arrays, files)
-
+    """Return the value that was encoded as ``node``, its arrays and the paths of its files by name."""
+    inside = partial(decoded, arrays=arrays, files=files)
     if isinstance(node, list):
         return [inside(item) for item in node]
     if not isinstance(node, dict):
         return node
     ((kind, content),) = node.items()
-    if kind == "float":
-        return float(content)
-    if kind == "path":
-        return Path(content)
+    if kind in ("float", "path"):
+        return {"float": float, "path": Path}[kind](content)
     if kind == "array":
         return arrays[content]
     if kind == "objects":
-        found = np.empty(len(content), dtype=object)
-        found[:] = inside(content)
-        return found
+        return np.fromiter(inside(content), dtype=object, count=len(content))
     if kind == "tuple":
         return tuple(inside(content))
     if kind == "items":

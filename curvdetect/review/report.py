@@ -1,34 +1,41 @@
-"""What goes into the page on which a person looks at suspects: one HTML file that needs nothing else.
+"""The page on which a person looks at suspects: one HTML file that needs nothing else.
 
-Names, labels and paths are data here as well as there: they travel as JSON and are shown as text, so that nothing in
-them can run. How the page looks and behaves is in ``page/``.
+How the page looks and behaves is in ``page/``. Its policy names the style and the script by their hashes, so that a
+browser runs and loads nothing else. Names, labels and paths travel as JSON, in which no character that means anything
+to HTML is left, and are shown as text, so that nothing in them can run.
 """
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import os
+import re
 from collections.abc import Sequence
-from hashlib import blake2b
+from hashlib import blake2b, sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
-from curvdetect.review.look_alikes import look_alikes
-from curvdetect.review.looks import Shown, fitted_as, looks, shown_as
-from curvdetect.review.rendering import rendered
-from curvdetect.review.texts import label_texts
+from curvdetect.review.results import refuse_other_than_fitted
+from curvdetect.review.shown import Shown, input_of_net, look_alikes, samples_shown, shown_as
+from curvdetect.review.verdicts import label_texts
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.ranks import writes_here
 
-#: Flagged samples shown where nobody says how many.
+#: Most flagged samples that are shown by default.
 SHOWN = 1_000
+#: In this order, since what is at the top of a script may use what is at the top of those before.
+SCRIPTS = ("dom", "data", "csv", "verdicts", "choice", "grid", "parts", "detail", "keys", "main")
+PAGE = files("curvdetect.review").joinpath("page")
 
 
 def write_report(
@@ -52,18 +59,18 @@ def write_report(
     detector : BaseNoiseDetector
         Fitted.
     X : array, tensor, DataFrame or map-style Dataset, n_samples long
-        What it was fitted on: the network finds the look-alikes in it.
+        The training data, in which the net finds the look-alikes.
     path : str or Path
-        The file; missing folders are made. What was there is replaced in one step.
+        The file, replaced in one step where there is one; missing folders are made.
     X_display : array, DataFrame, list of str or map-style Dataset, n_samples long, optional
-        The same samples as a person would look at them, in the same order, where that isn't ``X``: the table before it
+        The same samples as a person would look at them, in the same order, where ``X`` says little: the table before it
         was scaled and encoded, the texts or pictures behind embeddings. Pictures are (n_samples, height, width),
-        (n_samples, channels, height, width) or have the channels last, uint8 or float; a DataFrame is shown with its
+        (n_samples, channels, height, width) or have the channels last, uint8 or float. A DataFrame is shown with its
         words, dates and gaps.
     paths : sequence of length n_samples, optional
-        Where each sample comes from, shown as text.
+        The origin of each sample, shown as text.
     k : int, optional
-        How many suspects, worst first; by default those that are flagged, at most 1,000.
+        Number of suspects, worst first; by default those that are flagged, at most 1,000.
     title : str, optional
         By default the number of suspects.
     note : str, optional
@@ -81,17 +88,13 @@ def write_report(
     ValueError
         Where ``X``, ``X_display`` or ``paths`` are not as long as the training data.
 
-    See Also
-    --------
-    apply_verdicts : Turns what was exported into cleaned labels.
-
     Notes
     -----
-    Pictures are scaled down to thumbnails, the more the more there are: 1,000 suspects in colour of 32 x 32 pixels,
-    with their look-alikes, take some 7 MB, and so do 10,000. Floats outside [0, 1] are scaled together. Look-alikes
-    are the nearest samples that aren't flagged in what the network makes of ``X`` before its last layer, which costs a
-    forward pass over the data; without ``net_``, or where ``X`` isn't what was fitted, there are none. Of several
-    processes that train together the first one writes, and the others return at once.
+    Pictures become thumbnails, smaller where there are more: 1,000 suspects in colour of 32 x 32 pixels, with their
+    look-alikes, take some 7 MB, and so do 10,000. Floats outside [0, 1] are scaled together. Look-alikes are the
+    nearest samples that aren't flagged, in the inputs of the net's last layer, at the cost of a forward pass over the
+    data; without ``net_``, or where ``X`` is other data, there are none. Of several processes that train together the
+    first one writes, and the others return at once.
 
     Examples
     --------
@@ -104,14 +107,14 @@ def write_report(
     ...     write_report(detector, X, f"{folder}/suspects.html").name
     'suspects.html'
     """
-    _check_detector(detector)
+    refuse_other_than_fitted(detector, "write_report")
     if k is not None and not is_count(k):
         raise ValueError(f"k must be None or a whole number of suspects, at least 1, got {k!r}.")
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder. Pass the name of a file, such as 'suspects.html'.")
     shown = shown_as(X) if X_display is None else shown_as(X_display, "X_display")
-    samples = shown if X_display is None and isinstance(shown, Samples) else fitted_as(X)
+    samples = shown if X_display is None and isinstance(shown, Samples) else input_of_net(X)
     n_samples = len(detector.scores_)
     for name, given in {"X": X if samples is None else samples, "X_display": shown, "paths": paths}.items():
         length = n_samples if given is None else len(given)
@@ -125,7 +128,9 @@ def write_report(
     index = detector.ranking_[: min(int(detector.labels_.sum()), SHOWN) if k is None else k]
     content = _content(detector, samples, index, shown)
     if paths is not None:
-        content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p, bytes) else str(p) for p in _at(paths, index)]
+        of = paths.iloc if hasattr(paths, "iloc") else paths
+        chosen = [of[int(i)] for i in index]
+        content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p, bytes) else str(p) for p in chosen]
     content["title"] = f"{len(index):,} suspects of {n_samples:,}" if title is None else str(title)
     content["detector"] = type(detector).__name__
     if note is not None:
@@ -134,24 +139,10 @@ def write_report(
     return target
 
 
-def _check_detector(detector: Any) -> None:
-    if not isinstance(detector, BaseNoiseDetector):
-        raise TypeError(
-            f"write_report needs a detector, got {type(detector).__name__}. Of a search pass best_estimator_, of a "
-            "pipeline the last step."
-        )
-    check_is_fitted(detector, "scores_")
-
-
-def _at(values: Sequence[Any], index: NDArray[np.int64]) -> list[Any]:
-    get = values.iloc if hasattr(values, "iloc") else values
-    return [get[int(i)] for i in index]
-
-
 def _content(
     detector: BaseNoiseDetector, samples: Samples | None, index: NDArray[np.int64], shown: Shown
 ) -> dict[str, Any]:
-    """Return what the page is told, in columns: one entry for each suspect."""
+    """Return the data of the page, in columns: one entry for each suspect."""
     suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
     alike = {} if samples is None else look_alikes(detector, samples, index, suggested)
     others = np.setdiff1d(np.concatenate([np.empty(0, dtype=int), *(found.ravel() for found in alike.values())]), index)
@@ -168,21 +159,54 @@ def _content(
             "shares": [_share(scores)[index].tolist() for scores in detector.signal_scores_.values()],
             **{name: [[i for i in row if i >= 0] for row in found.tolist()] for name, found in alike.items()},
         },
-        **looks(shown, index, others[others >= 0]),
+        **samples_shown(shown, index, others[others >= 0]),
     }
 
 
 def _identity(detector: BaseNoiseDetector) -> str:
-    """Return a name for the labelled data: verdicts on it outlive another training and another page."""
+    """Return a name for the labelled data, under which verdicts outlive another training and another page."""
     given = np.ascontiguousarray(detector._given, dtype="<i8")
     classes = "\0".join(label_texts(detector.classes_)).encode("utf-8", "surrogatepass")
     return blake2b(given.tobytes() + classes, digest_size=12).hexdigest()
 
 
 def _share(scores: ArrayLike) -> NDArray[Any]:
-    """Return the share of samples that a signal finds at most as suspect; None where it is no number."""
+    """Return the share of samples with at most this score; None where it is no number."""
     scores = np.asarray(scores, dtype=np.float64)
     known = ~np.isnan(scores)
     share = np.full(len(scores), None, dtype=object)
     share[known] = np.round(rankdata(scores[known]) / max(1, known.sum()), 6)
     return share
+
+
+def rendered(content: dict[str, Any]) -> bytes:
+    """Return the page that shows this content, of which ``"title"`` is the page's title."""
+    style = _read("page.css")
+    # one scope of their own: a browser's window is full of names
+    script = f'(() => {{\n"use strict";\n{"".join(_read(f"{name}.js") for name in SCRIPTS)}}})();\n'
+    parts = {
+        "policy": f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'",
+        "title": html.escape(content["title"]),
+        "style": style,
+        "script": script,
+        "data": as_json(content),
+    }
+    # in one go: a part that has been filled in is not searched again
+    page = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _read("page.html"))
+    # a surrogate that stands alone is no character in a file
+    return page.encode("utf-8", "replace")
+
+
+def as_json(content: Any) -> str:
+    """Return JSON that can stand in an HTML file: ASCII, without ``<``, ``>`` and ``&``; lone surrogates survive."""
+    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _read(name: str) -> str:
+    return PAGE.joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"

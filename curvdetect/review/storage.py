@@ -1,7 +1,7 @@
 """A fitted detector as files that outlive the code: JSON, npz and safetensors, none of which is executed on reading.
 
-Pickle is shorter, and runs whatever is in the file; these can be taken from anybody. What is not data (a net of your
-own, a function) is left out by name, and handed over again when the detector is loaded.
+Pickle would run whatever is in a file; these files can be taken from anybody. A net of your own or a function is no
+data: it is left out by name, and passed again when the detector is loaded.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from curvdetect.training.outputs import take_whole_numbers, takes_whole_numbers
 from curvdetect.training.ranks import writes_here
 from curvdetect.training.whole import whole_of
 
-#: In the first, names of files did not tell their content.
+#: In format 1, the names of files did not hold their digests.
 FORMAT = 2
 _DETECTORS: dict[str, type[BaseNoiseDetector]] = {
     kind.__name__: kind
@@ -59,11 +59,8 @@ _DETECTORS: dict[str, type[BaseNoiseDetector]] = {
     )
 }
 _JSON, _ARRAYS, _NET = "detector.json", "arrays.npz", "net.safetensors"
-#: Files that a description names, by their digest, and what is left where the writing of any file was killed.
-_PARTS = re.compile(
-    r"(?:arrays|net|snapshot-\d+)-([0-9a-f]{32})\.(?:npz|safetensors)"
-    r"|.+\.\d+\.draft"
-)
+#: Files that a description names by their digest, and drafts left by a process that was killed while it wrote.
+_PARTS = re.compile(r"(?:arrays|net|snapshot-\d+)-([0-9a-f]{32})\.(?:npz|safetensors)|.+\.\d+\.draft")
 
 
 def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = False) -> None:
@@ -76,22 +73,22 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     path : str or Path
         The directory, which is made.
     overwrite : bool, default=False
-        Whether a detector that was saved there may go.
+        Whether to replace a detector that was saved there.
 
     Raises
     ------
     FileExistsError
-        Where there is something already.
+        Where there is something at ``path`` already.
     TypeError
         For anything but a detector.
     ValueError
-        Where labels are of a kind that these files don't know.
+        Where labels are of a kind that these files can't hold.
 
     Notes
     -----
-    Scores, flags, rows and the net's weights take part; snapshots are copied into the directory. A net of your own
-    and functions are left out by name (`load` takes them), the data itself always is. A detector that is saved over
-    stays whole until the new one is, whatever ends the process.
+    The files hold scores, flags, rows, the net's weights and copies of the snapshots, but not the data. A net of your
+    own and functions are left out by name; pass the net to `load`. A detector that is replaced stays whole until the
+    new one is, whatever ends the process.
 
     Examples
     --------
@@ -164,10 +161,10 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
     path : str or Path
         The directory.
     net : skorch.NeuralNet, nn.Module or nn.Module class, optional
-        What the detector was made with, where that was a net of your own: its code is not in the files. Without it
-        everything is there but ``net_``, and with it the scores of samples that were not fitted.
+        The net of your own that the detector was made with, whose code is not in the files. Without it the detector
+        has no ``net_``, and can't score samples that were not fitted.
     map_location : str or torch.device, optional
-        Device of the loaded net and detector; by default the one it was saved with, or the CPU where that is missing.
+        Device of the loaded net and detector; by default that of the saved one, or the CPU where it is missing.
 
     Returns
     -------
@@ -179,7 +176,7 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
     FileNotFoundError
         Where there is no saved detector.
     ValueError
-        Where a file is torn, was written by a newer version, or ``net`` is another one.
+        Where a file is torn or was written by a newer version, or ``net`` is not the one that was fitted.
 
     Examples
     --------
@@ -213,12 +210,9 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
     missing = {name: text for name, text in saved["left_out"].items() if name not in params}
     if missing:
         texts = "; ".join(f"{name}={text}" for name, text in missing.items())
-        warnings.warn(
-            f"the detector was saved without {texts}, which no file can hold. "
-            + ("Pass load(..., net=...) for samples that were not fitted." if "net" in missing else "Set it again."),
-            UserWarning,
-            stacklevel=2,
-        )
+        way = "Pass load(..., net=...) for samples that were not fitted." if "net" in missing else "Set it again."
+        said = f"the detector was saved without {texts}, which no file can hold. {way}"
+        warnings.warn(said, UserWarning, stacklevel=2)
     if saved["detector"] not in _DETECTORS:
         raise ValueError(f"path={str(path)!r}: this version knows no detector {saved['detector']!r}.")
     try:
@@ -244,16 +238,16 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
 
 
 def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: torch.device) -> Any:
-    """Return the trained net, made anew and given its weights."""
+    """Return a new net with the weights of the trained one."""
     labels, shape = detector.classes_[detector._given], detector._rows.shape
-    # as many as were fitted, by which a default network is sized; one number for all of them
+    # as many samples as were fitted, by which a default network is sized; one number for all of them
     stand_in = ResidentSamples(torch.zeros(()).expand(len(labels), *shape), labels)
     whole_numbers = settings.pop("whole_numbers", False)
     with isolated_rng(device, 0):
         net = own_net(detector.net, stand_in).set_params(device=str(device), **settings).initialize()
     if whole_numbers:
         take_whole_numbers(net)
-    net.check_data(stand_in, stand_in.labels.numpy())  # by which it knows its classes
+    net.check_data(stand_in, stand_in.labels.numpy())  # sets the classes
     try:
         whole_of(net).load_state_dict(load_weights(weights))
     except RuntimeError as error:
@@ -262,13 +256,7 @@ def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: tor
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Say whether a folder holds nothing, or nothing but what a `save` that was killed left of a first detector.
-
-    Parameters
-    ----------
-    folder : Path
-        One that is there.
-    """
+    """Say whether a folder that exists is empty, save for the parts of a first detector whose `save` was killed."""
     return folder.is_dir() and all(_PARTS.fullmatch(entry.name) for entry in folder.iterdir())
 
 
@@ -280,28 +268,23 @@ def _write(target: Path, files: dict[str, bytes], description: dict[str, Any]) -
             write_whole(target / _stored(name, description["files"][name]), part)
         write_whole(target / _JSON, content)
     finally:
-        with suppress(OSError):  # what can't be removed does no harm
-            _remove_unnamed(target)
+        with suppress(OSError):  # a file that can't be removed does no harm
+            named = (target / _JSON).read_text() if (target / _JSON).exists() else ""
+            for entry in list(target.iterdir()):
+                found = _PARTS.fullmatch(entry.name)
+                if found and (found[1] is None or found[1] not in named):
+                    entry.unlink()
             if fresh and not any(target.iterdir()):
                 target.rmdir()
 
 
-def _remove_unnamed(folder: Path) -> None:
-    """Remove the files of a save that the description doesn't name, or names no longer."""
-    description = (folder / _JSON).read_text() if (folder / _JSON).exists() else ""
-    for entry in list(folder.iterdir()):
-        part = _PARTS.fullmatch(entry.name)
-        if part and (part[1] is None or part[1] not in description):
-            entry.unlink()
-
-
 def _stored(name: str, digest: str) -> str:
-    """Return the name under which a file is stored: another one for another content."""
+    """Return the name of a stored file, which has the digest of its content in it."""
     return Path(f"{Path(name).stem}-{digest}{Path(name).suffix}").name
 
 
 def _read(file: Path, digest: str) -> bytes:
-    """Return a file's content, as it was when it was saved."""
+    """Return a file's content, or raise where it is not the one that was saved."""
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -1,9 +1,15 @@
-"""What a person said of suspects, put into the labels."""
+r"""Verdicts of a person on suspects, put into the labels, and labels as the text of a page and of a spreadsheet's cell.
+
+The page (``page/csv.js``) writes an apostrophe before a cell that a spreadsheet could take for a formula, that UTF-8
+can't hold, or that starts with an apostrophe itself. In such a cell backslashes are doubled, and characters that UTF-8
+can't hold are written as ``\u0000``. `unprotected` is the way back: every text returns as it was.
+"""
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -13,10 +19,25 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.labels import plain_labels
-from curvdetect.review.texts import label_texts, unprotected
 
 _VERDICTS = ("right", "wrong", "unsure")
 _NEEDED = ("index", "verdict", "new_label")
+#: What the page writes an apostrophe before, and nothing else that begins with one.
+_PROTECTED = re.compile(r"'(?:[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n'\ufeff]|.*\\u[0-9a-f]{4})", re.DOTALL)
+
+
+def label_texts(labels: NDArray[Any]) -> list[str]:
+    """Return labels of any kind as text: the same for a label wherever it comes from."""
+    values = labels.astype(str) if labels.dtype.kind in "mM" else labels
+    return [str(value) for value in values.tolist()]
+
+
+def unprotected(cell: str) -> str:
+    """Return the text that a cell stands for; an apostrophe that protects nothing, as in ``'90s``, was typed."""
+    if not _PROTECTED.match(cell):
+        return cell
+    escaped = r"\\(?:u([0-9a-fA-F]{4})|(\\))"
+    return re.sub(escaped, lambda found: chr(int(found[1], 16)) if found[1] else found[2], cell[1:])
 
 
 def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame) -> NDArray[Any] | pd.Series[Any]:
@@ -25,12 +46,12 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Given labels, of any kind; stays as it is.
+        Given labels, of any kind; they stay as they are.
     verdicts : str, Path or DataFrame
         The CSV file that the page of `write_report` exports, or such a table: ``index`` (position in ``y``),
-        ``verdict`` (``"right"``, ``"wrong"`` or ``"unsure"``) and ``new_label``, one of the classes of ``y`` wherever
-        the verdict is ``"wrong"``. If there is a column ``given``, it is compared with ``y``. Files of several
-        persons can be put together with ``pandas.concat``.
+        ``verdict`` (``"right"``, ``"wrong"`` or ``"unsure"``) and ``new_label``, one of the classes of ``y`` where the
+        verdict is ``"wrong"``. A column ``given``, if there is one, is compared with ``y``. ``pandas.concat`` puts
+        the files of several persons together.
 
     Returns
     -------
@@ -40,8 +61,8 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
     Raises
     ------
     ValueError
-        Where the table doesn't belong to ``y``, contradicts itself, or says something that isn't known; the message
-        names the row, as a spreadsheet counts (the header is row 1).
+        Where the table doesn't belong to ``y``, contradicts itself or has an unknown verdict or label. The message
+        names the row as a spreadsheet counts it (the header is row 1).
 
     See Also
     --------
@@ -124,7 +145,7 @@ def _position(where: Any, n_samples: int, at: str) -> int:
 
 
 def _text(label: Any, known: dict[str, int], at: str) -> str:
-    """Return a label of the table as text: pandas reads whole numbers as real ones where some are missing."""
+    """Return a label of the table as text; pandas reads whole numbers as real ones where some are missing."""
     if label is None or label is pd.NA or (isinstance(label, float) and np.isnan(label)):
         return ""
     if isinstance(label, str):

@@ -16,7 +16,7 @@ from curvdetect.data.items import read_item
 from curvdetect.data.labels import plain
 from curvdetect.data.pictures import as_pixels
 from curvdetect.data.sources import as_samples
-from curvdetect.review.looks import shown_as
+from curvdetect.review.shown import shown_as
 from tests.cases import Items
 
 RAMP = np.linspace(0, 255, 24).astype(np.uint8).reshape(4, 6)

@@ -1,24 +1,32 @@
-"""What a detector found, in cleanlab's forms, as cleanlab itself takes it."""
+"""A detector's findings in cleanlab's forms, as cleanlab itself takes them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
+import datasets
 import numpy as np
 import pandas as pd
 import pytest
+from cleanlab import Datalab
 from cleanlab.classification import CleanLearning
+from PIL import Image
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from curvdetect import LossDetector, label_issues, register_with_datalab
+from curvdetect import CurvatureNoiseDetector, LossDetector, label_issues, register_with_datalab
 from tests.cases import noisy_digits, quick_net
 
-N = 120
-X, LABELS, MASK, TRUE = noisy_digits(N)
-FAST = {"q": 12, "stop_at": 1.0, "device": "cpu", "random_state": 0}
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N = 100
+X, LABELS, MASK, _ = noisy_digits(N)
+DIGITS = np.array([f"digit {i}" for i in range(10)])
+NAMES = DIGITS[LABELS]
+FAST = {"q": 10, "max_epochs": 2, "device": "cpu", "random_state": 0}
 
 
 def fitted(labels=LABELS):
@@ -26,9 +34,8 @@ def fitted(labels=LABELS):
 
 
 def test_the_frame_has_the_shape_of_cleanlabs_own():
-    detector, theirs = fitted(), CleanLearning(LogisticRegression(max_iter=50), cv_n_folds=2, seed=0)
-    theirs = theirs.find_label_issues(X, LABELS)
-    frame = label_issues(detector)
+    theirs = CleanLearning(LogisticRegression(max_iter=50), cv_n_folds=2, seed=0).find_label_issues(X, LABELS)
+    frame = label_issues(fitted())
     assert frame.columns.tolist() == theirs.columns.tolist()
     assert [kind.kind for kind in frame.dtypes] == [kind.kind for kind in theirs.dtypes]
     assert frame.index.equals(theirs.index)
@@ -44,41 +51,26 @@ def test_the_frame_says_what_the_detector_says():
     np.testing.assert_array_equal(frame["predicted_label"][flagged], detector.suggested_labels_[flagged])
     np.testing.assert_array_equal(frame["predicted_label"][~flagged], LABELS[~flagged])
     assert frame["label_quality"].idxmin() == detector.ranking_[0]
-
-
-NAMES = {
-    "text": np.array([f"digit {i}" for i in range(10)]),
-    "far apart": np.array([-100, *range(20, 29)]),
-    "objects": np.array([f"digit {i}" for i in range(10)], dtype=object),
-}
-
-
-@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
-def test_labels_of_any_kind_are_positions_in_the_classes(names):
-    pd.testing.assert_frame_equal(label_issues(fitted(names[LABELS])), label_issues(fitted()))
+    for names in (DIGITS, np.array([-100, *range(20, 29)]), DIGITS.astype(object)):
+        pd.testing.assert_frame_equal(label_issues(fitted(names[LABELS])), frame)
 
 
 def test_clean_learning_trains_without_what_is_flagged():
     frame = label_issues(fitted())
     learner = CleanLearning(LogisticRegression(max_iter=200)).fit(X, LABELS, label_issues=frame)
-    kept = ~frame["is_label_issue"].to_numpy()
-    alone = LogisticRegression(max_iter=200).fit(X[kept], LABELS[kept])
+    clean = ~frame["is_label_issue"].to_numpy()
+    alone = LogisticRegression(max_iter=200).fit(X[clean], LABELS[clean])
     np.testing.assert_allclose(learner.predict_proba(X), alone.predict_proba(X))
     assert learner.get_label_issues() is frame
 
 
-def test_the_index_of_the_data_can_be_its():
+def test_the_index_of_the_data_can_be_that_of_the_frame():
     index = pd.Index([f"row {i}" for i in range(N)])
     assert label_issues(make_pipeline("passthrough", fitted()), index=index).index.equals(index)
     with pytest.raises(ValueError, match=f"index has 3 entries for {N} samples"):
         label_issues(fitted(), index=[1, 2, 3])
-
-
-def test_what_is_not_fitted_is_refused():
     with pytest.raises(NotFittedError):
         label_issues(LossDetector())
-    with pytest.raises(TypeError, match="got a LogisticRegression"):
-        label_issues(LogisticRegression().fit(X, LABELS))
 
 
 ALONE = """
@@ -100,7 +92,120 @@ def test_importing_curvdetect_imports_nothing_optional_and_datalab_says_what_it_
     subprocess.run([sys.executable, "-W", "ignore", "-c", ALONE], check=True)
 
 
-def test_registering_twice_is_silent(capsys):
+def lab_of(data=None, label_name="y"):
     register_with_datalab()
+    return Datalab({"X": X, "y": NAMES} if data is None else data, label_name=label_name, verbosity=0)
+
+
+def found(lab, **options):
+    lab.find_issues(issue_types={"curvature": {**FAST, **options}})
+    return lab.get_issues("curvature")
+
+
+def test_flags_and_scores_are_the_detectors_and_saved_with_the_lab(tmp_path, capsys):
+    lab = lab_of()
     register_with_datalab()
     assert capsys.readouterr().out == ""
+    issues = found(lab)
+    detector = CurvatureNoiseDetector(**FAST).fit(X, NAMES)
+    assert issues.columns.tolist() == ["is_curvature_issue", "curvature_score"]
+    np.testing.assert_array_equal(issues["is_curvature_issue"], detector.labels_ == 1)
+    np.testing.assert_array_equal(issues["curvature_score"], detector.label_quality())
+    info = lab.get_info("curvature")
+    assert info["given_label"] == NAMES.tolist()
+    flagged = detector.ranking(10)
+    assert [info["predicted_label"][i] for i in flagged["index"]] == flagged["suggested"].tolist()
+    np.testing.assert_array_equal(info["detector"].scores_, detector.scores_)
+    assert lab.get_issue_summary("curvature").to_dict("records") == [
+        {"issue_type": "curvature", "score": 0.9, "num_issues": 10}
+    ]
+    lab.save(tmp_path / "lab", force=True)
+    pd.testing.assert_frame_equal(Datalab.load(tmp_path / "lab").get_issues("curvature"), issues)
+
+
+def test_the_report_shows_labels_beside_scores(capsys):
+    lab = lab_of()
+    worst = found(lab)["curvature_score"].idxmin()
+    info = lab.get_info("curvature")
+    for verbosity in (0, 4):
+        lab.report(verbosity=verbosity)
+        text = capsys.readouterr().out
+        assert "Number of examples with this issue: 10" in text
+        row = next(line for line in text.splitlines() if line.startswith(f"{worst} "))
+        assert row.endswith(f"{info['given_label'][worst]}         {info['predicted_label'][worst]}")
+
+
+def pictures():
+    return [Image.fromarray((x.reshape(8, 8) * 255).astype("uint8")) for x in X]
+
+
+def dataset(label, kind=None, **columns):
+    """Return a Dataset of labels and columns, each with its values and their kind."""
+    columns["y"] = (label.tolist(), kind or datasets.ClassLabel(10))
+    features = datasets.Features({name: kind for name, (_, kind) in columns.items()})
+    return datasets.Dataset.from_dict({name: values for name, (values, _) in columns.items()}, features=features)
+
+
+ARRAYS = (X.reshape(-1, 8, 8).tolist(), datasets.Array2D((8, 8), "float32"))
+FILES = ([f"{i}.png" for i in range(N)], datasets.Value("string"))
+DATA = {
+    "arrays of two axes": lambda: dataset(NAMES, datasets.Value("string"), image=ARRAYS),
+    "pictures": lambda: dataset(LABELS, photo=(pictures(), datasets.Image())),
+    "pictures beside a name": lambda: dataset(
+        LABELS, datasets.ClassLabel(10), image=(pictures(), datasets.Image()), name=FILES
+    ),
+}
+
+
+@pytest.mark.parametrize("make", DATA.values(), ids=DATA)
+def test_samples_are_the_columns_beside_the_label(make):
+    assert found(lab_of(make()))["is_curvature_issue"].sum() == 10
+
+
+def test_columns_of_numbers_are_one_table_and_samples_can_be_handed_over():
+    columns = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)]).assign(y=NAMES)
+    texts = {"text": [f"text {i}" for i in range(N)], "y": NAMES}
+    expected = found(lab_of())["curvature_score"]
+    np.testing.assert_array_equal(found(lab_of(columns))["curvature_score"], expected)
+    np.testing.assert_array_equal(found(lab_of(texts), features=X)["curvature_score"], expected)
+
+
+def test_classes_without_a_sample_shift_no_name():
+    kind = datasets.ClassLabel(names=["none", *"abcdefghij"])
+    lab = lab_of(dataset(LABELS + 1, kind, x=(X.tolist(), datasets.List(datasets.Value("float32")))))
+    found(lab)
+    assert lab.get_info("curvature")["given_label"] == np.array(list("abcdefghij"))[LABELS].tolist()
+
+
+def test_a_detector_is_fitted_as_a_copy_unless_it_is_fitted():
+    detector = make_pipeline(StandardScaler(), LossDetector(quick_net()))
+    issues = found(lab_of(), detector=detector)
+    expected = clone(detector).set_params(**{f"lossdetector__{k}": v for k, v in FAST.items()}).fit(X, NAMES)
+    np.testing.assert_array_equal(issues["curvature_score"], expected[-1].label_quality())
+    assert not hasattr(detector[-1], "scores_")
+    lab = lab_of({"text": ["no sample"] * N, "y": NAMES})
+    lab.find_issues(issue_types={"curvature": {"detector": expected}})
+    np.testing.assert_array_equal(lab.get_issues("curvature")["curvature_score"], expected[-1].label_quality())
+
+
+WRONG = {
+    "parameter": (lambda: {"qq": 3}, ValueError, "Invalid parameter 'qq'"),
+    "detector": (lambda: {"detector": LogisticRegression()}, TypeError, "detector must be a detector of wrong labels"),
+    "class": (lambda: {"detector": LossDetector}, TypeError, "detector must be a detector of wrong labels"),
+    "features": (lambda: {"features": X[:3]}, ValueError, "features has 3 samples, and the Datalab 100 labels"),
+    "other labels": (lambda: {"detector": fitted(np.roll(NAMES, 1))}, ValueError, "fitted on other labels"),
+    "fitted": (lambda: {"detector": fitted(NAMES), "q": 3}, ValueError, "q would change nothing"),
+}
+
+
+@pytest.mark.parametrize(("options", "kind", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_parameters_are_refused_at_once(options, kind, message):
+    with pytest.raises(kind, match=message):
+        lab_of().find_issues(issue_types={"curvature": options()})
+
+
+def test_a_lab_without_labels_or_samples_is_refused():
+    with pytest.raises(ValueError, match="no column beside its label"):
+        lab_of({"y": NAMES}).find_issues(issue_types={"curvature": {}})
+    with pytest.raises(ValueError, match="Datalab has no labels"):
+        Datalab({"X": X}, verbosity=0).find_issues(issue_types={"curvature": {}})

@@ -1,3 +1,5 @@
+"""Pairs of one sample under two labels: exact copies and near ones, in order of how contradictory they are."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,20 +62,15 @@ def test_exact_and_near_copies_are_named_and_nothing_else():
     pd.testing.assert_frame_equal(only_exact, table[:2])
 
 
-def test_three_labels_make_three_pairs():
+def test_three_labels_make_three_pairs_and_without_any_the_columns_are_left():
     X, y = pictures()
+    for near in (True, False):
+        table = find_conflicting_duplicates(fitted(X, y), X, near=near)
+        assert len(table) == 0
+        assert table.columns.tolist() == COLUMNS
+        assert (table["first"].dtype, table["score"].dtype) == (np.int64, np.float64)
     X[5] = X[6] = X[7]
     assert set(pairs_of(find_conflicting_duplicates(fitted(X, y), X))) == {(5, 6), (5, 7), (6, 7)}
-
-
-@pytest.mark.parametrize("near", [True, False])
-def test_of_nothing_found_the_columns_are_left(near):
-    X, y = pictures()
-    table = find_conflicting_duplicates(fitted(X, y), X, near=near)
-    assert len(table) == 0
-    assert table.columns.tolist() == COLUMNS
-    assert table["first"].dtype == np.int64
-    assert table["score"].dtype == np.float64
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), max_size=16))
@@ -170,7 +167,7 @@ def test_features_find_what_pixels_do_not_show_among_their_nearest(monkeypatch):
     X, y = pictures()
     X[9] = np.roll(X[2], 1, 2)
     seen = {}
-    monkeypatch.setattr(duplicates, "_look_alikes", lambda views, *rest: seen.update(views) or np.array([[2, 9]]))
+    monkeypatch.setattr(duplicates, "_nearest_pairs", lambda views, *rest: seen.update(views) or np.array([[2, 9]]))
     detector = fitted(X, y)
     assert pairs_of(find_conflicting_duplicates(detector, X)) == [(2, 9)]
     assert set(seen) == {"coarse", "spectrum", "features"}
@@ -199,33 +196,26 @@ def test_tables_of_every_kind_are_searched_by_column(kind):
     assert table["kind"].tolist() == ["exact", "near"]
 
 
-WRONG_CALLS = {
-    "k": ({"k": 0}, "k must be None or a whole number of pairs"),
-    "n_neighbors": ({"n_neighbors": 1.5}, "n_neighbors must be a whole number"),
-    "tolerance": ({"tolerance": 1}, r"tolerance must lie in \[0, 1\)"),
-    "tolerance of another kind": ({"tolerance": True}, r"tolerance must lie in \[0, 1\)"),
-}
-
-
-@pytest.mark.parametrize(("options", "message"), WRONG_CALLS.values(), ids=WRONG_CALLS)
-def test_wrong_calls_are_refused_by_name(options, message):
-    X, y = pictures(12)
-    with pytest.raises(ValueError, match=message):
-        find_conflicting_duplicates(fitted(X, y), X, **options)
-
-
-def test_other_data_and_what_is_no_fitted_detector_are_refused():
+def test_wrong_calls_other_data_and_what_is_no_fitted_detector_are_refused():
     X, y = pictures(12)
     detector = fitted(X, y)
-    with pytest.raises(ValueError, match="X has 5 samples of 12"):
-        find_conflicting_duplicates(detector, X[:5])
-    with pytest.raises(ValueError, match="another order"):
-        find_conflicting_duplicates(detector, X[::-1].copy())
-    with pytest.raises(ValueError, match="not among the rows"):
-        find_conflicting_duplicates(detector, X + 1)
-    with pytest.raises(ValueError, match="X is None"):
-        find_conflicting_duplicates(detector, None)
+    for options, said in (
+        ({"k": 0}, "k must be None or a whole number of pairs"),
+        ({"n_neighbors": 1.5}, "n_neighbors must be a whole number"),
+        ({"tolerance": 1}, r"tolerance must lie in \[0, 1\)"),
+        ({"tolerance": True}, r"tolerance must lie in \[0, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            find_conflicting_duplicates(detector, X, **options)
+    for other, said in (
+        (X[:5], "X has 5 samples of 12"),
+        (X[::-1].copy(), "another order"),
+        (X + 1, "not among the rows"),
+        (None, "X is None"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            find_conflicting_duplicates(detector, other)
     with pytest.raises(NotFittedError):
         find_conflicting_duplicates(LossDetector(), X)
-    with pytest.raises(TypeError, match="takes a fitted detector, got PlantedNoise"):
+    with pytest.raises(TypeError, match="needs a fitted detector, got PlantedNoise"):
         find_conflicting_duplicates(PlantedNoise(LossDetector(), rate=0.1), X)

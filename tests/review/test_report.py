@@ -1,3 +1,8 @@
+"""What the page is told of a ranking, and that nothing in its file can run."""
+
+import base64
+import hashlib
+import json
 import re
 from types import SimpleNamespace
 
@@ -6,7 +11,7 @@ import pandas as pd
 import pytest
 
 from curvdetect import ConfidentLearningDetector, LossDetector, write_report
-from curvdetect.review.report import SHOWN
+from curvdetect.review.report import PAGE, SCRIPTS, SHOWN, as_json
 from tests.cases import quick_net
 from tests.review.pages import HOSTILE, content_of, fitted
 
@@ -18,8 +23,10 @@ def pictures():
 
 def test_the_page_is_told_what_the_ranking_says(pictures, tmp_path):
     detector, X, _ = pictures
-    path = write_report(detector, X, tmp_path / "new" / "page.html", k=7, title="Mine & <yours>", note="Two <i>more")
-    assert path == tmp_path / "new" / "page.html"
+    path = tmp_path / "new" / "page.html"
+    for k in (1, 7):  # the second in the place of the first
+        assert write_report(detector, X, path, k=k, title="Mine & <yours>", note="Two <i>more") == path
+    assert [p.name for p in path.parent.iterdir()] == ["page.html"]
     content, table = content_of(path), detector.ranking(7)
     suspects = content["suspects"]
     classes = np.array(content["classes"])
@@ -33,35 +40,25 @@ def test_the_page_is_told_what_the_ranking_says(pictures, tmp_path):
     assert "path" not in suspects
 
 
-def test_a_share_is_the_part_of_the_samples_that_a_signal_finds_at_most_as_suspect(pictures, tmp_path):
-    detector, X, _ = pictures
+def test_a_share_is_the_part_of_the_samples_that_a_signal_finds_at_most_as_suspect(tmp_path):
+    detector, X, _ = fitted()
+    detector.signal_scores_["gap"] = np.where(np.arange(60) == detector.ranking_[0], np.nan, detector.scores_)
     content = content_of(write_report(detector, X, tmp_path / "page.html", k=60))
     assert content["signals"] == list(detector.signal_scores_)
-    for name, shares in zip(content["signals"], content["suspects"]["shares"], strict=True):
+    *shares, with_a_gap = content["suspects"]["shares"]
+    for name, shown in zip(content["signals"], shares, strict=False):
         scores = detector.signal_scores_[name]
         below = [((scores < scores[i]).sum() + ((scores == scores[i]).sum() + 1) / 2) / 60 for i in detector.ranking_]
-        assert np.allclose(shares, below, atol=1e-6)
+        assert np.allclose(shown, below, atol=1e-6)
+    assert with_a_gap[:2] == [None, 1.0]
 
 
-def test_a_signal_that_is_no_number_has_no_share(tmp_path):
-    detector, X, _ = fitted()
-    detector.signal_scores_ = {"loss": np.where(np.arange(60) == detector.ranking_[0], np.nan, detector.scores_)}
-    shares = content_of(write_report(detector, X, tmp_path / "page.html"))["suspects"]["shares"][0]
-    assert shares[0] is None
-    assert shares[1] == 1.0
+def test_how_many_are_shown(pictures, tmp_path):
+    def n_shown(detector, X, **options):
+        return len(content_of(write_report(detector, X, tmp_path / "page.html", **options))["suspects"]["index"])
 
-
-@pytest.mark.parametrize(
-    ("k", "n"), [(None, 12), (3, 3), (1000, 60)], ids=["those flagged", "so many", "all there are"]
-)
-def test_how_many_are_shown(pictures, tmp_path, k, n):
-    detector, X, _ = pictures
-    assert len(content_of(write_report(detector, X, tmp_path / "page.html", k=k))["suspects"]["index"]) == n
-
-
-def test_of_very_many_flagged_the_first_are_shown(tmp_path):
-    detector, X, _ = fitted((2,), n=SHOWN + 60, q=SHOWN + 50)
-    assert len(content_of(write_report(detector, X, tmp_path / "page.html"))["suspects"]["index"]) == SHOWN
+    assert [n_shown(*pictures[:2], k=k) for k in (None, 3, 1000)] == [12, 3, 60]
+    assert n_shown(*fitted((2,), n=SHOWN + 60, q=SHOWN + 50)[:2]) == SHOWN
 
 
 def test_a_detector_of_another_kind(tmp_path):
@@ -109,14 +106,6 @@ def test_verdicts_are_known_again_on_the_same_labels(tmp_path):
     assert identity(n=61) != first
 
 
-def test_what_was_there_is_replaced(pictures, tmp_path):
-    detector, X, _ = pictures
-    path = tmp_path / "page.html"
-    path.write_text("old")
-    assert write_report(detector, X, str(path)).read_text().startswith("<!doctype html>")
-    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
-
-
 def test_paths_of_any_kind_are_text(tmp_path):
     detector, X, _ = fitted()
     paths = pd.Series([b"caf\xe9", tmp_path, "x/y"] * 20, index=np.arange(60)[::-1])
@@ -130,7 +119,7 @@ REFUSALS = {
     "too few paths": ({"paths": ["a"]}, ValueError, "paths has 1 entries"),
     "k of zero": ({"k": 0}, ValueError, "k must be None or a whole number"),
     "k of a half": ({"k": 0.5}, ValueError, "k must be None or a whole number"),
-    "no detector": ({"detector": SimpleNamespace(scores_=[])}, TypeError, "write_report needs a detector"),
+    "no detector": ({"detector": SimpleNamespace(scores_=[])}, TypeError, "write_report needs a fitted detector"),
     "not fitted": ({"detector": LossDetector()}, ValueError, "not fitted"),
     "a folder": ({"path": "."}, IsADirectoryError, "is a folder"),
 }
@@ -145,3 +134,37 @@ def test_refusals(pictures, tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         write_report(**arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_has_nothing_that_html_reads():
+    names = dict(zip(HOSTILE, HOSTILE, strict=True))
+    text = as_json(names)
+    assert json.loads(text) == names
+    assert text.isascii()
+    assert not set("<>&\n\r\0") & set(text)
+
+
+def test_the_policy_lets_only_this_style_and_this_script_in(pictures, tmp_path):
+    detector, X, _ = pictures
+    text = write_report(detector, X, tmp_path / "page.html").read_text()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="(.*?)"', text)[1]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["img-src"] == "data:"
+    for kind in ("style", "script"):
+        inside = re.search(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert rules[f"{kind}-src"] == f"'sha256-{digest}'"
+    assert not re.search(r"""(?:src|href)=["'](?!data:)|\son\w+=|\sstyle=|https?:|@import|url\(""", text)
+
+
+def test_scripts_parse_no_markup_and_no_code():
+    files = {path.name: path.read_text() for path in PAGE.iterdir()}
+    assert set(files) == {"page.html", "page.css", *(f"{name}.js" for name in SCRIPTS)}
+    for name, text in files.items():
+        assert len(text.splitlines()) < 300, name
+        if name.endswith(".js"):
+            assert not re.search(
+                r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(|DOMParser", text
+            )
+            assert "</" not in text

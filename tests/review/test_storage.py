@@ -1,12 +1,15 @@
-"""A saved detector comes back with everything, and nothing in its files is executed."""
+"""A saved detector comes back with everything; what no save wrote is refused, and nothing in its files is executed."""
 
 from __future__ import annotations
 
 import copy
+import io
 import json
+import os
 import pickle
 import re
 import shutil
+from functools import cache
 from itertools import count
 
 import cloudpickle
@@ -15,12 +18,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 from skorch import NeuralNetClassifier
 from torch import nn
 
 import curvdetect
 from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
     CurvSSFT,
+    FusedDetector,
+    InputGradientDetector,
     LossDetector,
     SSFTDetector,
     load,
@@ -31,73 +39,110 @@ from curvdetect.review import storage
 from curvdetect.training import nets
 from curvdetect.training.nets import ResNet
 from curvdetect.training.snapshots import Snapshot
+from tests.cases import noisy_digits
 from tests.files import killed_at
-from tests.review.saved import KINDS, LABELS, NAMES, NEW, OLD, X, change, fit_digits, fitted, stored
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the detector was saved without net"
 )
+X, LABELS, *_ = noisy_digits(120)
+NAMES = np.array(list("abcdefghij"))[LABELS]
+OLD, NEW = slice(0, 90), slice(90, 120)
+KINDS = {
+    "curvature": (CurvatureNoiseDetector, {"keep_snapshots": 2, "signals": ("late_loss",)}),
+    "grid": (CurvatureNoiseDetector, {"grid": {"h": [0.1, 1e-2], "n": np.array([1, 2])}}),
+    "loss": (LossDetector, {"q": 7, "stop_at": 0.5}),
+    "gradient": (InputGradientDetector, {"q": np.float64(0.2)}),
+    "fused": (FusedDetector, {"signals": {"loss": 1.0, "margin": 2.0}, "keep_snapshots": 1}),
+    "ssft": (SSFTDetector, {"statistic": "time"}),
+    "curv_ssft": (CurvSSFT, {"n_repeats": 2}),
+    "confident": (ConfidentLearningDetector, {"cv": 2}),
+}
 
 
-def _equal(one, other):
+def fit_digits(kind=CurvatureNoiseDetector, *, X=X, y=NAMES, **options):
+    settings = {"max_epochs": 2, "device": "cpu", "random_state": 0, **options}
+    return kind(**settings).fit(X[OLD], y[OLD])
+
+
+@cache
+def fitted(name):
+    """Return a detector of each kind, fitted once."""
+    kind, options = KINDS[name]
+    return fit_digits(kind, **options)
+
+
+def saved_and_loaded(detector, tmp_path, **options):
+    save(detector, tmp_path / "saved")
+    return load(tmp_path / "saved", **options)
+
+
+def described(path):
+    return json.loads((path / "detector.json").read_text())
+
+
+def change(path, **changes):
+    """Write other entries into the description of a saved detector."""
+    (path / "detector.json").write_text(json.dumps(described(path) | changes))
+
+
+def stored(path, name):
+    """Return the file of a saved detector that holds the arrays, the net or a snapshot; its name tells its content."""
+    (file,) = path.glob(name.replace(".", "*."))
+    return file
+
+
+def equal(one, other):
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
-        return type(one) is type(other) and len(one) == len(other) and all(map(_equal, one, other))
+        return type(one) is type(other) and len(one) == len(other) and all(map(equal, one, other))
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and (pd.DataFrame(one.ravel()).equals(pd.DataFrame(other.ravel())))
     if isinstance(one, Snapshot):
         return one.epoch == other.epoch and all(torch.equal(w, other.load()[n]) for n, w in one.load().items())
     if hasattr(one, "directions"):
-        return _equal(vars(one), vars(other))
+        return equal(vars(one), vars(other))
     return one == other or (one != one and other != other)
 
 
-def _saved_and_loaded(detector, tmp_path):
-    save(detector, tmp_path / "saved")
-    return load(tmp_path / "saved")
-
-
-def _by_file(how):
-    def there_and_back(detector, tmp_path):
-        with (tmp_path / "file").open("wb") as file:
-            how.dump(detector, file)
-        with (tmp_path / "file").open("rb") as file:
-            return how.load(file)
-
-    return there_and_back
+def by_joblib(detector, tmp_path):
+    joblib.dump(detector, tmp_path / "file")
+    return joblib.load(tmp_path / "file")
 
 
 WAYS = {
-    "save": _saved_and_loaded,
-    "pickle": _by_file(pickle),
-    "joblib": _by_file(joblib),
+    "save": saved_and_loaded,
+    "pickle": lambda detector, _: pickle.loads(pickle.dumps(detector)),
+    "joblib": by_joblib,
     "cloudpickle": lambda detector, _: pickle.loads(cloudpickle.dumps(detector)),
     "deepcopy": lambda detector, _: copy.deepcopy(detector),
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    ("name", "way"), [*((name, way) for name in KINDS for way in ("save", "pickle")), *(("grid", way) for way in WAYS)]
+)
 def test_everything_comes_back(tmp_path, name, way):
     detector = fitted(name)
-    again = way(detector, tmp_path)
+    again = WAYS[way](detector, tmp_path)
     assert type(again) is type(detector)
     assert vars(again).keys() == vars(detector).keys()
     for attribute, value in vars(detector).items():
         if attribute != "net_":
-            assert _equal(value, getattr(again, attribute)), attribute
+            assert equal(value, getattr(again, attribute)), attribute
     assert np.array_equal(again.score_samples(X[60:10:-1]), detector.score_samples(X[60:10:-1]))
     assert again.ranking().equals(detector.ranking())
     if hasattr(detector, "net_"):
         weights = detector.net_.module_.state_dict()
         assert all(torch.equal(value, weights[n]) for n, value in again.net_.module_.state_dict().items())
+        assert again.net_.classes_.tolist() == detector.net_.classes_.tolist() == list(range(len(detector.classes_)))
     if getattr(detector, "keep_snapshots", 0):
         assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
 
 
 def test_a_loaded_detector_can_be_fitted_again(tmp_path):
-    again = _saved_and_loaded(fitted("curvature"), tmp_path)
+    again = saved_and_loaded(fitted("curvature"), tmp_path)
     assert np.array_equal(again.fit(X[OLD], NAMES[OLD]).scores_, fitted("curvature").scores_)
 
 
@@ -108,15 +153,9 @@ def test_the_default_network_comes_back_as_wide_as_the_number_of_samples_made_it
     monkeypatch.setattr(nets, "compact_resnet", fresh)
     pictures = torch.rand(26, 8, 8)
     detector = LossDetector(max_epochs=1, device="cpu", random_state=0).fit(pictures, NAMES[:26])
-    again = _saved_and_loaded(detector, tmp_path)
+    again = saved_and_loaded(detector, tmp_path)
     assert again.net_.module_.head.in_features == 8
     assert np.array_equal(again.net_.predict(pictures), detector.net_.predict(pictures))
-
-
-def test_the_loaded_net_knows_its_classes(tmp_path):
-    detector = fit_digits(net=None)
-    again = _saved_and_loaded(detector, tmp_path)
-    assert again.net_.classes_.tolist() == detector.net_.classes_.tolist() == list(range(len(detector.classes_)))
 
 
 class Own(nn.Module):
@@ -139,52 +178,41 @@ NETS = {
 @pytest.mark.parametrize("make", NETS.values(), ids=NETS)
 def test_a_net_of_ones_own_is_handed_over_again(tmp_path, make):
     detector = fit_digits(net=make(), keep_snapshots=2)
-    save(detector, tmp_path / "saved")
-    again = load(tmp_path / "saved", net=make())
+    again = saved_and_loaded(detector, tmp_path, net=make())
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
 
 
-def test_without_it_the_scores_are_there_and_the_rest_is_said(tmp_path):
+def test_without_its_net_a_detector_has_its_scores_and_another_net_is_refused(tmp_path):
     detector = fit_digits(net=Own(), keep_snapshots=2)
-    save(detector, tmp_path / "saved")
     with pytest.warns(UserWarning, match=r"saved without net=Own\(.*Pass load\(\.\.\., net=\.\.\.\)"):
-        again = load(tmp_path / "saved")
+        again = saved_and_loaded(detector, tmp_path)
     assert np.array_equal(again.score_samples(X[OLD]), detector.scores_)
     assert not hasattr(again, "net_")
     with pytest.raises(ValueError, match=r"without its net.*load\(path, net=\.\.\.\)"):
         again.score_samples(X[NEW], NAMES[NEW])
-
-
-def test_another_net_is_refused(tmp_path):
-    save(fit_digits(net=Own()), tmp_path / "saved")
     with pytest.raises(ValueError, match="net is not the one that the detector was fitted with"):
         load(tmp_path / "saved", net=Own(9))
 
 
 def test_other_things_that_are_left_out_are_named(tmp_path):
-    save(fit_digits(CurvSSFT, combine=np.minimum, random_state=np.random.RandomState(0)), tmp_path / "saved")
+    detector = fit_digits(CurvSSFT, combine=np.minimum, random_state=np.random.RandomState(0))
     with pytest.warns(UserWarning, match="saved without combine=<ufunc 'minimum'>; random_state=RandomState"):
-        again = load(tmp_path / "saved")
+        again = saved_and_loaded(detector, tmp_path)
     assert again.combine == "rank_mean"
 
 
 LABEL_KINDS = {
-    "text": list("abcdefghij"),
-    "object_text": np.array(list("abcdefghij"), dtype=object),
+    "objects": np.array(list("abcdefghij"), dtype=object),
     "negative": np.arange(10) - 100,
     "floats": np.arange(10.0),
-    "bool": np.arange(10) % 2 == 0,
-    "dates": np.arange(10).astype("datetime64[D]"),
+    "booleans": np.arange(10) % 2 == 0,
 }
 
 
 @pytest.mark.parametrize("kinds", LABEL_KINDS.values(), ids=LABEL_KINDS)
 def test_labels_of_many_kinds_come_back(tmp_path, kinds):
-    labels = np.asarray(kinds)[LABELS]
-    if labels.dtype.kind == "M":
-        labels = labels.astype(str)
-    detector = fit_digits(LossDetector, y=labels)
-    again = _saved_and_loaded(detector, tmp_path)
+    detector = fit_digits(LossDetector, y=kinds[LABELS])
+    again = saved_and_loaded(detector, tmp_path)
     assert again.classes_.dtype == detector.classes_.dtype
     assert again.classes_.tolist() == detector.classes_.tolist()
     assert again.ranking().equals(detector.ranking())
@@ -192,7 +220,7 @@ def test_labels_of_many_kinds_come_back(tmp_path, kinds):
 
 def test_columns_keep_their_names(tmp_path):
     frame = pd.DataFrame(X).add_prefix("pixel")
-    again = _saved_and_loaded(fit_digits(LossDetector, X=frame), tmp_path)
+    again = saved_and_loaded(fit_digits(LossDetector, X=frame), tmp_path)
     assert list(again.feature_names_in_) == list(frame.columns)
     with pytest.raises(ValueError, match="feature names should match"):
         again.score_samples(frame.add_prefix("x"))
@@ -201,7 +229,7 @@ def test_columns_keep_their_names(tmp_path):
 def test_snapshots_of_a_directory_are_copied(tmp_path):
     detector = fit_digits(keep_snapshots=2, checkpoint_dir=tmp_path / "fit")
     expected = detector.score_samples(X[NEW], NAMES[NEW])
-    again = _saved_and_loaded(detector, tmp_path)
+    again = saved_and_loaded(detector, tmp_path)
     for file in (tmp_path / "fit").rglob("*.safetensors"):
         file.unlink()
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected)
@@ -213,27 +241,29 @@ def test_files_are_json_npz_and_safetensors_and_small(tmp_path):
     assert names == ["arrays.npz", "detector.json", "net.safetensors", "saved"]
     with np.load(stored(tmp_path / "saved", "arrays.npz"), allow_pickle=False) as arrays:
         assert sum(array.nbytes for array in arrays.values()) < X[OLD].nbytes * 2
-    assert json.loads((tmp_path / "saved" / "detector.json").read_text())["format"] == storage.FORMAT
+    assert described(tmp_path / "saved")["format"] == storage.FORMAT
 
 
-def test_what_is_there_is_not_written_over_unasked(tmp_path):
+def test_only_a_detector_is_written_over_and_only_when_asked(tmp_path):
+    for name in ("mine", "saved.old", "saved.draft"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").touch()
     save(fitted("loss"), tmp_path / "saved")
     with pytest.raises(FileExistsError, match=r"is there already.*overwrite=True"):
         save(fitted("ssft"), tmp_path / "saved")
     save(fitted("ssft"), tmp_path / "saved", overwrite=True)
     assert isinstance(load(tmp_path / "saved"), SSFTDetector)
-    assert [p.name for p in tmp_path.iterdir()] == ["saved"]
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("")
     with pytest.raises(FileExistsError, match="holds something else than a detector"):
         save(fitted("ssft"), tmp_path / "mine", overwrite=True)
+    assert len(list(tmp_path.glob("*/thesis.txt"))) == 3
 
 
 def test_a_failure_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
     save(fitted("loss"), tmp_path / "saved")
     monkeypatch.setattr(storage, "write_whole", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(OSError, match="No space left"):
-        save(fitted("ssft"), tmp_path / "saved", overwrite=True)
+    for path, overwrite in ((tmp_path / "saved", True), (tmp_path / "new", False)):
+        with pytest.raises(OSError, match="No space left"):
+            save(fitted("ssft"), path, overwrite=overwrite)
     assert isinstance(load(tmp_path / "saved"), LossDetector)
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
 
@@ -259,7 +289,7 @@ def test_killed_at_any_step_the_old_or_the_new_is_there_and_the_next_save_works(
 
 
 def test_a_detector_that_was_loaded_is_saved_over_itself_and_keeps_its_snapshots(tmp_path):
-    again = _saved_and_loaded(fitted("curvature"), tmp_path)
+    again = saved_and_loaded(fitted("curvature"), tmp_path)
     save(again.set_params(verbose=1), tmp_path / "saved", overwrite=True)
     expected = fitted("curvature").score_samples(X[NEW], NAMES[NEW])
     for one in (again, load(tmp_path / "saved")):
@@ -276,28 +306,15 @@ def test_a_detector_of_the_first_format_is_read(tmp_path):
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected.score_samples(X[NEW], NAMES[NEW]))
 
 
-def test_folders_beside_the_saved_one_stay(tmp_path):
-    for name in ("saved.old", "saved.draft"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "thesis.txt").touch()
-    save(fitted("loss"), tmp_path / "saved")
-    save(fitted("ssft"), tmp_path / "saved", overwrite=True)
-    assert len(list(tmp_path.glob("*/thesis.txt"))) == 2
-
-
 def test_every_public_detector_can_be_saved():
     kinds = [getattr(curvdetect, name) for name in curvdetect.__all__ if name.endswith(("Detector", "SSFT"))]
     assert {kind.__name__ for kind in kinds} - {"BaseNoiseDetector"} == storage._DETECTORS.keys()
 
 
 def test_device_of_the_loaded_net(tmp_path):
-    save(fitted("loss"), tmp_path / "saved")
-    again = load(tmp_path / "saved", map_location="cpu")
+    again = saved_and_loaded(fitted("loss"), tmp_path, map_location="cpu")
     assert (again.device, again.net_.device) == ("cpu", "cpu")
-    change(
-        tmp_path / "saved",
-        params=json.loads((tmp_path / "saved/detector.json").read_text())["params"] | {"device": "cuda:7"},
-    )
+    change(tmp_path / "saved", params=described(tmp_path / "saved")["params"] | {"device": "cuda:7"})
     if not torch.cuda.is_available():
         assert load(tmp_path / "saved").device == "cpu"
     with pytest.raises(ValueError, match="device='cud' is not known"):
@@ -308,13 +325,85 @@ def test_device_of_the_loaded_net(tmp_path):
 @pytest.mark.parametrize("way", ["save", "pickle"])
 def test_from_the_accelerator_to_the_host(tmp_path, device, way):
     detector = fit_digits(keep_snapshots=2, device=str(device))
-    again = WAYS[way](detector, tmp_path) if way == "pickle" else None
-    if again is None:
-        save(detector, tmp_path / "saved")
-        again = load(tmp_path / "saved", map_location="cpu")
+    if way == "save":
+        again = saved_and_loaded(detector, tmp_path, map_location="cpu")
         assert next(again.net_.module_.parameters()).device.type == "cpu"
+    else:
+        again = WAYS[way](detector, tmp_path)
     assert np.array_equal(again.scores_, detector.scores_)
     again.device = "cpu"
     np.testing.assert_allclose(
         again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]), rtol=1e-2
     )
+
+
+@pytest.mark.parametrize("name", ["arrays.npz", "net.safetensors", "detector.json", "snapshot-0001.safetensors"])
+def test_a_file_that_is_torn_or_gone_is_named(tmp_path, name):
+    save(fitted("curvature"), tmp_path / "saved")
+    file = stored(tmp_path / "saved", name)
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=rf"{file.name} is torn"):
+        load(tmp_path / "saved")
+    file.unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"{file.name} .*can't be read|no {name} in it"):
+        load(tmp_path / "saved")
+
+
+class Executed:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def test_a_forged_file_is_not_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(fitted("loss"), tmp_path / "saved")
+    content = io.BytesIO()
+    np.savez(content, **{"array-0": np.array([Executed()], dtype=object)})
+    digest = storage._digest(content.getvalue())
+    (tmp_path / "saved" / f"arrays-{digest}.npz").write_bytes(content.getvalue())
+    change(tmp_path / "saved", files=described(tmp_path / "saved")["files"] | {"arrays.npz": digest})
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load(tmp_path / "saved")
+    assert not (tmp_path / "executed").exists()
+
+
+FORGED = {
+    "class": ({"detector": "os.system"}, "knows no detector 'os.system'"),
+    "method": ({"attributes": {"fit": 1}}, "attribute 'fit', which is no result"),
+    "magic": ({"attributes": {"__class__": 1}}, "attribute '__class__', which is no result"),
+    "newer": ({"format": 99, "curvdetect": "9.9"}, r"format 99 by curvdetect 9\.9.*upgrade curvdetect"),
+    "parameter": ({"params": {"colour": 1}}, "parameter.*colour"),
+}
+
+
+@pytest.mark.parametrize(("forged", "message"), FORGED.values(), ids=FORGED)
+def test_what_no_save_wrote_is_refused(tmp_path, forged, message):
+    save(fitted("loss"), tmp_path / "saved")
+    change(tmp_path / "saved", **forged)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "saved")
+
+
+def test_no_file_outside_the_directory_is_read(tmp_path):
+    save(fitted("loss"), tmp_path / "saved")
+    inside = stored(tmp_path / "saved", "net.safetensors")
+    inside.rename(tmp_path / inside.name)
+    files = described(tmp_path / "saved")["files"]
+    digest = files.pop("net.safetensors")
+    for forged in ({"../net.safetensors": digest}, {"net.safetensors": f"/../../net-{digest}"}):
+        change(tmp_path / "saved", files=files | forged)
+        with pytest.raises(ValueError, match="can't be read"):
+            load(tmp_path / "saved")
+
+
+def test_what_is_no_fitted_detector_is_refused(tmp_path):
+    class Mine(LossDetector):
+        pass
+
+    for what, said in (({}, r"save knows curvdetect's own detectors, got dict"), (Mine(), r"got Mine.*joblib\.dump")):
+        with pytest.raises(TypeError, match=said):
+            save(what, tmp_path / "saved")
+    with pytest.raises(NotFittedError):
+        save(LossDetector(), tmp_path / "saved")
+    with pytest.raises(FileNotFoundError, match=r"holds no saved detector: there is no detector\.json"):
+        load(tmp_path / "nothing")

@@ -1,3 +1,5 @@
+"""Verdicts of a file or a table, put into labels of any kind, and the cells of the file as text."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curvdetect import apply_verdicts
-from curvdetect.review.texts import label_texts
+from curvdetect.review.verdicts import label_texts, unprotected
 
 HEADER = "index,path,given,suggested,verdict,new_label\r\n"
 
@@ -73,33 +75,16 @@ def test_a_file_that_pandas_has_read_first(tmp_path):
     assert apply_verdicts([1, 2, 2], pd.read_csv(path)).tolist() == [2, 2, 2]
 
 
-TYPED = [
-    "007",
-    "7",
-    "7.0",
-    "+7",
-    "1e3",
-    "1000",
-    "True",
-    "TRUE",
-    "NA",
-    "nan",
-    "None",
-    " 7",
-    "7 ",
-    "'7",
-    "'",
-    "''7",
-    "-7",
-]
+TYPED = ["007", "7", "7.0", "+7", "1e3", "1000", "True", "TRUE", "NA", "nan", " 7", "7 ", "'7", "'", "''7", "-7"]
 
 
-@pytest.mark.parametrize("new", TYPED)
-def test_what_was_typed_stays_text(tmp_path, new):
-    cell = f"'{new}" if new.startswith("''") else new  # as the page does
-    path = written(tmp_path / "verdicts.csv", f"{TYPED.index('7')},,7,x,wrong,{cell}")
-    assert apply_verdicts(TYPED, path)[TYPED.index("7")] == new
-    assert apply_verdicts(TYPED, pd.read_csv(path, dtype=str, keep_default_na=False))[1] == new
+def test_what_was_typed_stays_text(tmp_path):
+    seven = TYPED.index("7")
+    for new in TYPED:
+        cell = f"'{new}" if new.startswith("''") else new  # as the page does
+        path = written(tmp_path / "verdicts.csv", f"{seven},,7,x,wrong,{cell}")
+        assert apply_verdicts(TYPED, path)[seven] == new
+        assert apply_verdicts(TYPED, pd.read_csv(path, dtype=str, keep_default_na=False))[seven] == new
 
 
 @pytest.mark.parametrize(("y", "new"), [(["007", "7"], 7), (["1", "1.0"], 1.0), (["True", "TRUE"], True)], ids=str)
@@ -108,31 +93,19 @@ def test_a_number_that_may_be_several_labels_is_refused(y, new):
         apply_verdicts(y, table((0, "wrong", new)))
 
 
-@pytest.mark.parametrize("separator", ";\t")
-def test_a_file_that_a_spreadsheet_saved_with_other_separators(tmp_path, separator):
+def test_a_file_saved_by_others(tmp_path):
     path = tmp_path / "verdicts.csv"
-    path.write_text(
-        separator.join(["index", "verdict", "new_label"]) + "\n" + separator.join(["0", "wrong", '"a,b,c,d"'])
-    )
-    assert apply_verdicts(["x", "a,b,c,d"], path).tolist() == ["a,b,c,d"] * 2
+    for mark, end in (("", "\n"), ("\ufeff", "\r\n"), ("", "\r\n\r\n")):  # of an editor, the page, with empty lines
+        written(path, "1,,b,a,wrong,a", mark=mark, end=end)
+        assert apply_verdicts(["a", "b"], str(path)).tolist() == ["a", "a"]
+    for separator in ";\t":
+        path.write_text("index,verdict,new_label\n0,wrong,".replace(",", separator) + '"a,b,c,d"')
+        assert apply_verdicts(["x", "a,b,c,d"], path).tolist() == ["a,b,c,d"] * 2
 
 
-@pytest.mark.parametrize(
-    ("mark", "end"),
-    [("", "\n"), ("\ufeff", "\r\n"), ("", "\r\n\r\n")],
-    ids=["as an editor leaves it", "as exported", "with empty lines"],
-)
-def test_a_file_saved_by_others(tmp_path, mark, end):
-    path = written(tmp_path / "verdicts.csv", "1,,b,a,wrong,a", mark=mark, end=end)
-    assert apply_verdicts(["a", "b"], str(path)).tolist() == ["a", "a"]
-
-
-def test_verdicts_of_two_persons_who_agree():
+def test_verdicts_of_two_persons_who_agree_and_of_none(tmp_path):
     said = pd.concat([table((0, "wrong", "b")), table((0, "wrong", "b"), (1, "right", "b"))])
     assert apply_verdicts(["a", "b"], said).tolist() == ["b", "b"]
-
-
-def test_no_verdicts(tmp_path):
     assert apply_verdicts(["a", "b"], written(tmp_path / "verdicts.csv")).tolist() == ["a", "b"]
 
 
@@ -170,18 +143,46 @@ def test_refusals_name_the_row_and_the_way_out(said, message):
         apply_verdicts(["a", "b", "a"], said)
 
 
-def test_a_torn_file_is_refused(tmp_path):
+def test_torn_files_and_other_things_are_refused(tmp_path):
     path = written(tmp_path / "verdicts.csv", "0,,a,b,right,a", "1,,b")
     with pytest.raises(ValueError, match=r"verdicts.csv', row 3: 3 cells below 6 columns"):
         apply_verdicts(["a", "b"], path)
-
-
-def test_an_empty_file_is_refused(tmp_path):
-    (tmp_path / "verdicts.csv").write_text("")
+    path.write_text("")
     with pytest.raises(ValueError, match="has no column 'index'"):
-        apply_verdicts(["a", "b"], tmp_path / "verdicts.csv")
-
-
-def test_anything_else_is_refused():
+        apply_verdicts(["a", "b"], path)
     with pytest.raises(TypeError, match="verdicts must be the path of a CSV file or a DataFrame, got dict"):
         apply_verdicts(["a", "b"], {"index": [0]})
+
+
+CELLS = {
+    "plain": ("cat", "cat"),
+    "backslash": ("C:\\u0041", "C:\\u0041"),
+    "formula": ("'=1+1", "=1+1"),
+    "formula with a backslash": ("'=\\\\u0041", "=\\u0041"),
+    "apostrophe": ("''quoted", "'quoted"),
+    "null": ("'a\\u0000b", "a\0b"),
+    "surrogate": ("'\\udc31", "\udc31"),
+    "only an apostrophe": ("'", "'"),
+    "an apostrophe that was typed": ("'90s", "'90s"),
+    "blanks before a formula": ("' \ufeff=1", " \ufeff=1"),
+    "a minus": ("'-1", "-1"),
+}
+
+
+@pytest.mark.parametrize(("cell", "text"), CELLS.values(), ids=CELLS)
+def test_protection_is_taken_off_again(cell, text):
+    assert unprotected(cell) == text
+
+
+TEXTS = {
+    "text": np.array(["a", "longer"]),
+    "numbers": np.array([0.1, 1e30], dtype=np.float32),
+    "dates": np.array(["2020-01-01T01", "2021-01-01T00"], dtype="M8[h]"),
+    "objects": np.array([1, 2.5], dtype=object),
+}
+
+
+@pytest.mark.parametrize("labels", TEXTS.values(), ids=TEXTS)
+def test_a_label_is_the_same_text_alone_as_among_others(labels):
+    assert label_texts(labels) == [label_texts(labels[i : i + 1])[0] for i in range(2)]
+    assert len(set(label_texts(labels))) == 2

@@ -11,8 +11,8 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from curvdetect.data.labels import encode
 from curvdetect.detectors.checks import is_count
 from curvdetect.metrics import as_mask
-from curvdetect.review.fitted import fitted_detector
 from curvdetect.review.plots.drawing import as_labels, axes_or_new, shortened
+from curvdetect.review.results import fitted_detector
 
 
 class LabelConfusionDisplay:

@@ -11,8 +11,8 @@ from sklearn.metrics import RocCurveDisplay, auc, roc_curve
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import as_scores
-from curvdetect.review.fitted import name_of, scores_known
 from curvdetect.review.plots.drawing import DRAWN, axes_or_new, check_choice, n_drawn, style
+from curvdetect.review.results import known_scores, name_of
 
 #: Points of a curve that are drawn; more can't be seen.
 POINTS = 2_000
@@ -106,7 +106,7 @@ class DetectionCurveDisplay:
             Of `plot`.
         """
         name = name_of(estimator, signal) if name is None else name
-        scores, mask = scores_known(estimator, signal, noise_mask)
+        scores, mask = known_scores(estimator, signal, noise_mask)
         return cls.from_predictions(mask, scores, name=name, ax=ax, **options)
 
     @classmethod

@@ -11,8 +11,8 @@ from curvdetect.data.labels import encode
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import as_scores
-from curvdetect.review.fitted import fitted_detector, scores_of
 from curvdetect.review.plots.drawing import as_labels, axes_or_new, pictures, samples_to_draw, shortened
+from curvdetect.review.results import fitted_detector, scores_of
 
 #: Most classes that are drawn unless they are named.
 CLASSES = 20

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.metrics import as_scores
-from curvdetect.review.fitted import fitted_detector, name_of, scores_known
 from curvdetect.review.plots.drawing import (
     COLOURS,
     RIGHT,
@@ -21,6 +20,7 @@ from curvdetect.review.plots.drawing import (
     is_spread,
     legend_above,
 )
+from curvdetect.review.results import fitted_detector, known_scores, name_of
 
 #: Wrong labels up to which each has a cross of its own.
 FEW = 100
@@ -113,7 +113,7 @@ class ScoreHistogramDisplay:
         **options
             Of `plot`.
         """
-        scores, noise_mask = scores_known(estimator, signal, noise_mask)
+        scores, noise_mask = known_scores(estimator, signal, noise_mask)
         return cls.from_predictions(
             scores,
             noise_mask=noise_mask,

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.metrics import as_scores, cosine_similarity, top_k_cosine_similarity
-from curvdetect.review.by_epoch import scores_by_epoch
-from curvdetect.review.fitted import name_of
 from curvdetect.review.plots.drawing import COLOURS, DRAWN, axes_or_new, legend_above, n_drawn
+from curvdetect.review.results import name_of, scores_by_epoch
 
 
 class SimilarityCurveDisplay:

@@ -11,8 +11,8 @@ from curvdetect.data.labels import plain
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import as_mask, as_scores
-from curvdetect.review.fitted import fitted_detector
 from curvdetect.review.plots.drawing import as_labels, pictures, samples_to_draw, shortened
+from curvdetect.review.results import fitted_detector
 
 
 class SuspectsDisplay:

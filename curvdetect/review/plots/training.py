@@ -7,9 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.review.by_epoch import scores_by_epoch
-from curvdetect.review.fitted import fitted_detector, name_of
 from curvdetect.review.plots.drawing import COLOURS, DRAWN, STYLES, axes_or_new, is_spread, legend_above, n_drawn
+from curvdetect.review.results import fitted_detector, name_of, scores_by_epoch
 
 _SIGNAL_AXES = "curvdetect signal"
 #: Decades beyond which an axis is logarithmic: as a factor of the largest over the median.

@@ -1,0 +1,255 @@
+"""What the page is told of samples: pictures, rows and texts as they are, or others instead, and look-alikes."""
+
+import base64
+import io
+import re
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from curvdetect import LossDetector, write_report
+from tests.review.pages import content_of, fitted
+
+TEXTS = [f"{i} is what it says" for i in range(60)]
+PICTURES = np.random.default_rng(0).integers(0, 255, (60, 8, 8), dtype=np.uint8)
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Return what the page is told of samples that a detector was fitted on."""
+    return lambda detector, X, **options: content_of(write_report(detector, X, tmp_path / "page.html", **options))
+
+
+def picture_in(content, index):
+    kind, data = content["pictures"][str(index)].split(",")
+    assert re.fullmatch(r"data:image/(webp|png|jpeg);base64", kind)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+
+
+LAYOUTS = {
+    "grey": ((8, 8), lambda x: x),
+    "one channel": ((1, 8, 8), lambda x: x[0]),
+    "three channels": ((3, 8, 8), lambda x: x.transpose(1, 2, 0)),
+    "with transparency": ((4, 8, 8), lambda x: x[:3].transpose(1, 2, 0)),
+    "channels last": ((8, 8, 3), lambda x: x),
+    "many channels": ((6, 8, 8), lambda x: x.mean(0)),
+    "not square": ((3, 8, 5), lambda x: x.transpose(1, 2, 0)),
+}
+
+
+@pytest.mark.parametrize(("shape", "drawn"), LAYOUTS.values(), ids=LAYOUTS)
+def test_small_pictures_are_shown_as_they_are(told, shape, drawn):
+    detector, X, _ = fitted(shape)
+    dataset = TensorDataset(torch.from_numpy(X), torch.arange(60))
+    for samples in (X, torch.from_numpy(X), (X * 255).astype(np.uint8), dataset):
+        content = told(detector, samples, k=4)
+        assert content["kind"] == "pictures"
+        for i in detector.ranking_[:4]:
+            shown, wanted = picture_in(content, i).astype(float) / 255, drawn(X[i])
+            wanted = wanted if wanted.ndim == 3 else wanted[..., None]
+            assert shown.shape[:2] == wanted.shape[:2]
+            assert np.abs(shown - wanted).max() <= 2 / 255
+
+
+def test_floats_beyond_the_unit_range_are_scaled_together(told):
+    detector, X, _ = fitted()
+    content = told(detector, 10 * X - 5, k=60)
+    shown = np.stack([picture_in(content, i) for i in range(60)])
+    assert (shown.min(), shown.max()) == (0, 255)
+
+
+def test_large_pictures_become_thumbnails_and_those_of_look_alikes_are_half_as_large(told):
+    detector, X, _ = fitted((300, 150), n=30, q=2)
+    content = told(detector, X)
+    assert picture_in(content, detector.ranking_[0]).shape == (256, 128, 3)
+    alike = set(map(int, content["pictures"])) - set(content["suspects"]["index"])
+    assert {picture_in(content, i).shape for i in alike} == {(128, 64, 3)}
+
+
+def test_many_pictures_are_kept_less_exactly(told, monkeypatch):
+    detector, X, _ = fitted((3, 32, 32))
+    exact = told(detector, X)["pictures"]
+    monkeypatch.setattr("curvdetect.review.shown.EXACT", 10)
+    rough = told(detector, X)["pictures"]
+    assert sum(map(len, rough.values())) < sum(map(len, exact.values())) / 2
+
+
+def test_an_array_is_copied_once(told):
+    detector, X, _ = fitted((3, 100, 100))
+    tracemalloc.start()
+    told(detector, X, k=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * X.nbytes
+
+
+def test_rows_keep_their_columns(told):
+    detector, X, _ = fitted((3,))
+    content = told(detector, pd.DataFrame(X, columns=["a", "<b>", "c"]))
+    assert (content["kind"], content["columns"], content["n_columns"]) == ("rows", ["a", "<b>", "c"], 3)
+    plain = told(detector, X)
+    assert plain["columns"] == ["0", "1", "2"]
+    assert plain["rows"] == content["rows"]
+    i = detector.ranking_[0]
+    assert content["rows"][str(i)] == pytest.approx(X[i], rel=1e-4)
+
+
+def test_a_frame_is_shown_with_its_words_and_gaps_as_it_is(told):
+    detector, _, _ = fitted((3,))
+    i = int(detector.ranking_[0])
+    frame = pd.DataFrame({"age": np.full(60, np.nan), "town": ["<b>Köln"] * 60, "n": range(60), "x": 1 / 3})
+    frame["ok"], frame["ratio"] = True, np.inf
+    frame["day"], frame["time"] = pd.Timestamp("2024-01-31"), pd.Timestamp("2024-01-31 10:20")
+    frame.index = [f"patient {i}" for i in range(60)]
+    content = told(detector, frame)
+    assert (content["kind"], content["columns"], content["n_columns"]) == ("rows", list(frame), 8)
+    assert content["rows"][str(i)] == ["", "<b>Köln", i, 0.33333, "True", "inf", "2024-01-31", "2024-01-31 10:20:00"]
+    assert "alike_given" not in content["suspects"]
+
+
+def test_wide_tables_are_cut(told, monkeypatch):
+    monkeypatch.setattr("curvdetect.review.shown.CELLS", 1_000)
+    detector, X, _ = fitted((40,))
+    content = told(detector, X)
+    assert content["n_columns"] == 40
+    assert len(content["columns"]) == len(content["rows"][str(detector.ranking_[0])]) < 40
+
+
+def test_samples_that_are_neither_are_listed_all_the_same(told):
+    detector, X, _ = fitted((2, 3, 4, 5))
+    content = told(detector, X)
+    assert content["kind"] == "nothing"
+    assert "pictures" not in content
+    detector, X, _ = fitted((3,))
+    detector.labels_[:] = 0
+    assert told(detector, X)["rows"] == {}
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    """A detector that was fitted on vectors, and these."""
+    return fitted((5,))[:2]
+
+
+def everybody(content):
+    """Return the positions of suspects and look-alikes, of which there are some."""
+    suspects = content["suspects"]
+    positions = {*suspects["index"], *np.concatenate(suspects["alike_given"] + suspects["alike_suggested"]).tolist()}
+    assert len(positions) > len(suspects["index"])
+    return sorted(positions)
+
+
+def frame(made):
+    return made({"n": range(60), "word": TEXTS})
+
+
+ROWS = {i: [i, text] for i, text in enumerate(TEXTS)}
+INSTEAD = {
+    "list": (list(TEXTS), "texts", dict(enumerate(TEXTS))),
+    "array": (np.array(TEXTS), "texts", dict(enumerate(TEXTS))),
+    "objects": (np.array(TEXTS, dtype=object), "texts", dict(enumerate(TEXTS))),
+    "series": (pd.Series(TEXTS, index=range(100, 160)), "texts", dict(enumerate(TEXTS))),
+    "series of polars": (pl.Series(TEXTS), "texts", dict(enumerate(TEXTS))),
+    "table": (frame(pd.DataFrame).set_index(pd.RangeIndex(7, 67)), "rows", ROWS),
+    "table of polars": (frame(pl.DataFrame), "rows", ROWS),
+    "pictures": (PICTURES, "pictures", None),
+    "dataset": (TensorDataset(torch.from_numpy(PICTURES), torch.arange(60)), "pictures", None),
+}
+
+
+@pytest.mark.parametrize(("X_display", "kind", "expected"), INSTEAD.values(), ids=INSTEAD)
+def test_other_samples_are_shown_instead_and_nothing_else_changes(vectors, told, X_display, kind, expected):
+    content, plain = told(*vectors, X_display=X_display), told(*vectors)
+    assert content["kind"] == kind
+    assert sorted(map(int, content[kind])) == everybody(content)
+    if expected:
+        assert content[kind] == {str(i): expected[i] for i in everybody(content)}
+    assert content.get("columns", ["n", "word"]) == ["n", "word"]
+    assert (plain["id"], plain["suspects"]) == (content["id"], content["suspects"])
+
+
+def test_texts_that_are_missing_are_empty_and_long_ones_are_cut(vectors, told):
+    first, second = (int(i) for i in vectors[0].ranking_[:2])
+    texts: list[str | None] = list(TEXTS)
+    texts[first], texts[second] = None, "long " * 1000
+    shown = told(*vectors, X_display=texts)["texts"]
+    assert (shown[str(first)], shown[str(second)]) == ("", ("long " * 400)[:1999] + "…")
+
+
+def test_texts_in_the_place_of_vectors_have_no_look_alikes(vectors, told):
+    content = told(vectors[0], TEXTS)
+    assert content["texts"] == {str(i): TEXTS[i] for i in content["suspects"]["index"]}
+    assert "alike_given" not in content["suspects"]
+
+
+WRONG = {
+    "shorter": (TEXTS[1:], ValueError, "X_display has 59 entries, but the detector was fitted on 60 samples"),
+    "path": ("photos", TypeError, "X_display is the str 'photos'"),
+    "by name": ({"text": TEXTS}, TypeError, r"X_display is a dict with keys 'text'.*X_display\['text'\]"),
+    "loader": (torch.utils.data.DataLoader(TEXTS), TypeError, "X_display is a DataLoader"),
+}
+
+
+@pytest.mark.parametrize(("given", "error", "said"), WRONG.values(), ids=WRONG)
+def test_what_can_not_be_shown_is_named(vectors, told, tmp_path, given, error, said):
+    with pytest.raises(error, match=said):
+        told(*vectors, X_display=given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_look_alikes_are_the_nearest_of_each_class_that_are_not_suspect(told):
+    rng = np.random.default_rng(1)
+    y = np.arange(60) % 3
+    X = (np.eye(3)[y] * 4 + rng.random((60, 3))).astype(np.float32)
+    net = nn.Sequential(nn.Identity(), nn.Linear(3, 3))  # its features are the data
+    detector = LossDetector(net, q=10, max_epochs=1, stop_at=0.01, device="cpu", random_state=0).fit(X, y)
+    content = told(detector, X)
+    suspects = content["suspects"]
+    for number, i in enumerate(suspects["index"]):
+        for name, code in {"alike_given": y[i], "alike_suggested": suspects["suggested"][number]}.items():
+            clear = np.flatnonzero((y == code) & (detector.labels_ == 0))
+            nearest = clear[np.argsort(((X[clear] - X[i]) ** 2).sum(1))][:3]
+            assert suspects[name][number] == nearest.tolist()
+            assert all(str(j) in content["rows"] for j in nearest)
+
+
+def test_a_sample_on_the_page_is_no_look_alike_save_where_its_whole_class_is_suspect(told):
+    detector, X, _ = fitted((4,), q=1)
+    detector._rank(np.random.default_rng(0).random(60), 1)
+    suspects = told(detector, X, k=30)["suspects"]
+    assert not {i for row in suspects["alike_given"] for i in row} & set(suspects["index"])
+    detector, X, y = fitted((4,), n=8, q=8, classes=("cat", "dog"))
+    suspects = told(detector, X)["suspects"]
+    for i, alike in zip(suspects["index"], suspects["alike_given"], strict=True):
+        assert len(alike) == 3
+        assert i not in alike
+        assert set(y[alike]) == {y[i]}
+
+
+def test_rows_shown_as_the_pictures_that_they_are_have_the_same_look_alikes(told):
+    detector, X, _ = fitted((64,))
+    rows, shown = told(detector, X), told(detector, X.reshape(-1, 8, 8))
+    assert (rows["kind"], shown["kind"]) == ("rows", "pictures")
+    assert rows["suspects"] == shown["suspects"]
+    assert len(shown["suspects"]["alike_given"][0]) == 3
+
+
+WITHOUT = {
+    "no net": lambda d, X: (vars(d).pop("net_"), X)[1],
+    "data of another shape": lambda d, X: X.repeat(2, axis=1),
+    "data of another scale": lambda d, X: 255 * X,
+    "no linear layer": lambda d, X: (setattr(d.net_, "module_", nn.Sequential(nn.Flatten(), nn.Identity())), X)[1],
+}
+
+
+@pytest.mark.parametrize("change", WITHOUT.values(), ids=WITHOUT)
+def test_there_is_a_page_without_look_alikes(told, change):
+    detector, X, _ = fitted()
+    assert set(told(detector, change(detector, X))["suspects"]) == {"index", "score", "given", "suggested", "shares"}
