@@ -1,7 +1,8 @@
-"""How many of the labels that are known to be wrong a ranking finds: its ROC curve, and the precision of its top k."""
+"""How many of the labels known to be wrong a ranking finds: its ROC curve, and the precision of its top k."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,15 +12,16 @@ from sklearn.metrics import RocCurveDisplay, auc, roc_curve
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import as_scores
-from curvdetect.review.plots.drawing import DRAWN, axes_or_new, check_choice, n_drawn, style
+from curvdetect.review.plots import COLOURS, DRAWN, STYLES, Display, check_choice, n_drawn
 from curvdetect.review.results import known_scores, name_of
 
-#: Points of a curve that are drawn; more can't be seen.
+#: Most points of a curve that are drawn; more can't be seen.
 POINTS = 2_000
 _CHANCE = "chance"
 
 
-class DetectionCurveDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class DetectionCurveDisplay(Display):
     """ROC curve, or precision among the top k, of a ranking whose wrong labels are known.
 
     Parameters
@@ -31,24 +33,18 @@ class DetectionCurveDisplay:
     n_wrong : int
         Number of wrong labels.
     name : str, optional
-        What the legend calls the ranking.
+        Name of the ranking in the legend.
 
     Attributes
     ----------
     roc_auc : float
         Area under the ROC curve.
-    ax_ : matplotlib Axes
+    ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
-    figure_ : matplotlib Figure
-        The figure around it.
     line_ : matplotlib Line2D
         The curve.
     chance_level_ : matplotlib Line2D or None
-        What a ranking by chance would get, where this call drew it.
-
-    See Also
-    --------
-    sklearn.metrics.RocCurveDisplay : Draws the axes of the ROC curve.
+        The curve of a ranking by chance, where this call drew it.
 
     Examples
     --------
@@ -63,14 +59,11 @@ class DetectionCurveDisplay:
     3
     """
 
-    def __init__(
-        self, *, fpr: ArrayLike, tpr: ArrayLike, precision: ArrayLike, n_wrong: int, name: str | None = None
-    ) -> None:
-        self.fpr = fpr
-        self.tpr = tpr
-        self.precision = precision
-        self.n_wrong = n_wrong
-        self.name = name
+    fpr: ArrayLike
+    tpr: ArrayLike
+    precision: ArrayLike
+    n_wrong: int
+    name: str | None = None
 
     @property
     def roc_auc(self) -> float:
@@ -85,7 +78,6 @@ class DetectionCurveDisplay:
         *,
         signal: str | None = None,
         name: str | None = None,
-        ax: Any = None,
         **options: Any,
     ) -> Self:
         """Draw how a detector ranks its training data.
@@ -93,25 +85,21 @@ class DetectionCurveDisplay:
         Parameters
         ----------
         estimator : fitted detector, pipeline or search
-            Any of them.
+            Holds the scores.
         noise_mask : array-like of shape (n_samples,), bool
             True where a label is known to be wrong.
         signal : str, optional
             A key of ``signal_scores_``, whose ranking is drawn instead of the detector's own.
-        name : str, optional
-            By default that of the class, or of the signal.
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
-        **options
-            Of `plot`.
+        name, **options
+            As in `plot`; the name is that of the class, or of the signal, by default.
         """
         name = name_of(estimator, signal) if name is None else name
         scores, mask = known_scores(estimator, signal, noise_mask)
-        return cls.from_predictions(mask, scores, name=name, ax=ax, **options)
+        return cls.from_predictions(mask, scores, name=name, **options)
 
     @classmethod
     def from_predictions(
-        cls, noise_mask: ArrayLike | None, scores: ArrayLike, *, name: str | None = None, ax: Any = None, **options: Any
+        cls, noise_mask: ArrayLike | None, scores: ArrayLike, *, name: str | None = None, **options: Any
     ) -> Self:
         """Draw how scores rank wrong labels.
 
@@ -121,12 +109,8 @@ class DetectionCurveDisplay:
             True where a label is known to be wrong.
         scores : array-like of shape (n_samples,)
             Higher is more suspect. Among the top k, equal scores are in the order of the data, as flags are.
-        name : str, optional
-            What the legend calls the ranking.
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
-        **options
-            Of `plot`.
+        name, **options
+            As in `plot`.
         """
         if noise_mask is None:
             raise ValueError(
@@ -137,7 +121,7 @@ class DetectionCurveDisplay:
         mask = as_noise_mask(noise_mask, len(values))
         fpr, tpr, _ = roc_curve(mask, values)
         precision = np.cumsum(mask[worst_first(values)]) / np.arange(1, len(mask) + 1)
-        return cls(fpr=fpr, tpr=tpr, precision=precision, n_wrong=int(mask.sum()), name=name).plot(ax=ax, **options)
+        return cls(fpr=fpr, tpr=tpr, precision=precision, n_wrong=int(mask.sum()), name=name).plot(**options)
 
     def plot(
         self,
@@ -154,72 +138,64 @@ class DetectionCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; by default a new figure. On axes that hold curves of this kind the next one gets another
-            colour and dashes.
+            Where to draw; by default a new figure. On axes that hold such curves the next one gets another colour and
+            other dashes.
         kind : {"roc", "precision"}, default="roc"
-            The ROC curve, or the precision among the k most suspect, with a dot at as many as labels are wrong.
+            The ROC curve, or the precision among the k most suspect, with a dot where k is the number of wrong labels.
         xscale : {"auto", "linear", "log"}, default="auto"
-            "auto" is linear for the ROC curve and logarithmic for k. A logarithmic ROC curve shows the few first false
+            "auto" is linear for the ROC curve and logarithmic for k. A logarithmic ROC curve shows the first few false
             alarms, where good rankings differ.
         chance_level : bool, default=True
-            Whether to draw what a ranking by chance would get, once on the same axes.
+            Whether to draw a ranking by chance, once on the same axes.
         name : str, optional
-            By default the display's own.
+            Name in the legend; by default the display's own.
         **kwargs
-            Of matplotlib's ``plot``, such as ``color``.
+            Options of matplotlib's ``plot``, such as ``color``.
         """
         check_choice(kind, "kind", ("roc", "precision"))
         check_choice(xscale, "xscale", ("auto", "linear", "log"))
-        name = self.name if name is None else name
-        ax = axes_or_new(ax, (5.2, 5.2) if kind == "roc" else None)
+        roc = kind == "roc"
+        ax = self._draw_on(ax, (5.2, 5.2) if roc else None)
         number = n_drawn(ax)
-        look = {**style(number), **kwargs, "gid": DRAWN}
+        draw, log = (self._roc, xscale == "log") if roc else (self._precision, xscale != "linear")
+        self.line_, label, chance = draw(ax, log=log)
+        look = {"color": COLOURS[number % len(COLOURS)], "linestyle": STYLES[number % len(STYLES)], **kwargs}
+        name = self.name if name is None else name
+        self.line_.set(label=label if roc and not name else f"{name or 'precision'} ({label})", gid=DRAWN, **look)
         self.chance_level_ = None
-        if kind == "roc":
-            self._plot_roc(ax, name, look, chance=chance_level and number == 0, log=xscale == "log")
-        else:
-            self._plot_precision(ax, name, look, chance=chance_level and number == 0, log=xscale != "linear")
+        if chance_level and number == 0:
+            look = {"color": "0.45", "linestyle": (0, (1, 2)), "linewidth": 1.2, "zorder": 1, "gid": _CHANCE}
+            x, y, label = chance
+            (self.chance_level_,) = ax.plot(x, y, label=label, **look)
         handles = sorted(ax.get_legend_handles_labels()[0], key=lambda line: line.get_gid() == _CHANCE)
-        ax.legend(handles=handles, loc="lower right" if kind == "roc" else "lower left", fontsize="small")
-        self.ax_, self.figure_ = ax, ax.figure
+        ax.legend(handles=handles, loc="lower right" if roc else "lower left", fontsize="small")
         return self
 
-    def _plot_roc(self, ax: Any, name: str | None, look: dict[str, Any], *, chance: bool, log: bool) -> None:
-        fpr, tpr = np.asarray(self.fpr), np.asarray(self.tpr)
+    def _roc(self, ax: Any, *, log: bool) -> tuple[Any, str, tuple[Any, Any, str]]:
+        """Draw the ROC curve; return the line, what its label says, and the curve of chance with its label."""
         before = len(ax.lines)
         ax.set_xscale("linear")  # scikit-learn sets limits that a logarithmic axis, left by an earlier call, warns of
         # scikit-learn's name for the constructor's arguments changes between versions; these two stay
         # a name, since older versions make a legend in any case, and matplotlib warns of an empty one
-        RocCurveDisplay(fpr=fpr, tpr=tpr).plot(ax=ax, name="ROC")
-        self.line_ = ax.lines[before]
-        label = f"AUC = {self.roc_auc:.3f}"
-        self.line_.set(label=f"{name} ({label})" if name else label, **look)
+        RocCurveDisplay(fpr=np.asarray(self.fpr), tpr=np.asarray(self.tpr)).plot(ax=ax, name="ROC")
         ax.set(xlabel="Share of right labels flagged", ylabel="Share of wrong labels found")
         n_right = len(np.asarray(self.precision)) - self.n_wrong
-        if chance:
-            steps = np.geomspace(1 / n_right, 1, 200) if log else np.array([0, 1])
-            self.chance_level_ = _draw_chance(ax, steps, steps, "chance (AUC = 0.5)")
         if log:
             ax.set_aspect("auto")
-            ax.set_xscale("log")
-            ax.set_xlim(0.7 / n_right, 1.3)
+            ax.set(xscale="log", xlim=(0.7 / n_right, 1.3))
+        steps = np.geomspace(1 / n_right, 1, 200) if log else np.array([0, 1])
+        return ax.lines[before], f"AUC = {self.roc_auc:.3f}", (steps, steps, "chance (AUC = 0.5)")
 
-    def _plot_precision(self, ax: Any, name: str | None, look: dict[str, Any], *, chance: bool, log: bool) -> None:
+    def _precision(self, ax: Any, *, log: bool) -> tuple[Any, str, tuple[Any, Any, str]]:
+        """Draw the precision among the top k; return what `_roc` does."""
         precision = np.asarray(self.precision)
-        n_samples = len(precision)
-        there = float(precision[self.n_wrong - 1])
+        n_samples, rate = len(precision), self.n_wrong / len(precision)
         k = _thinned(n_samples, self.n_wrong, log=log)
-        (self.line_,) = ax.plot(k, precision[k - 1], **look, markevery=[int(np.searchsorted(k, self.n_wrong))])
-        self.line_.set(marker="o", label=f"{name or 'precision'} ({there:.3f} at k = {self.n_wrong:,})")
-        if chance:
-            rate = self.n_wrong / n_samples
-            self.chance_level_ = _draw_chance(ax, [1, n_samples], [rate, rate], f"chance ({rate:.3f})")
+        (line,) = ax.plot(k, precision[k - 1], marker="o", markevery=[int(np.searchsorted(k, self.n_wrong))])
         ax.set(xscale="log" if log else "linear", xlabel="k, number of most suspect samples looked at")
         ax.set(ylabel="Share of wrong labels among them", ylim=(-0.02, 1.03))
-
-
-def _draw_chance(ax: Any, x: Any, y: Any, label: str) -> Any:
-    return ax.plot(x, y, color="0.45", linestyle=(0, (1, 2)), linewidth=1.2, label=label, zorder=1, gid=_CHANCE)[0]
+        label = f"{precision[self.n_wrong - 1]:.3f} at k = {self.n_wrong:,}"
+        return line, label, ([1, n_samples], [rate, rate], f"chance ({rate:.3f})")
 
 
 def _thinned(n_samples: int, n_wrong: int, *, log: bool) -> NDArray[np.int64]:

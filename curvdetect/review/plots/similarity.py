@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.metrics import as_scores, cosine_similarity, top_k_cosine_similarity
-from curvdetect.review.plots.drawing import COLOURS, DRAWN, axes_or_new, legend_above, n_drawn
+from curvdetect.review.plots import COLOURS, DRAWN, Display, legend_above, n_drawn
 from curvdetect.review.results import name_of, scores_by_epoch
 
 
-class SimilarityCurveDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class SimilarityCurveDisplay(Display):
     """Cosine similarity to a reference, by epoch: of the epoch's scores, and of their mean over the epochs so far.
+
+    As Figs. 14 and 15 of Garg, Ravikumar and Roy (ICML 2024), where the reference is Feldman and Zhang's memorization.
+    `curvdetect.metrics.cosine_similarity` and `curvdetect.metrics.top_k_cosine_similarity` are what is drawn.
 
     Parameters
     ----------
@@ -28,28 +33,16 @@ class SimilarityCurveDisplay:
     top_k : int, optional
         Number of samples compared, those where the reference is highest; by default all are.
     name : str, optional
-        What the legend calls the scores.
+        Name of the scores in the legend.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
+    ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
-    figure_ : matplotlib Figure
-        The figure around it.
     each_line_, cumulative_line_ : matplotlib Line2D
         The curves.
     constant_line_ : matplotlib Line2D or None
-        That of a constant, where this call drew it.
-
-    See Also
-    --------
-    curvdetect.metrics.cosine_similarity : What is drawn.
-    curvdetect.metrics.top_k_cosine_similarity : What is drawn with ``top_k``.
-
-    References
-    ----------
-    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
-       ICML 2024, Figs. 14 and 15: with Feldman and Zhang's memorization as the reference.
+        The line of a constant, where this call drew it.
 
     Examples
     --------
@@ -61,22 +54,12 @@ class SimilarityCurveDisplay:
     [0.93, 0.98, 0.9]
     """
 
-    def __init__(
-        self,
-        *,
-        epoch: ArrayLike,
-        each: ArrayLike,
-        cumulative: ArrayLike,
-        constant: float | None = None,
-        top_k: int | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.epoch = epoch
-        self.each = each
-        self.cumulative = cumulative
-        self.constant = constant
-        self.top_k = top_k
-        self.name = name
+    epoch: ArrayLike
+    each: ArrayLike
+    cumulative: ArrayLike
+    constant: float | None = None
+    top_k: int | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -89,7 +72,6 @@ class SimilarityCurveDisplay:
         signal: str = "auto",
         top_k: int | None = None,
         name: str | None = None,
-        ax: Any = None,
         **options: Any,
     ) -> Self:
         """Draw how like a reference a detector's scores are in the epochs whose weights it kept.
@@ -103,20 +85,13 @@ class SimilarityCurveDisplay:
         X, y
             Samples and their labels, the training data or others, as in `scores_by_epoch`.
         signal : str, default="auto"
-            One that has a value in each epoch; "auto" is the curvature where there is one, else the first.
-        top_k, name, ax, **options
+            A signal that has a value in each epoch; "auto" is the curvature where there is one, else the first.
+        top_k, name, **options
             As in `from_predictions`; the name is that of the class by default.
         """
         found = scores_by_epoch(estimator, X, y)
-        return cls.from_predictions(
-            reference,
-            found.signals[found.chosen(signal)],
-            epoch=found.epoch,
-            top_k=top_k,
-            name=name_of(estimator) if name is None else name,
-            ax=ax,
-            **options,
-        )
+        scores, name = found.signals[found.chosen(signal)], name_of(estimator) if name is None else name
+        return cls.from_predictions(reference, scores, epoch=found.epoch, top_k=top_k, name=name, **options)
 
     @classmethod
     def from_predictions(
@@ -127,10 +102,9 @@ class SimilarityCurveDisplay:
         epoch: ArrayLike | None = None,
         top_k: int | None = None,
         name: str | None = None,
-        ax: Any = None,
         **options: Any,
     ) -> Self:
-        """Draw how like a reference scores of single epochs are, whoever computed them.
+        """Draw how like a reference the scores of single epochs are, wherever they come from.
 
         Parameters
         ----------
@@ -142,12 +116,8 @@ class SimilarityCurveDisplay:
             Counted from 1; by default one after another.
         top_k : int, optional
             Compare this many samples, those where the reference is highest, rather than all.
-        name : str, optional
-            What the legend calls the scores.
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
-        **options
-            Of `plot`.
+        name, **options
+            As in `plot`.
         """
         wanted = as_scores(reference, "reference")
         rows = _by_epoch(scores, len(wanted))
@@ -161,15 +131,10 @@ class SimilarityCurveDisplay:
             return top_k_cosine_similarity(row, wanted, top_k)
 
         so_far = rows.cumsum(0) / np.arange(1, len(rows) + 1)[:, None]
-        display = cls(
-            epoch=epochs,
-            each=np.array([similarity(row) for row in rows]),
-            cumulative=np.array([similarity(row) for row in so_far]),
-            constant=similarity(np.ones(len(wanted))),
-            top_k=top_k,
-            name=name,
-        )
-        return display.plot(ax=ax, **options)
+        each, cumulative = (np.array([similarity(row) for row in part]) for part in (rows, so_far))
+        constant = similarity(np.ones(len(wanted)))
+        display = cls(epoch=epochs, each=each, cumulative=cumulative, constant=constant, top_k=top_k, name=name)
+        return display.plot(**options)
 
     def plot(self, ax: Any = None, *, constant: bool = True, name: str | None = None) -> Self:
         """Draw it.
@@ -181,9 +146,9 @@ class SimilarityCurveDisplay:
         constant : bool, default=True
             Whether to draw the similarity of a score that is the same for all samples, once on the same axes.
         name : str, optional
-            By default the display's own.
+            Name in the legend; by default the display's own.
         """
-        ax = axes_or_new(ax)
+        ax = self._draw_on(ax)
         number = n_drawn(ax) // 2
         name = self.name if name is None else name
         suffix = f", {name}" if name else ""
@@ -193,11 +158,9 @@ class SimilarityCurveDisplay:
         self.constant_line_ = None
         if constant and self.constant is not None and number == 0:
             self.constant_line_ = ax.axhline(self.constant, color="0.5", linestyle=":", label="a constant")
-        of = "" if self.top_k is None else f", top {self.top_k:,}"
-        ax.set(xlabel="Epoch", ylabel=f"Cosine similarity{of}")
+        ax.set(xlabel="Epoch", ylabel="Cosine similarity" + ("" if self.top_k is None else f", top {self.top_k:,}"))
         ax.xaxis.get_major_locator().set_params(integer=True)
         legend_above(ax, ax.get_legend_handles_labels()[0])
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.review.plots.drawing import COLOURS, DRAWN, STYLES, axes_or_new, is_spread, legend_above, n_drawn
+from curvdetect.review.plots import COLOURS, DRAWN, STYLES, Display, is_spread, legend_above
 from curvdetect.review.results import fitted_detector, name_of, scores_by_epoch
 
 _SIGNAL_AXES = "curvdetect signal"
-#: Decades beyond which an axis is logarithmic: as a factor of the largest over the median.
-_SPREAD = 10
 
 
-class TrainingCurveDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainingCurveDisplay(Display):
     """Mean loss by epoch and, on an axis of its own, the mean curvature.
+
+    As Figs. 6 and 8 of Garg, Ravikumar and Roy (ICML 2024).
 
     Parameters
     ----------
@@ -27,27 +29,20 @@ class TrainingCurveDisplay:
     signal : array-like of shape (n_epochs,), optional
         Mean over the samples in that epoch; NaN where it was not measured.
     signal_name : str, default="curvature"
-        What the axis calls it.
+        Name of the signal at its axis.
     run : array-like of shape (n_epochs,), int, optional
-        Which of several trainings an epoch belongs to; by default there is one.
+        Number of the training that an epoch belongs to; by default there is one training.
     name : str, optional
-        What the legend calls the training.
+        Name of the training in the legend.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
+    ax_, figure_ : matplotlib Axes and Figure
         Where the loss was drawn.
     signal_ax_ : matplotlib Axes or None
-        Where the signal was, to the right.
-    figure_ : matplotlib Figure
-        The figure around them.
+        Where the signal was drawn, to the right.
     loss_lines_, signal_lines_ : list of matplotlib Line2D
         One for each training.
-
-    References
-    ----------
-    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
-       ICML 2024, Figs. 6 and 8.
 
     Examples
     --------
@@ -59,22 +54,12 @@ class TrainingCurveDisplay:
     'Mean curvature'
     """
 
-    def __init__(
-        self,
-        *,
-        epoch: ArrayLike,
-        loss: ArrayLike,
-        signal: ArrayLike | None = None,
-        signal_name: str = "curvature",
-        run: ArrayLike | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.epoch = epoch
-        self.loss = loss
-        self.signal = signal
-        self.signal_name = signal_name
-        self.run = run
-        self.name = name
+    epoch: ArrayLike
+    loss: ArrayLike
+    signal: ArrayLike | None = None
+    signal_name: str = "curvature"
+    run: ArrayLike | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -85,7 +70,6 @@ class TrainingCurveDisplay:
         *,
         signal: str = "auto",
         name: str | None = None,
-        ax: Any = None,
         **options: Any,
     ) -> Self:
         """Draw the training of a detector; of one that trained several times, each.
@@ -93,20 +77,15 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         estimator : fitted detector, pipeline or search
-            Any of them but `ConfidentLearningDetector`, which keeps no history. With ``X`` one with snapshots
+            Any but `ConfidentLearningDetector`, which keeps no history. With ``X``, one with snapshots
             (``keep_snapshots``).
         X, y : optional
-            Samples and their labels, as in `scores_by_epoch`: what is drawn is the mean over these on each snapshot.
-            Held-out samples, or those of the training data whose labels are wrong. By default what was noted of all
-            while the network trained.
+            Samples and their labels, as in `scores_by_epoch`: held-out samples, or the training samples whose labels
+            are wrong. Their mean is drawn for each snapshot. By default the means noted during the training are drawn.
         signal : str, default="auto"
             A signal that was measured after epochs. "auto" is the curvature where there is one, else the first other.
-        name : str, optional
-            By default that of the class.
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
-        **options
-            Of `plot`.
+        name, **options
+            As in `plot`; the name is that of the class by default.
         """
         detector = fitted_detector(estimator)
         if (X is None) != (y is None):
@@ -115,10 +94,10 @@ class TrainingCurveDisplay:
         if y is not None:
             found = scores_by_epoch(detector, X, y)
             # the plain curvature, as of the training
-            chosen = "curvature" if signal == "auto" and "curvature" in found.signals else found.chosen(signal)
-            values = None if chosen == "loss" else found.signals[chosen].mean(1)
-            loss = found.signals["loss"].mean(1)
-            return cls.from_predictions(found.epoch, loss, values, signal_name=chosen, name=name, ax=ax, **options)
+            shown = "curvature" if signal == "auto" and "curvature" in found.signals else found.chosen(signal)
+            means = {key: values.mean(1) for key, values in found.signals.items()}
+            values = None if shown == "loss" else means[shown]
+            return cls.from_predictions(found.epoch, means["loss"], values, signal_name=shown, name=name, **options)
         history = getattr(detector, "history_", None)
         if not history:
             raise ValueError(
@@ -131,17 +110,11 @@ class TrainingCurveDisplay:
                 f"signal must be 'auto' or one that was measured after epochs, {known}, got {signal!r}. What is read "
                 "off the training passes, as the loss is, has no such pass."
             )
-        shown = signal if signal != "auto" else "curvature" if "curvature" in known else next(iter(known), None)
-        epoch, run = _one_after_another(history)
+        shown = signal if signal != "auto" else "curvature" if "curvature" in known else next(iter(known), "")
+        values = [record.get(f"mean_{shown}", np.nan) for record in history] if shown else None
+        losses, (epoch, run) = [record["train_loss"] for record in history], _one_after_another(history)
         return cls.from_predictions(
-            epoch,
-            [record["train_loss"] for record in history],
-            None if shown is None else [record.get(f"mean_{shown}", np.nan) for record in history],
-            signal_name=shown or "curvature",
-            run=run,
-            name=name,
-            ax=ax,
-            **options,
+            epoch, losses, values, signal_name=shown or "curvature", run=run, name=name, **options
         )
 
     @classmethod
@@ -154,31 +127,23 @@ class TrainingCurveDisplay:
         signal_name: str = "curvature",
         run: ArrayLike | None = None,
         name: str | None = None,
-        ax: Any = None,
         **options: Any,
     ) -> Self:
         """Draw numbers of a training loop of your own.
 
         Parameters
         ----------
-        epoch, loss, signal, signal_name, run, name
+        epoch, loss, signal, signal_name, run
             As for the class.
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
-        **options
-            Of `plot`.
+        name, **options
+            As in `plot`.
         """
-        epochs = _numbers(epoch, "epoch")
-        parts = {"loss": loss, "signal": signal, "run": run}
-        found = {key: None if part is None else _numbers(part, key) for key, part in parts.items()}
-        for key, part in found.items():
-            if part is not None and len(part) != len(epochs):
-                raise ValueError(f"{key} has {len(part)} entries for {len(epochs)} epochs.")
-        losses = _numbers(loss, "loss")
-        display = cls(
-            epoch=epochs, loss=losses, signal=found["signal"], signal_name=signal_name, run=found["run"], name=name
-        )
-        return display.plot(ax=ax, **options)
+        given = {"epoch": epoch, "loss": loss, "signal": signal, "run": run}
+        data: dict[str, Any] = {key: _numbers(part, key) for key, part in given.items() if part is not None}
+        for key, part in data.items():
+            if len(part) != len(data["epoch"]):
+                raise ValueError(f"{key} has {len(part)} entries for {len(data['epoch'])} epochs.")
+        return cls(signal_name=signal_name, name=name, **data).plot(**options)
 
     def plot(self, ax: Any = None, *, name: str | None = None) -> Self:
         """Draw it. An axis is logarithmic where its numbers are positive and the largest is ten times the median.
@@ -189,51 +154,45 @@ class TrainingCurveDisplay:
             Where to draw; by default a new figure. On axes that hold a training already the next one gets other
             dashes, and shares the axis to the right.
         name : str, optional
-            By default the display's own.
+            Name in the legend; by default the display's own.
         """
-        ax = axes_or_new(ax)
+        ax = self._draw_on(ax)
         epoch, loss = np.asarray(self.epoch), np.asarray(self.loss, dtype=np.float64)
         run = np.zeros(len(epoch)) if self.run is None else np.asarray(self.run)
         runs = [run == one for one in dict.fromkeys(run.tolist())]
         name = self.name if name is None else name
-        number = len({line.get_linestyle() for line in ax.lines if line.get_gid() == DRAWN}) if n_drawn(ax) else 0
-        look: dict[str, Any] = {
-            "linestyle": STYLES[number % len(STYLES)],
-            "gid": DRAWN,
-            "alpha": 1.0 if len(runs) == 1 else max(0.35, 1 / len(runs)),
-        }
-        # where epochs are left out, as of snapshots, it is to be seen which there are
-        apart = any(one.sum() < 2 or (np.diff(epoch[one]) != 1).any() for one in runs)
-        dots = {"marker": "o", "markersize": 3.5} if apart else {}
         suffix = f", {name}" if name else ""
-        self.loss_lines_ = [
-            ax.plot(epoch[one], loss[one], color=COLOURS[0], label=None if i else f"loss{suffix}", **look, **dots)[0]
-            for i, one in enumerate(runs)
-        ]
+        number = len({line.get_linestyle() for line in ax.lines if line.get_gid() == DRAWN})
+        alpha = 1.0 if len(runs) == 1 else max(0.35, 1 / len(runs))
+        look: dict[str, Any] = {"linestyle": STYLES[number % len(STYLES)], "gid": DRAWN, "alpha": alpha}
+        dots = {"marker": "o", "markersize": 3.5}
+        # where epochs are left out, as of snapshots, dots show which there are
+        apart = any(one.sum() < 2 or (np.diff(epoch[one]) != 1).any() for one in runs)
+
+        def lines(on: Any, values: NDArray[np.float64], what: str, **look: Any) -> list[Any]:
+            seen = [one & ~np.isnan(values) for one in runs]
+            labels = [f"{what}{suffix}", *[None] * (len(runs) - 1)]
+            drawn = [on.plot(epoch[s], values[s], label=label, **look) for s, label in zip(seen, labels, strict=True)]
+            on.set_ylabel(f"Mean {what}", color=look["color"])
+            _scale(on, values[~np.isnan(values)])
+            return [line for (line,) in drawn]
+
+        self.loss_lines_ = lines(ax, loss, "loss", color=COLOURS[0], **look, **(dots if apart else {}))
         ax.set(xlabel="Epoch")
-        ax.set_ylabel("Mean loss", color=COLOURS[0])
         ax.xaxis.get_major_locator().set_params(integer=True)
-        _scale(ax, loss)
         self.signal_ax_, self.signal_lines_ = None, []
         if self.signal is not None:
-            values = np.asarray(self.signal, dtype=np.float64)
             self.signal_ax_ = _beside(ax) or ax.twinx()
             self.signal_ax_.set_gid(_SIGNAL_AXES)
-            look |= {"color": COLOURS[1], "marker": "o", "markersize": 3.5}
-            for i, one in enumerate(runs):
-                seen = one & ~np.isnan(values)
-                label = None if i else f"{self.signal_name.replace('_', ' ')}{suffix}"
-                self.signal_lines_ += self.signal_ax_.plot(epoch[seen], values[seen], label=label, **look)
-            self.signal_ax_.set_ylabel(f"Mean {self.signal_name.replace('_', ' ')}", color=COLOURS[1])
-            _scale(self.signal_ax_, values[~np.isnan(values)])
+            values, what = np.asarray(self.signal, dtype=np.float64), self.signal_name.replace("_", " ")
+            self.signal_lines_ = lines(self.signal_ax_, values, what, color=COLOURS[1], **look, **dots)
         both = [part.get_legend_handles_labels()[0] for part in (ax, _beside(ax)) if part is not None]
         legend_above(ax, [handle for handles in both for handle in handles])
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
 
 def _one_after_another(history: list[dict[str, Any]]) -> tuple[list[int], list[int]]:
-    """Return the epochs of records, those of a second stage after those of its first, and which training each is of."""
+    """Return the epoch of each record, second stages counted on from the first, and the number of its training."""
     runs: dict[tuple[Any, ...], int] = {}
     last: dict[tuple[Any, ...], int] = {}
     epochs = []
@@ -257,11 +216,11 @@ def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def _scale(ax: Any, values: NDArray[np.float64]) -> None:
-    """Make the vertical axis logarithmic where these numbers, or earlier ones, ask for it and all can be."""
+    """Make the vertical axis logarithmic where these numbers, or earlier ones, spread widely and all are positive."""
     lowest = min((line.get_ydata().min() for line in ax.lines if len(line.get_ydata())), default=0)
     if lowest <= 0:
         ax.set_yscale("linear")
-    elif is_spread(values, _SPREAD):
+    elif is_spread(values, 10):
         ax.set_yscale("log")
 
 

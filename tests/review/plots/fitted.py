@@ -20,8 +20,8 @@ def fitted():
     """Return a detector of few epochs, the pictures, the labels and the mask; don't write into them."""
     X, labels, mask, _ = noisy_digits(N)
     names = np.array([f"digit {label}" for label in range(10)])[labels]
-    detector = CurvatureNoiseDetector(quick_net(), q=20, stop_at=1.0, every=1, device="cpu", random_state=0)
-    return detector.fit(X, names), X.reshape(-1, 8, 8), names, mask
+    options = {"q": 20, "stop_at": 1.0, "every": 1, "keep_snapshots": 4, "device": "cpu", "random_state": 0}
+    return CurvatureNoiseDetector(quick_net(), **options).fit(X, names), X.reshape(-1, 8, 8), names, mask
 
 
 def in_a_pipeline():

@@ -1,0 +1,155 @@
+"""What all displays share: where they find a detector, what they draw on, and which arguments they refuse."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from curvdetect import (
+    ConfidentLearningDetector,
+    DetectionCurveDisplay,
+    ExtremesDisplay,
+    LabelConfusionDisplay,
+    LossDetector,
+    ScoreHistogramDisplay,
+    SimilarityCurveDisplay,
+    SuspectsDisplay,
+    TrainingCurveDisplay,
+)
+from curvdetect.review.plots import as_labels, is_spread, shortened
+from tests.cases import digits, quick_net
+from tests.review.plots.fitted import N, axes, fitted, in_a_pipeline
+
+DISPLAYS = {
+    "confusion": (LabelConfusionDisplay, lambda X, y, mask: ()),
+    "detection": (DetectionCurveDisplay, lambda X, y, mask: (mask,)),
+    "extremes": (ExtremesDisplay, lambda X, y, mask: (X,)),
+    "histogram": (ScoreHistogramDisplay, lambda X, y, mask: ()),
+    "similarity": (SimilarityCurveDisplay, lambda X, y, mask: (np.arange(N), X.reshape(N, -1), y)),
+    "suspects": (SuspectsDisplay, lambda X, y, mask: (X,)),
+    "training": (TrainingCurveDisplay, lambda X, y, mask: ()),
+}
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_a_detector_and_a_pipeline_that_ends_with_it_are_drawn_alike(name):
+    display, arguments = DISPLAYS[name]
+    detector, *data = fitted()
+    one, two = (display.from_estimator(estimator, *arguments(*data)) for estimator in (detector, in_a_pipeline()))
+    for field in fields(display):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(two, field.name))
+    assert getattr(one, "name", "CurvatureNoiseDetector") == "CurvatureNoiseDetector"
+    assert one.figure_.number in plt.get_fignums()  # new figures are pyplot's
+    with pytest.raises(NotFittedError):
+        display.from_estimator(LossDetector(), *arguments(*data))
+
+
+@pytest.mark.parametrize("name", DISPLAYS.keys() - {"suspects"})
+def test_given_axes_are_left_to_their_figure(name):
+    display, arguments = DISPLAYS[name]
+    detector, *data = fitted()
+    ax = axes()
+    drawn = display.from_estimator(detector, *arguments(*data), ax=ax)
+    assert (drawn.ax_, drawn.figure_) == (ax, ax.figure)
+    assert plt.get_fignums() == []
+
+
+MASK = np.arange(30) % 10 == 0
+SCORES = np.arange(30.0)
+PICTURES, GIVEN, SUGGESTED = np.zeros((3, 4, 4)), ["a", "b", "c"], ["b", "c", "a"]
+EPOCHS, REFERENCE = np.ones((5, 30)), np.arange(30) + 1.0
+RIGHT = {
+    LabelConfusionDisplay: {"given": GIVEN, "suggested": SUGGESTED},
+    DetectionCurveDisplay: {"noise_mask": MASK, "scores": SCORES},
+    ExtremesDisplay: {"X": PICTURES, "y": GIVEN, "scores": [1, 2, 3]},
+    ScoreHistogramDisplay: {"scores": SCORES, "noise_mask": MASK},
+    SimilarityCurveDisplay: {"reference": REFERENCE, "scores": EPOCHS},
+    SuspectsDisplay: {"X": PICTURES, "given": GIVEN, "suggested": SUGGESTED, "scores": [1, 2, 3]},
+    TrainingCurveDisplay: {"epoch": [1, 2], "loss": [1.0, 2.0]},
+}
+WRONG = [
+    (LabelConfusionDisplay, {"suggested": ["b"]}, "suggested must have one entry for each of 3 samples"),
+    (LabelConfusionDisplay, {"flagged": [True]}, "flagged has 1 entries for 3 samples"),
+    (LabelConfusionDisplay, {"flagged": [2, 3, 4]}, "flagged must hold booleans"),
+    (LabelConfusionDisplay, {"labels": ["a", "c"]}, "labels leaves out 'b'"),
+    (LabelConfusionDisplay, {"max_classes": 0}, "max_classes must be"),
+    (LabelConfusionDisplay, {"given": ["a", None, "c"]}, "given contains NaN"),
+    (DetectionCurveDisplay, {"noise_mask": None}, "noise_mask is needed"),
+    (DetectionCurveDisplay, {"noise_mask": MASK[:5]}, "noise_mask has 5 entries for 30 samples"),
+    (DetectionCurveDisplay, {"noise_mask": MASK | True}, "marks every label"),
+    (DetectionCurveDisplay, {"scores": np.full(30, np.nan)}, "scores holds NaN"),
+    (DetectionCurveDisplay, {"kind": "pr"}, "kind must be one of"),
+    (DetectionCurveDisplay, {"xscale": "cubic"}, "xscale must be one of"),
+    (ExtremesDisplay, {"X": PICTURES[:2]}, "X has 2 samples"),
+    (ExtremesDisplay, {"X": PICTURES.reshape(3, 16)}, "no picture.*reshape"),
+    (ExtremesDisplay, {"y": GIVEN[:2]}, "y must have one entry for each of 3 samples"),
+    (ExtremesDisplay, {"k": 0}, "k must be"),
+    (ExtremesDisplay, {"classes": ["cow"]}, r"classes must hold some of the labels \['a', .*got \['cow'\]"),
+    (ExtremesDisplay, {"classes": []}, "classes must hold some"),
+    (ScoreHistogramDisplay, {"noise_mask": MASK[:5]}, "noise_mask has 5 entries for 30 samples"),
+    (ScoreHistogramDisplay, {"noise_mask": MASK & False}, "marks no label"),
+    (ScoreHistogramDisplay, {"threshold": "high"}, "threshold must be None or a score"),
+    (ScoreHistogramDisplay, {"bins": 0}, "bins must be"),
+    (ScoreHistogramDisplay, {"xscale": "log"}, "xscale='log' needs positive scores, and the smallest is 0"),
+    (ScoreHistogramDisplay, {"yscale": None}, "yscale must be one of"),
+    (ScoreHistogramDisplay, {"marks": "stars"}, "marks must be one of"),
+    (SimilarityCurveDisplay, {"scores": EPOCHS[0]}, r"one row for each epoch .* got an array of shape \(30,\)"),
+    (SimilarityCurveDisplay, {"reference": REFERENCE[:9]}, "one column for each of 9 samples"),
+    (SimilarityCurveDisplay, {"scores": EPOCHS[:0]}, "one row for each epoch"),
+    (SimilarityCurveDisplay, {"scores": [[1.0], [1.0, 2.0]]}, "scores must hold numbers, a row of 30 for each epoch"),
+    (SimilarityCurveDisplay, {"scores": EPOCHS * [[1], [np.nan], [1], [1], [1]]}, "NaN or infinity in row 1"),
+    (SimilarityCurveDisplay, {"scores": EPOCHS * [[1], [1], [0], [1], [1]]}, "scores is 0 everywhere in row 2"),
+    (SimilarityCurveDisplay, {"epoch": [1, 2]}, "epoch must have one entry for each of 5 rows"),
+    (SimilarityCurveDisplay, {"reference": REFERENCE * np.nan}, "reference holds NaN"),
+    (SimilarityCurveDisplay, {"top_k": 31}, "k must be a whole number of samples, from 1 to 30"),
+    (SuspectsDisplay, {"X": PICTURES[:2]}, "X has 2 samples"),
+    (SuspectsDisplay, {"marked": [True]}, "marked has 1 entries for 3 samples"),
+    (SuspectsDisplay, {"k": 0}, "k must be"),
+    (SuspectsDisplay, {"n_columns": 0}, "n_columns must be"),
+    (SuspectsDisplay, {"given": ["a"]}, "given must have one entry for each of 3 samples"),
+    (SuspectsDisplay, {"suggested": "cat"}, "suggested must have one entry for each of 3 samples"),
+    (SuspectsDisplay, {"scores": [1, 2, np.nan]}, "scores holds NaN"),
+    (TrainingCurveDisplay, {"loss": [1.0]}, "loss has 1 entries for 2 epochs"),
+    (TrainingCurveDisplay, {"signal": [1.0]}, "signal has 1 entries for 2 epochs"),
+    (TrainingCurveDisplay, {"run": [0]}, "run has 1 entries for 2 epochs"),
+    (TrainingCurveDisplay, {"loss": ["a", "b"]}, "loss must hold numbers"),
+    (TrainingCurveDisplay, {"epoch": [], "loss": []}, "epoch must hold one number for each epoch"),
+]
+
+
+@pytest.mark.parametrize(
+    ("display", "options", "message"), WRONG, ids=[f"{kind.__name__} {' '.join(wrong)}" for kind, wrong, _ in WRONG]
+)
+def test_wrong_arguments_are_named(display, options, message):
+    with pytest.raises(ValueError, match=message):
+        display.from_predictions(**RIGHT[display] | options)
+
+
+def test_estimators_without_what_is_drawn_are_refused():
+    detector, X, y, _ = fitted()
+    for arguments, options, said in (
+        ((X, None), {}, "X and y go together"),
+        ((None, y), {}, "X and y go together"),
+        ((), {"signal": "loss"}, r"signal must be 'auto' or one .*\['curvature_contrast', 'curvature'\], got 'loss'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            TrainingCurveDisplay.from_estimator(detector, *arguments, **options)
+    detector = ConfidentLearningDetector(quick_net(), cv=2, device="cpu", random_state=0).fit(*digits(80))
+    with pytest.raises(ValueError, match="ConfidentLearningDetector, which keeps no history"):
+        TrainingCurveDisplay.from_estimator(detector)
+    with pytest.raises(ValueError, match="given must have one entry for each sample"):
+        as_labels("cat", "given")
+
+
+def test_positive_numbers_with_a_long_tail_ask_for_a_logarithm():
+    values = ([1.0, 1.0, 30.0], [1.0, 1.0, 3.0], [0.0, 1.0, 30.0], [])
+    assert [is_spread(np.array(some), 20) for some in values] == [True, False, False, False]
+
+
+def test_ticks_hold_any_label():
+    labels = (7, b"cat", "a$x_1$", "two\nlines", "a" * 30)
+    assert [shortened(label) for label in labels] == ["7", "cat", r"a\$x_1\$", "two lines", "a" * 17 + "…"]
