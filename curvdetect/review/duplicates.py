@@ -87,20 +87,16 @@ def find_conflicting_duplicates(
 
     Notes
     -----
-    Near copies are searched among the nearest samples of other labels, in the inputs of the net's last linear layer
-    and in pixels: at 8 by 8 with the mean removed, and in the amplitudes of low frequencies, which stay the same where
-    a picture is moved. The distance of each such pair is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of pictures of at most 32
-    pixels a side with their mean removed, one moved over the other by up to 2 pixels. Mirrored and strongly cropped
-    pictures are far apart. Other samples are compared by their columns in standard deviations; where columns are few,
-    many samples are near without being copies.
+    Near copies are searched among the nearest samples of other labels, in the inputs of the net's last linear layer and
+    in small pictures. The distance of such a pair is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of pictures of at most 32
+    pixels a side with their mean removed, one moved over the other by up to 2 pixels; other samples are compared by
+    column, in standard deviations.
 
     ``score`` is the mean, over both members, of the share of all samples with less loss in the last quarter of the
-    training, and with less curvature: both stay high, since a net can't fit one sample under two labels. They are lower
-    after training with augmentation, and of copies that the net can tell apart. A sample with more than 16 copies has
-    one pair for each.
-
-    Time grows with the square of the number of samples, as a few matrix products; memory with the number alone: the
-    features, and 12 kB of a colour picture.
+    training, and with less curvature. A net can't fit one sample under two labels, so that both stay high, unless it
+    trained with augmentation. A sample with more than 16 copies has one pair for each. Time grows with the square of
+    the number of samples, as a few matrix products; memory with the number alone: the features, and 12 kB of a colour
+    picture.
 
     Examples
     --------

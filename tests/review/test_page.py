@@ -399,7 +399,7 @@ def test_any_text_comes_back_from_the_file(browser):
     page = browser.new_page()
     source = "(text) => {" + _read("csv.js") + "; return csvOf(JSON.parse(text)); }"
 
-    @settings(max_examples=200, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
     @given(st.lists(cells, min_size=1, max_size=20))
     def comes_back(texts):
         text = page.evaluate(source, json.dumps([[0, *texts]]))

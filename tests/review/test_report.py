@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curvdetect import ConfidentLearningDetector, LossDetector, write_report
+from curvdetect import LossDetector, write_report
 from curvdetect.review.report import PAGE, SCRIPTS, SHOWN, as_json
-from tests.cases import quick_net
 from tests.review.pages import HOSTILE, content_of, fitted
 
 
@@ -59,27 +58,6 @@ def test_how_many_are_shown(pictures, tmp_path):
 
     assert [n_shown(*pictures[:2], k=k) for k in (None, 3, 1000)] == [12, 3, 60]
     assert n_shown(*fitted((2,), n=SHOWN + 60, q=SHOWN + 50)[:2]) == SHOWN
-
-
-def test_a_detector_of_another_kind(tmp_path):
-    _, X, y = fitted((64,))
-    detector = ConfidentLearningDetector(quick_net(64, 3), cv=2, q=5, device="cpu", random_state=0).fit(X, y)
-    content = content_of(write_report(detector, X, tmp_path / "page.html"))
-    assert len(content["suspects"]["index"]) == 5
-
-
-LABELS = {
-    "numbers": (np.array([3, -1, 7]), ["-1", "3", "7"]),
-    "booleans": (np.array([True, False]), ["False", "True"]),
-    "bytes": (np.array([b"cat", b"dog"]), ["b'cat'", "b'dog'"]),
-    "dates": (np.array(["2020-01-01", "2021-01-01"], dtype="M8[D]"), ["2020-01-01", "2021-01-01"]),
-}
-
-
-@pytest.mark.parametrize(("classes", "texts"), LABELS.values(), ids=LABELS)
-def test_labels_of_any_kind_are_text(tmp_path, classes, texts):
-    detector, X, _ = fitted((2,), classes=classes)
-    assert content_of(write_report(detector, X, tmp_path / "page.html"))["classes"] == texts
 
 
 def test_what_is_hostile_arrives_as_it_was_and_is_no_markup(tmp_path):

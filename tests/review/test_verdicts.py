@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvdetect import apply_verdicts
@@ -53,6 +53,7 @@ def test_labels_of_any_kind_through_a_file(tmp_path, y, new):
     assert cleaned.tolist() == np.asarray(y)[[1, 1, 2]].tolist()
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_any_verdicts_on_any_text(data):
     y = np.array(data.draw(st.lists(st.text(max_size=3), min_size=1, max_size=6)), dtype=object)
