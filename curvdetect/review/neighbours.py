@@ -31,14 +31,15 @@ COARSE, FREQUENCIES = 8, 6
 _CHUNK_BYTES = 2**25
 
 
-def features_of(net: NeuralNet, samples: Samples) -> NDArray[np.float32]:
+def features_of(net: NeuralNet, samples: Samples, shape: tuple[int, ...] | None = None) -> NDArray[np.float32]:
     """Return the inputs of the last linear layer of a trained net, shape (n_samples, n_features).
 
-    They are read in evaluation mode, in batches that keep within the memory of a scoring pass; the net is left as it
-    was. A net without such a layer, or one that mixes samples in it, is refused with ValueError.
+    Samples are given another ``shape`` where the net takes one. They are read in evaluation mode, in batches that keep
+    within the memory of a scoring pass; the net is left as it was. A net without such a layer, or one that mixes
+    samples in it, is refused with ValueError.
     """
     device = torch.device(net.device)
-    module, seen = net.module_, list[Tensor]()
+    module, seen, shape = net.module_, list[Tensor](), shape or samples.shape
 
     def look(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # the last that is passed through, which need not be the last that was made
@@ -50,10 +51,11 @@ def features_of(net: NeuralNet, samples: Samples) -> NDArray[np.float32]:
     try:
         # a compiled module would not stop at a hook
         with isolated_rng(device), measuring(module), torch.compiler.set_stance("force_eager"), torch.no_grad():
-            rows = rows_within(net.infer, samples.batch(torch.arange(min(2, len(samples)))).to(device))
+            few = samples.batch(torch.arange(min(2, len(samples)))).reshape(-1, *shape)
+            rows = rows_within(net.infer, few.to(device))
             for index in torch.split(torch.arange(len(samples)), rows):
                 seen.clear()
-                net.infer(samples.batch(index))
+                net.infer(samples.batch(index).reshape(-1, *shape))
                 values = _checked(seen, len(index)).flatten(1).float().cpu().numpy()
                 if not len(found):
                     found = np.empty((len(samples), values.shape[1]), dtype=np.float32)

@@ -16,7 +16,7 @@ from PIL import Image, features
 
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain
-from curvdetect.data.sources import Part, Samples, as_unlabelled
+from curvdetect.data.sources import Samples, as_unlabelled
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.review.neighbours import features_of, nearest
 
@@ -77,11 +77,10 @@ def look_alikes(
     empty where the net was not kept, has no last linear layer, or knows the samples as something else.
     """
     net = getattr(detector, "net_", None)
-    fitted = None if net is None else _as_fitted(detector, samples)
-    if fitted is None:
+    if net is None or not _are_fitted(detector, samples):
         return {}
     try:
-        points = features_of(net, fitted)
+        points = features_of(net, samples, tuple(detector._rows.shape))
     except ValueError:  # a net without a last linear layer
         return {}
     n_alike = ALIKE if len(index) <= MANY else 1
@@ -100,28 +99,16 @@ def look_alikes(
     return found
 
 
-def _as_fitted(detector: BaseNoiseDetector, samples: Samples) -> Samples | None:
-    """Return samples as the net knows them; None where they are other samples, such as those of ``X_display``."""
+def _are_fitted(detector: BaseNoiseDetector, samples: Samples) -> bool:
+    """Say whether samples are the training data, in the shape that the net takes or in another one."""
     shape = tuple(detector._rows.shape)
     if np.prod(shape, dtype=int) != np.prod(samples.shape, dtype=int):
-        return None
-    same = _Reshaped(samples, shape)
-    few = torch.arange(min(16, len(samples)))
+        return False
+    few = samples.batch(torch.arange(min(16, len(samples))))
     try:
-        return same if detector._rows.are_first(same.batch(few).cpu().numpy()) else None
+        return detector._rows.are_first(few.reshape(-1, *shape).cpu().numpy())
     except ValueError:  # rows that can't be compared
-        return None
-
-
-class _Reshaped(Part):
-    """The same numbers in the shape that the net takes: the pictures of a table's rows as rows again."""
-
-    def __init__(self, whole: Samples, shape: tuple[int, ...]) -> None:
-        super().__init__(whole, torch.arange(len(whole)))
-        self.shape = shape
-
-    def batch(self, index: torch.Tensor) -> torch.Tensor:
-        return super().batch(index).reshape(-1, *self.shape)
+        return False
 
 
 def samples_shown(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, Any]:
