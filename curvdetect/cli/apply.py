@@ -10,58 +10,44 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from curvdetect.cli.arrays import rewrite_arrays
 from curvdetect.cli.console import Failure, safe, say, short, tell
-from curvdetect.cli.listing import FORMULA, inert_path, say_skipped, write_csv
-from curvdetect.cli.options import data_options, existing, talking_options
-from curvdetect.cli.reading import Data, read_data
+from curvdetect.cli.options import PRINTING, READING, chosen, existing
+from curvdetect.cli.output import FORMULA, inert_path, write_csv
+from curvdetect.cli.source import read_data, rewrite_arrays
 from curvdetect.cli.tables import PARQUET, TEXT, read_labels, rewrite
 from curvdetect.data.choosing import drawn
 from curvdetect.review.verdicts import apply_verdicts, unprotected
 from curvdetect.training.checkpoints import write_whole
 
+#: Columns to drop don't matter, since only labels are changed.
+_READING = tuple(option for option in READING if option.name != "drop")
 
-@click.command()
-@click.argument("verdicts", metavar="VERDICTS.csv", type=existing(dir_okay=False))
-@click.option("--to", "source", required=True, metavar="PATH", type=existing(), help="What was scanned.")
-@click.option("--out", required=True, metavar="NEW", type=click.Path(path_type=Path), help="The file to write.")
-@data_options(drop=False)
-@click.option("--overwrite", is_flag=True, help="Replace NEW where it is there already.")
-@talking_options
-def apply(
-    verdicts: Path,
-    source: Path,
-    out: Path,
-    label: str | None,
-    size: int,
-    limit: int | None,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
+
+@click.command(
+    params=[
+        click.Argument(["verdicts"], metavar="VERDICTS.csv", type=existing(dir_okay=False)),
+        click.Option(["--to", "source"], required=True, metavar="PATH", type=existing(), help="What was scanned."),
+        click.Option(
+            ["--out"], required=True, metavar="NEW", type=click.Path(path_type=Path), help="The file to write."
+        ),
+        *_READING,
+        click.Option(["--overwrite"], is_flag=True, help="Replace NEW where it is there already."),
+        *PRINTING,
+    ]
+)
+def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
     """Write the labels of PATH with the verdicts of the page.
 
-    Of a table NEW is a copy with other labels where the verdict is "wrong", every other cell as it was; of an .npz file
-    the same arrays with another y; of a folder of pictures a CSV file of path and label. Pictures are never moved or
-    deleted, and PATH stays as it is. Pass --limit where the scan had it.
+    For a table NEW is a copy with other labels where the verdict is "wrong", every other cell as it was; for an .npz
+    file the same arrays with another y; for a folder of pictures a CSV file of path and label. Pictures are never moved
+    or deleted, and PATH stays as it is. Pass --limit where the scan had it.
 
     NEW is data for a program: labels are written as they are, whatever a spreadsheet makes of them.
     """
     _check_target(source, out, overwrite)
-    data = _labels_of(source, label, size, limit)
-    say_skipped(data)
-    _check_same_data(verdicts, data)
-    cleaned = np.asarray(apply_verdicts(data.y, verdicts))
-    changed = int((cleaned != data.y).sum())
-    if data.paths is not None:
-        write_csv(out, ["path", "label"], zip(map(inert_path, data.paths), cleaned.tolist(), strict=True))
-        if any(str(name).startswith(FORMULA) for name in set(cleaned.tolist())):
-            say("warning: some labels begin as a formula does; don't open the file in a spreadsheet")
-    else:
-        whole, rows = _whole(source, label), slice(None) if data.rows is None else data.rows
-        labels = whole.copy().astype(np.result_type(whole, cleaned))
-        labels[rows] = cleaned
-        _write(source, out, data.label, whole, labels)
-    tell(f"{safe(out)}: {changed} of {len(data.y)} labels changed")
+    write = _list_pictures if source.is_dir() else _copy_rows
+    given, cleaned = write(verdicts, source, out, **chosen(_READING, options))
+    tell(f"{safe(out)}: {int((cleaned != given).sum())} of {len(given)} labels changed")
 
 
 def _check_target(source: Path, out: Path, overwrite: bool) -> None:
@@ -79,41 +65,49 @@ def _check_target(source: Path, out: Path, overwrite: bool) -> None:
         raise click.BadParameter(f"'{short(out)}' must end in {' or '.join(wanted)}.", param_hint="--out")
 
 
-def _labels_of(source: Path, label: str | None, size: int, limit: int | None) -> Data:
-    """Return the labels that were scanned, and what was scanned of the rest."""
-    if source.is_dir() or source.suffix.lower() == ".npz":
-        return read_data(source, label=label, size=size, limit=limit)
-    # whatever the other columns hold: only labels are changed
-    labels, name = read_labels(source, label)
-    rows = drawn(len(labels), limit)
-    labels = labels if rows is None else labels[rows]
-    return Data("table", np.empty((len(labels), 0)), labels, label=name, rows=rows)
+def _list_pictures(verdicts: Path, source: Path, out: Path, **reading: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Write a list of pictures and cleaned labels; return the labels before and after."""
+    data = read_data(source, **reading)
+    data.say_skipped()
+    paths = data.paths or []
+    _check_same_pictures(verdicts, paths)
+    cleaned = np.asarray(apply_verdicts(data.y, verdicts))
+    write_csv(out, ["path", "label"], zip(map(inert_path, paths), cleaned.tolist(), strict=True))
+    if any(str(label).startswith(FORMULA) for label in cleaned.tolist()):
+        say("warning: some labels begin as a formula does; don't open the file in a spreadsheet")
+    return data.y, cleaned
 
 
-def _whole(source: Path, label: str | None) -> NDArray[Any]:
-    """Return the labels of the whole file, also those that were not scanned."""
-    return read_data(source).y if source.suffix.lower() == ".npz" else read_labels(source, label)[0]
+def _copy_rows(
+    verdicts: Path, source: Path, out: Path, *, label: str | None, limit: int | None, **reading: Any
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Write a copy of a table or of arrays with cleaned labels; return those that were scanned, before and after."""
+    column = None
+    if source.suffix.lower() == ".npz":
+        whole = read_data(source, label=label, **reading).y
+    else:
+        whole, column = read_labels(source, label)  # the other columns may hold anything
+    rows = drawn(len(whole), limit)
+    given = whole if rows is None else whole[rows]
+    cleaned = np.asarray(apply_verdicts(given, verdicts))
+    labels = whole.astype(np.result_type(whole, cleaned))
+    labels[slice(None) if rows is None else rows] = cleaned
+    if np.array_equal(whole, labels):
+        write_whole(out, source.read_bytes())
+    elif column is not None:
+        rewrite(source, out, column, whole, labels)
+    else:
+        rewrite_arrays(source, out, labels)
+    return given, cleaned
 
 
-def _check_same_data(verdicts: Path, data: Data) -> None:
-    """Raise where a verdict is about a picture that stands elsewhere now; labels are compared by `apply_verdicts`."""
-    if data.paths is None:
-        return
+def _check_same_pictures(verdicts: Path, paths: list[str]) -> None:
+    """Raise where a verdict is about a picture in another place than now; `apply_verdicts` compares the labels."""
     with verdicts.open(newline="", encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
             index, path = row.get("index") or "", unprotected(row.get("path") or "")
-            if path and index.isdigit() and data.paths[int(index) : int(index) + 1] != [path]:
+            if path and index.isdigit() and paths[int(index) : int(index) + 1] != [path]:
                 raise Failure(
                     f"the verdict on '{short(path)}' is about picture {index} of a scan, which is another one now. "
                     "Pass what was scanned, unchanged, and --limit as it was; or scan again."
                 )
-
-
-def _write(source: Path, out: Path, label: str | None, whole: NDArray[Any], labels: NDArray[Any]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if np.array_equal(whole, labels):
-        write_whole(out, source.read_bytes())
-    elif label is not None:
-        rewrite(source, out, label, whole, labels)
-    else:
-        rewrite_arrays(source, out, labels)

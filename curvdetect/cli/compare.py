@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.cli.console import say, short, tell
-from curvdetect.cli.detectors import DETECTORS
-from curvdetect.cli.listing import say_skipped, write_csv
-from curvdetect.cli.options import data_options, existing, share, talking_options, training_options
-from curvdetect.cli.reading import Data, read_data
+from curvdetect.cli.detectors import CAPTIONS, COSTS, DETECTORS
+from curvdetect.cli.options import PRINTING, READING, TRAINING, chosen, existing, share
+from curvdetect.cli.output import write_csv
+from curvdetect.cli.source import Data, read_data
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.detectors.catalogue import EXTRAS
 from curvdetect.detectors.checks import derived_seed
@@ -22,28 +22,6 @@ from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.fused import has_fallen, recommended_signals
 from curvdetect.detectors.fusion import fuse
 from curvdetect.metrics import auroc
-
-#: What the rows are called.
-ROWS = {
-    "fused": "recommended: fused",
-    "loss": "cumulative loss",
-    "late_loss": "loss, second half of the epochs",
-    "final_loss": "loss, last quarter of the epochs",
-    "margin": "margin",
-    "early_margin": "margin, first quarter of the epochs",
-    "late_margin": "margin, second half of the epochs",
-    "averaged_margin": "margin of averaged probabilities",
-    "input_gradient": "input gradient",
-    "gradient_contrast": "input gradient, label contrast",
-    "curvature": "curvature",
-    "curvature_contrast": "curvature, label contrast",
-    "learning_time": "learning time",
-    "inconfidence": "inconfidence",
-    "ssft": "second-split forgetting",
-    "curv-ssft": "curvature and forgetting",
-    "confident": "confident learning",
-}
-_APART = ("ssft", "curv-ssft", "confident")
 
 #: AUROC by score, rate and seed.
 Grades = dict[tuple[str, float, int], float]
@@ -57,39 +35,48 @@ def rate_of(text: str) -> float:
     return rate
 
 
-@click.command()
-@click.argument("path", type=existing())
-@click.option(
-    "--rate",
-    "rates",
-    type=rate_of,
-    metavar="SHARE",
-    multiple=True,
-    default=("0.05",),
-    show_default=True,
-    help="Share of the labels of each class to replace; may be repeated, one column each.",
+@click.command(
+    params=[
+        click.Argument(["path"], type=existing()),
+        click.Option(
+            ["--rate", "rates"],
+            type=rate_of,
+            metavar="SHARE",
+            multiple=True,
+            default=("0.05",),
+            show_default=True,
+            help="Share of the labels of each class to replace; may be repeated, one column each.",
+        ),
+        click.Option(
+            ["--kind"],
+            type=click.Choice(["uniform", "pair"]),
+            default="uniform",
+            show_default=True,
+            help="Replace by any other class, or always by the next one, which is harder to see.",
+        ),
+        click.Option(
+            ["--seeds"],
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Number of repeats, each with a training.",
+        ),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="Seed of the first repeat."),
+        click.Option(
+            ["--also"],
+            type=click.Choice(list(COSTS)),
+            multiple=True,
+            help="Score that needs trainings of its own. In plain trainings, "
+            f"{', '.join(f'{name} costs {cost:g}' for name, cost in COSTS.items())}.",
+        ),
+        *TRAINING,
+        *READING,
+        click.Option(
+            ["--csv", "target"], type=click.Path(path_type=Path, dir_okay=False), help="Write each number to a file."
+        ),
+        *PRINTING,
+    ]
 )
-@click.option(
-    "--kind",
-    type=click.Choice(["uniform", "pair"]),
-    default="uniform",
-    show_default=True,
-    help="Any other class, or always the next one, which is harder to see.",
-)
-@click.option(
-    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repeats, each with a training."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the first repeat.")
-@click.option(
-    "--also",
-    type=click.Choice(_APART),
-    multiple=True,
-    help="Score that needs trainings of its own: ssft costs as much as 2.3 plain ones, curv-ssft 3.7, confident 4.",
-)
-@data_options()
-@training_options
-@click.option("--csv", "target", type=click.Path(path_type=Path, dir_okay=False), help="Write each number to a file.")
-@talking_options
 def compare(
     path: Path,
     rates: tuple[float, ...],
@@ -97,28 +84,22 @@ def compare(
     seeds: int,
     seed: int,
     also: tuple[str, ...],
-    label: str | None,
-    drop: tuple[str, ...],
-    size: int,
-    limit: int | None,
-    net: str | None,
-    epochs: int | None,
-    device: str,
     target: Path | None,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Print how well each score finds wrong labels planted in PATH.
 
     Some labels are replaced in memory, a network is trained on them, and every score is graded by AUROC: how often a
     planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed.
 
-    It is a comparison of scores and settings on your data, and no estimate of how many of its own wrong labels are
-    found. Planted labels are random, which real mistakes seldom are: those between classes that look alike are harder
-    to see. Labels that were wrong before count as right here, and pull every number down a little.
+    The table compares scores and settings on your data. It does not estimate how many of the wrong labels in it are
+    found. Planted labels are random, and real mistakes seldom are: those between classes that look alike are harder to
+    see. Labels that were wrong before count as right here, and pull every number down a little.
     """
-    data = read_data(path, label=label, drop=drop, size=size, limit=limit)
-    say_skipped(data)
-    common = {"max_epochs": epochs, "device": device, "verbose": 0 if quiet else 1}
+    data = read_data(path, **chosen(READING, options))
+    data.say_skipped()
+    training = {**chosen(TRAINING, options), "verbose": 0 if quiet else 1}
     grades: Grades = {}
     planted: dict[float, int] = {}
     rates = tuple(dict.fromkeys(rates))
@@ -134,8 +115,8 @@ def compare(
                 )
             if not quiet:
                 say(f"training {number} of {len(runs)}: {planted[rate]} wrong labels, seed {own_seed}")
-            fit_seed = derived_seed(own_seed, 1)
-            for name, scores in _scores(data, labels, net, {**common, "random_state": fit_seed}, also):
+            own = {**training, "random_state": derived_seed(own_seed, 1)}
+            for name, scores in _scores(data, labels, own, also):
                 grades[name, rate, own_seed] = auroc(mask, scores)
     except KeyboardInterrupt as error:
         if not grades:
@@ -157,37 +138,29 @@ def compare(
 
 
 def _scores(
-    data: Data, labels: NDArray[Any], net: str | None, common: dict[str, Any], also: tuple[str, ...]
+    data: Data, labels: NDArray[Any], training: dict[str, Any], also: tuple[str, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield the name and the scores of every score of one run, and of those that need their own."""
-    detector = CurvatureNoiseDetector(net, signals=tuple(EXTRAS), **common).fit(data.X, labels)
+    """Yield each score by name: those of one training, and those that need their own."""
+    detector = CurvatureNoiseDetector(signals=tuple(EXTRAS), **training).fit(data.X, labels)
     signals = detector.signal_scores_
     weights = recommended_signals(detector.train_accuracy_, fallen=has_fallen(detector.history_))
     yield "fused", fuse(*(signals[name] for name in weights), weights=list(weights.values()))
     yield from signals.items()
     for name in also:
-        yield name, DETECTORS[name](net, **common).fit(data.X, labels).scores_
+        yield name, DETECTORS[name](**training).fit(data.X, labels).scores_
 
 
 def as_table(grades: Grades, rates: tuple[float, ...]) -> Iterator[str]:
-    """Yield the lines of a table: mean and standard deviation over seeds, the best of the first rate on top.
-
-    Parameters
-    ----------
-    grades : dict
-        From score, rate and seed to AUROC.
-    rates : tuple of float
-        The columns.
-    """
+    """Yield the lines of a table: mean and standard deviation over seeds, the best of the first rate on top."""
     cells: dict[str, dict[float, list[float]]] = {}
     for (name, rate, _), grade in grades.items():
         cells.setdefault(name, {}).setdefault(rate, []).append(100 * grade)
     shown = [rate for rate in rates if any(rate in row for row in cells.values())]
     order = sorted(cells, key=lambda name: -float(np.mean(cells[name].get(shown[0], [0.0]))))
-    width = max(len(ROWS.get(name, name)) for name in cells)
+    width = max(len(CAPTIONS[name]) for name in cells)
     yield "  ".join(["".ljust(width), *(f"{f'{100 * rate:.3g} % wrong':>14}" for rate in shown)])
     for name in order:
-        yield "  ".join([ROWS.get(name, name).ljust(width), *(_cell(cells[name].get(rate, [])) for rate in shown)])
+        yield "  ".join([CAPTIONS[name].ljust(width), *(_cell(cells[name].get(rate, [])) for rate in shown)])
 
 
 def _cell(values: list[float]) -> str:

@@ -1,6 +1,6 @@
-"""What a terminal is shown: messages on the standard error, results on the standard output, each in lines of its own.
+"""What a command prints: messages on the standard error, results on the standard output, each on lines of its own.
 
-Names of files, classes and columns come from anywhere: none of them gets to a terminal with its control characters.
+Names of files, classes and columns come from anywhere, so control characters in them are escaped.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from typing import Any
 import click
 from tqdm.auto import tqdm
 
-#: Characters of a name that are shown.
-WIDTH = 60
-#: How a command is told what the library calls by another name.
-_OPTIONS = {"max_epochs": "--epochs"}
-#: What the library is sure enough of to say in a sentence of its own.
-_SAID = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
+from curvdetect.cli.options import RENAMED
+
+#: Errors whose messages are sentences for users.
+_EXPLAINED = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
 
 
 class Failure(click.ClickException):
-    """What ends a command: one line."""
+    """An error that ends a command with one line."""
 
     exit_code = 1
 
@@ -34,36 +32,36 @@ class Failure(click.ClickException):
 
 
 class Stopped(Failure):
-    """Ctrl-C."""
+    """The end of a command by Ctrl-C."""
 
     exit_code = 130
 
 
 def safe(text: Any) -> str:
-    """Return text on one line, with whatever is no visible character spelled out, by its number."""
+    """Return text on one line, with every character that is not printable escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def short(text: Any, width: int = WIDTH) -> str:
-    """Return safe text of bounded length; of a long one, its two ends."""
+def short(text: Any, width: int = 60) -> str:
+    """Return safe text of at most ``width`` characters: the two ends of a longer one."""
     line = safe(text)
     end = (width - 1) // 2
     return line if len(line) <= width else f"{line[: width - 1 - end]}…{line[-end:]}"
 
 
 def listed(names: Any, room: int = 150) -> str:
-    """Return names in quotes with commas between them, the first few of many."""
+    """Return names in quotes, joined."""
     return joined([f"'{short(name)}'" for name in names], room)
 
 
-def joined(parts: Sequence[str], room: int = 150) -> str:
-    """Return parts with commas between them: at least one, and as many more, at most ten, as there is room for."""
+def joined(parts: Sequence[str], room: int) -> str:
+    """Return parts with commas between them: from one to ten as there is room, and the number of the others."""
     lengths = accumulate(len(part) + 2 for part in parts[:10])
     shown = max(1, sum(length <= room for length in lengths))
     return ", ".join(parts[:shown]) + (f" and {len(parts) - shown} more" if len(parts) > shown else "")
 
 
-def tell(text: str = "") -> None:
+def tell(text: str) -> None:
     """Write a result to the standard output."""
     click.echo(_encodable(text, sys.stdout))
 
@@ -75,20 +73,20 @@ def say(text: str) -> None:
 
 
 def _encodable(text: str, stream: Any) -> str:
-    """Return text with whatever a stream can't write spelled out."""
+    """Return text with the characters that a stream can't write escaped."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Show warnings as lines without the place in the code that they come from, each once."""
+    """Print each warning once, as a line without its place in the code."""
     seen: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         text = " ".join(str(message).split())
-        for parameter, option in _OPTIONS.items():
-            text = text.replace(parameter, option)
+        for argument, flag in RENAMED.items():
+            text = text.replace(argument, flag)
         line = f"warning: {safe(text)}"
         if line not in seen:
             seen.add(line)
@@ -102,12 +100,12 @@ def warnings_as_lines() -> Iterator[None]:
 
 
 def explained(error: BaseException) -> str:
-    """Return what an error says on one line, and what to do where it says nothing of its own."""
+    """Return the message of an error on one line; where it is no sentence for users, its type and a way out as well."""
     text = " ".join(" ".join([str(error), *getattr(error, "__notes__", [])]).split())
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{error.strerror}: '{error.filename}'"
     if isinstance(error, MemoryError):
         text = f"the memory is full. {text}".strip()
-    if isinstance(error, _SAID) and text:
+    if isinstance(error, _EXPLAINED) and text:
         return text
     return f"{type(error).__name__}: {short(text, 500)} (--debug shows where)"

@@ -1,7 +1,4 @@
-"""The command ``curvdetect`` itself: its subcommands, its version, and how it ends.
-
-Exit codes: 0 done, 1 something in the data or in the fit, 2 wrong usage, 130 Ctrl-C.
-"""
+"""The command ``curvdetect`` itself: its subcommands, its version and its exit codes."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from curvdetect.training.ranks import launched_together
 
 
 class Commands(click.Group):
-    """A group whose commands end with one line and an exit code, whatever happens in them."""
+    """A group whose commands end with one line and an exit code, whatever error they raise."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -36,9 +33,8 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt as error:
-            # what a command has to say about what was kept is in the exception
             _show_where(ctx, error)
-            raise Stopped(f"stopped. {error}".strip()) from error
+            raise Stopped(f"stopped. {error}".strip()) from error  # the message says what was kept
         except Exception as error:
             _show_where(ctx, error)
             raise Failure(explained(error)) from error

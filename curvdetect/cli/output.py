@@ -1,9 +1,16 @@
-"""DIR, where a scan leaves what it found: what may be written there, and what is there already."""
+"""DIR, where a scan leaves its results, and CSV files that are safe to open.
+
+A CSV file stays well formed whatever the names in it, and a spreadsheet finds no formula there: a path that begins like
+one is written with ``./`` before it, any other text with an apostrophe.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,18 +23,14 @@ from curvdetect.training.checkpoints import write_whole
 
 SUSPECTS, PAGE, DETECTOR, SKIPPED = "suspects.csv", "report.html", "detector", "skipped.csv"
 CHECKPOINTS, RECORD = "checkpoints", "scan.json"
-#: What marks a directory as one that a scan made.
+#: Folders that a scan makes, and the file by which it knows each as its own.
 _MARKS = {DETECTOR: "detector.json", CHECKPOINTS: "fit.json"}
+#: Beginnings that a spreadsheet takes for those of a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Output:
-    """The directory of a scan.
-
-    Parameters
-    ----------
-    path : Path
-        DIR.
-    """
+    """The directory of a scan."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,15 +39,7 @@ class Output:
         return self.path / name
 
     def check(self, source: Path, *, resume: bool, overwrite: bool) -> None:
-        """Raise where the directory can't be written to without harm.
-
-        Parameters
-        ----------
-        source : Path
-            PATH, in which nothing is to be written.
-        resume, overwrite : bool
-            Whether there may be something already.
-        """
+        """Raise where writing to the directory would do harm: within PATH, the ``source``, or over other results."""
         if resume and overwrite:
             raise click.UsageError("--resume goes on with what is there and --overwrite starts anew: choose one.")
         shown = short(self.path)
@@ -56,7 +51,7 @@ class Output:
             return
         found = {entry.name for entry in self.path.iterdir()}
         if found <= {RECORD, SKIPPED} and "curvdetect" in self.record():
-            return  # of a scan that ended before its training there is nothing to lose
+            return  # a scan that ended before its training left nothing to lose
         if found:
             goes_on = " --resume to go on with the scan in it," if found & {RECORD, SUSPECTS, *_MARKS} else ""
             raise click.BadParameter(
@@ -64,35 +59,39 @@ class Output:
                 param_hint="--out",
             )
 
-    def make(self, record: dict[str, Any], *, resume: bool = False, overwrite: bool = False) -> None:
-        """Make the directory and note what is scanned, and how.
+    def make(self, path: Path, options: dict[str, Any], *, resume: bool = False, overwrite: bool = False) -> None:
+        """Make the directory and record what is scanned, and how.
 
-        Parameters
-        ----------
-        record : dict
-            Options by name, and ``"path"``, which may have moved.
-        resume : bool, default=False
-            Raise where an earlier scan had other options.
-        overwrite : bool, default=False
-            Take away what an earlier scan left.
+        ``resume`` raises where an earlier scan had other options; PATH may have moved. ``overwrite`` deletes what an
+        earlier scan left.
         """
-        noted = self.record() if resume else {}
-        changed = [name for name in record.keys() - {"path"} if name in noted and noted[name] != record[name]]
+        options = json.loads(json.dumps(options))  # as an earlier scan has them in its record
+        earlier = self.record() if resume else {}
+        changed = sorted(name for name in options if name in earlier and earlier[name] != options[name])
         if changed:
-            before, now = (", ".join(_spelled(name, of[name]) for name in sorted(changed)) for of in (noted, record))
+            before, now = (", ".join(_spelled(name, of[name]) for name in changed) for of in (earlier, options))
             raise Failure(
                 f"the scan in '{short(self.path)}' had {before}, and this one has {now}. --resume goes on with the "
                 "same, --overwrite starts anew."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
         if overwrite:
             self._clear()
         (self / SKIPPED).unlink(missing_ok=True)
-        content = {"curvdetect": version("curvdetect"), **record}
+        content = {"curvdetect": version("curvdetect"), "path": str(path.resolve()), **options}
         write_whole(self / RECORD, json.dumps(content, indent=1).encode())
 
+    def record(self) -> dict[str, Any]:
+        """Return what was recorded of the scan; nothing where there is no record."""
+        try:
+            content = json.loads((self / RECORD).read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise Failure(f"'{safe(self / RECORD)}' is torn: {error}") from error
+        return content if isinstance(content, dict) else {}
+
     def check_finished(self) -> None:
-        """Raise where there is no detector, and say what to do about it."""
+        """Raise where there is no detector, and name the way out."""
         if (self / DETECTOR / _MARKS[DETECTOR]).exists():
             return
         if (self / RECORD).exists():
@@ -115,19 +114,9 @@ class Output:
         for name in (SUSPECTS, PAGE, SKIPPED, RECORD):
             (self / name).unlink(missing_ok=True)
 
-    def record(self) -> dict[str, Any]:
-        """Return what was noted of the scan; nothing where there is no note."""
-        try:
-            noted = json.loads((self / RECORD).read_bytes())
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise Failure(f"'{safe(self / RECORD)}' is torn: {error}") from error
-        return noted if isinstance(noted, dict) else {}
-
 
 def _remove(folder: Path, mark: str) -> None:
-    """Remove a folder; what tells whose it is goes last, so that the rest can be removed where this is killed."""
+    """Remove a folder, its mark last: where this is killed, the rest can still be removed."""
     for entry in list(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -140,3 +129,29 @@ def _spelled(name: str, value: Any) -> str:
     """Return an option as it is written on the command line."""
     values = value if isinstance(value, list) else [value]
     return " ".join(f"--{name} {short(one)}" for one in values if one is not None) or f"no --{name}"
+
+
+def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table in UTF-8, its text in quotes, in one step."""
+    content = io.StringIO()
+    writer = csv.writer(content, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    # the name of a file may have bytes that are no UTF-8
+    write_whole(target, content.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def inert_path(path: str) -> str:
+    """Return a relative path that no spreadsheet takes for a formula, and no program for an option."""
+    return f"./{path}" if path.startswith(FORMULA) else path
+
+
+def inert(value: Any) -> Any:
+    """Return text that no spreadsheet takes for a formula; numbers, in text as well, as they are."""
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

@@ -1,31 +1,36 @@
-"""CSV and Parquet tables: which column is the label, numbers of the others, and a copy with other labels."""
+"""A table as numbers and labels, and a copy of it with other labels.
+
+Columns that are no numbers, or have gaps, are named with the way out: nothing is guessed.
+"""
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import accumulate, islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curvdetect.cli.columns import as_numbers
-from curvdetect.cli.console import Failure, listed, short
-from curvdetect.cli.parquet import ParquetTable
-from curvdetect.cli.text_tables import TextTable
+from curvdetect.cli.console import Failure, joined, listed, safe, short
+from curvdetect.cli.table_files import ParquetFile, TextFile
+from curvdetect.data.finding import suffixes
 from curvdetect.data.labels import plain_labels
 
-#: Names that a column of labels goes by.
-LABELS = ("label", "labels", "target", "y", "class")
 TEXT, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
+#: Names by which a column of labels is known.
+_LABELS = ("label", "labels", "target", "y", "class")
+#: How many folders beside a table are searched for a picture.
+_FOLDERS = 100
 
 
-@dataclass
-class Table:
+class Table(NamedTuple):
     """Numbers and labels of a table."""
 
     X: pd.DataFrame
@@ -37,24 +42,14 @@ class Table:
 
 
 def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
-    """Return the numbers and the labels of a table.
-
-    Parameters
-    ----------
-    path : Path
-        CSV, with tabs or semicolons too, or Parquet.
-    label : str or None
-        Column of the labels; None takes the one that is named like it.
-    drop : tuple of str
-        Columns to leave out.
-    """
+    """Return the numbers and the labels of a table, without the columns to ``drop``."""
     if label is not None and label in drop:
         raise click.BadParameter(f"'{short(label)}' holds the labels.", param_hint="--drop")
     with _readable(path):
         table = _opened(path)
         frame = table.frame()
-    name = label_of([column for column in frame.columns if column not in drop], label, path, table.headless)
-    if not len(frame):  # of which every column would count as text
+    name = _label_column([column for column in frame.columns if column not in drop], label, path, table.headless)
+    if not len(frame):  # every column would count as text
         raise Failure(f"'{short(path)}' has names of columns and no rows.")
     unknown = [column for column in drop if column not in frame.columns]
     if unknown:
@@ -69,31 +64,45 @@ def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
 
 
 def read_labels(path: Path, label: str | None) -> tuple[NDArray[Any], str]:
-    """Return the labels of a table, whatever its other columns hold, and the name of their column."""
+    """Return the labels of a table and the name of their column; the other columns may hold anything."""
     with _readable(path):
         table = _opened(path)
         columns = table.columns
-    name = label_of(columns, label, path, table.headless)
+    name = _label_column(columns, label, path, table.headless)
     return _labels(table, name, path), name
 
 
-def label_of(columns: list[Any], label: str | None, path: Path, headless: bool = False) -> str:
-    """Return the name of the column of labels.
+def rewrite(path: Path, target: Path, label: str, given: NDArray[Any], cleaned: NDArray[Any]) -> None:
+    """Write a copy of a table with other labels, each of them one of those given; all other cells stay as they were."""
+    source = np.arange(len(given))
+    example = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))  # the first row of each label
+    changed = cleaned != given
+    source[changed] = [example[value] for value in cleaned[changed].tolist()]
+    with _readable(path):
+        _opened(path).rewrite(target, label, source)
 
-    Parameters
-    ----------
-    columns : list
-        Names of all columns.
-    label : str or None
-        What was asked for.
-    path : Path
-        Of the table, for what is said.
-    headless : bool, default=False
-        Whether the names of the columns read as a row.
-    """
+
+def _opened(path: Path) -> TextFile | ParquetFile:
+    return ParquetFile(path) if path.suffix.lower() in PARQUET else TextFile(path)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise what keeps a table from being read as one line."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise Failure(f"'{short(path)}' is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+    except (ValueError, OSError) as error:
+        reason = short(" ".join(str(error).split()), 200)
+        raise Failure(f"'{short(path)}' can't be read as a table: {reason}") from error
+
+
+def _label_column(columns: list[Any], label: str | None, path: Path, headless: bool) -> str:
+    """Return the name of the column of labels; the names are a row where the file is ``headless``."""
     if label is not None and label in columns:
         return label
-    found = [name for name in columns if str(name).lower() in LABELS]
+    found = [name for name in columns if str(name).lower() in _LABELS]
     if label is None and len(found) == 1:
         return str(found[0])
     if len(columns) == 1 and path.suffix.lower() in TEXT:
@@ -109,43 +118,7 @@ def label_of(columns: list[Any], label: str | None, path: Path, headless: bool =
     raise click.BadParameter(f"{problem}. Choose one of {listed(columns)}.", param_hint="--label")
 
 
-def rewrite(path: Path, target: Path, label: str, given: NDArray[Any], cleaned: NDArray[Any]) -> None:
-    """Write a copy of a table with other labels; every other cell stays as it was.
-
-    Parameters
-    ----------
-    path, target : Path
-        The table, and the copy.
-    label : str
-        Column of the labels.
-    given, cleaned : array of shape (n_samples,)
-        Labels of all rows, before and after, which have to be among those before.
-    """
-    source = np.arange(len(given))
-    example = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))  # the first row of each label
-    changed = cleaned != given
-    source[changed] = [example[value] for value in cleaned[changed].tolist()]
-    with _readable(path):
-        _opened(path).rewrite(target, label, source)
-
-
-def _opened(path: Path) -> TextTable | ParquetTable:
-    return ParquetTable(path) if path.suffix.lower() in PARQUET else TextTable(path)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Raise what keeps a table from being read as one line."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise Failure(f"'{short(path)}' is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
-    except (ValueError, OSError) as error:
-        reason = short(" ".join(str(error).split()), 200)
-        raise Failure(f"'{short(path)}' can't be read as a table: {reason}") from error
-
-
-def _labels(table: TextTable | ParquetTable, name: str, path: Path) -> NDArray[Any]:
+def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> NDArray[Any]:
     """Return the labels; raise where some are missing."""
     with _readable(path):
         labels = table.labels(name)
@@ -165,3 +138,104 @@ def _without_header(columns: list[Any], path: Path) -> Failure:
         f"'{short(path)}' seems to have no header: its first line is {listed(columns, 100)}. Write a line of names "
         "above it; where these are names, choose the column of labels with --label."
     )
+
+
+def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+    """Return columns as numbers; raise where one is none, or has gaps."""
+    if not len(columns.columns):
+        raise Failure("no column is left beside the labels.")
+    is_number = [
+        pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+        for _, column in columns.items()
+    ]
+    numbers, words = columns.loc[:, is_number], columns.loc[:, np.logical_not(is_number)]
+    rising = [name for name, column in numbers.items() if pd.api.types.is_integer_dtype(column) and _rises(column)]
+    _refuse_pictures(columns[[*words, *rising]], path)
+    X = numbers.to_numpy(np.float64, na_value=np.nan)
+    _refuse_the_rest(numbers, X, words, path)
+    if rising:
+        warnings.warn(
+            f"whole numbers in {listed(rising)} seem to number the rows, and a network memorizes by them. Leave them "
+            f"out ({_dropping(rising)}) where they say nothing else.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return X
+
+
+def _rises(column: pd.Series[Any]) -> bool:
+    """Say whether each number is larger than the last, in more rows than would do so by chance."""
+    return len(column) >= 10 and column.is_unique and column.is_monotonic_increasing
+
+
+def _refuse_the_rest(numbers: pd.DataFrame, X: NDArray[np.float64], words: pd.DataFrame, path: Path) -> None:
+    """Raise where a column is no number, or a number is missing or infinite, all in one message."""
+    bad = ~np.isfinite(X)
+    gaps = [name for name, column in zip(numbers, bad.T, strict=True) if column.any()]
+    found = []
+    if len(words.columns):
+        others = [f"'{short(name, 24)}'{_example(column)}" for name, column in words.items()]
+        found.append(f"something else than numbers in {joined(others, 80)}")
+    if gaps:
+        named = joined([f"'{short(name, 24)}'" for name in gaps], 60)
+        found.append(f"missing or infinite numbers in {bad.any(axis=1).sum()} of {len(X)} rows of {named}")
+    if not found:
+        return
+    ways = [] if len(gaps) == len(numbers.columns) else [f"leave these columns out ({_dropping([*words, *gaps])})"]
+    ways += ["leave the rows out", "fill the gaps"] if gaps and not len(words.columns) else ["make them numbers"]
+    way = ", or ".join(ways)
+    if len(ways) == 1:
+        way += ", such as embeddings of texts: in a table, or an .npz file of arrays X and y"
+    raise Failure(f"'{short(path.name, 30)}' has {' and '.join(found)}. A network takes numbers: {way}.")
+
+
+def _example(column: pd.Series[Any]) -> str:
+    """Return the first entry that is no number, to be shown behind the name of its column."""
+    texts = column.dropna().astype(str)
+    words = texts[pd.to_numeric(texts, errors="coerce").isna()] if len(texts) else texts
+    first = next(iter(words), next(iter(texts), None))
+    return "" if first is None else f" ('{short(first, 20)}')"
+
+
+def _dropping(names: list[Any]) -> str:
+    """Return the options that leave columns out: only the first few where there are many, or their names are long."""
+    options = [f"--drop '{safe(name)}'" for name in names]
+    shown = [option for option, length in zip(options, accumulate(map(len, options)), strict=True) if length < 80][:3]
+    return " ".join(shown or ["--drop"]) + (" and so on" if 0 < len(shown) < len(options) else "")
+
+
+def _refuse_pictures(columns: pd.DataFrame, path: Path) -> None:
+    """Raise where a column names pictures, or holds them."""
+    for name, column in columns.items():
+        example = _picture(column.dropna(), path.parent)
+        if example is not None:
+            raise Failure(
+                f"column '{short(name)}' of '{short(path.name)}' {example}, and a table of pictures can't be read yet. "
+                "Put the pictures into folders by class, as in photos/cat/1.png, and scan the folder above, photos. In "
+                "Python, fit takes a dataset that yields them."
+            )
+
+
+def _picture(entries: pd.Series[Any], beside: Path) -> str | None:
+    """Return what shows that a column is of pictures: its content, endings of its names, or files beside the table."""
+    first = next(iter(entries), b"")
+    if isinstance(first, dict):
+        return "holds pictures" if "bytes" in first else None
+    if isinstance(first, bytes | list | np.ndarray):
+        return None
+    names = entries.iloc[:100].astype(str)
+    named = bool(names.str.lower().str.endswith(tuple(suffixes())).all())
+    if named or all(_lies_beside(str(name), beside) for name in (first, entries.iloc[-1])):
+        return f"names pictures ('{short(first, 30)}')"
+    return None
+
+
+def _lies_beside(name: str, beside: Path) -> bool:
+    """Say whether a picture of this name, without its ending, lies beside a table or in a folder there."""
+    if not re.fullmatch(r"[\w./\\-]{1,100}", name):
+        return False
+    try:
+        folders = [beside, *islice((place for place in beside.iterdir() if place.is_dir()), _FOLDERS)]
+        return any((folder / f"{name}{suffix}").is_file() for folder, suffix in product(folders, suffixes()))
+    except OSError:  # a folder that may not be looked into
+        return False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import inspect
+import shutil
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from tests.cases import digits
 # the commands have the names of their modules
 report, scan = (import_module(f"curvdetect.cli.{name}") for name in ("report", "scan"))
 
+QUICK = ("--epochs", 2, "--device", "cpu")
 
-@pytest.fixture
+
+@pytest.fixture(scope="session")
 def run():
     """Run a command; a traceback that reached the user fails the test."""
 
@@ -32,9 +36,8 @@ def run():
     return run
 
 
-@pytest.fixture
-def page(monkeypatch):
-    """Stand in for the page, which has tests of its own; return the calls."""
+def pretend_page(patch) -> list[dict]:
+    """Put a stand-in for the page, which has tests of its own; return its calls."""
     calls: list[dict] = []
 
     def write_report(detector, X, path, **options):
@@ -42,16 +45,45 @@ def page(monkeypatch):
         Path(path).write_text("page")
         calls.append({"detector": detector, "X": X, "path": Path(path), **options})
 
-    for module in (report, scan):
-        monkeypatch.setattr(module, "write_report", write_report)
+    patch.setattr(report, "write_report", write_report)
     return calls
+
+
+@pytest.fixture
+def page(monkeypatch):
+    return pretend_page(monkeypatch)
+
+
+def digits_table(path: Path, n: int = 120, first: int = 10) -> Path:
+    """Write a CSV file of some pixels of digits."""
+    X, y = digits(n)
+    return write_table(path, X[:, first : first + 10], y)
 
 
 @pytest.fixture
 def table(tmp_path):
     """A CSV file of 120 digits."""
-    X, y = digits(120)
-    return write_table(tmp_path / "digits.csv", X[:, 10:20], y)
+    return digits_table(tmp_path / "digits.csv")
+
+
+@pytest.fixture(scope="session")
+def first_scan(run, tmp_path_factory):
+    """A scan of 120 digits: its table, its DIR, what was printed, and the call of the page."""
+    folder = tmp_path_factory.mktemp("scan")
+    table = digits_table(folder / "digits.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        calls = pretend_page(patch)
+        result = run("scan", table, "--out", folder / "found", "--q", 7, "--seed", 3, *QUICK)
+    assert result.exit_code == 0, result.stderr
+    (page,) = calls
+    return SimpleNamespace(table=table, out=folder / "found", result=result, page=page)
+
+
+@pytest.fixture
+def scanned(first_scan, tmp_path):
+    """A copy of that scan, to be changed: its table and its DIR."""
+    table = Path(shutil.copy(first_scan.table, tmp_path))
+    return SimpleNamespace(table=table, out=Path(shutil.copytree(first_scan.out, tmp_path / "found")))
 
 
 def write_table(path: Path, X: np.ndarray, y, name: str = "label", **more) -> Path:
@@ -61,6 +93,13 @@ def write_table(path: Path, X: np.ndarray, y, name: str = "label", **more) -> Pa
         writer = csv.writer(file)
         writer.writerow([*columns, *more, name])
         writer.writerows([*row, *rest, label] for *rest, row, label in zip(*more.values(), X.tolist(), y, strict=True))
+    return path
+
+
+def write_verdicts(path: Path, *rows) -> Path:
+    """Write verdicts as the page exports them."""
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows([["index", "path", "given", "suggested", "verdict", "new_label"], *rows])
     return path
 
 

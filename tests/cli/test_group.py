@@ -14,8 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from curvdetect.cli import main
-from tests.cases import digits
-from tests.cli.conftest import scan, write_table
+from tests.cli.conftest import QUICK, scan
 
 COMMANDS = ["scan", "report", "apply", "compare"]
 
@@ -33,17 +32,10 @@ def test_help_is_on_the_standard_output_and_fits_a_terminal(run, command):
     assert run(*command, "-h").stdout == result.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_is_explained(command):
-    made = main.commands[command].params
-    assert [param.name for param in made if param.param_type_name == "option" and not param.help] == []
-
-
-@pytest.mark.parametrize("args", [["--no-such"], ["look"], ["scan"], ["scan", "."]], ids=" ".join)
-def test_a_wrong_call_is_2(run, args):
-    result = run(*args)
-    assert result.exit_code == 2
-    assert result.stderr.startswith("Usage: ")
+def test_every_option_is_explained():
+    assert list(main.commands) == COMMANDS
+    for command in main.commands.values():
+        assert [p.name for p in command.params if p.param_type_name == "option" and not p.help] == []
 
 
 def broken(monkeypatch, error):
@@ -61,53 +53,29 @@ def test_an_unforeseen_error_is_one_line_and_1(run, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("error", "code"), [(AttributeError("broken"), 1), (KeyboardInterrupt(), 130)], ids=str)
-def test_debug_shows_where(monkeypatch, tmp_path, error, code):
+def test_debug_shows_where(run, monkeypatch, tmp_path, error, code):
     broken(monkeypatch, error)
-    result = CliRunner().invoke(main, ["scan", str(tmp_path), "--out", f"{tmp_path}-found", "--debug"])
+    call = ["scan", str(tmp_path), "--out", f"{tmp_path}-found"]
+    assert len(run(*call).stderr.splitlines()) == 1
+    result = CliRunner().invoke(main, [*call, "--debug"])
     assert result.exit_code == code
     assert "Traceback (most recent call last)" in result.stderr
     assert "in fail" in result.stderr
 
 
-def test_ctrl_c_before_anything_was_done_is_130(run, monkeypatch, tmp_path):
-    broken(monkeypatch, KeyboardInterrupt())
-    result = run("scan", tmp_path, "--out", tmp_path.with_name("found"))
-    assert (result.exit_code, result.stderr) == (130, "Error: stopped.\n")
-
-
-def python(*args, **options):
-    """Start Python from elsewhere than the project's root, in which Ctrl-C works whatever started the tests."""
+def python(folder, *args):
+    """Start Python in a folder, where Ctrl-C works whatever started the tests."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, *map(str, args)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        **options,
-    )
-
-
-def test_a_process_of_its_own(table, tmp_path):
-    args = ("scan", "digits.csv", "--out", "found", "--epochs", 1, "--device", "cpu", "--q", 2)
-    process = python("-m", "curvdetect", *args, cwd=tmp_path)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert out.splitlines()[-2:] == ["found/report.html: the suspects, to look at", "found/detector: the detector"]
-    assert "\r" not in out + err
-    assert (tmp_path / "found" / "report.html").read_text(encoding="utf-8").startswith("<!")
-    made = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")}
-    assert made == {"digits.csv", "found"}
+    pipe = subprocess.PIPE
+    call = [sys.executable, *map(str, args)]
+    return subprocess.Popen(call, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-def test_a_real_ctrl_c_ends_with_130_and_says_what_was_kept(tmp_path):
-    X, y = digits()
-    write_table(tmp_path / "digits.csv", X, y)
+def test_a_real_ctrl_c_ends_with_130_and_says_what_was_kept_and_another_process_starts_anew(table, tmp_path):
     begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from curvdetect.cli import main; "
     call = "main(['scan', 'digits.csv', '--out', 'found', '--epochs', '10000', '--device', 'cpu'])"
-    process = python("-c", begin + call, cwd=tmp_path)
+    process = python(tmp_path, "-c", begin + call)
     try:
         until = time.monotonic() + 300
         while not (tmp_path / "found" / "checkpoints" / "repeat-0" / "checkpoint").exists():
@@ -122,3 +90,12 @@ def test_a_real_ctrl_c_ends_with_130_and_says_what_was_kept(tmp_path):
     assert "Traceback" not in err
     assert "--resume goes on from found/checkpoints." in err.splitlines()[-1]
     assert out == ""
+
+    words = ("scan", "digits.csv", "--out", "found", "--overwrite", "--detector", "loss", "--q", 2, *QUICK)
+    process = python(tmp_path, "-m", "curvdetect", *words)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert out.splitlines()[-2:] == ["found/report.html: the suspects, to look at", "found/detector: the detector"]
+    assert "\r" not in out + err
+    assert (tmp_path / "found" / "report.html").read_text(encoding="utf-8").startswith("<!")
+    assert {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")} == {"digits.csv", "found"}

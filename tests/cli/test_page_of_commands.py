@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from curvdetect.cli import main
-from tests.cli.conftest import read_csv
+from tests.cli.conftest import read_csv, write_verdicts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
 
@@ -41,8 +41,8 @@ def test_every_option_of_the_page_is_there():
 
 
 def _verdicts(folder: Path) -> None:
-    lines = ["index,path,given,suggested,verdict,new_label"]
+    rows = []
     for row, verdict in zip(read_csv(folder / "found" / "suspects.csv"), ["wrong", "wrong", "right"], strict=False):
         new = row["suggested"] if verdict == "wrong" else row["given"]
-        lines.append(f"{row['index']},,{row['given']},{row['suggested']},{verdict},{new}")
-    (folder / "verdicts.csv").write_text("\n".join(lines) + "\n")
+        rows.append([row["index"], "", row["given"], row["suggested"], verdict, new])
+    write_verdicts(folder / "verdicts.csv", *rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +15,11 @@ pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 
-def test_a_table_is_read_with_its_types(tmp_path):
+def test_a_table_is_read_with_its_types_and_no_column_of_the_folder(tmp_path):
+    (tmp_path / "year=2020").mkdir()
     frame = pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "label": pd.Categorical(["x", "y", "x"])})
-    frame.to_parquet(tmp_path / "t.parquet")
-    table = read_table(tmp_path / "t.parquet", None, ())
+    frame.to_parquet(tmp_path / "year=2020" / "t.parquet")
+    table = read_table(tmp_path / "year=2020" / "t.parquet", None, ())
     assert table.X.to_numpy().tolist() == [[1.0], [2.0], [3.0]]
     assert table.y.tolist() == ["x", "y", "x"]
 
@@ -84,13 +87,10 @@ def test_notes_that_name_other_classes_are_passed_over(tmp_path, note):
     assert read_labels(tmp_path / "t.parquet", None)[0].tolist() == [0, 1]
 
 
-def test_a_file_below_a_folder_that_looks_like_a_column_has_its_own_columns(tmp_path):
-    (tmp_path / "year=2020").mkdir()
-    pd.DataFrame({"a": [1, 2], "label": [0, 1]}).to_parquet(tmp_path / "year=2020" / "t.parquet")
-    assert list(read_table(tmp_path / "year=2020" / "t.parquet", None, ()).X) == ["a"]
-
-
-def test_what_is_no_parquet_is_named(tmp_path):
+def test_what_is_no_parquet_is_named_and_what_reads_it(tmp_path, monkeypatch):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(Failure, match=r"t\.parquet' can't be read as a table"):
+        read_labels(tmp_path / "t.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(Failure, match="Parquet needs pyarrow: python -m pip install pyarrow"):
         read_labels(tmp_path / "t.parquet", None)

@@ -1,21 +1,22 @@
-"""CSV and Parquet tables as numbers and labels."""
+"""CSV and Parquet tables as numbers and labels; what is wrong with one is in the table of refusals."""
 
 from __future__ import annotations
 
-import click
 import numpy as np
+import pandas as pd
 import pytest
 
 from curvdetect.cli.console import Failure
-from curvdetect.cli.tables import read_table
+from curvdetect.cli.tables import as_numbers, read_table
+from tests.files import write_pictures
 
 
 @pytest.fixture
 def written(tmp_path):
     """Write text to a file; return the file."""
 
-    def write(text, name="table.csv", encoding="utf-8"):
-        (tmp_path / name).write_bytes(text.encode(encoding))
+    def write(text, name="t.csv"):
+        (tmp_path / name).write_bytes(text.encode())
         return tmp_path / name
 
     return write
@@ -50,82 +51,21 @@ def test_numbers_and_labels_of_text(written, text, name):
     assert table.y.tolist() == ["x", "y"]
 
 
-def test_truth_values_are_numbers_and_dropped_columns_are_none(written):
-    path = written("when,a,ok,label\n2024-01-01,1,True,0\n2024-01-02,2,False,1\n")
-    table = read_table(path, None, ("when",))
+def test_dropped_columns_are_shown_all_the_same_and_truth_values_are_numbers(written):
+    table = read_table(written("id,a,ok,y,word\nr1,1,True,0,x\nr2,2,False,1,\n"), None, ("id", "word"))
     assert table.X.to_numpy().tolist() == [[1.0, 1.0], [2.0, 0.0]]
     assert table.y.dtype.kind == "i"
+    assert table.shown.fillna("").to_numpy().tolist() == [["r1", 1, True, "x"], ["r2", 2, False, ""]]
 
 
-def test_what_is_left_out_is_shown_all_the_same(written):
-    table = read_table(written("id,a,y,word\nr1,1,cat,x\nr2,2,dog,\n"), None, ("id", "word"))
-    assert list(table.X) == ["a"]
-    assert table.shown.fillna("").to_numpy().tolist() == [["r1", 1, "x"], ["r2", 2, ""]]
+def test_the_one_of_two_columns_named_as_labels_that_is_not_dropped_is_taken(written):
+    assert read_table(written("a,y,label\n1,2,x\n3,4,z\n"), None, ("y",)).y.tolist() == ["x", "z"]
 
 
-def test_of_two_columns_named_as_labels_the_one_that_is_not_dropped_is_taken(written):
-    path = written("a,y,label\n1,2,x\n3,4,z\n")
-    assert read_table(path, None, ("y",)).y.tolist() == ["x", "z"]
-    with pytest.raises(click.BadParameter, match="'label' holds the labels"):
-        read_table(path, "label", ("label",))
-
-
-def test_a_label_may_be_called_na(written):
-    table = read_table(written("a,country\n1,NA\n2,DE\n3,None\n4,nan\n"), "country", ())
-    assert table.y.tolist() == ["NA", "DE", "None", "nan"]
-
-
-WRONG = {
-    "no label": ("a,b\n1,2\n", None, (), click.BadParameter, "no column named like a label. Choose one of 'a', 'b'"),
-    "two labels": ("y,label\n1,2\n", None, (), click.BadParameter, "several: 'y', 'label'"),
-    "other label": ("a,y\n1,2\n", "b", (), click.BadParameter, "no column 'b'"),
-    "other column to drop": ("a,y\n1,2\n", None, ("c",), click.BadParameter, "no column 'c' in .* which has 'a', 'y'"),
-    "text": ("a,b,y\n1,u,2\n", None, (), Failure, "numbers in 'b' \\('u'\\)\\. .*--drop 'b'"),
-    "text in one cell": ("a,b,y\n1,2,2\n1,?,2\n", None, (), Failure, "numbers in 'b' \\('[?]'\\)"),
-    "texts alone": (
-        "a,y\nsome words,2\n",
-        None,
-        (),
-        Failure,
-        "numbers in 'a' .*: make them numbers, such as embeddings",
-    ),
-    "dates": ("a,b,y\n1,2020-01-01,2\n", None, (), Failure, "numbers in 'b' \\('2020-01-01'\\)"),
-    "thousands": ("a;y\n1,234;2\n999;2\n", None, (), Failure, "numbers in 'a' \\('1,234'\\)"),
-    "two kinds of decimals": ("a;b;y\n1,5;2.5;2\n", None, (), Failure, "numbers in 'a' \\('1,5'\\)"),
-    "missing number": ("a,b,y\n1,2,0\n,3,1\n", None, (), Failure, "missing .* in 1 of 2 rows of 'a'"),
-    "infinite number": ("a,b,y\n1,2,0\n1,inf,1\n", None, (), Failure, "1 of 2 rows of 'b'"),
-    "words and gaps": (
-        "a,b,c,y\n1,u,,2\n",
-        None,
-        (),
-        Failure,
-        "numbers in 'b' \\('u'\\) and missing .* of 'c'\\. .*out \\(--drop 'b' --drop 'c'\\)",
-    ),
-    "no header": ("5.1,3.5,x\n4.9,3,x\n", None, (), Failure, "no header: its first line is '5.1', '3.5', 'x'"),
-    "no header and whole numbers": ("5,0,0,x\n4,0,1,x\n", None, (), Failure, "no header"),
-    "no header, and a number of it": ("5,0,0,1\n4,0,1,5\n5,1,1,0\n", "5", (), Failure, "no header"),
-    "no header, and a label of it": ("5.1,3.5,x\n4.9,3,x\n", "x", (), Failure, "no header"),
-    "a title": (
-        "of 2020\na,b,y\n1,2,2\n",
-        None,
-        (),
-        Failure,
-        "has 1 names of columns .*, and 3 cells in its first row",
-    ),
-    "other separators": ("a|y\n1|2\n", None, (), Failure, "has one column, 'a[|]y'. Part columns by commas"),
-    "an open quote": ('a,y\n1,"2\n', None, (), Failure, "can't be read as a table"),
-    "missing label": ("a,y\n1,2\n3,\n5,\n", None, (), Failure, "no label in 2 of 3 rows, the first of them row 1"),
-    "labels only": ("y\n1\n2\n", None, (), Failure, "no column is left"),
-    "no rows": ("a,y\n", None, (), Failure, "has names of columns and no rows"),
-    "nothing": ("", None, (), Failure, "can't be read as a table"),
-    "rows of other lengths": ("a,y\n1,2\n1,2,3,4\n", None, (), Failure, "can't be read as a table"),
-}
-
-
-@pytest.mark.parametrize(("text", "label", "drop", "kind", "message"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_with_a_table_is_said_by_name(written, text, label, drop, kind, message):
-    with pytest.raises(kind, match=message):
-        read_table(written(text), label, drop)
+def test_decimal_commas_of_labels_say_nothing_of_the_other_columns(written):
+    table = read_table(written("a;label\n1.5;2,5\n2.5;3,0\n"), None, ())
+    assert table.X["a"].tolist() == [1.5, 2.5]
+    assert table.y.tolist() == ["2,5", "3,0"]
 
 
 @pytest.mark.parametrize("name", ["", "id"], ids=["saved by pandas", "id"])
@@ -142,12 +82,63 @@ def test_other_numbers_are_taken_without_a_word(written, column, recwarn):
     assert not recwarn
 
 
-def test_decimal_commas_of_labels_say_nothing_of_the_other_columns(written):
-    table = read_table(written("a;label\n1.5;2,5\n2.5;3,0\n"), None, ())
-    assert table.X["a"].tolist() == [1.5, 2.5]
-    assert table.y.tolist() == ["2,5", "3,0"]
+def refused(columns, path):
+    with pytest.raises(Failure) as error:
+        as_numbers(pd.DataFrame(columns), path)
+    assert len(error.value.message) <= 400
+    return error.value.message
 
 
-def test_other_encodings_are_refused(written):
-    with pytest.raises(Failure, match="no UTF-8 text"):
-        read_table(written("a,y\n1,größe\n", encoding="latin-1"), None, ())
+WAY = "a table of pictures can't be read yet. Put the pictures into folders by class"
+PICTURES = {
+    "names": (["0.png", "1.PNG"], "names pictures ('0.png')"),
+    "addresses": (["http://a/0.jpg", "http://a/1.jpg"], "names pictures ('http://a/0.jpg')"),
+    "names without endings": (["dog/0", "dog/1"], "names pictures ('dog/0')"),
+    "names in a folder beside": (["0", "1"], "names pictures ('0')"),
+    "pictures": ([{"bytes": b"PNG", "path": None}] * 2, "holds pictures"),
+}
+
+
+@pytest.mark.parametrize(("column", "said"), PICTURES.values(), ids=PICTURES)
+def test_a_column_of_pictures_is_named_and_not_to_be_dropped(tmp_path, column, said):
+    write_pictures(tmp_path, n=2)
+    message = refused({"a": [1.0, 2.0], "picture": column}, tmp_path / "t.csv")
+    assert message.startswith(f"column 'picture' of 't.csv' {said}, and {WAY}")
+    assert "--drop" not in message
+
+
+def test_numbers_that_name_pictures_beside_the_table_are_no_numbers(tmp_path):
+    write_pictures(tmp_path, n=12)
+    assert WAY in refused({"id": range(12)}, tmp_path / "t.csv")
+    with pytest.warns(UserWarning, match="seem to number the rows"):  # the last one names no picture
+        as_numbers(pd.DataFrame({"id": range(13)}), tmp_path / "t.csv")
+
+
+OTHERS = {
+    "words": (["a", "b"], " ('a')"),
+    "names of other files": (["a.txt", "b.txt"], " ('a.txt')"),
+    "dates": (pd.to_datetime(["2020-01-01", "2021-01-01"]), " ('2020-01-01')"),
+    "numbers as text": (["1.5", "2"], " ('1.5')"),
+    "numbers but one": (["1.5", "?"], " ('?')"),
+    "lists": ([[1, 2], [3]], " ('[1, 2]')"),
+    "nothing": ([None, None], ""),
+}
+
+
+@pytest.mark.parametrize(("column", "example"), OTHERS.values(), ids=OTHERS)
+def test_a_column_of_no_numbers_is_named_with_the_way_out(tmp_path, column, example):
+    message = refused({"a": [1, 2], "c": column}, tmp_path / "t.csv")
+    assert message.startswith(f"'t.csv' has something else than numbers in 'c'{example}. A network takes numbers: ")
+    assert "--drop 'c'" in message
+    assert "embeddings" in refused({"c": column}, tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("width", [1, 30, 300])
+@pytest.mark.parametrize("n_columns", [1, 3, 100])
+def test_however_many_columns_and_however_long_their_names_the_message_is_short(tmp_path, n_columns, width):
+    names = [f"{i}{'x' * width}" for i in range(n_columns)]
+    columns = dict.fromkeys(names, ["long " * 99] * 2)
+    gaps = {f"{name} too": [1, np.nan] for name in names}
+    message = refused({"a": [1, 2], **columns, **gaps}, tmp_path / ("z" * 200 + ".csv"))
+    dropped = [name for name in names if f"--drop '{name}'" in message]
+    assert dropped == names[: 0 if width == 300 else 1 if width == 30 else 3]

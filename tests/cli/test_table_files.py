@@ -1,4 +1,4 @@
-"""Labels of a text file as they are spelled, and copies in which only cells that change change."""
+"""Text files: labels as they are spelled, and copies in which only the cells that change are others."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curvdetect.cli.console import Failure
+from curvdetect.cli.table_files import TextFile
 from curvdetect.cli.tables import read_labels, rewrite
-from curvdetect.cli.text_tables import TextTable
 
 TEXT = {
     "zeros before": ["007", "7", "08"],
@@ -103,12 +102,6 @@ def test_only_cells_that_change_change(file, data):
         assert new.read_bytes() == joined(separator, mark, lines, ends)
 
 
-def test_a_quote_that_is_not_closed_is_named(tmp_path):
-    (tmp_path / "t.csv").write_text('a,label\n1,x\n2,"y\n3,x\n')
-    with pytest.raises(Failure, match="has a quote that isn't closed, in the line of '2,\"y"):
-        read_labels(tmp_path / "t.csv", None)
-
-
 def test_a_stray_quote_in_a_name_parts_nothing(tmp_path):
     (tmp_path / "t.csv").write_text('5" pipe;b,c;label\n1;2;x\n')
     assert read_labels(tmp_path / "t.csv", None)[0].tolist() == ["x"]
@@ -125,6 +118,6 @@ def test_a_column_without_a_name_and_a_name_given_twice(tmp_path):
 
 def test_blank_lines_between_lone_returns_move_no_cell(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"x,y,label\r1,2,a\r\r,4,b\r5,6,c\r")
-    table = TextTable(tmp_path / "t.csv")
+    table = TextFile(tmp_path / "t.csv")
     assert table.labels("label").tolist() == table.frame()["label"].tolist() == ["a", "b", "c"]
     assert table.frame()["y"].tolist() == [2, 4, 6]

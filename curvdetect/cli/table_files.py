@@ -1,13 +1,11 @@
-"""Tables that are text: what parts the columns, labels as they are spelled, and a copy with other labels.
-
-pandas reads the numbers. Labels are read here, cell by cell: pandas makes 7 of ``007`` and nothing of ``NA``, and a
-copy needs their places. Both part lines into cells in the same way.
-"""
+"""Tables in files, of text or of Parquet: names of columns, all columns, labels, and a copy with other labels."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from curvdetect.cli.console import Failure, short
 from curvdetect.training.checkpoints import write_whole
 
-#: What may part columns; where several do alike, names of columns hold the first ones least.
+#: What may part columns. Where several would do alike, the first is taken: names of columns hold it least.
 _SEPARATORS = (b"\t", b";", b",")
 _MARK, _QUOTED = b"\xef\xbb\xbf", rb'"[^"]*+(?:""[^"]*+)*+"'
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -31,13 +29,11 @@ _WITH_COMMA, _THOUSANDS = r"\s*[+-]?[0-9]*(?:,[0-9]+)?(?:[eE][+-]?[0-9]+)?\s*", 
 Parted = tuple[bytes, list[list[bytes]], int]
 
 
-class TextTable:
-    """A CSV file, with tabs or semicolons too.
+class TextFile:
+    """A file in UTF-8 of columns that commas, semicolons or tabs part.
 
-    Parameters
-    ----------
-    path : Path
-        The file, in UTF-8.
+    pandas reads the numbers. The labels are read here, cell by cell: pandas makes 7 of ``007`` and nothing of ``NA``,
+    and a copy needs their places. Both part lines into cells in the same way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +47,7 @@ class TextTable:
                 f"'{short(path)}' has {len(self._header)} names of columns in its first line, and {len(first)} cells "
                 "in its first row. Let its first line name each column."
             )
-        # what is more is the name of a row, or nothing behind a last separator
+        # one cell more is the name of a row, or nothing behind a last separator
         rows = self._lines(_line(self._separator), self._body)
         self._ended = more == 1 and all(row["line"].endswith(self._separator) for row in rows)
         self._named_rows = int(more == 1 and not self._ended)
@@ -72,24 +68,16 @@ class TextTable:
         frame = self._read()
         if not any(map(_has_decimal_commas, _words(frame))):
             return frame
-        other = self._read(decimal=",")  # which may be no number where there are points as well
+        other = self._read(decimal=",")  # no numbers where there are points as well
         return other if len(_words(other)) < len(_words(frame)) else frame
 
     def labels(self, name: str) -> NDArray[Any]:
-        """Return a column as text, or as whole numbers where all of it is such; empty cells are None."""
-        spoken: dict[bytes, str | None] = {}
-        texts = []
-        for start, end in self._places(name):
-            raw = self._content[start:end]
-            if raw not in spoken:
-                spoken[raw] = _text(raw).decode() or None
-            texts.append(spoken[raw])
-        if None not in spoken.values() and all(_WHOLE.fullmatch(str(text)) for text in spoken.values()):
-            try:
-                return np.array([int(str(text)) for text in texts], dtype=np.int64)
-            except OverflowError:
-                pass
-        return np.array(texts, dtype=object if None in spoken.values() else None)
+        """Return a column as text, or as numbers where all cells are whole numbers; empty cells are None."""
+        texts = [_text(self._content[start:end]).decode() for start, end in self._places(name)]
+        if all(map(_WHOLE.fullmatch, texts)):
+            with suppress(OverflowError):
+                return np.array(list(map(int, texts)), dtype=np.int64)
+        return np.array([text or None for text in texts], dtype=None if all(texts) else object)
 
     def rewrite(self, target: Path, name: str, source: NDArray[np.int64]) -> None:
         """Write a copy in which each label is spelled as that of row ``source``; every other byte stays as it was."""
@@ -107,7 +95,7 @@ class TextTable:
         start = len(_MARK) if self._content.startswith(_MARK) else 0
         try:
             lines = list(islice(self._lines(_line(separator), start), 2))
-        except Failure:  # what it takes for a quote isn't closed
+        except Failure:  # a quote isn't closed
             return separator, [], start
         parted = [[found["cell"] for found in cells.finditer(line["line"])] for line in lines]
         return separator, parted, lines[0].end() if lines else start
@@ -136,21 +124,21 @@ class TextTable:
             encoding="utf-8-sig",
             low_memory=False,
             index_col=False if self._ended else None,
-            # said where it is the only one: behind a blank line pandas drops an empty first cell otherwise
+            # named where it is the only one: pandas would drop an empty first cell behind a blank line
             lineterminator="\r" if b"\r" in self._content and b"\n" not in self._content else None,
             **options,
         )
 
 
 def _likely(parted: Parted) -> tuple[bool, int, int]:
-    """Return what to choose a separator by: that it parts no quoted cell, and how many cells it makes."""
+    """Return the key to choose a separator by: whether it parts no quoted cell, and how many cells it makes."""
     _, lines, _ = parted
     n_cells = [len(line) for line in lines] or [0]
     return not any(raw.count(b'"') % 2 for line in lines for raw in line), min(n_cells), max(n_cells)
 
 
 def _cell(separator: bytes) -> bytes:
-    """Return the pattern of a cell: in quotes, and whatever follows them; or of anything else, or nothing."""
+    """Return the pattern of a cell: quotes and all that follows them, or anything else, or nothing."""
     return rb'(?>%b[^%b\r\n]*+|[^"%b\r\n][^%b\r\n]*+|)' % (_QUOTED, *[separator] * 3)
 
 
@@ -164,7 +152,7 @@ def _line(separator: bytes, column: int = 0) -> re.Pattern[bytes]:
 
 
 def _text(raw: bytes) -> bytes:
-    """Return what a cell says, without its quotes."""
+    """Return the text of a cell without its quotes."""
     quoted = re.match(_QUOTED, raw)
     return raw if quoted is None else quoted[0][1:-1].replace(b'""', b'"') + raw[quoted.end() :]
 
@@ -175,8 +163,67 @@ def _words(frame: pd.DataFrame) -> list[pd.Series[Any]]:
 
 
 def _has_decimal_commas(column: pd.Series[Any]) -> bool:
-    """Say whether a column is of numbers with decimal commas: all of it, and some not such as part thousands."""
+    """Say whether all of a column are numbers with commas, some of which can't part thousands."""
     texts = column.dropna().astype(str)
     if not texts.str.fullmatch(_WITH_COMMA).all():
         return False
     return bool((texts.str.contains(",", regex=False) & ~texts.str.fullmatch(_THOUSANDS)).any())
+
+
+class ParquetFile:
+    """A Parquet file, whose columns have types, and maybe names of classes as Hugging Face's datasets note them."""
+
+    headless = False
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow.parquet as parquet
+        except ImportError as error:
+            raise Failure("Parquet needs pyarrow: python -m pip install pyarrow.") from error
+        with parquet.ParquetFile(path) as file:
+            self._table = file.read()
+            self._groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, as pandas has them."""
+        return list(self._table.slice(0, 0).to_pandas().columns)
+
+    def frame(self) -> pd.DataFrame:
+        """Return all columns."""
+        return self._table.to_pandas()
+
+    def labels(self, name: str) -> Any:
+        """Return a column; codes become the names of their classes where the file has them."""
+        column = self._table.column(name).to_pandas()
+        names = self._class_names(name)
+        if not names or not pd.api.types.is_integer_dtype(column.dropna().convert_dtypes()):
+            return column
+        codes = column.fillna(-1).to_numpy(np.int64)  # as datasets write a missing one
+        known = (codes >= -1) & (codes < len(names))
+        return np.array([*names, None], dtype=object)[codes] if known.all() else column
+
+    def rewrite(self, target: Path, name: str, source: NDArray[np.int64]) -> None:
+        """Write a copy in which each label is that of row ``source``; all else stays as it was."""
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        place = self._table.schema.get_field_index(name)
+        column = self._table.column(place).take(pa.array(source))
+        table = self._table.set_column(place, self._table.schema.field(place), column)
+        content = pa.BufferOutputStream()
+        group = self._groups[0]
+        parquet.write_table(
+            table, content, compression=group.column(place).compression, row_group_size=max(1, group.num_rows)
+        )
+        write_whole(target, memoryview(content.getvalue()))
+
+    def _class_names(self, column: str) -> list[str]:
+        """Return the names of classes beside the schema, if any."""
+        noted = (self._table.schema.metadata or {}).get(b"huggingface", b"{}")
+        try:
+            feature = json.loads(noted)["info"]["features"][column]
+            names = [str(name) for name in feature["names"]] if feature["_type"] == "ClassLabel" else []
+        except (ValueError, KeyError, TypeError):
+            return []
+        return names if len(set(names)) == len(names) else []

@@ -1,0 +1,158 @@
+"""PATH as samples and labels: a folder of pictures, a table, or an ``.npz`` file of arrays."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import shutil
+import warnings
+import zipfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.preprocessing import StandardScaler
+
+from curvdetect.cli.console import Failure, listed, say, short
+from curvdetect.cli.tables import PARQUET, TEXT, read_table
+from curvdetect.data.choosing import drawn
+from curvdetect.data.folders import load_image_folder
+from curvdetect.data.labels import plain_labels
+from curvdetect.detectors.cleaning import rows_of
+from curvdetect.training.checkpoints import write_whole
+
+#: How many skipped files are named.
+_NAMED = 5
+
+
+@dataclass
+class Data:
+    """Samples and labels."""
+
+    X: Any
+    """An array, or a frame of the numbers of a table."""
+    y: NDArray[Any]
+    paths: list[str] | None = None
+    """Files of pictures, relative to the folder, with slashes."""
+    label: str | None = None
+    """Column of the labels in a table."""
+    rows: NDArray[np.int64] | None = None
+    """Rows of the table or array, where these are not all of them in their order."""
+    shown: Any = None
+    """Rows as they are in the file."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Files that were not read, and why: broken pictures first."""
+
+    def at(self, index: NDArray[np.int64]) -> Data:
+        """Return the samples at these positions, in their order."""
+        paths = None if self.paths is None else [self.paths[i] for i in index]
+        rows = index if self.rows is None else self.rows[index]
+        shown = None if self.shown is None else rows_of(self.shown, index)
+        return replace(self, X=rows_of(self.X, index), y=self.y[index], paths=paths, rows=rows, shown=shown)
+
+    def say_skipped(self, where: str = "") -> None:
+        """Name the first few files that were skipped, and count the others, which are listed ``where``."""
+        for line in self._first_skipped():
+            say(f"skipped: {line}")
+        if len(self.skipped) > _NAMED:
+            say(f"skipped: {len(self.skipped) - _NAMED} more{where}")
+
+    def note(self) -> str | None:
+        """Return the same as a line for the page."""
+        if not self.skipped:
+            return None
+        more = f", and {len(self.skipped) - _NAMED} more" if len(self.skipped) > _NAMED else ""
+        return f"Skipped: {len(self.skipped)} file(s), {', '.join(self._first_skipped())}{more}"
+
+    def _first_skipped(self) -> list[str]:
+        return [f"{short(path)} ({short(why, 100)})" for path, why in list(self.skipped.items())[:_NAMED]]
+
+
+def read_data(
+    path: Path, *, label: str | None = None, drop: tuple[str, ...] = (), size: int = 32, limit: int | None = None
+) -> Data:
+    """Return samples and labels. The arguments are described where they are options: ``READING`` in options.py."""
+    suffix = path.suffix.lower()
+    if (label is not None or drop) and (path.is_dir() or suffix == ".npz"):
+        raise click.UsageError("--label and --drop name columns of a table, and PATH is none.")
+    if path.is_dir():
+        return _read_folder(path, size, limit)
+    if suffix in (*TEXT, *PARQUET):
+        data = Data(**read_table(path, label, drop)._asdict())
+    elif suffix == ".npz":
+        X, y = _read_arrays(path)
+        data = Data(X, y, shown=X if X.ndim == 2 else None)
+    else:
+        raise click.BadParameter(
+            f"'{short(path)}' is neither a folder with one subfolder of pictures a class, nor a file that ends in "
+            f"{', '.join((*TEXT, *PARQUET))} or .npz.",
+            param_hint="PATH",
+        )
+    rows = drawn(len(data.y), limit)
+    if rows is not None:
+        data = data.at(rows)
+    if data.X.ndim == 2:
+        # in double precision: single would lose the digits of columns far from zero
+        scaler = StandardScaler()
+        data.X = (scaler.set_output(transform="pandas") if suffix != ".npz" else scaler).fit_transform(data.X)
+    return data
+
+
+def _read_folder(root: Path, size: int, limit: int | None) -> Data:
+    with warnings.catch_warnings():
+        # a picture of a few hundred bytes may unfold to gigabytes
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", message=".*(can't be read and are left out|are passed over)")
+        loaded = load_image_folder(root, size=size, limit=limit)
+
+    def below(path: str) -> str:
+        return _encodable(os.path.relpath(path, root).replace(os.sep, "/"))
+
+    labels = np.asarray([_encodable(label) for label in loaded.y.tolist()])
+    skipped = {below(path): why for path, why in {**loaded.broken, **loaded.passed_over}.items()}
+    return Data(loaded.X, labels, list(map(below, loaded.paths)), skipped=skipped)
+
+
+def _encodable(name: str) -> str:
+    """Return the name of a file with bytes that are not UTF-8 escaped: neither a CSV file nor pandas can hold them."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _read_arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the array X of an ``.npz`` file, and the array y as one label a sample; nothing is unpickled."""
+    name = short(path)
+    if not zipfile.is_zipfile(path):  # numpy would take it for a pickle, and tell how to load that
+        raise Failure(f"'{name}' can't be read as an .npz of plain arrays: it is torn, or not what np.savez writes.")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if not {"X", "y"} <= set(stored):
+                raise Failure(
+                    f"'{name}' holds {listed(stored)}: it needs an array X of samples and an array y of labels."
+                )
+            X, y = stored["X"], np.asarray(plain_labels(stored["y"])).ravel()
+    except (zipfile.BadZipFile, EOFError, AttributeError, ValueError) as error:
+        way = " Save text as text: y=np.array(labels, dtype=str)." if "Object arrays" in str(error) else ""
+        raise Failure(f"'{name}' can't be read as an .npz of plain arrays: {error}.{way}") from error
+    if len(X) != len(y):
+        raise Failure(f"'{name}' has {len(X)} samples in X and {len(y)} labels in y.")
+    return X, y
+
+
+def rewrite_arrays(path: Path, target: Path, cleaned: NDArray[Any]) -> None:
+    """Write a copy of an ``.npz`` file with other labels; every other array, of any name, stays as it was."""
+    with np.load(path, allow_pickle=False) as stored:
+        labels = cleaned.reshape(stored["y"].shape)
+    content = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(content, "w") as new:
+        for member in old.infolist():
+            with old.open(member) as before, new.open(copy.copy(member), "w", force_zip64=True) as after:
+                if member.filename in ("y", "y.npy"):
+                    np.lib.format.write_array(after, labels, allow_pickle=False)
+                else:
+                    shutil.copyfileobj(before, after)
+    write_whole(target, content.getbuffer())

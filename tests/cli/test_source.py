@@ -1,0 +1,68 @@
+"""PATH as samples and labels."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from curvdetect.cli.source import read_data
+from tests.cli.conftest import write_table
+from tests.files import write_pictures
+
+
+def huge_png(side: int) -> bytes:
+    """Return a file of a few hundred bytes that claims to be a picture of ``side`` by ``side`` pixels."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_rows_of_numbers_are_standardized_and_shown_as_they_are(tmp_path, kind):
+    X, path = np.arange(12.0).reshape(6, 2) * [1, 1000], tmp_path / f"t.{kind}"
+    if kind == "csv":
+        write_table(path, X, [0, 1] * 3)
+    else:
+        np.savez(path, X=X, y=[0, 1] * 3)
+    data = read_data(path)
+    np.testing.assert_allclose(np.asarray(data.X).mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(np.asarray(data.X).std(0), 1)
+    assert np.array_equal(data.shown, X)
+    assert (data.label, data.y.tolist(), data.rows) == ("label" if kind == "csv" else None, [0, 1] * 3, None)
+    assert kind == "npz" or list(data.X.columns) == ["x0", "x1"]
+
+
+def test_a_choice_is_the_same_in_every_call_and_knows_its_rows(tmp_path):
+    path = write_table(tmp_path / "t.csv", np.arange(20.0).reshape(20, 1), range(20))
+    first, second = (read_data(path, limit=7) for _ in range(2))
+    assert first.rows.tolist() == second.rows.tolist() == sorted(first.y.tolist())
+    assert len(first.X) == 7
+    assert first.shown["x0"].tolist() == first.rows.tolist()
+    assert first.at(np.array([3, 1])).rows.tolist() == first.rows[[3, 1]].tolist()
+
+
+def test_arrays_keep_their_pictures(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", X=X, y=np.array(["a", "b"] * 3))
+    data = read_data(tmp_path / "a.npz")
+    assert np.array_equal(data.X, X)
+    assert data.y.tolist() == ["a", "b"] * 3
+
+
+@pytest.mark.parametrize("side", [10_000, 30_000])
+def test_pictures_that_unfold_to_gigabytes_are_skipped(tmp_path, side):
+    assert side**2 > Image.MAX_IMAGE_PIXELS
+    write_pictures(tmp_path, n=2)
+    (tmp_path / "cat" / "bomb.png").write_bytes(huge_png(side))
+    data = read_data(tmp_path, size=8)
+    assert data.paths == ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"]
+    assert data.X.shape == (4, 3, 8, 8)
+    assert data.skipped.keys() == {"cat/bomb.png"}
+    assert data.skipped["cat/bomb.png"].startswith("DecompressionBomb")
