@@ -170,7 +170,7 @@ def _tell_what_was_found(detector: BaseNoiseDetector, data: Data, output: Output
         i = suspect["index"]
         where = data.paths[i] if data.paths is not None else f"row {i if data.rows is None else data.rows[i]}"
         given, suggested = (short(suspect[name], 30) for name in ("given", "suggested"))
-        tell(f"{suspect['rank']:>3}. {short(where)}: {given}, rather {suggested}")
+        tell(f"{suspect['rank']:>3}. {short(where)} is labelled {given}, looks like {suggested}")
     for name, what in (
         (SUSPECTS, "all samples, ranked"),
         (PAGE, "the suspects, to look at"),

@@ -56,7 +56,7 @@ def test_the_last_lines_name_the_top_five_and_the_files(first_scan):
     top = enumerate(read_csv(out / "suspects.csv")[:5], 1)
     assert result.stdout.splitlines() == [
         "7 of 120 labels are flagged. The most suspect:",
-        *(f"  {i}. row {r['index']}: {r['given']}, rather {r['suggested']}" for i, r in top),
+        *(f"  {i}. row {r['index']} is labelled {r['given']}, looks like {r['suggested']}" for i, r in top),
         f"{out / 'suspects.csv'}: all samples, ranked",
         f"{out / 'report.html'}: the suspects, to look at",
         f"{out / 'detector'}: the detector",
@@ -87,7 +87,7 @@ def test_a_choice_of_rows_names_the_rows_of_the_file_and_quiet_leaves_results_an
     rows = read_csv(out / "suspects.csv")
     assert sorted(int(row["index"]) for row in rows) == list(range(40))
     assert [int(row["given"]) for row in rows] == [y[int(row["row"])] for row in rows]
-    assert result.stdout.splitlines()[1].startswith(f"  1. row {rows[0]['row']}: ")
+    assert result.stdout.splitlines()[1].startswith(f"  1. row {rows[0]['row']} is labelled")
     assert len(result.stdout.splitlines()) == 9
     (line,) = result.stderr.splitlines()
     assert line.startswith("warning: the net did not memorize the labels: training accuracy")
