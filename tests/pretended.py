@@ -1,6 +1,6 @@
-"""A device that isn't there: tensors on it have shapes and no values, and can't be mixed with the host's.
+"""A device that isn't there: tensors on it have shapes and no values, and can't be mixed with those of the CPU.
 
-Made of torch's `FakeTensorMode`. It is called ``"lazy"``, on which torch takes gradients without any hardware.
+It is made of torch's `FakeTensorMode` and called ``"lazy"``, where torch takes gradients without any hardware.
 """
 
 from __future__ import annotations
@@ -24,17 +24,9 @@ def there(value):
 
 
 class Pretending(FakeTensorMode):
-    """Let tensors be pretended, and count what makes the host wait for the device.
+    """Pretend tensors, and count in ``waits`` each number read and each copy, for which the CPU waits.
 
-    Parameters
-    ----------
-    doubles : bool
-        Whether the device knows double precision; MPS doesn't, not even while it copies to the host.
-
-    Attributes
-    ----------
-    waits : Counter
-        Numbers read, and copies from the host and to it, which wait for all that was asked for before.
+    Without ``doubles`` the device has no double precision, as MPS, not even while it copies to the CPU.
     """
 
     def __init__(self, doubles):
@@ -65,7 +57,7 @@ class Pretending(FakeTensorMode):
 
 @contextlib.contextmanager
 def pretended(*, doubles=True):
-    """Let the block compute on the pretended device, and yield what counts its waits."""
+    """Compute on the pretended device within the block; yield the mode, which counts the waits."""
     mode, autocast = Pretending(doubles), torch.autocast
 
     def known(kind, *args, **kwargs):
@@ -73,7 +65,7 @@ def pretended(*, doubles=True):
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
-        # storages are told apart by their addresses where bytes are counted; these have none
+        # bytes are counted by the addresses of storages; these have none
         warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         for owner, name, instead in (
             (torch, "autocast", known),
@@ -91,7 +83,7 @@ def pretended(*, doubles=True):
 
 def _as_array(tensor, **kwargs):
     if there(tensor):
-        raise TypeError("can't convert a tensor on a device to numpy: copy it to the host first")
+        raise TypeError("can't convert a tensor on a device to numpy: copy it to the CPU first")
     with unset_fake_temporarily():
         return torch.zeros(tuple(tensor.shape), dtype=tensor.dtype).numpy()
 
@@ -104,7 +96,7 @@ def _copied(tensor, memo):
 
 
 def _moved(module, *args, **kwargs):
-    """Stand in for ``nn.Module.to``, which can't exchange what pretended parameters point to."""
+    """Stand in for ``nn.Module.to``, which can't replace the data of pretended parameters."""
     device = torch._C._nn._parse_to(*args, **kwargs)[0]
     for part in module.modules():
         for name, p in part._parameters.items():

@@ -1,4 +1,4 @@
-"""What the site makes of the pages; that it builds without a warning is for ``sphinx-build`` to say."""
+"""What the site makes of the pages; ``sphinx-build`` checks that it builds without a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever asks a detector or a function for what it can't say is told which argument it is, and the way out."""
+"""A detector or a function that is called wrongly names the argument, and the way out."""
 
 from __future__ import annotations
 
@@ -37,26 +37,14 @@ MASK = np.arange(N) < 4
 ANSWERS = {
     "not_fitted": (lambda d: LossDetector().ranking(), "not fitted yet", NotFittedError),
     "no_rows": (lambda d: d.score_samples(X[:0]), r"0 sample\(s\)"),
-    "text_rows": (
-        lambda d: d.score_samples(pd.DataFrame(X).add_prefix("p").assign(p0="x")),
-        r"X holds what .* column\(s\) 'p0'",
-    ),
+    "text_rows": (lambda d: d.score_samples(pd.DataFrame(X).add_prefix("p").assign(p0="x")), r"no number in .* 'p0'"),
     "path": (lambda d: d.predict("photos"), "X is the str 'photos'", TypeError),
     "mask_of_indices": (lambda d: d.score(noise_mask=[3, 5]), "noise_mask has 2 entries for 40 samples"),
     "mask_of_numbers": (lambda d: d.score(noise_mask=np.arange(N)), "noise_mask must hold booleans"),
     "mask_of_words": (lambda d: d.score(noise_mask=["a"] * N), "noise_mask must hold booleans"),
-    "mask_of_two_columns": (
-        lambda d: d.score(noise_mask=np.zeros((N, 2))),
-        r"noise_mask should be a 1d array.*\(40, 2\)\.$",
-    ),
-    "mask_with_gaps": (
-        lambda d: d.score(noise_mask=pd.array([True, pd.NA] * 20)),
-        "Input noise_mask contains NaN .*20 of 40",
-    ),
-    "fewer_weights": (
-        lambda d: d.score(noise_mask=MASK, sample_weight=[1.0]),
-        r"sample_weight must hold 40 numbers.*\(1,\)",
-    ),
+    "mask_of_two_columns": (lambda d: d.score(noise_mask=np.zeros((N, 2))), r"be a 1d array.*\(40, 2\)\.$"),
+    "mask_with_gaps": (lambda d: d.score(noise_mask=pd.array([True, pd.NA] * 20)), "contains NaN .*20 of 40"),
+    "fewer_weights": (lambda d: d.score(noise_mask=MASK, sample_weight=[1.0]), r"must hold 40 numbers.*\(1,\)"),
     "nan_weights": (lambda d: d.score(noise_mask=MASK, sample_weight=[NAN] * N), "sample_weight must hold"),
     "negative_weights": (lambda d: d.score(noise_mask=MASK, sample_weight=[-1] * N), "sample_weight must hold"),
     "masked_mask": (lambda d: d.score(noise_mask=np.ma.masked_array(MASK, MASK)), "noise_mask is a masked array"),
@@ -64,18 +52,9 @@ ANSWERS = {
         lambda d: d.score(noise_mask=MASK, sample_weight=["a"] * 9999),
         r"must hold numbers, got \['a', 'a', 'a', 'a', 'a', \.\.\.\]\.$",
     ),
-    "words_for_weights": (
-        lambda d: d.score(noise_mask=MASK, sample_weight=["a"] * N),
-        "sample_weight must hold numbers",
-    ),
-    "display_of_tables": (
-        lambda d: SuspectsDisplay.from_estimator(d, X),
-        r"samples of shape \(64,\), which is no picture",
-    ),
-    "display_of_other_data": (
-        lambda d: SuspectsDisplay.from_estimator(d, X[:9]),
-        "X has 9 samples, but the detector .* 40",
-    ),
+    "words_for_weights": (lambda d: d.score(noise_mask=MASK, sample_weight=["a"] * N), "weight must hold numbers"),
+    "display_of_tables": (lambda d: SuspectsDisplay.from_estimator(d, X), r"shape \(64,\), which is no picture"),
+    "display_of_other_data": (lambda d: SuspectsDisplay.from_estimator(d, X[:9]), "9 samples, but the detector .* 40"),
     "display_columns": (lambda d: SuspectsDisplay(X, Y, Y, Y).plot(n_columns=0), "n_columns must be"),
 }
 MODULE, T, L = MLP(64, 10, 8), torch.tensor(X), torch.tensor(Y)
@@ -103,10 +82,7 @@ FUNCTIONS = {
     "curvature_batch": (lambda: input_curvature(MODULE, T, L, batch_size=2.5), "batch_size must be a whole number"),
     "curvature_seed": (lambda: input_curvature(MODULE, T, L, seed=None), "seed must be a whole number"),
     "curvature_output": (lambda: input_curvature(MODULE, T, L, output="x"), "output must be"),
-    "curvatures_step": (
-        lambda: input_curvatures(MODULE, T, L, h=1e-2, n=[1], power=[1]),
-        "h must be a sequence of values",
-    ),
+    "curvatures_step": (lambda: input_curvatures(MODULE, T, L, h=1e-2, n=[1], power=[1]), "h must be a sequence"),
     "recommended_percent": (lambda: recommended_signals(90), r"train_accuracy must be a share in \[0, 1\], got 90"),
     "recommended_nan": (lambda: recommended_signals(NAN), "train_accuracy must be"),
     "folder_number": (lambda: load_image_folder(3), "root must be the path of a folder, got 3", TypeError),

@@ -1,4 +1,4 @@
-"""Whoever fits a detector on the wrong thing is told which argument it is, and what to pass instead."""
+"""A detector that is fitted on the wrong thing names the argument, and what to pass instead."""
 
 from __future__ import annotations
 
@@ -51,84 +51,44 @@ def _with_net(**options):
 SAMPLES = {
     "nothing": (lambda: _fit(None), "X is None. Pass the samples"),
     "number": (lambda: _fit(3), "X is 3. Pass the samples"),
-    "text_in_frame": (
-        lambda: _fit(FRAME.assign(town="x", road="y")),
-        r"X holds what is no number in column\(s\) 'town', 'road'",
-    ),
+    "text_in_frame": (lambda: _fit(FRAME.assign(town="x", road="y")), r"no number in column\(s\) 'town', 'road'"),
     "text_in_polars": (lambda: _fit(pl.DataFrame({"a": range(N), "b": ["x"] * N})), r"no number in column\(s\) 'b'"),
-    "text_in_objects": (
-        lambda: _fit(np.array([[1, "a"]] * N, dtype=object)),
-        r"X holds what is no number in column\(s\) 1, such as 'a'\. Encode",
-    ),
+    "text_in_objects": (lambda: _fit(np.array([[1, "a"]] * N, dtype=object)), r"column\(s\) 1, such as 'a'\. Encode"),
     "text_in_lists": (lambda: _fit([[1, "a"]] * N), r"no number in column\(s\) 1, such as 'a'"),
     "text_in_arrow": (lambda: _fit(pa.table({"a": range(N), "b": ["x"] * N})), r"no number in column\(s\) 'b'"),
-    "text_in_dask": (
-        lambda: _fit(dask.from_pandas(FRAME.assign(e="x"), npartitions=2)),
-        r"no number in column\(s\) 'e'",
-    ),
-    "text_of_great_length": (
-        lambda: _fit(FRAME.assign(**{"e" * 9999: "x" * 9999})),
-        r"no number in column\(s\) 'eee.*eee', such as 'xxx.*xxx'\.",
-    ),
-    "categories": (
-        lambda: _fit(FRAME.assign(kind=pd.Categorical(["a", "b"] * (N // 2)))),
-        r"X holds what is no number in column\(s\) 'kind', such as 'a'",
-    ),
+    "text_in_dask": (lambda: _fit(dask.from_pandas(FRAME.assign(e="x"), npartitions=2)), r"no number in .* 'e'"),
+    "text_of_great_length": (lambda: _fit(FRAME.assign(**{"e" * 9999: "x" * 9999})), "'eee.*eee', such as 'xxx.*xxx'"),
+    "categories": (lambda: _fit(FRAME.assign(kind=pd.Categorical(["a", "b"] * 20))), "'kind', such as 'a'"),
     "lists_in_frame": (lambda: _fit(FRAME.assign(e=[[1, 2]] * N)), r"column\(s\) 'e', such as \[1, 2\]"),
-    "dates_in_frame": (
-        lambda: _fit(FRAME.assign(day=DAY)),
-        r"no number in column\(s\) 'day', such as Timestamp\('2024.*make dates days",
-    ),
+    "dates_in_frame": (lambda: _fit(FRAME.assign(day=DAY)), r"'day', such as Timestamp\('2024.*make dates days"),
     "dates_of_a_zone": (lambda: _fit(FRAME.assign(day=DAY.tz_localize("UTC"))), r"no number in column\(s\) 'day'"),
     "dates_as_objects": (lambda: _fit(FRAME.assign(day=DAY.date())), r"column\(s\) 'day', such as datetime.date"),
-    "dates_alone": (lambda: _fit(pd.DataFrame({"day": [DAY] * N})), r"no number in column\(s\) 'day'"),
     "dates_in_polars": (lambda: _fit(pl.DataFrame({"a": range(N), "day": [DAY.date()] * N})), r"column\(s\) 'day'"),
     "durations": (lambda: _fit(FRAME.assign(took=DAY - DAY)), r"column\(s\) 'took', such as Timedelta"),
     "dates": (lambda: _fit(np.full((N, 1), np.datetime64("2024-01-01"))), r"no number in column\(s\) 0, such as Time"),
     "numbers_as_text": (lambda: _fit(X.astype(str)), r"X holds numbers as text\..*dtype=float"),
-    "one_name_twice": (
-        lambda: _fit(pd.concat([FRAME, FRAME["a"].map(str)], axis=1)),
-        r"several columns of the name 'a'\.|no number in",
-    ),
-    "texts": (
-        lambda: _fit(["a cat", "a dog"] * (N // 2)),
-        r"X holds words \('a cat', \.\.\.\).*vectors.*load_image_folder",
-    ),
-    "series_of_texts": (lambda: _fit(pd.Series(["a cat", "a dog"] * (N // 2))), r"X holds words \('a cat', \.\.\.\)"),
+    "one_name_twice": (lambda: _fit(pd.concat([FRAME, FRAME["a"].map(str)], axis=1)), "of the name 'a'|no number in"),
+    "texts": (lambda: _fit(["a cat", "a dog"] * 20), r"words \('a cat', \.\.\.\).*vectors.*load_image_folder"),
+    "series_of_texts": (lambda: _fit(pd.Series(["a cat", "a dog"] * 20)), r"X holds words \('a cat', \.\.\.\)"),
     "sparse": (lambda: _fit(csr_array(X)), "Sparse data was passed for X.*toarray.*TruncatedSVD", TypeError),
     "missing_in_frame": (
         lambda: _fit(FRAME.assign(b=pd.array([1, pd.NA, pd.NA] + [1] * (N - 3)))),
         r"Input X contains NaN in column\(s\) 'b', in 2 of 40 rows, the first of them row 1\. .*SimpleImputer.*out\.$",
     ),
-    "missing_in_polars": (
-        lambda: _fit(pl.DataFrame({"a": [None] + [1.0] * (N - 1)})),
-        r"Input X contains NaN in column\(s\) 'a', in 1 of",
-    ),
-    "missing_in_array": (
-        lambda: _fit([[1.0, NAN], *[[1.0, 2.0]] * (N - 1)]),
-        "Input X contains NaN in 1 of 40 rows, the first of them row 0",
-    ),
+    "missing_in_polars": (lambda: _fit(pl.DataFrame({"a": [None] + [1.0] * (N - 1)})), r"NaN in .* 'a', in 1 of"),
+    "missing_in_array": (lambda: _fit([[1.0, NAN], *[[1.0, 2.0]] * (N - 1)]), "in 1 of 40 rows, the first of .* row 0"),
     "rows_of_unequal_length": (
-        lambda: _fit([[1, 2], [1]] * (N // 2)),
+        lambda: _fit([[1, 2], [1]] * 20),
         r"X holds rows of different shapes: \(2,\) in row 0 and \(1,\) in row 1\. Make all rows of one length",
     ),
     "unequal_in_objects": (lambda: _fit(np.array([X[0], X[1, :9]] * N, dtype=object)), r"\(64,\) in row 0 and \(9,\)"),
-    "unequal_in_series": (
-        lambda: _fit(pd.Series([X[0], X[1, :9]] * (N // 2))),
-        r"\(64,\) in row 0 and \(9,\) in row 1",
-    ),
-    "unequal_tensors": (lambda: _fit([torch.ones(3), torch.ones(4)] * (N // 2)), r"\(3,\) in row 0 and \(4,\)"),
-    "pictures_of_unequal_size": (lambda: _fit([np.ones((8, 8)), np.ones((9, 8))] * (N // 2)), "of pictures, one size"),
+    "unequal_in_series": (lambda: _fit(pd.Series([X[0], X[1, :9]] * 20)), r"\(64,\) in row 0 and \(9,\) in row 1"),
+    "unequal_tensors": (lambda: _fit([torch.ones(3), torch.ones(4)] * 20), r"\(3,\) in row 0 and \(4,\)"),
+    "pictures_of_unequal_size": (lambda: _fit([np.ones((8, 8)), np.ones((9, 8))] * 20), "of pictures, one size"),
     "arrays_in_series": (lambda: _fit(pd.Series(list(X))), r"Series of 40 arrays of shape \(64,\)\..*np.stack\(X\)"),
-    "pairs": (
-        lambda: _fit([(x, int(y)) for x, y in zip(X, Y, strict=True)], None),
-        r"X is a list of pairs \(x, y\)\. Pass samples and labels apart.*a Dataset",
-    ),
+    "pairs": (lambda: _fit(list(zip(X, Y, strict=True)), None), r"pairs \(x, y\)\. Pass .* apart.*a Dataset"),
     "pairs_of_lists_beside_labels": (lambda: _fit([[x.tolist(), "a"] for x in X]), "X is a list of pairs"),
-    "two_inputs": (
-        lambda: _fit((X[:, :32], X[:, 32:])),
-        r"X is a tuple of 2 arrays of shapes \(40, 32\) and \(40, 32\)\. Pass one array.*concatenate",
-    ),
+    "two_inputs": (lambda: _fit((X[:, :32], X[:, 32:])), r"2 arrays of shapes \(40, 32\) and .* one .*concatenate"),
     "three_frames": (lambda: _fit([FRAME, FRAME, FRAME]), r"X is a list of 3 arrays of shapes \(40, 4\) and .*apart"),
     "samples_and_labels_in_one": (lambda: _fit((X, Y), None), r"shapes \(40, 64\) and \(40,\).*fit\(X, y\)"),
     "records": (lambda: _fit([{"a": 1.0}] * N), r"X is a list of records\..*pandas\.DataFrame\(X\)"),
@@ -137,10 +97,7 @@ SAMPLES = {
     "generator": (lambda: _fit(x for x in X), "X is a generator. Pass the samples"),
     "zip": (lambda: _fit(zip(X, Y, strict=True), None), "X is a zip. Pass the samples"),
     "lazy_frame": (lambda: _fit(pl.LazyFrame(X)), "X is a LazyFrame. Pass the samples"),
-    "masked": (
-        lambda: _fit(np.ma.masked_array(X, np.arange(N)[:, None] + np.zeros(64) == 3)),
-        "X is a masked array, masked in 1 of 40 rows, the first of them row 3",
-    ),
+    "masked": (lambda: _fit(np.ma.masked_array(X, X[3] == X)), "X is a masked array, masked in .* rows, the first of"),
     "series_of_channels": (
         lambda: LossDetector(max_epochs=1, device="cpu").fit(np.ones((N, 3, 100)), Y),
         r"X has samples of shape \(3, 100\).*8 by 8.*Series .* become rows by X.reshape",
@@ -158,23 +115,14 @@ LABELS = {
     "one_hot": (lambda: _fit(y=np.eye(10)[Y]), r"one entry for each sample, got one of shape \(40, 10\).*argmax"),
     "swapped": (lambda: _fit(Y, X), "y should be a 1d array"),
     "frame": (lambda: _fit(y=FRAME), "y should be a 1d array"),
-    "tuples": (
-        lambda: _fit(y=[(int(v), "a") for v in Y]),
-        r"y holds labels of type tuple.*list\(map\(str, y\)\)|1d array",
-    ),
+    "tuples": (lambda: _fit(y=[(int(v), "a") for v in Y]), r"of type tuple.*list\(map\(str, y\)\)|1d array"),
     "none_among_them": (lambda: _fit(y=[None, *Y[1:]]), "Input y contains NaN .*1 of 40 entries.* index 0"),
     "na_among_them": (lambda: _fit(y=pd.Series([pd.NA, *Y[1:]])), "Input y contains NaN .*1 of 40 entries"),
     "nan_among_text": (lambda: _fit(y=[NAN, *map(str, Y[1:])]), "Input y contains NaN .*1 of 40 entries"),
     "numbers_among_text": (lambda: _fit(y=[1, *map(str, Y[1:])]), r"y mixes labels of types int, str"),
     "once_each": (lambda: _fit(y=np.arange(N), kind=SSFTDetector), "y holds every label only once"),
-    "once_each_cross_validated": (
-        lambda: _fit(y=np.arange(N), kind=ConfidentLearningDetector),
-        "cv=5 folds need .* largest in y has 1",
-    ),
-    "twice_each_cross_validated": (
-        lambda: _fit(y=np.arange(N) // 2, kind=ConfidentLearningDetector),
-        "cv=5 folds .*largest in y has 2: pass cv=2",
-    ),
+    "once_each_in_folds": (lambda: _fit(y=np.arange(N), kind=ConfidentLearningDetector), "cv=5 .* largest in y has 1"),
+    "twice_each_in_folds": (lambda: _fit(y=np.arange(N) // 2, kind=ConfidentLearningDetector), "has 2: pass cv=2"),
 }
 TWO = NeuralNetClassifier(MLP(64, 10, 8), criterion=nn.CrossEntropyLoss, max_epochs=1, iterator_train=DataLoader)
 SAMPLED = TWO.set_params(iterator_train__sampler=SubsetRandomSampler(range(N)))
@@ -182,37 +130,21 @@ NETS = {
     "learning_rate_word": (lambda: _with_net(lr="x"), "net has lr='x'"),
     "learning_rate_negative": (lambda: _with_net(lr=-1), "net has lr=-1"),
     "learning_rate_nan": (lambda: _with_net(lr=NAN), "net has lr=nan"),
-    "learning_rate_too_high": (
-        lambda: _with_net(lr=1e30),
-        "loss became nan in epoch .*Lower the learning rate",
-        FloatingPointError,
-    ),
+    "learning_rate_too_high": (lambda: _with_net(lr=1e30), "nan in epoch .*Lower the learn", FloatingPointError),
     "no_batch": (lambda: _with_net(batch_size=0), "net has batch_size=0"),
     "all_at_once": (lambda: _with_net(batch_size=-1), "net has batch_size=-1"),
     "half_a_sample": (lambda: _with_net(batch_size=2.5), "net has batch_size=2.5"),
     "no_epoch": (lambda: _with_net(max_epochs=0), "net has max_epochs=0"),
     "word_of_epochs": (lambda: _with_net(max_epochs="x"), "net has max_epochs='x'"),
-    "logits_for_probabilities": (
-        lambda: _fit(net=NeuralNetClassifier(MLP(64, 10))),
-        "criterion NLLLoss.*CrossEntropyLoss",
-    ),
+    "logits_for_probabilities": (lambda: _fit(net=NeuralNetClassifier(MLP(64, 10))), "NLLLoss.*CrossEntropyLoss"),
     "class_of_nets": (lambda: _fit(net=NeuralNetClassifier), "net is the class NeuralNetClassifier", TypeError),
     "module_number": (lambda: _fit(net=memorizing_net(3)), "net has module=3", TypeError),
     "loader_word": (lambda: _with_net(iterator_train="x"), "net has iterator_train='x'", TypeError),
     "schedule_word": (lambda: memorizing_net(nn.Linear, schedule="cosine"), "schedule must be a function", TypeError),
     "augmented_table": (lambda: _with_net(augment=True), "augment=True crops and flips pictures"),
-    "workers_of_our_loader": (
-        lambda: quick_net(iterator_train__num_workers=2),
-        "iterator_train=torch.utils.data.DataLoader",
-    ),
-    "sampler_of_all_for_a_half": (
-        lambda: _fit(y=Y % 3, kind=SSFTDetector, net=SAMPLED),
-        r"sampler .* asks for sample \d+ of 20.*shuffle=True",
-    ),
-    "sampler_of_all_for_a_fold": (
-        lambda: _fit(y=Y % 3, kind=ConfidentLearningDetector, net=SAMPLED),
-        r"sampler .* asks for sample \d+ of 32",
-    ),
+    "workers_of_our_loader": (lambda: quick_net(iterator_train__num_workers=2), "iterator_train=torch.utils.data.Dat"),
+    "sampler_for_a_half": (lambda: _fit(y=Y % 3, kind=SSFTDetector, net=SAMPLED), r"sample \d+ of 20.*shuffle=True"),
+    "sampler_for_a_fold": (lambda: _fit(y=Y % 3, kind=ConfidentLearningDetector, net=SAMPLED), r"sample \d+ of 32"),
     "one_cycle_of_nothing": (lambda: one_cycle(0), "n_epochs must be a whole number, at least 1, got 0"),
     "one_cycle_of_halves": (lambda: one_cycle(2.5), "n_epochs must be"),
     "one_cycle_peak": (lambda: one_cycle(10, peak=3), r"peak must be a share of the epochs in \[0, 1\], got 3"),
@@ -224,10 +156,7 @@ PARAMETERS = {
     "random_state_float": (lambda: _fit(random_state=1.5), "random_state must be None, a whole number"),
     "random_state_negative": (lambda: _fit(random_state=-1), "random_state must be.*between 0 and"),
     "random_state_generator": (lambda: _fit(random_state=np.random.default_rng(0)), "random_state must be"),
-    "both_combine_callable": (
-        lambda: _fit(y=Y % 3, kind=CurvSSFT, combine=lambda a, b: 3),
-        "combine returned .*each of the 40",
-    ),
+    "both_combine_callable": (lambda: _fit(y=Y % 3, kind=CurvSSFT, combine=lambda a, b: 3), "returned .*of the 40"),
     "both_weight": (lambda: _fit(kind=CurvSSFT, weight=NAN), r"weight must lie in \[0, 1\].*got nan"),
     "fused_weight_word": (
         lambda: _fit(kind=FusedDetector, signals={"loss": "a", "margin": 1}),
@@ -244,11 +173,8 @@ PARAMETERS = {
     "unknown_of_the_net": (lambda: LossDetector(quick_net()).set_params(net__foo=1), "Invalid parameter 'foo'"),
 }
 
-CALLS = {
-    f"{group}-{name}": case
-    for group, cases in {"samples": SAMPLES, "labels": LABELS, "net": NETS, "parameter": PARAMETERS}.items()
-    for name, case in cases.items()
-}
+GROUPS = {"samples": SAMPLES, "labels": LABELS, "net": NETS, "parameter": PARAMETERS}
+CALLS = {f"{group}-{name}": case for group, cases in GROUPS.items() for name, case in cases.items()}
 
 
 @pytest.mark.parametrize("name", CALLS)
