@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from curvdetect.detectors.checks import derived_seed
 from curvdetect.detectors.measured import Measured, one_run
 from curvdetect.detectors.noise_rate import NoiseRate, noise_rate
 from curvdetect.detectors.ranking import n_flagged
-from curvdetect.training.checkpoints import Checkpoints
+from curvdetect.training.settings import Settings
 
 #: Share of the labels that is planted, unless that is less than `AT_LEAST` and than a quarter of them.
 SHARE, AT_LEAST = 0.1, 20
@@ -32,9 +33,7 @@ VAGUE = 0.25
 ADDED = tuple(2.0**k for k in range(-3, 11))
 
 
-def find_rate(
-    detector: Any, samples: Samples, measured: Measured, device: torch.device, seed: int, checkpoints: Checkpoints
-) -> int:
+def find_rate(detector: Any, samples: Samples, measured: Measured, settings: Settings) -> int:
     """Return how many samples to flag; the rate goes among the fitted attributes.
 
     Parameters
@@ -46,13 +45,13 @@ def find_rate(
     measured : Measured
         What the detector's own training found. Gets ``noise_rate_`` and ``noise_rate_interval_``, and the interrupt
         where Ctrl-C or an error ended the second training.
-    device, seed, checkpoints
-        As in `memorize`.
+    settings : Settings
+        Of the detector's own training.
     """
     found = NoiseRate(np.nan, 0.0, 1.0)
     try:
         if measured.interrupt is None:
-            found = _rate(detector, samples, measured, device, seed, checkpoints.part("planted"))
+            found = _rate(detector, samples, measured, settings)
     except (KeyboardInterrupt, Exception) as error:
         measured.interrupt = error
     if found.high - found.low > VAGUE and measured.interrupt is None:
@@ -69,9 +68,7 @@ def find_rate(
     return n_flagged("auto", n_scored) if np.isnan(found.rate) else int(found.rate * n_scored + 0.5)
 
 
-def _rate(
-    detector: Any, samples: Samples, measured: Measured, device: torch.device, seed: int, checkpoints: Checkpoints
-) -> NoiseRate:
+def _rate(detector: Any, samples: Samples, measured: Measured, settings: Settings) -> NoiseRate:
     """Plant wrong labels, train a net on them, and return the rate among the samples that are scored.
 
     The loss separates best, whatever is ranked by.
@@ -83,7 +80,7 @@ def _rate(
     suspects = suspicious(detector._score(found) if scores is None else scores)
     given, other = labels[scored][suspects], found.other[suspects]
     confusions = confused(given, other, len(samples.classes))
-    seeds = [derived_seed(seed, 0, part) for part in range(4)]
+    seeds = [derived_seed(settings.seed, 0, part) for part in range(4)]
     planted = CorruptedLabels(labels.copy(), np.zeros(len(labels), dtype=np.bool_))
     # for themselves, so that some are planted among however few are scored
     for rows, own_seed in ((scored, seeds[0]), (np.setdiff1d(np.arange(len(labels)), scored), seeds[3])):
@@ -96,16 +93,17 @@ def _rate(
         # the first training, of the same length, has said it already
         warnings.simplefilter("ignore", ConvergenceWarning)
         again = one_run(
-            detector.net,
             twin,
             [],
-            max_epochs=detector.max_epochs,
-            stop_at=detector.stop_at,
-            every="auto",
-            device=device,
-            seed=seeds[1],
-            progress=bool(detector.verbose) and "planted labels",
-            checkpoints=checkpoints,
+            replace(
+                settings,
+                seed=seeds[1],
+                patience=1,
+                every="auto",
+                progress=settings.progress and "planted labels",
+                checkpoints=settings.checkpoints.part("planted"),
+                keep_snapshots=0,
+            ),
         )
     if again.interrupt is not None:
         raise again.interrupt

@@ -30,8 +30,8 @@ from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, ran
 from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.detectors.unseen import measure_unseen
 from curvdetect.signals.signal import Signal
-from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.device import resolve_device
+from curvdetect.training.settings import Settings
 
 
 class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
@@ -46,6 +46,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
     every: int | str = "auto"
     max_epochs: int | None
     stop_at: float | None
+    patience: int = 1
     device: str
     random_state: Any
     verbose: int
@@ -100,31 +101,19 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         samples.units = step_units(self.units, samples)
         n_top = n_flagged(self.q, samples.n_scored)
         rows = RowIndex(samples)
-        checkpoints, seed = begin(self, samples, device)
-        measured = self._measure(samples, device, seed, checkpoints)
+        settings = begin(self, samples, device)
+        measured = self._measure(samples, settings)
         if is_auto(self.q):
-            n_top = find_rate(self, samples, measured, device, seed, checkpoints)
+            n_top = find_rate(self, samples, measured, settings)
         self._store(samples, rows, measured, n_top)
-        self._seed = seed
+        self._seed = settings.seed
         if measured.interrupt is not None:
             raise measured.interrupt
         return self
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+    def _measure(self, samples: Samples, settings: Settings) -> Measured:
         """Return the signals of all samples; here, those of one run."""
-        return one_run(
-            self.net,
-            samples,
-            self._signals(seed),
-            max_epochs=self.max_epochs,
-            stop_at=self.stop_at,
-            every=self.every,
-            device=device,
-            seed=seed,
-            progress=bool(self.verbose),
-            checkpoints=checkpoints,
-            keep_snapshots=self.keep_snapshots,
-        )
+        return one_run(samples, self._signals(settings.seed), settings)
 
     def _store(self, samples: Samples, rows: RowIndex, measured: Measured, n_top: int) -> None:
         """Keep what was measured; give up where the run ended before the detector's own score was."""

@@ -7,8 +7,7 @@ fresh network for each fold; what is done with them is cleanlab's own code.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -28,10 +27,10 @@ from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured
 from curvdetect.signals.passes import rows_within
 from curvdetect.signals.scoring import logits_of, measuring
-from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.device import deterministically
-from curvdetect.training.memorize import Run, memorize
+from curvdetect.training.memorize import memorize
 from curvdetect.training.outputs import output_kind
+from curvdetect.training.settings import Settings
 from curvdetect.training.whole import whole_of
 
 
@@ -105,7 +104,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+    def _measure(self, samples: Samples, settings: Settings) -> Measured:
         """Cross-validate the network and hand its probabilities to cleanlab."""
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
@@ -121,25 +120,15 @@ class ConfidentLearningDetector(BaseNoiseDetector):
             raise ValueError(
                 f"cv={self.cv} folds need a class of so many samples, and the largest in y has {largest}: {way}."
             )
-        train = partial(
-            memorize,
-            self.net,
-            signals=[],
-            max_epochs=self.max_epochs,
-            stop_at=self.stop_at,
-            device=device,
-            seed=seed,
-            progress=bool(self.verbose),
-        )
         one_way = deterministically(bool(getattr(self.net, "deterministic", False)))
         # what is predicted is read here, from a dataset that may draw
-        with warnings.catch_warnings(), isolated_rng(device, seed), one_way:
+        with warnings.catch_warnings(), isolated_rng(settings.device, settings.seed), one_way:
             warnings.simplefilter("ignore", ConvergenceWarning)
             probabilities = cross_val_predict(
-                _Fold(samples, train, checkpoints),
+                _Fold(samples, settings),
                 np.arange(len(samples)),
                 labels,
-                cv=StratifiedKFold(self.cv, shuffle=True, random_state=seed % 2**32),
+                cv=StratifiedKFold(self.cv, shuffle=True, random_state=settings.seed % 2**32),
                 method="predict_proba",
             )
         signals = {
@@ -150,7 +139,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
         signals["flags"] = issues + signals["self_confidence"]
         others = probabilities.copy()
         others[np.arange(len(labels)), labels] = -1
-        attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(device)}
+        attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(settings.device)}
         return Measured(signals, others.argmax(1), attributes)
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
@@ -160,19 +149,19 @@ class ConfidentLearningDetector(BaseNoiseDetector):
 class _Fold(ClassifierMixin, BaseEstimator):
     """The trainer as scikit-learn's cross-validation wants it: a classifier over sample numbers."""
 
-    def __init__(self, samples: Samples, train: Callable[..., Run], checkpoints: Checkpoints) -> None:
+    def __init__(self, samples: Samples, settings: Settings) -> None:
         self.samples = samples
-        self.train = train
-        self.checkpoints = checkpoints
+        self.settings = settings
 
     def __sklearn_clone__(self) -> _Fold:
-        return _Fold(self.samples, self.train, self.checkpoints)
+        return _Fold(self.samples, self.settings)
 
     def fit(self, index: NDArray[np.int64], y: NDArray[np.int64]) -> _Fold:
         """Train a fresh net on the samples ``index``."""
         self.classes_ = np.arange(len(self.samples.classes))
-        place = self.checkpoints.part(f"fold-without-{len(self.samples) - len(index)}-{crc32(index.tobytes()):08x}")
-        run = self.train(Part(self.samples, torch.as_tensor(index)), checkpoints=place)
+        name = f"fold-without-{len(self.samples) - len(index)}-{crc32(index.tobytes()):08x}"
+        settings = replace(self.settings, checkpoints=self.settings.checkpoints.part(name))
+        run = memorize(Part(self.samples, torch.as_tensor(index)), [], settings)
         if run.interrupt is not None:
             raise run.interrupt
         self.net_, self.device_ = run.net, run.device

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from curvdetect.data.sources import Samples
@@ -19,8 +19,8 @@ from curvdetect.detectors.measured import Measured, one_run, repeated
 from curvdetect.detectors.ranking import rank_share
 from curvdetect.detectors.ssft import STATISTICS, as_measured, check_second_split
 from curvdetect.signals.signal import Signal
-from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.second_split import second_split
+from curvdetect.training.settings import Settings
 
 #: Ways to combine that go by name.
 COMBINATIONS = ("rank_mean", "ssft_first", "weighted_ranks", "rank_product", "log_mean")
@@ -141,48 +141,30 @@ class CurvSSFT(BaseNoiseDetector):
     def _signals(self, seed: int) -> list[Signal]:
         return curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+    def _measure(self, samples: Samples, settings: Settings) -> Measured:
         check_second_split(self)
         self._check_combine()
-        self._signals(seed)  # what is wrong with h, n and power is said before anything is trained
+        self._signals(settings.seed)  # what is wrong with h, n and power is said before anything is trained
         check_step(self.h, samples)
-        return repeated(lambda seed, place: self._both(samples, device, seed, place), self.n_repeats, seed, checkpoints)
+        return repeated(lambda own: self._both(samples, own), self.n_repeats, settings)
 
-    def _both(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+    def _both(self, samples: Samples, settings: Settings) -> Measured:
         """Return the signals of one repeat."""
-        common: dict[str, Any] = {
-            "stop_at": self.stop_at,
-            "patience": self.patience,
-            "every": self.every,
-            "device": device,
-            "progress": bool(self.verbose),
-        }
         alone = None
         if not self.share_training:
-            alone = one_run(
-                self.net,
-                samples,
-                self._signals(seed),
-                max_epochs=self.max_epochs,
-                seed=seed,
-                checkpoints=checkpoints.part("all"),
-                **common,
-            )
+            place = settings.checkpoints.part("all")
+            alone = one_run(samples, self._signals(settings.seed), replace(settings, checkpoints=place))
             if alone.interrupt is not None:
                 raise alone.interrupt
         found = second_split(
-            self.net,
             samples,
-            first_signals=self._signals if self.share_training else lambda seed: (),
-            first_epochs=self.max_epochs,
+            settings,
             second_epochs=self.second_epochs,
-            seed=seed,
-            checkpoints=checkpoints,
-            **common,
+            first_signals=self._signals if self.share_training else lambda seed: (),
         )
-        measured = as_measured(found, device)
+        measured = as_measured(found, settings.device)
         if alone is None:
-            for signal in self._signals(seed):
+            for signal in self._signals(settings.seed):
                 measured.signal_scores[signal.name] = _ranked_within(found.half, found.scores[signal.name])
             return measured
         return _together(alone, measured)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.sources import Samples
@@ -17,7 +16,7 @@ from curvdetect.detectors.catalogue import CURVATURES, curvature_signals, extra_
 from curvdetect.detectors.inputs import check_step
 from curvdetect.detectors.measured import Measured
 from curvdetect.signals.signal import Signal
-from curvdetect.training.checkpoints import Checkpoints
+from curvdetect.training.settings import Settings
 
 
 class CurvatureNoiseDetector(BaseNoiseDetector):
@@ -256,9 +255,9 @@ class CurvatureNoiseDetector(BaseNoiseDetector):
             settings |= dict.fromkeys(product(*values))
         return list(settings)
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+    def _measure(self, samples: Samples, settings: Settings) -> Measured:
         check_step(self.h, samples)
-        measured = super()._measure(samples, device, seed, checkpoints)
+        measured = super()._measure(samples, settings)
         if self.grid is not None:
             names = CURVATURES if self.contrast else (self._own_signal,)
             signals = {

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.sources import Samples
@@ -25,8 +24,8 @@ from curvdetect.detectors.catalogue import (
 from curvdetect.detectors.fusion import check_weights, fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
-from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.endings import APART, fell_after
+from curvdetect.training.settings import Settings
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
@@ -208,18 +207,13 @@ class FusedDetector(BaseNoiseDetector):
             curvatures = curvature_signals(contrast=contrast, h=self.h, n=self.n, power=self.power, seed=seed)
         return in_order(curvatures, extra_signals([name for name in names if name in EXTRAS]))
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+    def _measure(self, samples: Samples, settings: Settings) -> Measured:
         fusion_rule(self.combine)
-        self._signals(seed)  # what is wrong with the signals, or with their weights, is said before anything is trained
+        self._signals(settings.seed)  # what is wrong with signals or weights is said before anything is trained
         weights = [] if isinstance(self.signals, str) else list(self._asked().values())
         if isinstance(self.signals, Mapping) and (len(set(weights)) > 1 or not weights[0]):
             check_weights(weights, len(weights), self.combine)
-        measured = repeated(
-            lambda seed, place: super(FusedDetector, self)._measure(samples, device, seed, place),
-            self.n_repeats,
-            seed,
-            checkpoints,
-        )
+        measured = repeated(lambda own: super(FusedDetector, self)._measure(samples, own), self.n_repeats, settings)
         accuracy, fallen = measured.attributes["train_accuracy_"], has_fallen(measured.attributes["history_"])
         measured.attributes["regime_"] = regime_of(accuracy, fallen)
         measured.attributes["fused_signals_"] = (

@@ -25,6 +25,7 @@ from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
 from curvdetect.training.ranks import by_first
+from curvdetect.training.settings import Settings
 
 #: What the first optimizer of a process loads. It leaves the frames that it was called from in a cycle, and with them
 #: all that a training holds of the samples.
@@ -54,18 +55,28 @@ class Measured:
         return replace(self, signal_scores=signal_scores, other=self.other[rows])
 
 
-def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> tuple[Checkpoints, int]:
-    """Return where the checkpoints of a fit are kept, and its seed.
+def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> Settings:
+    """Return how a detector trains its net on samples, on a device.
 
-    Parameters
-    ----------
-    detector : BaseEstimator
-        Where it has a ``checkpoint_dir`` that another fit began to fill, that one is taken up, or refused by name.
-    samples : Samples
-        What it is fitted on.
-    device : torch.device
-        Where.
+    Where it has a ``checkpoint_dir`` that another fit began to fill, that fit is taken up, or refused by name.
     """
+    checkpoints, seed = _place_and_seed(detector, samples, device)
+    return Settings(
+        detector.net,
+        device,
+        seed,
+        max_epochs=detector.max_epochs,
+        stop_at=detector.stop_at,
+        patience=detector.patience,
+        every=detector.every,
+        progress=bool(detector.verbose),
+        checkpoints=checkpoints,
+        keep_snapshots=detector.keep_snapshots,
+    )
+
+
+def _place_and_seed(detector: BaseEstimator, samples: Samples, device: torch.device) -> tuple[Checkpoints, int]:
+    """Return where the checkpoints of a fit are kept, and its seed."""
     params = detector.get_params(deep=False)
     seed = derive_seed(params["random_state"])
     directory = params.get("checkpoint_dir")
@@ -91,48 +102,13 @@ def watching(own: Sequence[Signal]) -> list[Signal]:
     return [*own, *(s for s in (Loss(), Margin(), LearningTime(), Inconfidence()) if s.name not in names)]
 
 
-def one_run(
-    net: Any,
-    samples: Samples,
-    own: Sequence[Signal],
-    *,
-    max_epochs: int | None,
-    stop_at: float | None,
-    every: int | str,
-    device: torch.device,
-    seed: int,
-    progress: bool | str,
-    patience: int = 1,
-    checkpoints: Checkpoints = NOWHERE,
-    keep_snapshots: int = 0,
-) -> Measured:
-    """Train one net on all samples while signals watch: those asked for, and those that always ride along.
-
-    Parameters
-    ----------
-    own : sequence of Signal
-        What is asked for.
-    net, samples, max_epochs, stop_at, patience, every, device, seed, progress, checkpoints, keep_snapshots
-        As in `memorize`.
-    """
+def one_run(samples: Samples, own: Sequence[Signal], settings: Settings) -> Measured:
+    """Train one net on all samples while signals watch: those asked for, and those that always ride along."""
     signals = watching(own)
     del own  # which would hold on to them
     vote = OtherLabelVote()
     first = _LOADED_LATE not in sys.modules
-    run = memorize(
-        net,
-        samples,
-        [*signals, vote],
-        max_epochs=max_epochs,
-        stop_at=stop_at,
-        patience=patience,
-        every=every,
-        device=device,
-        seed=seed,
-        progress=progress,
-        checkpoints=checkpoints,
-        keep_snapshots=keep_snapshots,
-    )
+    run = memorize(samples, [*signals, vote], settings)
     if first and _LOADED_LATE in sys.modules:
         gc.collect()
     complete = run.interrupt is None
@@ -161,23 +137,10 @@ def one_run(
     return Measured(signal_scores, vote.scores().astype(np.int64), attributes, run.interrupt)
 
 
-def repeated(
-    measure: Callable[[int, Checkpoints], Measured], n_repeats: int, seed: int, checkpoints: Checkpoints
-) -> Measured:
-    """Measure several times with seeds of their own, and return the means.
+def repeated(measure: Callable[[Settings], Measured], n_repeats: int, settings: Settings) -> Measured:
+    """Measure several times with seeds of their own, the first with that of the settings, and return the means.
 
     Where Ctrl-C or an error ends a repeat after the first, those that were complete are kept.
-
-    Parameters
-    ----------
-    measure : callable
-        From a seed, and a place for checkpoints, to what was measured.
-    n_repeats : int
-        How often.
-    seed : int
-        Of the first repeat; the others' are derived from it.
-    checkpoints : Checkpoints
-        Of the fit; each repeat has a part of it.
     """
     if not is_count(n_repeats):
         raise ValueError(f"n_repeats must be a whole number of runs, at least 1, got {n_repeats!r}.")
@@ -185,8 +148,9 @@ def repeated(
     interrupt: BaseException | None = None
     for repeat in range(n_repeats):
         try:
-            own_seed = seed if repeat == 0 else derived_seed(seed, repeat)
-            done.append(measure(own_seed, checkpoints.part(f"repeat-{repeat}")))
+            seed = settings.seed if repeat == 0 else derived_seed(settings.seed, repeat)
+            place = settings.checkpoints.part(f"repeat-{repeat}")
+            done.append(measure(replace(settings, seed=seed, checkpoints=place)))
             interrupt = done[-1].interrupt
             for earlier in done[:-1] if interrupt is None else ():
                 earlier.attributes.pop("net_", None)  # that of the last complete one is kept

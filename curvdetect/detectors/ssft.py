@@ -13,8 +13,8 @@ from curvdetect.data.sources import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured, repeated
-from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.second_split import SecondSplit, second_split
+from curvdetect.training.settings import Settings
 
 #: What is measured of the second stage, by the name of the parameter's value.
 STATISTICS = {"loss": "forgetting_loss", "share": "forgotten_share", "time": "forgetting_time"}
@@ -118,25 +118,13 @@ class SSFTDetector(BaseNoiseDetector):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _measure(self, samples: Samples, device: torch.device, seed: int, checkpoints: Checkpoints) -> Measured:
+    def _measure(self, samples: Samples, settings: Settings) -> Measured:
         check_second_split(self)
 
-        def split(seed: int, place: Checkpoints) -> Measured:
-            found = second_split(
-                self.net,
-                samples,
-                first_epochs=self.max_epochs,
-                second_epochs=self.second_epochs,
-                stop_at=self.stop_at,
-                patience=self.patience,
-                device=device,
-                seed=seed,
-                progress=bool(self.verbose),
-                checkpoints=place,
-            )
-            return as_measured(found, device)
+        def split(settings: Settings) -> Measured:
+            return as_measured(second_split(samples, settings, second_epochs=self.second_epochs), settings.device)
 
-        return repeated(split, self.n_repeats, seed, checkpoints)
+        return repeated(split, self.n_repeats, settings)
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores[STATISTICS[self.statistic]]

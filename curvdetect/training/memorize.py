@@ -1,7 +1,6 @@
-"""Taking a network to memorization while signals watch.
+"""One training: a copy of the user's net is made, trained on every sample until it has memorized them, and watched.
 
-One function: a copy of the user's net is made and seeded, trained on every sample, and watched. It refuses to hold
-out data, to print, and to touch anything that is the caller's.
+No data is held out, nothing is printed, and nothing of the caller's is changed.
 """
 
 from __future__ import annotations
@@ -9,7 +8,8 @@ from __future__ import annotations
 import dis
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,9 +24,8 @@ from torch import nn
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.loading import IndexedLoader, is_ours
 from curvdetect.data.sources import Samples
-from curvdetect.signals.signal import Plan, Signal
+from curvdetect.signals.signal import Plan, Signal, wants_gradient
 from curvdetect.training.bounds import AimReached, StartFrom, StopAt
-from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.copies import copied
 from curvdetect.training.device import deterministically
 from curvdetect.training.endings import judge
@@ -34,10 +33,10 @@ from curvdetect.training.first_pass import first_pass
 from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
 from curvdetect.training.nets import MLP, ResNet, module_for
 from curvdetect.training.outputs import is_plain, output_kind, taking_logits
-from curvdetect.training.ranks import is_first, ranks_here
+from curvdetect.training.ranks import Ranks, is_first, ranks_here
 from curvdetect.training.recipe import LARGEST_BATCH, MemorizingNet, check_settings, memorizing_net
 from curvdetect.training.resuming import Checkpointing, RestoreGenerators
-from curvdetect.training.scored_epochs import scored_epochs
+from curvdetect.training.settings import Settings
 from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
 from curvdetect.training.tracker import Tracker
 
@@ -57,141 +56,115 @@ class Run:
 
 
 def memorize(
-    net: Any,
     samples: Samples,
     signals: Sequence[Signal],
+    settings: Settings,
     *,
     watched: Samples | None = None,
     weights: NeuralNet | None = None,
-    max_epochs: int | None = None,
-    stop_at: float | None = None,
-    patience: int = 1,
-    every: int | str = "auto",
-    device: torch.device,
-    seed: int,
-    progress: bool | str = False,
-    checkpoints: Checkpoints = NOWHERE,
-    keep_snapshots: int = 0,
 ) -> Run:
     """Train a copy of a net on every sample and show all of them to the signals.
 
-    Parameters
-    ----------
-    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class
-        What is to be trained. None and names are sized from the data.
-    samples : Samples
-        The data.
-    signals : sequence of Signal
-        Filled by the run.
-    watched : Samples, optional
-        What scoring signals are shown after each scored epoch; by default what is trained on.
-    weights : skorch.NeuralNet, optional
-        A trained net of the same kind, where training starts.
-    max_epochs : int, optional
-        By default the net's own.
-    stop_at : float, optional
-        Stop after the first epoch whose training accuracy is at least this.
-    patience : int, default=1
-        Number of epochs in a row that have to reach ``stop_at``.
-    every : int or "auto", default="auto"
-        Score every so many epochs, counted back from the last; "auto" scores a quarter of them, most of them early
-        (`scored_epochs`).
-    device : torch.device
-        Where to train.
-    seed : int
-        Of weights, order and augmentation.
-    progress : bool or str, default=False
-        Whether to draw a progress bar, and what it calls the training.
-    checkpoints : Checkpoints, optional
-        Where the training is taken up if it was cut short, and kept after each epoch.
-    keep_snapshots : int, default=0
-        Number of scored epochs whose weights are kept.
-
-    Returns
-    -------
-    Run
-        With ``interrupt`` set where Ctrl-C, or an error, ended the run after at least one epoch.
+    Scoring signals are shown ``watched``, by default what is trained on. Training starts from ``weights``, a trained
+    net of the same kind, where there is one. ``interrupt`` of the result is set where Ctrl-C, or an error, ended the
+    run after at least one epoch.
     """
-    with isolated_rng(device, seed), deterministically(bool(getattr(net, "deterministic", False))):
-        given = getattr(net, "module", net)
-        net = own_net(net, samples).set_params(device=str(device))
-        if max_epochs is not None:
-            net.set_params(max_epochs=max_epochs)
-        check_settings(net)
+    device = settings.device
+    with isolated_rng(device, settings.seed), deterministically(bool(getattr(settings.net, "deterministic", False))):
         ranks = ranks_here()
-        refuse_accelerated(net, ranks)
-        loader = net.iterator_train
-        ours = is_ours(loader)
+        net = _initialized(settings, samples, ranks)
         resident = samples.to(device)
-        net.initialize()
-        if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
-            raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
-        if device.type == "cpu" and isinstance(net.module_, ResNet):
-            # of the house's own network it is known that no view depends on it
-            net.module_.to(memory_format=torch.channels_last)
-        n_epochs, output = net.max_epochs, output_kind(net)
-        plan = Plan(len(samples), len(samples.classes), n_epochs, device, exchange=ranks)
-        in_step = None if ranks is None else InStep(ranks, plan)
-        known = given is None or isinstance(given, str)  # a network of the house's, made anew
-        seen = first_pass(net, resident, output, untrained=weights is None and not known)
-        for text in seen if is_first(ranks) else ():
+        output = output_kind(net)
+        plan = Plan(len(samples), len(samples.classes), net.max_epochs, device, exchange=ranks)
+        said = first_pass(net, resident, output, untrained=weights is None and not _is_sized_here(settings.net))
+        for text in [*said, *_said_of_criterion(net, signals)] if is_first(ranks) else ():
             warnings.warn(text, UserWarning, stacklevel=callers_level())
         tracker = Tracker(
             resident,
             signals,
             plan,
-            watched=None if watched is None else watched.to(device),
-            scored=scored_epochs(n_epochs, every),
+            settings,
             output=output,
-            stop_at=stop_at,
-            patience=patience,
-            progress=progress if is_first(ranks) else False,
+            watched=None if watched is None else watched.to(device),
             ranks=ranks,
         )
-        if tracker.wants_gradient and not is_plain(net) and is_first(ranks):
-            warnings.warn(
-                "the input gradient is read off the training passes, and this criterion weights or smooths them: its "
-                "scores follow the weights. A plain CrossEntropyLoss makes them comparable.",
-                UserWarning,
-                stacklevel=callers_level(),
-            )
-        theirs = net.callbacks_
-        checkpointing = Checkpointing(checkpoints, tracker, theirs)
-        snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, keep_snapshots), checkpoints, ranks)
-        start = [] if weights is None else [("start_from", StartFrom(weights))]
-        net.callbacks_ = [
-            ("generators", RestoreGenerators(checkpointing)),
-            *([] if in_step is None else [("in_step", in_step)]),
-            # before theirs, so that no callback's stop loses it an epoch
-            ("tracker", tracker),
-            ("snapshots", snapshots),
-            *theirs,
-            *start,
-            ("checkpointing", checkpointing),
-            # its own stop last, so that it loses them none
-            ("stop_at", StopAt(tracker)),
-        ]
-        shared: dict[str, Any] = {} if in_step is None else {"share": in_step.ranks.share, "on_share": in_step.on_share}
-        net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index, **shared)
-        try:
-            with taking_logits(net):
-                stop_reason, interrupt = _train(
-                    net, (resident if ours else samples).trained, tracker, checkpointing, snapshots
-                )
-            train_accuracy = tracker.history[-1]["train_accuracy"]
+        checkpointing = Checkpointing(settings.checkpoints, tracker, net.callbacks_)
+        snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, settings.keep_snapshots), settings.checkpoints, ranks)
+        read = resident if is_ours(net.iterator_train) else samples
+        with _watching(net, tracker, checkpointing, snapshots, weights):
+            stop_reason, interrupt = _train(net, read.trained, tracker, checkpointing, snapshots)
+            accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
                 try:
-                    train_accuracy = tracker.finish(net)
+                    accuracy = tracker.finish(net)
                 except (KeyboardInterrupt, Exception) as error:
                     stop_reason, interrupt = "interrupted", error
-        finally:
-            tracker.bar.close()
-            net.callbacks_ = theirs
-            net.iterator_train = loader
     if stop_reason != "stop_at" and is_first(ranks):
-        planned = interrupt is None and stop_at is None
-        judge(tracker.history, train_accuracy, samples, n_epochs, level=callers_level(), planned=planned)
-    return Run(net, device, tracker.history, tracker.seconds, train_accuracy, stop_reason, interrupt, snapshots.all())
+        planned = interrupt is None and settings.stop_at is None
+        judge(tracker.history, accuracy, samples, plan.n_epochs, level=callers_level(), planned=planned)
+    return Run(net, device, tracker.history, tracker.seconds, accuracy, stop_reason, interrupt, snapshots.all())
+
+
+def _initialized(settings: Settings, samples: Samples, ranks: Ranks | None) -> NeuralNet:
+    """Return the net that is trained, ready for its first batch."""
+    net = own_net(settings.net, samples).set_params(device=str(settings.device))
+    if settings.max_epochs is not None:
+        net.set_params(max_epochs=settings.max_epochs)
+    check_settings(net)
+    refuse_accelerated(net, ranks)
+    net.initialize()
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
+        raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
+    if settings.device.type == "cpu" and isinstance(net.module_, ResNet):
+        # no view in this network depends on the layout
+        net.module_.to(memory_format=torch.channels_last)
+    return net
+
+
+def _is_sized_here(net: Any) -> bool:
+    """Say whether the network is one of the package's own, made anew."""
+    module = getattr(net, "module", net)
+    return module is None or isinstance(module, str)
+
+
+def _said_of_criterion(net: NeuralNet, signals: Sequence[Signal]) -> list[str]:
+    """Return the warning that the criterion changes what is read off the gradients, where it does."""
+    if is_plain(net) or not any(wants_gradient(signal) for signal in signals):
+        return []
+    return [
+        "the input gradient is read off the training passes, and this criterion weights or smooths them: its scores "
+        "follow the weights. A plain CrossEntropyLoss makes them comparable."
+    ]
+
+
+@contextmanager
+def _watching(
+    net: NeuralNet, tracker: Tracker, checkpointing: Checkpointing, snapshots: KeepSnapshots, weights: NeuralNet | None
+) -> Iterator[None]:
+    """Add what watches a training to the callbacks and the loader of a net, and take it away after."""
+    theirs, loader = net.callbacks_, net.iterator_train
+    in_step = None if tracker.ranks is None else InStep(tracker.ranks, tracker.plan)
+    net.callbacks_ = [
+        ("generators", RestoreGenerators(checkpointing)),
+        *([] if in_step is None else [("in_step", in_step)]),
+        # before theirs, so that no callback's stop loses it an epoch
+        ("tracker", tracker),
+        ("snapshots", snapshots),
+        *theirs,
+        *([] if weights is None else [("start_from", StartFrom(weights))]),
+        ("checkpointing", checkpointing),
+        # its own stop last, so that it loses them none
+        ("stop_at", StopAt(tracker)),
+    ]
+    shared: dict[str, Any] = {} if in_step is None else {"share": in_step.ranks.share, "on_share": in_step.on_share}
+    net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index, **shared)
+    try:
+        with taking_logits(net):
+            yield
+    finally:
+        tracker.bar.close()
+        net.callbacks_ = theirs
+        net.iterator_train = loader
 
 
 def callers_level() -> int:
@@ -205,25 +178,35 @@ def callers_level() -> int:
 def _train(
     net: NeuralNet, samples: Samples, tracker: Tracker, checkpointing: Checkpointing, snapshots: KeepSnapshots
 ) -> tuple[str, BaseException | None]:
-    """Run the training loop, or what is left of it; return why it ended, and the Ctrl-C or the error that ended it."""
+    """Run what is left of a training; return why it ended, and the Ctrl-C or the error that ended it."""
     labels = samples.labels.numpy()
     net.notify("on_train_begin", X=samples, y=labels)
     stop_reason, interrupt = checkpointing.take_up(net), None
     snapshots.take_up(len(tracker.history))
-    ranks = tracker.ranks
-    if stop_reason is not None:
+    if stop_reason is None:
+        stop_reason, interrupt = _loop(net, samples, tracker, checkpointing)
+    else:
         net.check_data(samples, labels)  # as the loop does first, by which a classifier knows its classes
+    alone = tracker.ranks is None or interrupt is None  # after an error here the others may be anywhere
+    if alone and snapshots.epochs and not snapshots.kept and tracker.history:
+        snapshots.keep(net, len(tracker.history))  # it ended before the first that was to be kept
+    net.notify("on_train_end", X=samples, y=labels)
+    return stop_reason, interrupt
+
+
+def _loop(
+    net: NeuralNet, samples: Samples, tracker: Tracker, checkpointing: Checkpointing
+) -> tuple[str, BaseException | None]:
+    """Run skorch's training loop for the epochs that are left, and tell the ways apart in which it ends."""
     try:
-        if stop_reason is None:
-            stop_reason = "max_epochs"
-            net.fit_loop(samples, labels, epochs=net.max_epochs - len(tracker.history))
-            ended(ranks, False)
+        net.fit_loop(samples, samples.labels.numpy(), epochs=net.max_epochs - len(tracker.history))
+        ended(tracker.ranks, False)
     except AimReached:
-        stop_reason = "stop_at"
-        ended(ranks, False)
+        ended(tracker.ranks, False)
+        return "stop_at", None
     except EndedElsewhere:
-        stop_reason = "early_stopping"
         tracker.score_late(net)
+        return "early_stopping", None
     except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, KeyError | SkorchException) and "valid_" in str(error):
             raise ValueError(
@@ -232,19 +215,14 @@ def _train(
             ) from error
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
         if isinstance(error, KeyboardInterrupt) and _raised_by_callback(error):
-            stop_reason = "early_stopping"
-            ended(ranks, True)
+            ended(tracker.ranks, True)
             tracker.score_late(net)
-            checkpointing.save(net, stop_reason)
-        elif tracker.history:
-            stop_reason, interrupt = "interrupted", error
-        else:
+            checkpointing.save(net, "early_stopping")
+            return "early_stopping", None
+        if not tracker.history:
             raise
-    alone = ranks is None or interrupt is None  # after an error here the others may be anywhere
-    if alone and snapshots.epochs and not snapshots.kept and tracker.history:
-        snapshots.keep(net, len(tracker.history))  # it ended before the first that was to be kept
-    net.notify("on_train_end", X=samples, y=labels)
-    return stop_reason, interrupt
+        return "interrupted", error
+    return "max_epochs", None
 
 
 def _raised_by_callback(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ from curvdetect.data.sources import Part, Samples
 from curvdetect.signals.forgetting import ForgettingLoss, ForgettingTime, ForgottenShare, Learned
 from curvdetect.signals.signal import Signal
 from curvdetect.signals.vote import OtherLabelVote
-from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.memorize import Run, memorize
+from curvdetect.training.settings import Settings
 
 
 @dataclass
@@ -42,15 +42,7 @@ class SecondSplit:
 
 
 def stratified_halves(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return for each sample which half it is in, 0 or 1, at random with every class shared out evenly.
-
-    Parameters
-    ----------
-    labels : array of shape (n_samples,)
-        Encoded labels. A class of a single sample goes to one half.
-    seed : int
-        Of the draw.
-    """
+    """Return which half each sample is in, 0 or 1: at random, every class shared out evenly."""
     if np.bincount(labels).max() < 2:
         raise ValueError(
             "y holds every label only once. Second-split forgetting learns a label from one half of the samples and "
@@ -65,86 +57,39 @@ def stratified_halves(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]
 
 
 def second_split(
-    net: Any,
     samples: Samples,
+    settings: Settings,
     *,
-    first_signals: Callable[[int], Sequence[Signal]] = lambda seed: (),
-    first_epochs: int | None = None,
     second_epochs: int | None = None,
-    stop_at: float | None = None,
-    patience: int = 1,
-    every: int | str = "auto",
-    device: torch.device,
-    seed: int,
-    progress: bool = False,
-    checkpoints: Checkpoints = NOWHERE,
+    first_signals: Callable[[int], Sequence[Signal]] = lambda seed: (),
 ) -> SecondSplit:
     """Learn each half of the samples, and watch it while the network goes on training on the other.
 
     The second stage is a fresh copy of the first stage's net with its weights loaded: optimizer and schedule start
-    anew.
-
-    Parameters
-    ----------
-    net : see `memorize`
-        What is trained, four times.
-    samples : Samples
-        The data.
-    first_signals : callable, optional
-        From a seed to fresh signals that watch the first stage.
-    first_epochs, second_epochs : int, optional
-        Length of each stage; the net's own, and that of the first stage.
-    stop_at, patience
-        Where a stage ends early: after so many epochs in a row with this training accuracy.
-    every : int or "auto"
-        Distance of the epochs that scoring signals of the first stage see. In the second every epoch is looked at.
-    device, seed, progress
-        As in `memorize`.
-    checkpoints : Checkpoints, optional
-        Each of the four trainings has a part of it.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        Where Ctrl-C ended one of the stages: half of the samples would have no score.
+    anew. ``first_signals`` makes, from a seed, fresh signals that watch the first stage. A Ctrl-C in any of the four
+    trainings is raised: half of the samples would have no score.
     """
-    half = stratified_halves(samples.labels.numpy(), seed)
+    half = stratified_halves(samples.labels.numpy(), settings.seed)
     found = SecondSplit(half, {}, np.full(len(samples), -1, dtype=np.int64))
-    common: dict[str, Any] = {"stop_at": stop_at, "patience": patience, "device": device}
     for direction in (0, 1):
         mine, theirs = np.flatnonzero(half == direction), np.flatnonzero(half != direction)
         here, there = (Part(samples, torch.from_numpy(index)) for index in (mine, theirs))
-        seeds = np.random.SeedSequence([seed, direction]).generate_state(2).tolist()
-        learned, watching = Learned(), list(first_signals(seeds[0]))
-        first = memorize(
-            net,
-            here,
-            [*watching, learned],
-            max_epochs=first_epochs,
-            every=every,
-            seed=seeds[0],
-            progress=progress and f"half {direction + 1} of 2, learning",
-            checkpoints=checkpoints.part(f"half-{direction}-learning"),
-            **common,
-        )
+        first_seed, second_seed = np.random.SeedSequence([settings.seed, direction]).generate_state(2).tolist()
+        learned, watching = Learned(), list(first_signals(first_seed))
+        first = memorize(here, [*watching, learned], _stage(settings, direction, "learning", seed=first_seed))
         _go_on(first)
         vote = OtherLabelVote("scoring")
         forgetting: list[Signal] = [ForgettingTime(learned.scores() > 0), ForgottenShare(), ForgettingLoss()]
+        changed = {"net": first.net, "seed": second_seed, "max_epochs": second_epochs, "every": 1}
         with warnings.catch_warnings():
             # of interest is what becomes of the first half
             warnings.simplefilter("ignore", ConvergenceWarning)
             second = memorize(
-                first.net,
                 there,
                 [*forgetting, vote],
+                _stage(settings, direction, "forgetting", **changed),
                 watched=here,
                 weights=first.net,
-                max_epochs=second_epochs,
-                every=1,
-                seed=seeds[1],
-                progress=progress and f"half {direction + 1} of 2, forgetting",
-                checkpoints=checkpoints.part(f"half-{direction}-forgetting"),
-                **common,
             )
         _go_on(second)
         for signal in [*watching, *forgetting]:
@@ -156,6 +101,16 @@ def second_split(
             for name, spent in run.seconds.items():
                 found.seconds[name] = found.seconds.get(name, 0.0) + spent
     return found
+
+
+def _stage(settings: Settings, direction: int, name: str, **changed: Any) -> Settings:
+    """Return the settings of one of the four trainings."""
+    return replace(
+        settings,
+        progress=settings.progress and f"half {direction + 1} of 2, {name}",
+        checkpoints=settings.checkpoints.part(f"half-{direction}-{name}"),
+        **changed,
+    )
 
 
 def _go_on(run: Run) -> None:

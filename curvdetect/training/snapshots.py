@@ -26,6 +26,7 @@ from curvdetect.training.copies import with_copied_modules
 from curvdetect.training.device import deterministically
 from curvdetect.training.outputs import output_kind
 from curvdetect.training.ranks import Ranks
+from curvdetect.training.settings import Settings
 from curvdetect.training.tracker import Tracker
 from curvdetect.training.whole import whole_of
 
@@ -169,7 +170,8 @@ def measure_on(
     # past skorch's bookkeeping, which would make the modules anew
     own.__dict__["device"] = str(plan.device)
     with isolated_rng(plan.device), deterministically(bool(getattr(net, "deterministic", False))):
-        tracker = Tracker(samples.to(plan.device), signals, plan, scored=(), output=output_kind(net))
+        settings = Settings(net, plan.device, seed=0)
+        tracker = Tracker(samples.to(plan.device), signals, plan, settings, output=output_kind(net))
         tracker.signals["scoring"] = list(signals)
         for snapshot in snapshots:
             whole.load_state_dict(snapshot.load())

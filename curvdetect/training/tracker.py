@@ -8,7 +8,7 @@ training, and draws nothing from the generators that training uses.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,36 +26,17 @@ from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage, wan
 from curvdetect.training.clock import Clock
 from curvdetect.training.outputs import divisor, weighted
 from curvdetect.training.progress import progress_bar, start_at
-from curvdetect.training.ranks import Ranks
+from curvdetect.training.ranks import Ranks, is_first
 from curvdetect.training.recipe import MemorizingNet
+from curvdetect.training.settings import Settings, scored_epochs
 from curvdetect.training.whole import whole_of
 
 
 class Tracker(Callback):
     """Show samples to signals while a skorch net trains.
 
-    Parameters
-    ----------
-    samples : Samples
-        What is trained on, without augmentation.
-    signals : sequence of Signal
-        Who looks.
-    plan : Plan
-        What the run is going to be.
-    watched : Samples, optional
-        What scoring signals are shown; by default what is trained on.
-    scored : collection of int
-        Epochs, counted from 1, after which samples are shown to the scoring signals.
-    output : {"logits", "probabilities"}
-        What the net puts out.
-    stop_at : float, optional
-        Training accuracy at which an epoch is the last.
-    patience : int, default=1
-        Number of epochs in a row that have to reach it.
-    progress : bool or str, default=False
-        Whether to draw a bar, and what it calls the training.
-    ranks : Ranks, optional
-        The processes that train together, where there are several: each walks its share of the samples.
+    Scoring signals are shown ``watched``, by default what is trained on. Of several processes, ``ranks``, each walks
+    its share of the samples.
     """
 
     def __init__(
@@ -63,18 +44,16 @@ class Tracker(Callback):
         samples: Samples,
         signals: Sequence[Signal],
         plan: Plan,
+        settings: Settings,
         *,
-        watched: Samples | None = None,
-        scored: Collection[int],
         output: OutputKind,
-        stop_at: float | None = None,
-        patience: int = 1,
-        progress: bool | str = False,
+        watched: Samples | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        self.samples, self.plan, self.scored, self.output = samples, plan, scored, output
+        self.samples, self.plan, self.output = samples, plan, output
+        self.scored = scored_epochs(plan.n_epochs, settings.every)
         self.units = None if samples.units is None else samples.units.to(plan.device, torch.float32)
-        self.stop_at, self.patience, self.reached, self.done = stop_at, patience, 0, False
+        self.stop_at, self.patience, self.reached, self.done = settings.stop_at, settings.patience, 0, False
         self.ranks = ranks
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.n_visited = self.shown["scoring"].n_scored
@@ -88,7 +67,8 @@ class Tracker(Callback):
         self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
         self._gradient: Tensor | None = None
-        n_scored = len(scored) if self.signals["scoring"] else 0
+        n_scored = len(self.scored) if self.signals["scoring"] else 0
+        progress = settings.progress if is_first(ranks) else False
         self.bar = progress_bar(
             plan.n_samples * plan.n_epochs + self.n_visited * n_scored,
             shown=bool(progress),

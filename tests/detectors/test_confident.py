@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -20,9 +18,8 @@ from curvdetect.detectors.confident import _Fold
 from curvdetect.metrics import auroc
 from curvdetect.signals.passes import BUDGET
 from curvdetect.signals.signal import Plan
-from curvdetect.training.checkpoints import NOWHERE
-from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
+from curvdetect.training.settings import Settings
 from tests.cases import digits, digits_net, noisy_digits, quick_net, untouched_rng
 from tests.pretended import DEVICE, pretended
 
@@ -229,7 +226,7 @@ def test_probabilities_are_made_double_on_the_host_alone(monkeypatch):
     monkeypatch.setattr(Plan, "zeros", lambda plan, *shape, dtype=torch.float64: torch.zeros(shape, dtype=dtype))
     samples = as_samples(np.zeros((8, 64)), np.arange(8) % 2)
     with pretended(doubles=False):
-        fold = _Fold(samples, partial(memorize, quick_net(max_epochs=1), signals=[], device=DEVICE, seed=0), NOWHERE)
+        fold = _Fold(samples, Settings(quick_net(max_epochs=1), DEVICE, seed=0))
         assert fold.fit(np.arange(6), samples.labels[:6]).predict_proba(np.arange(6, 8)).dtype == np.float64
 
 

@@ -27,13 +27,13 @@ def without_collector():
 def test_the_sums_of_a_signal_are_gone_when_the_next_ones_scores_are_read(monkeypatch, loads):
     train, alive, found = measured.memorize, weakref.WeakSet(), []
 
-    def memorize(net, samples, signals, **options):
+    def memorize(samples, signals, settings):
         alive.update(signal for signal in signals if isinstance(signal, Loss))
         # as a module does that is loaded meanwhile and keeps the frame it was called from
         kept = sys._getframe() if loads else None
         if kept is not None:
             monkeypatch.setitem(sys.modules, "loaded late", sys)
-        return train(net, samples, signals, **options)
+        return train(samples, signals, settings)
 
     class Looks(Margin):
         def scores(self):

@@ -13,14 +13,14 @@ from torch.nn.utils import prune
 
 from curvdetect import LossDetector
 from curvdetect.data.sources import as_samples
-from curvdetect.training.memorize import memorize
 from tests.cases import digits
+from tests.training.trainings import train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:.*(torch.jit|weight_norm).* is deprecated:FutureWarning"),
 ]
-train = partial(memorize, device=torch.device("cpu"), seed=0, max_epochs=1)
+once = partial(train, max_epochs=1)
 X, Y = digits(100)
 
 
@@ -58,14 +58,14 @@ WITHOUT = {
 @pytest.mark.parametrize(("module", "message"), WITHOUT.values(), ids=WITHOUT)
 def test_what_has_no_copy_is_named_with_the_way_out(module, message, wrap):
     with pytest.raises(ValueError, match=message) as caught:
-        train(wrap(module()), as_samples(X, Y), [])
+        once(wrap(module()), as_samples(X, Y), [])
     assert len(str(caught.value)) <= 400
 
 
 @pytest.mark.parametrize("module", [Locked, lambda: nn.utils.weight_norm(nn.Linear(64, 10))], ids=["lock", "norm"])
 def test_what_is_made_for_the_training_needs_no_copy(module):
     net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss)
-    assert len(train(net, as_samples(X, Y), []).history) == 1
+    assert len(once(net, as_samples(X, Y), []).history) == 1
 
 
 def test_unseen_samples_are_measured_by_a_net_of_a_local_class():

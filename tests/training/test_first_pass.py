@@ -19,13 +19,12 @@ from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Loss, Margin
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.training import memorize as memorizing
-from curvdetect.training.memorize import memorize
 from curvdetect.training.outputs import takes_whole_numbers
-from curvdetect.training.second_split import second_split
 from tests.cases import digits, untouched_rng
+from tests.training.trainings import split, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-train = partial(memorize, device=torch.device("cpu"), seed=0, max_epochs=1)
+once = partial(train, max_epochs=1)
 cross_entropy = partial(NeuralNetClassifier, criterion=nn.CrossEntropyLoss, lr=0.1, batch_size=32)
 Outputs = namedtuple("Outputs", ["first", "second"])
 
@@ -84,7 +83,7 @@ def test_logits_are_taken_out_of_whatever_holds_them(net, container):
     found = []
     for module in (Putting(container), _body()):
         signals = Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=3)
-        run = train(net(module), _samples(), signals)
+        run = once(net(module), _samples(), signals)
         assert "get_loss" not in vars(run.net)
         found.append([signal.scores() for signal in signals])
     assert np.array_equal(*found)
@@ -99,7 +98,7 @@ def test_a_loss_of_ones_own_gets_all_that_the_net_puts_out():
             return sum(super(Auxiliary, self).get_loss(part, y_true, *args, **kwargs) for part in y_pred)
 
     net = Auxiliary(Putting(CONTAINERS["named tuple"]), criterion=nn.CrossEntropyLoss, batch_size=32)
-    train(net, _samples(), [Loss()])
+    once(net, _samples(), [Loss()])
     assert Auxiliary.seen == (Outputs, torch.int64)
 
 
@@ -116,14 +115,14 @@ def test_a_loss_of_ones_own_gets_all_that_the_net_puts_out():
 def test_one_logit_for_two_classes_is_measured_by_the_same_cross_entropy(module, criterion):
     samples = _samples(labels=np.where(digits(100)[1] > 4, "yes", "no"))
     loss, curvature = Loss(), Curvature(h=1e-2, n=1, power=1, seed=3)
-    run = train(NeuralNetBinaryClassifier(module(), criterion=criterion, lr=0), samples, [loss, curvature])
+    run = once(NeuralNetBinaryClassifier(module(), criterion=criterion, lr=0), samples, [loss, curvature])
     wanted = F.binary_cross_entropy_with_logits(
         _body(1)(samples.inputs)[:, 0], samples.labels.float(), reduction="none"
     )
     np.testing.assert_allclose(loss.scores(), wanted.detach(), rtol=1e-5)
     assert (curvature.scores() > 0).all()
     assert 0 < run.train_accuracy < 1
-    learned = train(NeuralNetBinaryClassifier(module(), criterion=criterion, lr=0.1), samples, [], max_epochs=60)
+    learned = once(NeuralNetBinaryClassifier(module(), criterion=criterion, lr=0.1), samples, [], max_epochs=60)
     assert learned.train_accuracy > run.train_accuracy + 0.2
 
 
@@ -152,7 +151,7 @@ TOKENS = {
 @pytest.mark.parametrize("samples", TOKENS.values(), ids=TOKENS)
 def test_whole_numbers_stay_so_for_a_net_that_begins_with_an_embedding(samples, loader):
     loss = Loss()
-    run = train(memorizing_net(Texts(), batch_size=32, **loader), samples(), [loss])
+    run = once(memorizing_net(Texts(), batch_size=32, **loader), samples(), [loss])
     assert np.isfinite(loss.scores()).all()
     assert takes_whole_numbers(run.net)
 
@@ -167,14 +166,14 @@ class Hashed(Texts):
 
 
 def test_numbers_that_are_looked_up_and_merge_in_single_precision_are_warned_of(recwarn):
-    train(memorizing_net(Hashed(), batch_size=32), as_samples(WHOLE, digits(60)[1]), [])
+    once(memorizing_net(Hashed(), batch_size=32), as_samples(WHOLE, digits(60)[1]), [])
     assert not [w for w in recwarn.list if w.category is UserWarning]
     with pytest.warns(UserWarning, match=r"whole numbers up to 1677\d+ for a net that looks them up.*OrdinalEncoder"):
-        train(memorizing_net(Hashed(), batch_size=32), as_samples(WHOLE * (2**20 + 1), digits(60)[1]), [])
+        once(memorizing_net(Hashed(), batch_size=32), as_samples(WHOLE * (2**20 + 1), digits(60)[1]), [])
 
 
 def test_whole_numbers_are_shown_as_ever_to_a_net_that_takes_real_ones():
-    runs = [train(_body(), as_samples(X, digits(60)[1]), []) for X in (WHOLE, WHOLE.astype(np.float32))]
+    runs = [once(_body(), as_samples(X, digits(60)[1]), []) for X in (WHOLE, WHOLE.astype(np.float32))]
     assert not takes_whole_numbers(runs[0].net)
     weights = [run.net.module_.state_dict() for run in runs]
     assert all(torch.equal(weights[0][name], value) for name, value in weights[1].items())
@@ -270,7 +269,7 @@ REFUSED = {
 @pytest.mark.parametrize(("net", "shape", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_net_that_can_not_be_trained_is_refused_with_the_way_out(net, shape, message):
     with pytest.raises(ValueError, match=message) as caught:
-        train(net(), _samples(100, shape), [Loss()])
+        once(net(), _samples(100, shape), [Loss()])
     assert len(str(caught.value)) <= 400
     if any(words in str(caught.value) for words in ("fails on", "can't be trained on one")):
         assert isinstance(caught.value.__cause__, Exception)
@@ -279,7 +278,7 @@ def test_a_net_that_can_not_be_trained_is_refused_with_the_way_out(net, shape, m
 def test_a_token_that_an_embedding_has_no_row_for_is_named():
     net = nn.Sequential(nn.Embedding(5, 2), nn.Flatten(), nn.Linear(128, 10))
     with pytest.raises(ValueError, match="X holds numbers from 0 to 16: an embedding needs a row for each"):
-        train(net, as_samples(WHOLE, digits(60)[1]), [])
+        once(net, as_samples(WHOLE, digits(60)[1]), [])
 
 
 @pytest.mark.parametrize(
@@ -289,7 +288,7 @@ def test_a_token_that_an_embedding_has_no_row_for_is_named():
 )
 def test_batches_of_more_than_one_suit_a_normalised_net(options):
     loss = Loss()
-    train(cross_entropy(_normalised(), **{"batch_size": 33, **options}), _samples(), [loss], max_epochs=2)
+    once(cross_entropy(_normalised(), **{"batch_size": 33, **options}), _samples(), [loss], max_epochs=2)
     assert np.isfinite(loss.scores()).any()
 
 
@@ -315,7 +314,7 @@ class SoftTargets(NeuralNetClassifier):
 )
 def test_steps_of_ones_own_are_not_judged_beforehand(net):
     loss = Loss()
-    train(net, _samples(), [loss])
+    once(net, _samples(), [loss])
     assert np.isfinite(loss.scores()).all()
 
 
@@ -339,7 +338,7 @@ def test_the_first_pass_leaves_everything_as_it_was(monkeypatch, net):
             torch.manual_seed(0)
             made = net(Remembering(), batch_size=32)
         with untouched_rng():
-            run = train(made, _samples(), [], max_epochs=2)
+            run = once(made, _samples(), [], max_epochs=2)
         return {**run.net.module_.state_dict(), "steps": torch.tensor(run.net.module_.steps)}
 
     with_it = trained()
@@ -350,5 +349,5 @@ def test_the_first_pass_leaves_everything_as_it_was(monkeypatch, net):
 def test_both_stages_of_a_second_split_take_what_one_training_takes():
     samples = as_samples(WHOLE, digits(60)[1])
     options = {"device": torch.device("cpu"), "seed": 0, "first_epochs": 1, "second_epochs": 1}
-    found = second_split(memorizing_net(Texts(), batch_size=16), samples, **options)
+    found = split(memorizing_net(Texts(), batch_size=16), samples, **options)
     assert np.isfinite(found.scores["forgetting_loss"]).all()

@@ -18,9 +18,8 @@ from torch.utils.data import BatchSampler, DataLoader, WeightedRandomSampler
 from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.training.hiding import known_labels
-from curvdetect.training.memorize import memorize
-from curvdetect.training.second_split import second_split
 from tests.cases import digits, noisy_digits
+from tests.training.trainings import split, train
 
 CPU = torch.device("cpu")
 classifier = partial(NeuralNetClassifier, criterion=nn.CrossEntropyLoss, batch_size=32)
@@ -30,7 +29,7 @@ def _warnings(net, X, y, **options):
     """Return what a training warns of, other than of what it did not reach."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        memorize(net, as_samples(X, np.asarray(y)), [], device=CPU, seed=0, max_epochs=1, **options)
+        train(net, as_samples(X, np.asarray(y)), [], device=CPU, seed=0, max_epochs=1, **options)
     return [str(warning.message) for warning in caught if warning.category is UserWarning]
 
 
@@ -142,7 +141,7 @@ def test_the_second_stage_of_a_second_split_may_know_labels():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         options = {"first_epochs": 10, "second_epochs": 1, "device": CPU, "seed": 0}
-        learned = second_split(memorizing_net(nn.Linear(8, 5), batch_size=10), samples, **options)
+        learned = split(memorizing_net(nn.Linear(8, 5), batch_size=10), samples, **options)
     assert learned.train_accuracy == 1.0
     assert not [warning for warning in caught if "before it is trained" in str(warning.message)]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -12,11 +10,10 @@ from skorch.callbacks import EarlyStopping
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Loss
 from curvdetect.signals.mean_curvature import Curvature, CurvatureContrast
-from curvdetect.training.memorize import memorize
 from tests.cases import digits, quick_net
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-train = partial(memorize, device=torch.device("cpu"), seed=0)
 OPTIONS = {"h": 1e-2, "n": 1, "power": 1, "seed": 0}
 
 

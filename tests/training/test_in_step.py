@@ -22,6 +22,7 @@ from curvdetect.training.in_step import InStep
 from curvdetect.training.ranks import Ranks
 from tests.cases import noisy_digits
 from tests.training.together import COMMON, Accelerated, skorch_net
+from tests.training.trainings import train
 
 X, LABELS, *_ = noisy_digits(40)
 
@@ -66,12 +67,10 @@ class FailIn(Callback):
 def test_a_process_that_failed_exchanges_nothing_more(tmp_path, monkeypatch):
     alone = Alone()
     monkeypatch.setattr(memorize, "ranks_here", lambda: alone)
-    run = memorize.memorize(
+    run = train(
         skorch_net(max_epochs=9, callbacks=[("fail", FailIn())]),
         as_samples(X, LABELS),
         [Loss(), OtherLabelVote()],
-        device=torch.device("cpu"),
-        seed=0,
         checkpoints=Checkpoints(tmp_path),
         keep_snapshots=1,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,12 +17,11 @@ from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Inconfidence, Loss
 from curvdetect.signals.mean_curvature import Curvature
-from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP, ResNet, resnet_mnist
 from tests.cases import digits, quick_net, untouched_rng
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-train = partial(memorize, device=torch.device("cpu"), seed=0)
 
 
 class Small(nn.Sequential):
@@ -252,7 +250,7 @@ def test_global_generators_stay_as_they_were():
 
 def test_net_trains_where_it_is_told_to(device):
     net, loss, curvature = quick_net(), Loss(), _curvature()
-    run = memorize(net, _samples(), [loss, curvature], device=device, seed=0)
+    run = train(net, _samples(), [loss, curvature], device=device, seed=0)
     assert {p.device.type for p in run.net.module_.parameters()} == {device.type}
     assert {p.device.type for p in net.module.parameters()} == {"cpu"}
     assert np.isfinite([loss.scores(), curvature.scores()]).all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from functools import partial
 
 import numpy as np
 import pytest
@@ -17,13 +16,12 @@ from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.training.endings import MEMORIZED
-from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
 from curvdetect.training.schedules import Schedule, one_cycle
 from tests.cases import digits, quick_net
+from tests.training.trainings import train
 
 quietly = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-train = partial(memorize, device=torch.device("cpu"), seed=0)
 
 
 def _samples(n=100):

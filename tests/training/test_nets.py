@@ -16,7 +16,7 @@ from curvdetect import LossDetector
 from curvdetect.data.columns import columns_of
 from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
-from curvdetect.training.memorize import memorize, own_net
+from curvdetect.training.memorize import own_net
 from curvdetect.training.nets import (
     MLP,
     NAMED,
@@ -30,6 +30,7 @@ from curvdetect.training.nets import (
 from curvdetect.training.recipe import EPOCHS, memorizing_net
 from curvdetect.training.schedules import one_cycle, step_decay
 from tests.cases import digits
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -270,7 +271,7 @@ class RateRecorder(Callback):
 
 
 def _trained(net, max_epochs):
-    return memorize(net, as_samples(*digits(40)), [], max_epochs=max_epochs, device=torch.device("cpu"), seed=0).net
+    return train(net, as_samples(*digits(40)), [], max_epochs=max_epochs, device=torch.device("cpu"), seed=0).net
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Rprop, torch.optim.LBFGS, torch.optim.Adam])

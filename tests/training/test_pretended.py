@@ -24,9 +24,8 @@ from curvdetect.signals.dynamics import (
 from curvdetect.signals.mean_curvature import Curvature, CurvatureContrast
 from curvdetect.signals.signal import Plan
 from curvdetect.signals.vote import OtherLabelVote
-from curvdetect.training.memorize import memorize
-from curvdetect.training.second_split import second_split
 from tests.pretended import DEVICE, pretended
+from tests.training.trainings import split, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -52,7 +51,7 @@ def every_signal():
 def fit(n=32, signals=None, **options):
     """Train on the pretended device, and let every signal say what it found."""
     signals = every_signal() if signals is None else signals
-    run = memorize(small_net(**options), pictures(n), signals, every=1, device=DEVICE, seed=0)
+    run = train(small_net(**options), pictures(n), signals, every=1, device=DEVICE, seed=0)
     if run.interrupt is not None:
         raise run.interrupt
     assert {p.device for p in run.net.module_.parameters()} == {DEVICE}
@@ -88,7 +87,7 @@ def by_a_loader():
 
 
 def in_two_stages():
-    second_split(small_net(), pictures(32), device=DEVICE, seed=0)
+    split(small_net(), pictures(32), device=DEVICE, seed=0)
 
 
 def without_a_detector():

@@ -15,10 +15,10 @@ from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Loss, Margin
 from curvdetect.signals.mean_curvature import Curvature
-from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP, compact_resnet
 from curvdetect.training.recipe import MemorizingNet
 from tests.cases import digits, quick_net
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ def waits(n, epochs):
         net = memorizing_net(compact_resnet(3, 1, 8, 100), batch_size=16)
     signals = [Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=0)]
     with Waits() as counted:
-        memorize(net, pictures(n), signals, max_epochs=epochs, every=1, device=CPU, seed=0)
+        train(net, pictures(n), signals, max_epochs=epochs, every=1, device=CPU, seed=0)
     return counted.count
 
 
@@ -72,7 +72,7 @@ def test_cuda_is_not_waited_for_within_a_batch(precision):
     net = memorizing_net(compact_resnet(3, 1, 8, 100), callbacks=[RefusesToWait()], batch_size=16, precision=precision)
     signals = [Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=0)]
     try:
-        memorize(net, pictures(160), signals, max_epochs=3, every=1, device=torch.device("cuda"), seed=0)
+        train(net, pictures(160), signals, max_epochs=3, every=1, device=torch.device("cuda"), seed=0)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -127,7 +127,7 @@ class SeesDtypes(nn.Module):
 def test_precision_is_that_of_training_alone(precision):
     X, y = digits(100)
     net = memorizing_net(SeesDtypes(), precision=precision, max_epochs=2)
-    run = memorize(net, as_samples(X, y), [Curvature(h=1e-2, n=1, power=1, seed=0)], device=CPU, seed=0)
+    run = train(net, as_samples(X, y), [Curvature(h=1e-2, n=1, power=1, seed=0)], device=CPU, seed=0)
     assert run.net.module_.seen == {(True, getattr(torch, precision)), (False, torch.float32)}
     assert all(p.dtype == torch.float32 for p in run.net.module_.parameters())
 
@@ -135,18 +135,18 @@ def test_precision_is_that_of_training_alone(precision):
 def test_training_in_bfloat16_still_memorizes():
     X, y = digits(300)
     net = memorizing_net(MLP(64, 10, 64), batch_size=16, precision="bfloat16", max_epochs=25)
-    assert memorize(net, as_samples(X, y), [Loss()], device=CPU, seed=0).train_accuracy > 0.98
+    assert train(net, as_samples(X, y), [Loss()], device=CPU, seed=0).train_accuracy > 0.98
 
 
 def test_precision_can_be_set_and_is_checked():
     net = quick_net().set_params(precision="float16")
     assert clone(net).precision == "float16"
     with pytest.raises(ValueError, match="precision must be 'float32' or 'bfloat16', got 'float16'"):
-        memorize(net, as_samples(*digits(50)), [Loss()], device=CPU, seed=0)
+        train(net, as_samples(*digits(50)), [Loss()], device=CPU, seed=0)
 
 
 def test_the_default_network_has_its_channels_last_on_a_cpu():
-    run = memorize(None, pictures(40), [Loss()], max_epochs=1, device=CPU, seed=0)
+    run = train(None, pictures(40), [Loss()], max_epochs=1, device=CPU, seed=0)
     weights = [p for p in run.net.module_.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1]
     assert weights
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)

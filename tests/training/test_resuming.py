@@ -23,8 +23,8 @@ from curvdetect.signals.dynamics import (
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
-from curvdetect.training.memorize import memorize
 from tests.cases import digits, untouched_rng
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N, EPOCHS = 200, 8
@@ -101,7 +101,7 @@ def _run(net, place=NOWHERE, X=X, **options):
     signals = [Curvature(h=1e-2, n=1, power=1, seed=3), Loss(), Margin(), LateLoss(), LearningTime()]
     signals += [AveragedMargin(), Inconfidence(), OtherLabelVote()]
     callbacks = [*(net.callbacks or []), ("cut", Cut())]
-    run = memorize(
+    run = train(
         net.set_params(callbacks=callbacks), as_samples(X, Y), signals, seed=7, device=torch.device("cpu"),
         **{"max_epochs": EPOCHS, "checkpoints": place, **options},
     )  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -18,12 +16,12 @@ from curvdetect.metrics import auroc
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.training import second_split as room
 from curvdetect.training.memorize import memorize
-from curvdetect.training.second_split import second_split, stratified_halves
+from curvdetect.training.second_split import stratified_halves
 from tests.cases import InterruptedTraining, digits, quick_net, untouched_rng
 from tests.training.test_tracker import Recorder
+from tests.training.trainings import split
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-split = partial(second_split, device=torch.device("cpu"), seed=0)
 STATISTICS = {"forgetting_time", "forgotten_share", "forgetting_loss"}
 
 
@@ -56,12 +54,12 @@ def runs(monkeypatch):
     """What each of the four trainings was called with and returned."""
     seen = []
 
-    def spying(net, samples, signals, **options):
+    def spying(samples, signals, settings, **options):
         before = None
         if options.get("weights") is not None:
             before = {k: v.clone() for k, v in options["weights"].module_.state_dict().items()}
-        run = memorize(net, samples, signals, **options)
-        seen.append({"samples": samples, "signals": signals, "run": run, "before": before, **options})
+        run = memorize(samples, signals, settings, **options)
+        seen.append({"samples": samples, "seed": settings.seed, "run": run, "before": before, **options})
         return run
 
     monkeypatch.setattr(room, "memorize", spying)
@@ -143,11 +141,11 @@ def test_statistics_are_what_the_second_net_says_of_the_first_half_after_every_e
     """Record the outputs beside the signals, and read the statistics off them."""
     looks = []
 
-    def watching(net, samples, signals, **options):
+    def watching(samples, signals, settings, **options):
         if options.get("watched") is not None:
             looks.append(Recorder("scoring", look=lambda batch: (batch.correct, batch.loss)))
             signals = [*signals, looks[-1]]
-        return memorize(net, samples, signals, **options)
+        return memorize(samples, signals, settings, **options)
 
     monkeypatch.setattr(room, "memorize", watching)
     found = split(quick_net(), _samples(), second_epochs=3)
@@ -268,7 +266,7 @@ def test_interrupt_ends_it_whatever_stage_it_finds(at):
 
 
 def test_it_runs_where_it_is_told_to(device):
-    found = second_split(quick_net(), _samples(), device=device, seed=0)
+    found = split(quick_net(), _samples(), device=device, seed=0)
     assert np.isfinite(found.scores["forgetting_loss"]).all()
 
 

@@ -10,10 +10,10 @@ from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Loss
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
-from curvdetect.training.memorize import memorize
-from curvdetect.training.scored_epochs import scored_epochs
+from curvdetect.training.settings import scored_epochs
 from curvdetect.training.snapshots import snapshot_epochs
 from tests.cases import digits
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = digits(120)
@@ -44,7 +44,7 @@ def test_as_many_are_chosen_as_asked_for_or_there_are(n_epochs, keep):
 def _train(place=NOWHERE, **options):
     torch.manual_seed(0)
     net = memorizing_net(nn.Sequential(nn.Linear(64, 16), nn.BatchNorm1d(16), nn.Linear(16, 10)))
-    return memorize(
+    return train(
         net, as_samples(X, Y), [Loss()], device=torch.device("cpu"), seed=0, every=1, checkpoints=place,
         **{"max_epochs": 6, "keep_snapshots": 3, **options},
     )  # fmt: skip
@@ -101,7 +101,7 @@ def test_where_there_is_no_room_weights_stay_in_memory(tmp_path):
 def test_weights_that_are_shared_within_the_net_are_kept():
     module = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.Linear(64, 10))
     module[2].weight = module[0].weight
-    run = memorize(
+    run = train(
         memorizing_net(module), as_samples(X, Y), [Loss()], device=torch.device("cpu"), seed=0, max_epochs=2,
         keep_snapshots=1,
     )  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 from skorch import NeuralNetClassifier
@@ -22,13 +20,12 @@ from curvdetect.signals.dynamics import (
 )
 from curvdetect.signals.mean_curvature import Curvature
 from curvdetect.signals.scoring import gradient_and_logits, measuring
-from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP, ResNet
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits, draw_from_every_generator, quick_net
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-train = partial(memorize, device=torch.device("cpu"), seed=0)
 
 
 class Recorder:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -12,12 +10,11 @@ from curvdetect import TwoViews
 from curvdetect.data import sources
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.mean_curvature import Curvature
-from curvdetect.training.memorize import memorize
 from tests.cases import Items, digits, quick_net
 from tests.training.test_tracker import Recorder
+from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-train = partial(memorize, device=torch.device("cpu"), seed=0)
 
 VIEWED = {
     "own loader": lambda: quick_net(max_epochs=2),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvdetect.training.scored_epochs import FEWEST, MOST, scored_epochs
+from curvdetect.training.settings import FEWEST, MOST, scored_epochs
 
 
 @given(n_epochs=st.integers(1, 500), every=st.integers(1, 600))
