@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.measured import Measured, watching
-from curvdetect.signals.dynamics import MeanOverEpochs, PartOfTheEpochs
+from curvdetect.signals.dynamics import MeanOverEpochs
 from curvdetect.signals.signal import Plan
 from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.device import resolve_device
@@ -47,9 +47,7 @@ def measure_by_epoch(detector: Any, samples: Samples) -> tuple[NDArray[np.int64]
     found: dict[str, list[NDArray[np.float64]]] = {}
     for snapshot in snapshots:
         signals = [
-            signal
-            for signal in watching(detector._signals(detector._seed))
-            if isinstance(signal, MeanOverEpochs) and not isinstance(signal, PartOfTheEpochs)
+            signal for signal in watching(detector._signals(detector._seed)) if isinstance(signal, MeanOverEpochs)
         ]
         measure_on([snapshot], detector.net_, samples, signals, _plan(detector, samples, [snapshot]))
         for signal in signals:

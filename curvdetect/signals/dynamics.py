@@ -6,6 +6,7 @@ augmented where augmentation is on, just before the step that its batch makes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curvdetect.signals.scoring import share_of
-from curvdetect.signals.signal import QUARTERS, Batch, EpochMean, Plan, Stage
+from curvdetect.signals.signal import QUARTERS, Batch, EpochMean, Plan, Signal, Stage
 
 
 class MeanOverEpochs:
@@ -26,7 +27,7 @@ class MeanOverEpochs:
 
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
-        self.mean = EpochMean(plan, self.rows)
+        self.plan, self.mean = plan, EpochMean(plan, self.rows)
 
     def update(self, batch: Batch) -> None:
         """Look at a batch."""
@@ -71,22 +72,39 @@ class Margin(MeanOverEpochs):
         return -batch.margin
 
 
-class PartOfTheEpochs(MeanOverEpochs):
-    """A mean over one part of the planned epochs; over all for samples that were not seen in half of that part."""
+class PartOfTheEpochs:
+    """A mean over some quarters of the planned epochs, read off a signal that keeps all four.
 
-    part: ClassVar[int]
+    That signal is ``whole``. `gathering` puts one there that looks at the batches anyway; by itself a part has its own.
+    A sample that was not seen in half of the part has the mean over all epochs.
+    """
+
+    name: ClassVar[str]
+    stage: ClassVar[Stage] = "training"
+    kind: ClassVar[type[Loss | Margin]]
+    part: ClassVar[slice]
+
+    def __init__(self) -> None:
+        self.whole = self.kind()
 
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
-        super().start(plan)
-        shown = range(1, plan.n_epochs + 1) if plan.shown is None else plan.shown
-        rows = [plan.quarter(epoch) * self.rows // QUARTERS for epoch in shown]
-        self.n_planned = max(1, rows.count(self.part))
+        self.whole.start(plan)
+
+    def update(self, batch: Batch) -> None:
+        """Look at a batch."""
+        self.whole.update(batch)
+
+    def end_epoch(self) -> None:
+        """Take the epoch into the mean."""
+        self.whole.end_epoch()
 
     def scores(self) -> NDArray[np.float64]:
         """Return the mean over the part, shape (n_samples,)."""
-        seen = self.mean.count[self.part].cpu().numpy().astype(np.int64)
-        return np.where(2 * seen >= self.n_planned, self.mean.quarters()[self.part], super().scores())
+        plan, mean, quarters = self.whole.plan, self.whole.mean, range(QUARTERS)[self.part]
+        shown = range(1, plan.n_epochs + 1) if plan.shown is None else plan.shown
+        n_planned = max(1, sum(plan.quarter(epoch) in quarters for epoch in shown))
+        return np.where(2 * mean.seen(self.part) >= n_planned, mean.values(self.part), mean.values())
 
 
 class EarlyMargin(PartOfTheEpochs):
@@ -96,33 +114,21 @@ class EarlyMargin(PartOfTheEpochs):
     """
 
     name = "early_margin"
-    rows, part = QUARTERS, 0
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the largest other logit minus the given one."""
-        return -batch.margin
+    kind, part = Margin, slice(1)
 
 
 class LateLoss(PartOfTheEpochs):
     """Mean loss over the second half of the planned epochs; higher is more suspect."""
 
     name = "late_loss"
-    rows, part = 2, 1
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the loss."""
-        return batch.loss
+    kind, part = Loss, slice(2, None)
 
 
 class LateMargin(PartOfTheEpochs):
     """Area under the margin over the second half of the planned epochs, sign turned: higher is more suspect."""
 
     name = "late_margin"
-    rows, part = 2, 1
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the largest other logit minus the given one."""
-        return -batch.margin
+    kind, part = Margin, slice(2, None)
 
 
 class FinalLoss(PartOfTheEpochs):
@@ -132,11 +138,20 @@ class FinalLoss(PartOfTheEpochs):
     """
 
     name = "final_loss"
-    rows, part = QUARTERS, QUARTERS - 1
+    kind, part = Loss, slice(3, None)
 
-    def value(self, batch: Batch) -> Tensor:
-        """Return the loss."""
-        return batch.loss
+
+def gathering(signals: Sequence[Signal]) -> list[Signal]:
+    """Return the signals that look at batches: the parts among them are read off a whole that is there, or is added."""
+    parts = [signal for signal in signals if isinstance(signal, PartOfTheEpochs)]
+    looking = [signal for signal in signals if not isinstance(signal, PartOfTheEpochs)]
+    for part in parts:
+        whole = next((signal for signal in looking if type(signal) is part.kind), None)
+        if whole is None:
+            looking.append(part.whole)
+        else:
+            part.whole = whole
+    return looking
 
 
 class InputGradient(MeanOverEpochs):

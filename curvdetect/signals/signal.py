@@ -228,9 +228,13 @@ class EpochMean:
         self._total.zero_()
         self._count.zero_()
 
-    def values(self) -> NDArray[np.float64]:
-        """Return the mean over all epochs, shape (n_samples,); NaN where a sample was never seen."""
-        return self.total.sum(0).div_(self.count.sum(0)).cpu().numpy()
+    def values(self, rows: slice = slice(None)) -> NDArray[np.float64]:
+        """Return the mean over all epochs, or those of some rows, shape (n_samples,); NaN where nothing was seen."""
+        return self.total[rows].sum(0).div_(self.count[rows].sum(0)).cpu().numpy()
+
+    def seen(self, rows: slice) -> NDArray[np.int64]:
+        """Return in how many epochs of some rows each sample was seen, shape (n_samples,)."""
+        return self.count[rows].sum(0).cpu().numpy()
 
     def quarters(self) -> NDArray[np.float64]:
         """Return the mean within each quarter, shape (rows, n_samples); NaN where nothing was seen."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
+from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import Checkpoints, write_whole
 from curvdetect.training.copies import with_copied_modules
@@ -170,12 +171,12 @@ def measure_on(
     # past skorch's bookkeeping, which would make the modules anew
     own.__dict__["device"] = str(plan.device)
     with isolated_rng(plan.device), deterministically(bool(getattr(net, "deterministic", False))):
-        settings = Settings(net, plan.device, seed=0)
-        tracker = Tracker(samples.to(plan.device), signals, plan, settings, output=output_kind(net))
-        tracker.signals["scoring"] = list(signals)
+        settings, looking = Settings(net, plan.device, seed=0), gathering(signals)
+        tracker = Tracker(samples.to(plan.device), looking, plan, settings, output=output_kind(net))
+        tracker.signals["scoring"] = looking
         for snapshot in snapshots:
             whole.load_state_dict(snapshot.load())
             tracker.epoch, tracker.quarter = snapshot.epoch, plan.quarter(snapshot.epoch)
             tracker.walk(own, "scoring")
-            for signal in signals:
+            for signal in looking:
                 signal.end_epoch()

@@ -20,6 +20,7 @@ from torch import Tensor
 from curvdetect.data.chunks import read_ahead
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
+from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.passes import quicker, rows_within
 from curvdetect.signals.scoring import OutputKind, logits_of, measuring
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage, wants_gradient
@@ -57,13 +58,14 @@ class Tracker(Callback):
         self.ranks = ranks
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
         self.n_visited = self.shown["scoring"].n_scored
+        looking = gathering(signals)
         self.signals: dict[Stage, list[Signal]] = {
-            stage: [s for s in signals if s.stage == stage] for stage in ("training", "scoring", "final")
+            stage: [s for s in looking if s.stage == stage] for stage in ("training", "scoring", "final")
         }
         self.rows: int | None = None
         self.wants_gradient = any(wants_gradient(s) for s in signals)
         self.history: list[dict[str, Any]] = []
-        self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in signals}}
+        self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in (*signals, *looking)}}
         self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
         self._gradient: Tensor | None = None
@@ -76,7 +78,7 @@ class Tracker(Callback):
             unit="samples",
             unit_scale=True,
         )
-        for signal in signals:
+        for signal in looking:
             signal.start(replace(plan, n_samples=len(self.shown.get(signal.stage, samples))))
 
     def on_index(self, index: Tensor) -> None:
