@@ -35,8 +35,7 @@ from curvdetect.review.results import scores_by_epoch
 from curvdetect.review.storage import load, save
 from curvdetect.review.verdicts import apply_verdicts
 from curvdetect.signals.curvature import input_curvature, input_curvatures
-from curvdetect.training.recipe import memorizing_net
-from curvdetect.training.schedules import one_cycle, step_decay
+from curvdetect.training.recipe import memorizing_net, one_cycle, step_decay
 
 __version__ = version("curvdetect")
 

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from curvdetect.signals.dynamics import (
-    AveragedMargin,
-    EarlyMargin,
-    FinalLoss,
-    GradientContrast,
-    InputGradient,
-    LateLoss,
-    LateMargin,
-)
-from curvdetect.signals.mean_curvature import Curvature, CurvatureContrast
+from curvdetect.signals.evaluated import CurvatureContrast
+from curvdetect.signals.registry import recorded
 from curvdetect.signals.signal import Signal
 
 #: Recorded in every run.
-ALWAYS = ("loss", "margin", "learning_time", "inconfidence")
+ALWAYS = tuple(recorded("always"))
 #: Recorded where asked for.
-EXTRAS: dict[str, Callable[[], Signal]] = {
-    "input_gradient": InputGradient,
-    "averaged_margin": AveragedMargin,
-    "early_margin": EarlyMargin,
-    "late_loss": LateLoss,
-    "late_margin": LateMargin,
-    "final_loss": FinalLoss,
-    "gradient_contrast": GradientContrast,
-}
+EXTRAS = recorded("asked")
 #: Need a step and probes. The contrast goes first: it measures the curvature too.
-CURVATURES: dict[str, Callable[..., Signal]] = {"curvature_contrast": CurvatureContrast, "curvature": Curvature}
+CURVATURES = recorded("probed")
 
 
 def curvature_signals(*, contrast: bool, h: float, n: int, power: int, seed: int, beside: bool = False) -> list[Signal]:

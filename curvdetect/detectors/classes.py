@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from curvdetect.data.wording import brief
-from curvdetect.training.memorize import callers_level
+from curvdetect.training.doubts import callers_level
 
 #: Samples a class, on average, below which a ranking says little: at two of them the average precision of planted wrong
 #: labels was about half of that at three, in clouds that overlap and in clouds that don't.

@@ -25,13 +25,11 @@ from curvdetect.data.sources import Part, Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured
-from curvdetect.signals.passes import rows_within
-from curvdetect.signals.scoring import logits_of, measuring
+from curvdetect.signals.passes import logits_of, measuring, rows_within
 from curvdetect.training.device import deterministically
 from curvdetect.training.memorize import memorize
-from curvdetect.training.outputs import output_kind
+from curvdetect.training.own_net import output_kind, whole_of
 from curvdetect.training.settings import Settings
-from curvdetect.training.whole import whole_of
 
 
 class ConfidentLearningDetector(BaseNoiseDetector):

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured
-from curvdetect.signals.dynamics import Inconfidence, InputGradient, LearningTime, Loss, Margin
+from curvdetect.signals.dynamics import InputGradient, LearningTime, Loss, Margin
+from curvdetect.signals.evaluated import Inconfidence
 from curvdetect.signals.signal import Signal
 
 

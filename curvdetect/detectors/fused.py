@@ -24,7 +24,7 @@ from curvdetect.detectors.catalogue import (
 from curvdetect.detectors.fusion import check_weights, fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.signals.signal import Signal
-from curvdetect.training.endings import APART, fell_after
+from curvdetect.training.doubts import APART, fell_after
 from curvdetect.training.settings import Settings
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.

@@ -18,9 +18,9 @@ from sklearn.base import BaseEstimator
 from curvdetect.data.digest import digest_of
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
-from curvdetect.signals.dynamics import Inconfidence, LearningTime, Loss, Margin
+from curvdetect.signals.dynamics import LearningTime, Loss, Margin, OtherLabelVote
+from curvdetect.signals.evaluated import Inconfidence
 from curvdetect.signals.signal import Signal
-from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curvdetect.training.memorize import callers_level
+from curvdetect.training.doubts import callers_level
 
 
 def check_paired(X: Any, y: Any, name: str = "y") -> None:

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from curvdetect.data.sources import Samples
 from curvdetect.detectors.measured import Measured, watching
-from curvdetect.signals.dynamics import MeanOverEpochs
-from curvdetect.signals.signal import Plan
-from curvdetect.signals.vote import OtherLabelVote
+from curvdetect.signals.dynamics import OtherLabelVote
+from curvdetect.signals.signal import MeanOverEpochs, Plan
 from curvdetect.training.device import resolve_device
 from curvdetect.training.snapshots import Snapshot, measure_on
 

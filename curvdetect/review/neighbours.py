@@ -21,8 +21,7 @@ from torch.nn import functional as F
 from curvdetect.data.chunks import in_chunks
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
-from curvdetect.signals.passes import rows_within
-from curvdetect.signals.scoring import measuring
+from curvdetect.signals.passes import measuring, rows_within
 
 #: Most pixels a side at which pictures are compared, and most pixels they are moved by, or an eighth of a small side.
 SIDE, SHIFT = 32, 2

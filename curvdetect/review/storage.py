@@ -36,10 +36,8 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.review.encoding import decoded, encoded
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.device import resolve_device
-from curvdetect.training.memorize import own_net
-from curvdetect.training.outputs import take_whole_numbers, takes_whole_numbers
+from curvdetect.training.own_net import own_net, take_whole_numbers, takes_whole_numbers, whole_of
 from curvdetect.training.ranks import writes_here
-from curvdetect.training.whole import whole_of
 
 #: In format 1, the names of files did not hold their digests.
 FORMAT = 2

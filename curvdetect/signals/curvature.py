@@ -1,29 +1,26 @@
-"""Curvature of the loss around an input, by finite differences of the input gradient.
+"""Curvature of the loss around an input, by finite differences of the input gradient: functions on tensors.
 
-Pure functions on tensors. They refuse to decide when a sample is measured or what is done with the number: epochs
-are averaged by the signal of the name, flags are for the detectors.
+They measure the weights as they are. The signal of the name averages over epochs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
-from typing import Literal
+from numbers import Real
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from curvdetect.signals.arguments import check_curvature, check_measured, with_classes
-from curvdetect.signals.passes import quicker, rows_within
-from curvdetect.signals.probes import rademacher
-from curvdetect.signals.scoring import (
+from curvdetect.signals.gradients import (
     contrast_of,
     gradients_and_logits,
-    logits_of,
-    losses_of,
-    measuring,
+    mean_of_norms,
+    probe_norms,
     with_other,
 )
+from curvdetect.signals.passes import logits_of, measuring, quicker, rows_within
 
 
 def input_curvature(
@@ -185,7 +182,7 @@ def input_curvatures(
         raise ValueError(f"h, n and power need at least one value each, got {h!r}, {n!r} and {power!r}.")
     for step, probes, exponent in settings:
         check_curvature(h=step, n=probes, power=exponent)
-    check_measured(module, X, y, index=index, batch_size=batch_size, output=output, seed=seed, units=units)
+    _check_measured(module, X, y, index=index, batch_size=batch_size, output=output, seed=seed, units=units)
     n_classes = int(y.max()) + 1 if len(y) else 0
     device = next((p.device for p in module.parameters()), X.device)
     index = torch.arange(len(X)) if index is None else index
@@ -198,16 +195,16 @@ def input_curvatures(
         network = quicker(module, few) if len(X) > 2 * rows else module
 
         def forward(x: Tensor) -> Tensor:
-            return with_classes(logits_of(network(x), output), n_classes)
+            return _with_classes(logits_of(network(x), output), n_classes)
 
         for chunk in torch.split(torch.arange(len(X)), rows):
             x, given = X[chunk].to(device), y[chunk].to(device, torch.int64)
             clean, logits = gradients_and_logits(forward, x, with_other(given) if contrast else given[None], units)
             labels = with_other(given)(logits) if contrast else given[None]
-            signs = probe_factory(index[chunk].to(device), x, seed=seed, epoch=epoch)
+            number, key = index[chunk].to(device), {"seed": seed, "epoch": epoch}
             for step in dict.fromkeys(h):
                 squared = probe_norms(
-                    forward, x, labels, clean, signs, h=step, probes=range(max(n)), rows=rows, units=units
+                    forward, x, labels, clean, number, h=step, probes=range(max(n)), rows=rows, units=units, **key
                 )
                 for setting in (s for s in settings if s[0] == step):
                     part = mean_of_norms(squared[: setting[1]], setting[2])
@@ -216,96 +213,59 @@ def input_curvatures(
     return scores
 
 
-def probe_norms(
-    forward: Callable[[Tensor], Tensor],
-    x: Tensor,
-    labels: Tensor,
-    clean: Tensor,
-    signs: Callable[[int], Tensor],
-    *,
-    h: float,
-    probes: range,
-    rows: int | None = None,
-    units: Tensor | None = None,
-) -> Tensor:
-    """Return the squared norms of what each probe does to the gradients of a batch, whose clean ones are known.
-
-    Every curvature with this ``h`` is read off them: the probes of a smaller ``n`` are the first of a larger one's.
-
-    Parameters
-    ----------
-    forward : callable
-        From inputs to logits.
-    x : Tensor of shape (batch, ...)
-        Inputs.
-    labels : Tensor of shape (n_labels, batch)
-        Labels that the gradients are taken for.
-    clean : Tensor of shape (n_labels, batch, ...)
-        Gradients of the losses at ``x``.
-    signs : callable
-        Probe i for every sample of the batch, of the shape of ``x``.
-    h : float
-        Step.
-    probes : range
-        Numbers of the probes.
-    rows : int, optional
-        Most rows in one pass: as many probes are stacked as fit beside each other. By default none are, so that
-        what one probe gives doesn't depend, in its last digits, on which others are asked for.
-    units : Tensor of the shape of a sample, optional
-        Lengths of a step of one, in which ``h`` and ``clean`` are given; by default the units of ``x``.
-
-    Returns
-    -------
-    Tensor of shape (n_probes, n_labels, batch)
-        ``||grad L(x + h v_i) - grad L(x)||²``.
-    """
-    stacked = max(1, (rows or 0) // max(1, len(x)))
-    # made at once: small results kept between large buffers would break up the heap, by a MiB a probe
-    norms = x.new_empty(len(probes), *labels.shape)
-    for first in range(0, len(probes), stacked):
-        chosen = probes[first : first + stacked]
-        moved = torch.cat([torch.add(x, _in(units, signs(i)), alpha=h) for i in chosen])
-        there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(chosen)), units)
-        difference = there.reshape(len(labels), len(chosen), *x.shape) - clean[:, None]
-        norms[first : first + stacked] = difference.flatten(3).square().sum(3).transpose(0, 1)
-    return norms
+def _check_measured(
+    module: Any, X: Any, y: Any, *, index: Any, batch_size: Any, output: Any, seed: Any, units: Any = None
+) -> None:
+    """Raise where what is to be measured, or how, makes no sense."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"module must be a torch.nn.Module, got {type(module).__name__}. Of a fitted skorch net it is net.module_."
+        )
+    optional = {name: value for name, value in (("index", index), ("units", units)) if value is not None}
+    for name, value in {"X": X, "y": y, **optional}.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(value).__name__}: torch.as_tensor({name}) makes one.")
+    if not X.is_floating_point():
+        raise ValueError(f"X must hold real numbers, in the precision of the module, got {X.dtype}: X.float().")
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
+        raise ValueError(f"y must hold whole numbers, one for each sample, got {y.dtype} of shape {tuple(y.shape)}.")
+    if len(X) != len(y):
+        raise ValueError(f"X has {len(X)} samples and y {len(y)} labels; pass one label for each sample.")
+    if len(y) and int(y.min()) < 0:
+        raise ValueError(f"y holds {int(y.min())}; labels are classes, counted from 0.")
+    if batch_size is not None and (isinstance(batch_size, bool) or not hasattr(batch_size, "__index__")):
+        raise ValueError(f"batch_size must be a whole number, got {batch_size!r}.")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
+    if index is not None and len(index) != len(X):
+        raise ValueError(f"index has {len(index)} entries for {len(X)} samples.")
+    if units is not None and (units.shape != X.shape[1:] or not (torch.isfinite(units) & (units >= 0)).all()):
+        raise ValueError(
+            f"units must hold one length for each entry of a sample, shape {tuple(X.shape[1:])}, none negative or "
+            f"infinite, got shape {tuple(units.shape)}."
+        )
+    if output not in ("logits", "probabilities"):
+        raise ValueError(f"output must be 'logits' or 'probabilities', got {output!r}.")
+    if not hasattr(seed, "__index__"):
+        raise ValueError(f"seed must be a whole number, got {seed!r}.")
 
 
-def _in(units: Tensor | None, steps: Tensor) -> Tensor:
-    return steps if units is None else steps * units
+def _with_classes(logits: Tensor, n_classes: int) -> Tensor:
+    """Return logits as they are; raise where labels name classes that they know nothing of."""
+    if logits.shape[1] < n_classes:
+        raise ValueError(f"y holds {n_classes - 1}, but module puts out {logits.shape[1]} logits, for classes from 0.")
+    return logits
 
 
-def mean_of_norms(squared: Tensor, power: int) -> Tensor:
-    """Return the curvature, the mean over the first axis of squared norms or, with ``power=1``, of norms."""
-    return (squared if power == 2 else squared.sqrt()).mean(0)
-
-
-def probe_factory(index: Tensor, x: Tensor, *, seed: int, epoch: int) -> Callable[[int], Tensor]:
-    """Return the function that draws probe i for the samples ``index``, in the shape and precision of ``x``."""
-    return lambda i: rademacher(index, tuple(x.shape[1:]), seed=seed, epoch=epoch, probe=i, dtype=x.dtype)
-
-
-def exact_curvature(module: nn.Module, X: Tensor, y: Tensor) -> Tensor:
-    """Return tr(H²) of the loss's exact Hessian at each input: the oracle of `input_curvature` on smooth networks.
-
-    Parameters
-    ----------
-    module : nn.Module
-        A twice differentiable classifier, in float64 if the result is to be trusted to more than a few digits.
-    X : Tensor of shape (n_samples, ...)
-        Inputs.
-    y : Tensor of shape (n_samples,), int64
-        Labels.
-
-    Returns
-    -------
-    Tensor of shape (n_samples,)
-        ``(h**2).sum()`` over the entries of each Hessian. Cost and memory grow with the square of the input's size.
-    """
-
-    def loss(x: Tensor, label: Tensor) -> Tensor:
-        return losses_of(logits_of(module(x[None]), "logits"), label[None])[0]
-
-    with measuring(module):
-        hessian = torch.func.vmap(torch.func.hessian(loss))(X, y)
-    return hessian.flatten(1).square().sum(1)
+def check_curvature(*, h: float, n: int, power: int) -> None:
+    """Raise where a parameter of the curvature is out of range."""
+    # a network computes in single precision, which knows no larger number
+    if isinstance(h, bool) or not (isinstance(h, Real) and 0 < h <= torch.finfo(torch.float32).max):
+        raise ValueError(
+            f"h must be a positive number, got {h!r}. It is a step in deviations of a column, or in the units of X: "
+            "1e-2 is a good start."
+        )
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
+        raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
+    if isinstance(power, bool) or power not in (1, 2):
+        raise ValueError(f"power must be 1 (norm) or 2 (squared norm, eq. 6), got {power!r}.")

@@ -1,12 +1,12 @@
-"""Signals of the training dynamics: loss, margin, learning time, inconfidence, input gradient, all next to free.
+"""Signals read off the training passes, next to free: loss, margin, learning time, input gradient and their kin.
 
-All but `Inconfidence` are read off the training passes, so they see a sample as the optimizer does: in training mode,
-augmented where augmentation is on, just before the step that its batch makes.
+They see a sample as the optimizer does: in training mode, augmented where augmentation is on, just before the step that
+its batch makes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -14,40 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.scoring import share_of
-from curvdetect.signals.signal import QUARTERS, Batch, EpochMean, Plan, Signal, Stage
-
-
-class MeanOverEpochs:
-    """A signal whose score is the mean over epochs of one number of the batch."""
-
-    name: str
-    stage: ClassVar[Stage] = "training"
-    rows: ClassVar[int] = 1
-
-    def start(self, plan: Plan) -> None:
-        """Make room for a run."""
-        self.plan, self.mean = plan, EpochMean(plan, self.rows)
-
-    def update(self, batch: Batch) -> None:
-        """Look at a batch."""
-        self.mean.add(batch, self.value(batch))
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the number of each sample, higher for the more suspect."""
-        raise TypeError(f"{type(self).__name__} does not say which number it averages")
-
-    def end_epoch(self) -> None:
-        """Take the epoch into the mean."""
-        self.mean.end_epoch()
-
-    def scores(self) -> NDArray[np.float64]:
-        """Return the mean over epochs, shape (n_samples,)."""
-        return self.mean.values()
-
-    def quarters(self) -> NDArray[np.float64]:
-        """Return the mean within each quarter of the planned training: (4, n_samples), or one row."""
-        return self.mean.quarters()
+from curvdetect.signals.signal import QUARTERS, Batch, Exchange, LastEpoch, MeanOverEpochs, Plan, Signal, Stage
 
 
 class Loss(MeanOverEpochs):
@@ -73,19 +40,17 @@ class Margin(MeanOverEpochs):
 
 
 class PartOfTheEpochs:
-    """A mean over some quarters of the planned epochs, read off a signal that keeps all four.
+    """A mean over some quarters of the planned epochs, read off a signal that keeps all four; higher is more suspect.
 
     That signal is ``whole``. `gathering` puts one there that looks at the batches anyway; by itself a part has its own.
     A sample that was not seen in half of the part has the mean over all epochs.
     """
 
-    name: ClassVar[str]
     stage: ClassVar[Stage] = "training"
-    kind: ClassVar[type[Loss | Margin]]
-    part: ClassVar[slice]
 
-    def __init__(self) -> None:
-        self.whole = self.kind()
+    def __init__(self, name: str, kind: type[Loss | Margin], part: slice) -> None:
+        self.name, self.kind, self.part = name, kind, part
+        self.whole: Loss | Margin = kind()
 
     def start(self, plan: Plan) -> None:
         """Make room for a run."""
@@ -107,45 +72,10 @@ class PartOfTheEpochs:
         return np.where(2 * mean.seen(self.part) >= n_planned, mean.values(self.part), mean.values())
 
 
-class EarlyMargin(PartOfTheEpochs):
-    """Area under the margin over the first quarter of the planned epochs, sign turned: higher is more suspect.
-
-    Before memorizing sets in, what a network gets wrong is what the other samples contradict.
-    """
-
-    name = "early_margin"
-    kind, part = Margin, slice(1)
-
-
-class LateLoss(PartOfTheEpochs):
-    """Mean loss over the second half of the planned epochs; higher is more suspect."""
-
-    name = "late_loss"
-    kind, part = Loss, slice(2, None)
-
-
-class LateMargin(PartOfTheEpochs):
-    """Area under the margin over the second half of the planned epochs, sign turned: higher is more suspect."""
-
-    name = "late_margin"
-    kind, part = Margin, slice(2, None)
-
-
-class FinalLoss(PartOfTheEpochs):
-    """Mean loss over the last quarter of the planned epochs; higher is more suspect.
-
-    What a network that memorizes still can't fit by then is told two things at once: the same sample under two labels.
-    """
-
-    name = "final_loss"
-    kind, part = Loss, slice(3, None)
-
-
 def gathering(signals: Sequence[Signal]) -> list[Signal]:
     """Return the signals that look at batches: the parts among them are read off a whole that is there, or is added."""
-    parts = [signal for signal in signals if isinstance(signal, PartOfTheEpochs)]
     looking = [signal for signal in signals if not isinstance(signal, PartOfTheEpochs)]
-    for part in parts:
+    for part in [signal for signal in signals if isinstance(signal, PartOfTheEpochs)]:
         whole = next((signal for signal in looking if type(signal) is part.kind), None)
         if whole is None:
             looking.append(part.whole)
@@ -155,85 +85,14 @@ def gathering(signals: Sequence[Signal]) -> list[Signal]:
 
 
 class InputGradient(MeanOverEpochs):
-    """Mean over epochs of the norm of the loss's gradient at the input; higher is more suspect.
-
-    Parameters
-    ----------
-    power : {1, 2}, default=1
-        1 averages norms, 2 squared norms.
-    """
+    """Mean over epochs of the norm of the loss's gradient at the input; higher is more suspect."""
 
     name = "input_gradient"
     wants_gradient: ClassVar[bool] = True
 
-    def __init__(self, power: int = 1) -> None:
-        if power not in (1, 2):
-            raise ValueError(f"power must be 1 (norm) or 2 (squared norm), got {power!r}.")
-        self.power = power
-
     def value(self, batch: Batch) -> Tensor:
-        """Return the norm or its square."""
-        squared = batch.gradient.flatten(1).float().square().sum(1)
-        return squared if self.power == 2 else squared.sqrt()
-
-
-class GradientContrast(MeanOverEpochs):
-    """Share of the given label in its input gradient and that of the best other label; higher is more suspect.
-
-    The mean over the scored epochs of ``g_y / (g_y + g_o)``, norms of the gradients in evaluation mode.
-    """
-
-    name = "gradient_contrast"
-    stage = "scoring"
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the share."""
-        other, given = batch.other_gradient.flatten(1).norm(dim=1), batch.gradient.flatten(1).norm(dim=1)
-        return share_of(given, other)
-
-
-class Inconfidence(MeanOverEpochs):
-    """One minus the given label's probability when training is over; higher is more suspect."""
-
-    name = "inconfidence"
-    stage = "final"
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return what is left for the other labels, computed so that it doesn't round to zero."""
-        logits = batch.logits.cpu().double()
-        others = logits.scatter(1, batch.y.cpu()[:, None], -torch.inf)
-        return (others.logsumexp(1) - logits.logsumexp(1)).exp()
-
-
-class LastEpoch:
-    """Last epoch in which something was true of a sample, 0 where it never was."""
-
-    name: ClassVar[str]
-    stage: ClassVar[Stage] = "training"
-
-    def start(self, plan: Plan) -> None:
-        """Make room for a run."""
-        self.plan, self.n_ended = plan, 0
-        self.last = plan.zeros(plan.n_samples, dtype=torch.int32)
-        self._running = torch.zeros_like(self.last)
-
-    def update(self, batch: Batch) -> None:
-        """Note of whom it is true in this epoch."""
-        index = batch.index.to(self.last.device)
-        epoch = self.event(batch).to(self.last.device, torch.int32) * batch.epoch
-        self._running[index] = torch.maximum(self._running[index], epoch)
-
-    def event(self, batch: Batch) -> Tensor:
-        """Return what is true of each sample, or not."""
-        raise TypeError(f"{type(self).__name__} does not say what it looks out for")
-
-    def end_epoch(self) -> None:
-        """Take the epoch into account."""
-        if self.plan.exchange is not None:
-            self.plan.exchange.largest(self._running)
-        self.last = torch.maximum(self.last, self._running)
-        self.n_ended += 1
-        self._running.zero_()
+        """Return the norm."""
+        return batch.gradient.flatten(1).float().square().sum(1).sqrt()
 
 
 class LearningTime(LastEpoch):
@@ -253,7 +112,7 @@ class LearningTime(LastEpoch):
         return (self.last + 1).double().cpu().numpy()
 
 
-#: What may be kept of samples by classes.
+#: Most bytes of a table of samples by classes.
 MOST_BYTES = 2 * 1024**3
 
 
@@ -305,3 +164,65 @@ class AveragedMargin:
         other = self.total.scatter(1, self.labels[:, None], 0).amax(1)
         tiny = torch.finfo(torch.float64).tiny
         return (other.clamp_min(tiny).log() - given.clamp_min(tiny).log()).cpu().numpy()
+
+
+class OtherLabelVote:
+    """Which other label a sample was taken for most, by a weighted majority vote in constant memory.
+
+    Each pass of a stage casts one vote for the most probable label other than the given one, with its probability as
+    weight (Boyer and Moore's algorithm), so that no table of samples by classes is kept.
+    """
+
+    name: ClassVar[str] = "other_label"
+
+    def __init__(self, stage: Stage = "training") -> None:
+        self.stage = stage
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.n_classes = plan.n_classes
+        self.candidate = plan.zeros(plan.n_samples, dtype=torch.int32) - 1
+        self.weight = plan.zeros(plan.n_samples)
+        self._exchange = plan.exchange
+        # of several processes, the votes of this one until all are cast
+        self._own = None if plan.exchange is None else (self.candidate.clone(), self.weight.clone())
+
+    def update(self, batch: Batch) -> None:
+        """Cast the votes of a batch."""
+        index = batch.index.to(self.weight.device)
+        weight, vote = batch.probabilities.detach()[:, : self.n_classes].scatter(1, batch.y[:, None], -1).max(1)
+        weight, vote = weight.to(self.weight.device).double(), vote.to(self.candidate)
+        _cast(*(self._own or (self.candidate, self.weight)), index, vote, weight)
+
+    def end_epoch(self) -> None:
+        """Cast the votes of all processes; those of a single one counted at once."""
+        if self._exchange is None or self._own is None:
+            return
+        for votes, weights in self._cast_elsewhere(self._exchange, *self._own):
+            voted = (votes >= 0).nonzero()[:, 0]
+            _cast(self.candidate, self.weight, voted, votes[voted], weights[voted])
+        self._own[0].fill_(-1)
+        self._own[1].zero_()
+
+    @staticmethod
+    def _cast_elsewhere(exchange: Exchange, votes: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the votes of all processes: at once where no sample was seen by two of them, otherwise in turn."""
+        voters = (votes >= 0).int()
+        exchange.sum(voters)
+        if int(voters.max()) > 1:
+            yield from exchange.in_turn(votes, weights)
+            return
+        exchange.sum(votes.add_(1), weights)
+        yield votes.sub_(1), weights
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the code of the label, shape (n_samples,); -1 for a sample never seen."""
+        return self.candidate.double().cpu().numpy()
+
+
+def _cast(candidate: Tensor, weight: Tensor, index: Tensor, vote: Tensor, by: Tensor) -> None:
+    """Let the samples at ``index`` vote: for the label they hold, or against it, which may take its place."""
+    held, before = weight[index], candidate[index]
+    after = torch.where(before == vote, held + by, held - by)
+    candidate[index] = torch.where((after < 0) | (before < 0), vote, before)
+    weight[index] = after.abs()

@@ -1,11 +1,10 @@
-"""What a signal is, and the batch that signals share.
+"""What a signal is, the batch that signals share, and the mean that most of them keep.
 
 A signal sees every sample at one of three stages: ``"training"``, on the training passes themselves; ``"scoring"``,
 in evaluation mode after a scored epoch; ``"final"``, in evaluation mode once training is over. It accumulates what it
-needs and yields one number for each sample, higher for the more suspect. The house keeps no registry of base
-classes: whatever has these members is a signal. One of stage ``"training"`` makes no pass of its own, which would
-change what is trained: it has the logits of the pass, and, where its attribute ``wants_gradient`` is True, the gradient
-at the inputs.
+needs and yields one number for each sample, higher for the more suspect. Anything that has the members of `Signal` is
+one. A signal of stage ``"training"`` makes no pass of its own, which would change what is trained: it has the logits of
+the pass and, where its attribute ``wants_gradient`` is True, the gradient at the inputs.
 """
 
 from __future__ import annotations
@@ -13,21 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.scoring import (
-    best_other,
-    gradient_and_logits,
-    gradients_and_logits,
-    losses_of,
-    margins_of,
-    with_other,
-)
+from curvdetect.signals.gradients import best_other, gradients_and_logits, losses_of, with_other
 
 Stage = Literal["training", "scoring", "final"]
 QUARTERS = 4
@@ -64,29 +56,16 @@ class Plan:
         return min(QUARTERS - 1, (epoch - 1) * QUARTERS // self.n_epochs)
 
     def zeros(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Return an accumulator; on the host where the device knows no float64."""
+        """Return an accumulator; on the CPU where the device has no float64."""
         return torch.zeros(shape, dtype=dtype, device="cpu" if self.device.type == "mps" else self.device)
 
 
 class Batch:
-    """Samples shown to signals; whatever several of them need is computed once, when first asked for.
+    """Samples shown to signals: their numbers, inputs and encoded labels, on the network's device.
 
-    Parameters
-    ----------
-    index, x, y : Tensor
-        Numbers, inputs and encoded labels of the samples, on the network's device.
-    epoch : int
-        Counted from 1.
-    quarter : int
-        Quarter of the planned training, 0 to 3, that the epoch lies in.
-    forward : callable
-        From inputs to logits.
-    logits : Tensor of shape (batch, n_classes), optional
-        Known already on a training pass.
-    gradient : Tensor of the shape of ``x``, optional
-        Each sample's gradient of its own loss, where known already; in the units of ``x``.
-    units : Tensor of the shape of a sample, optional
-        Lengths of a step of one: what signals see of gradients is given in them. By default the units of ``x``.
+    What several signals need is computed once, when it is first read. A training pass knows the logits already, and
+    the gradient of each sample's own loss where a signal wants it. Signals see gradients in ``units``, lengths of a
+    step of one of the shape of a sample; by default these are the units of ``x``.
     """
 
     def __init__(
@@ -114,9 +93,9 @@ class Batch:
     @cached_property
     def gradient(self) -> Tensor:
         """Gradient of each sample's loss at its input."""
-        gradient, logits = gradient_and_logits(self.forward, self.x, self.y, self.units)
+        gradients, logits = gradients_and_logits(self.forward, self.x, self.y[None], self.units)
         self.__dict__.setdefault("logits", logits)
-        return gradient
+        return gradients[0]
 
     @cached_property
     def logits(self) -> Tensor:
@@ -132,7 +111,9 @@ class Batch:
     @cached_property
     def margin(self) -> Tensor:
         """Logit of the given label minus the largest other."""
-        return margins_of(self.logits, self.y)
+        given = self.logits.gather(1, self.y[:, None])[:, 0]
+        others = self.logits.scatter(1, self.y[:, None], -torch.inf)
+        return given - others.amax(1)
 
     @cached_property
     def probabilities(self) -> Tensor:
@@ -176,7 +157,7 @@ class Signal(Protocol):
         """Look at a batch."""
 
     def end_epoch(self) -> None:
-        """Take what was seen since the last call into account; what was not is dropped with the epoch."""
+        """Take what was seen since the last call into account."""
 
     def scores(self) -> NDArray[np.float64]:
         """Return one number for each sample, higher for the more suspect."""
@@ -188,15 +169,7 @@ def wants_gradient(signal: Signal) -> bool:
 
 
 class EpochMean:
-    """Mean of a per-sample number over completed epochs, in float64.
-
-    Parameters
-    ----------
-    plan : Plan
-        What the run is going to be.
-    rows : int, default=1
-        Means kept side by side: 1, 2 for the halves of the training, or 4 for its quarters.
-    """
+    """Mean of a per-sample number over completed epochs, in float64: one, or a row for each quarter of the training."""
 
     def __init__(self, plan: Plan, rows: int = 1) -> None:
         n = plan.n_samples
@@ -209,7 +182,7 @@ class EpochMean:
     def add(self, batch: Batch, values: Tensor) -> None:
         """Add the numbers of a batch to the running epoch."""
         index = batch.index.to(self._total.device)
-        # moved, then made wide: what has no double precision can't do both at once
+        # moved, then made wide: a device without double precision can't do both at once
         values = values.detach().to(self._total.device).double()
         self._total.index_add_(0, index, values)
         self._count.index_add_(0, index, torch.ones_like(values, dtype=torch.int16))
@@ -218,7 +191,7 @@ class EpochMean:
     def end_epoch(self) -> None:
         """Take the running epoch into the mean."""
         if self._exchange is not None:
-            row = torch.tensor(self._row)  # a process that saw nothing knows of no later part
+            row = torch.tensor(self._row)  # a process that saw nothing is still at an earlier part
             self._exchange.sum(self._total, self._count)
             self._exchange.largest(row)
             self._row = int(row)
@@ -240,18 +213,75 @@ class EpochMean:
         """Return the mean within each quarter, shape (rows, n_samples); NaN where nothing was seen."""
         means = torch.empty_like(self.total)
         for mean, total, count in zip(means, self.total, self.count, strict=True):
-            torch.div(total, count, out=mean)  # by all counts at once it would turn them all into float64 first
+            torch.div(total, count, out=mean)  # at once it would turn all counts into float64 first
         return means.cpu().numpy()
 
 
-def accumulated(gathered: Any) -> dict[str, Any]:
-    """Return what a signal has gathered so far: its tensors and numbers, and those of its means.
+class MeanOverEpochs:
+    """A signal whose score is the mean over epochs of one number of the batch."""
 
-    Parameters
-    ----------
-    gathered : Signal or EpochMean
-        Between two epochs.
-    """
+    name: str
+    stage: ClassVar[Stage] = "training"
+    rows: ClassVar[int] = 1
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.plan, self.mean = plan, EpochMean(plan, self.rows)
+
+    def update(self, batch: Batch) -> None:
+        """Look at a batch."""
+        self.mean.add(batch, self.value(batch))
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the number of each sample, higher for the more suspect."""
+        raise TypeError(f"{type(self).__name__} does not say which number it averages")
+
+    def end_epoch(self) -> None:
+        """Take the epoch into the mean."""
+        self.mean.end_epoch()
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the mean over epochs, shape (n_samples,)."""
+        return self.mean.values()
+
+    def quarters(self) -> NDArray[np.float64]:
+        """Return the mean within each quarter of the planned training: (4, n_samples), or one row."""
+        return self.mean.quarters()
+
+
+class LastEpoch:
+    """Last epoch in which something was true of a sample, 0 where it never was."""
+
+    name: ClassVar[str]
+    stage: ClassVar[Stage] = "training"
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
+        self.plan, self.n_ended = plan, 0
+        self.last = plan.zeros(plan.n_samples, dtype=torch.int32)
+        self._running = torch.zeros_like(self.last)
+
+    def update(self, batch: Batch) -> None:
+        """Take note of the samples of which it is true."""
+        index = batch.index.to(self.last.device)
+        epoch = self.event(batch).to(self.last.device, torch.int32) * batch.epoch
+        self._running[index] = torch.maximum(self._running[index], epoch)
+
+    def event(self, batch: Batch) -> Tensor:
+        """Return whether it is true of each sample."""
+        raise TypeError(f"{type(self).__name__} does not say what it looks out for")
+
+    def end_epoch(self) -> None:
+        """Take the epoch into account."""
+        if self.plan.exchange is not None:
+            self.plan.exchange.largest(self._running)
+        self.last = torch.maximum(self.last, self._running)
+        self.n_ended += 1
+        self._running.zero_()
+
+
+def accumulated(gathered: Signal | EpochMean) -> dict[str, Any]:
+    """Return what a signal has gathered between two epochs: its tensors and numbers, and those of its means."""
     state: dict[str, Any] = {}
     for name, value in vars(gathered).items():
         if isinstance(value, EpochMean):
@@ -261,16 +291,8 @@ def accumulated(gathered: Any) -> dict[str, Any]:
     return state
 
 
-def take_up(gathered: Any, state: dict[str, Any]) -> None:
-    """Let a signal that was started go on from what another of its kind had `accumulated`.
-
-    Parameters
-    ----------
-    gathered : Signal or EpochMean
-        What goes on.
-    state : dict
-        What the other had.
-    """
+def take_up(gathered: Signal | EpochMean, state: dict[str, Any]) -> None:
+    """Let a signal that was started go on from what another of its kind had `accumulated`."""
     for name, value in state.items():
         mine = getattr(gathered, name)
         if isinstance(mine, EpochMean):

@@ -11,17 +11,9 @@ from curvdetect.training.ranks import local_rank
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the device that a name stands for.
+    """Return the device that a name stands for: "auto" is CUDA, else MPS, else the CPU.
 
-    Parameters
-    ----------
-    device : str or torch.device
-        ``"auto"`` takes CUDA, else MPS, else the CPU. Under ``torchrun`` every process takes a CUDA device of its own.
-
-    Raises
-    ------
-    ValueError
-        Where the name means nothing to torch, or the device is not there.
+    Under ``torchrun`` every process takes a CUDA device of its own.
     """
     if device == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -58,13 +50,10 @@ def _own(device: torch.device) -> torch.device:
 
 @contextmanager
 def deterministically(wanted: bool) -> Iterator[None]:
-    """Let the block compute sums in the same order whatever the number of threads, and put the settings back after.
+    """Let the block, where ``wanted``, compute sums in the same order whatever the number of threads.
 
-    Parameters
-    ----------
-    wanted : bool
-        Whether to. On a CPU one thread is what it takes: torch shares the sums over a batch, such as the gradient of a
-        convolution's weights, out to the threads there are. On CUDA it is `torch.use_deterministic_algorithms`.
+    On a CPU that takes one thread: torch shares the sums over a batch, such as the gradient of a convolution's weights,
+    out to the threads. On CUDA it is `torch.use_deterministic_algorithms`.
     """
     threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()

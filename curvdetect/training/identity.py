@@ -1,7 +1,6 @@
 """What a fit is a fit of: its parameters and its data, as short texts that another process can compare.
 
-Two fits with equal texts train in the same way, as far as can be told without running them. Texts hold no addresses,
-so that they outlive the process.
+Two fits with equal texts train in the same way, as far as can be told without running them.
 """
 
 from __future__ import annotations
@@ -24,31 +23,17 @@ from torch import nn
 
 from curvdetect.training.checkpoints import Checkpoints, write_whole
 
-_FORMAT = 1
+_FORMAT = 2
 _FILE = "fit.json"
-#: What functions and modules may hold that they are told apart by. Anything else, such as a log that is written to,
-#: changes while it is used.
+#: Values held by functions and modules that tell them apart. Others, such as a log, change while they are used.
 _PLAIN = (Number, str, bytes, range, tuple, np.ndarray, torch.Tensor, functools.partial, FunctionType, type)
 
 
 def claim(directory: str | Path, identity: Mapping[str, str], *, seed: int) -> tuple[Checkpoints, int]:
     """Return the checkpoints of a fit and its seed, or refuse where the directory holds those of another.
 
-    Parameters
-    ----------
-    directory : str or Path
-        The user's ``checkpoint_dir``; made where it is missing.
-    identity : mapping of str
-        Texts of `described` by the names of parameters, and digests of the data under ``"X"`` and ``"y"``.
-    seed : int
-        Of the fit; that of the fit that is taken up goes before, as where it was merely drawn.
-
-    Raises
-    ------
-    ValueError
-        Where the checkpoints in the directory are of other data or other parameters, which are named.
-    OSError
-        Where the directory can't be written to.
+    ``identity`` holds texts of `described` by the names of parameters, and digests of the data under "X" and "y". The
+    seed of a fit that is taken up goes before the one given, which may merely have been drawn.
     """
     path = Path(directory)
     file = path / _FILE
@@ -95,13 +80,7 @@ def _refuse_others(path: Path, theirs: Mapping[str, str], mine: Mapping[str, str
 
 
 def identity_of(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return texts of parameters by their names; those of a net among them one by one, as ``net__lr``.
-
-    Parameters
-    ----------
-    params : mapping
-        As ``get_params(deep=False)`` returns it.
-    """
+    """Return texts of parameters by their names; those of a net among them one by one, as ``net__lr``."""
     texts: dict[str, str] = {}
     for name, value in params.items():
         if isinstance(value, BaseEstimator):
@@ -113,15 +92,11 @@ def identity_of(params: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def described(value: Any) -> str:
+def described(value: object) -> str:
     """Return a text that is equal for equal values, in every process.
 
-    Parameters
-    ----------
-    value : object
-        Numbers, text, arrays and what can be made one, tensors, modules (by their weights and plain attributes),
-        functions (by name, code, and the plain values that they hold), estimators, containers, and other objects by
-        their attributes.
+    Modules are told apart by their weights and plain attributes, functions by name, code and the plain values that they
+    hold, other objects by their attributes.
     """
     return _described(value, ())
 
@@ -182,7 +157,7 @@ def _held_by(function: FunctionType) -> dict[str, Any]:
 
 
 def _not_torchs_own(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules within one that are of somebody's own, who need not say in their text what they do."""
+    """Yield the modules within one that are not torch's, whose text need not say what they do."""
     return ((name, part) for name, part in module.named_modules() if not type(part).__module__.startswith("torch."))
 
 
@@ -201,7 +176,7 @@ def _code(code: CodeType) -> str:
     return f"{code.co_code.hex()} {code.co_names} {constants}"
 
 
-def _name_of(value: Any) -> str:
+def _name_of(value: object) -> str:
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(type(value)))}"
 
 

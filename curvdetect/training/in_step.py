@@ -1,7 +1,7 @@
 """What keeps the processes that train together at the same weights.
 
 Each takes its share of every batch. Gradients are added up before each step, weighted by the share, so that the step is
-the one that a single process would make on the whole batch; what else may drift is put straight between epochs.
+the one that a single process would make on the whole batch. Running statistics are brought together between epochs.
 """
 
 from __future__ import annotations
@@ -11,32 +11,24 @@ from hashlib import blake2b
 from typing import Any
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from curvdetect.data.choosing import spread
 from curvdetect.data.isolation import generator_states, isolated_rng, set_generators
 from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan
-from curvdetect.training.outputs import divisor, is_mean, weighted
+from curvdetect.training.own_net import divisor, is_mean, weighted, whole_of
 from curvdetect.training.ranks import Ranks
-from curvdetect.training.whole import whole_of
 
 #: Samples by whose inputs processes compare their data.
 _COMPARED = 16
 
 
 class InStep(Callback):
-    """Keep the net of one process in step with those of the others.
-
-    Parameters
-    ----------
-    ranks : Ranks
-        The processes.
-    plan : Plan
-        What the run is going to be, and where this one trains.
-    """
+    """Keep the net of one process in step with those of the others."""
 
     def __init__(self, ranks: Ranks, plan: Plan) -> None:
         self.ranks, self.device = ranks, plan.device
@@ -45,16 +37,16 @@ class InStep(Callback):
         self._loss, self._seen = plan.zeros(), 0
 
     def on_share(self, mine: int, whole: int) -> None:
-        """Take note of how much of the next batch is this process's: none of it where it is too small to share."""
+        """Take note of this process's share of the next batch: nothing where the batch is too small."""
         self._mine, self._whole = mine, whole
 
-    def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NeuralNet, X: Any = None, **kwargs: Any) -> None:
         """Start from the weights of the first process, on data that is the same for all."""
         check_same(self.ranks, X)
         module = whole_of(net)
         self.ranks.from_first(*(p.data for p in module.parameters()), *module.buffers())
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """End the training where another process did; otherwise draw what the first one draws."""
         if self.ranks.any(False):
             net.history.pop()  # of an epoch that is not going to be
@@ -67,7 +59,7 @@ class InStep(Callback):
         self._seen = 0
 
     def on_grad_computed(
-        self, net: Any, named_parameters: Iterable[tuple[str, Tensor]], batch: Any = None, **kwargs: Any
+        self, net: NeuralNet, named_parameters: Iterable[tuple[str, Tensor]], batch: Any = None, **kwargs: Any
     ) -> None:
         """Put the gradient of the whole batch in place of that of the share."""
         self._weight = self._weight_of_share(net.criterion_, batch)
@@ -75,7 +67,7 @@ class InStep(Callback):
         for kind in {(p.dtype, p.device) for p in parameters}:
             self._add_up([p for p in parameters if (p.dtype, p.device) == kind])
 
-    def _weight_of_share(self, criterion: Any, batch: Any) -> Tensor | float:
+    def _weight_of_share(self, criterion: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor | float:
         """Return what the loss of the share counts in that of the whole batch."""
         mine = divisor(criterion, batch[1][: self._mine])
         if isinstance(mine, Tensor):
@@ -96,14 +88,14 @@ class InStep(Callback):
             if count:
                 p.grad = chunk.view_as(p).clone(memory_format=torch.preserve_format)
 
-    def on_batch_end(self, net: Any, training: bool = False, loss: Any = None, **kwargs: Any) -> None:
+    def on_batch_end(self, net: NeuralNet, training: bool = False, loss: Any = None, **kwargs: Any) -> None:
         """Count the loss of the share."""
         if training and self._mine:
             counted = weighted(loss.detach(), self._weight) * (self._whole if is_mean(net.criterion_) else 1)
             self._loss += counted.to(self._loss.device)
             self._seen += self._mine
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Bring running statistics together, and let callbacks that read the loss read that of all samples."""
         module = whole_of(net)
         norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
@@ -126,21 +118,13 @@ class EndedElsewhere(Exception):  # noqa: N818 - it is no error
 
 
 def ended(ranks: Ranks | None, flag: bool) -> None:
-    """Say to the others, once after the last epoch, whether this process is through before its time."""
+    """Tell the others, once after the last epoch, whether this process ended early."""
     if ranks is not None:
         ranks.any(flag)
 
 
 def check_same(ranks: Ranks, samples: Samples) -> None:
-    """Raise where the processes were given other data than the first.
-
-    Parameters
-    ----------
-    ranks : Ranks
-        The processes.
-    samples : Samples
-        What this one was given. Of the inputs a few are compared.
-    """
+    """Raise where the processes were given other data than the first; a few of the inputs are compared."""
     with isolated_rng(torch.device("cpu")):  # a transform may draw
         inputs = samples.batch(spread(len(samples), _COMPARED))
     mine = len(samples), _digest(samples.labels), repr(samples.classes.tolist()), _digest(inputs)
@@ -159,8 +143,8 @@ def _digest(tensor: Tensor) -> str:
     return blake2b(tensor.cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()
 
 
-def refuse_accelerated(net: Any, ranks: Ranks | None) -> None:
-    """Raise for a net of which accelerate does what is done here: sharing out batches, or choosing the device."""
+def refuse_accelerated(net: NeuralNet, ranks: Ranks | None) -> None:
+    """Raise for a net whose accelerator shares out batches or chooses the device, as is done here."""
     if not hasattr(net, "accelerator"):
         return
     if ranks is not None:

@@ -6,7 +6,6 @@ No data is held out, nothing is printed, and nothing of the caller's is changed.
 from __future__ import annotations
 
 import dis
-import inspect
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.exceptions import SkorchException
@@ -25,17 +23,14 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.loading import IndexedLoader, is_ours
 from curvdetect.data.sources import Samples
 from curvdetect.signals.signal import Plan, Signal, wants_gradient
-from curvdetect.training.bounds import AimReached, StartFrom, StopAt
-from curvdetect.training.copies import copied
+from curvdetect.training.checkpoints import Checkpointing, RestoreGenerators
 from curvdetect.training.device import deterministically
-from curvdetect.training.endings import judge
+from curvdetect.training.doubts import callers_level, judge
 from curvdetect.training.first_pass import first_pass
 from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
-from curvdetect.training.nets import MLP, ResNet, module_for
-from curvdetect.training.outputs import is_plain, output_kind, taking_logits
+from curvdetect.training.nets import ResNet
+from curvdetect.training.own_net import check_settings, is_plain, output_kind, own_net, taking_logits, whole_of
 from curvdetect.training.ranks import Ranks, is_first, ranks_here
-from curvdetect.training.recipe import LARGEST_BATCH, MemorizingNet, check_settings, memorizing_net
-from curvdetect.training.resuming import Checkpointing, RestoreGenerators
 from curvdetect.training.settings import Settings
 from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
 from curvdetect.training.tracker import Tracker
@@ -101,7 +96,7 @@ def memorize(
                     stop_reason, interrupt = "interrupted", error
     if stop_reason != "stop_at" and is_first(ranks):
         planned = interrupt is None and settings.stop_at is None
-        judge(tracker.history, accuracy, samples, plan.n_epochs, level=callers_level(), planned=planned)
+        judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned)
     return Run(net, device, tracker.history, tracker.seconds, accuracy, stop_reason, interrupt, snapshots.all())
 
 
@@ -121,7 +116,7 @@ def _initialized(settings: Settings, samples: Samples, ranks: Ranks | None) -> N
     return net
 
 
-def _is_sized_here(net: Any) -> bool:
+def _is_sized_here(net: NeuralNet) -> bool:
     """Say whether the network is one of the package's own, made anew."""
     module = getattr(net, "module", net)
     return module is None or isinstance(module, str)
@@ -165,14 +160,6 @@ def _watching(
         tracker.bar.close()
         net.callbacks_ = theirs
         net.iterator_train = loader
-
-
-def callers_level() -> int:
-    """Return the ``stacklevel`` of the line of the user's that a warning is about, however deep the call goes here."""
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("curvdetect."):
-        level, frame = level + 1, frame.f_back
-    return max(1, level - 1)
 
 
 def _train(
@@ -237,39 +224,31 @@ def _raised_by_callback(error: BaseException) -> bool:
     return within and dis.opname[code.co_code[at]] == "RAISE_VARARGS"
 
 
-def own_net(net: Any, samples: Samples) -> NeuralNet:
-    """Return a fresh skorch net made of whatever ``net`` is; nothing of it is shared with the caller."""
-    if net is None or isinstance(net, str):
-        net = memorizing_net(net)
-    if isinstance(net, NeuralNet):
-        own = copied(net, clone)
-        if own.module is None or isinstance(own.module, str):
-            module = _default(own.module, samples)
-            own = type(own)(**{**own.get_params(deep=False), "module": module})
-            if isinstance(own, MemorizingNet) and own.for_tables is None:
-                own.set_params(for_tables=isinstance(module, MLP))
-            if own.batch_size is None:  # little data needs small batches to be stepped on often enough
-                own.set_params(batch_size=min(LARGEST_BATCH, max(16, len(samples) // 32)))
-        return own.set_params(train_split=None, verbose=0)
-    if isinstance(net, type) and issubclass(net, NeuralNet):
-        raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")
-    if isinstance(net, type) and issubclass(net, nn.Module):
-        try:
-            module = net()
-        except TypeError as error:
-            raise TypeError(
-                f"net={net.__name__} can't be made without arguments ({error}). Pass an instance, or "
-                f"memorizing_net({net.__name__}(...))."
-            ) from error
-        return memorizing_net(module)
-    if isinstance(net, nn.Module):
-        return memorizing_net(copied(net))
-    got = type(net).__name__
-    if inspect.isfunction(net):
-        got = f"the function {net.__name__}: call it, net={net.__name__}(...)"
-    raise TypeError(f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {got}.")
+class StopAt(Callback):
+    """End the training where a tracker saw its aim reached."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Raise what the training loop ends with."""
+        if self.tracker.done:
+            raise AimReached
 
 
-def _default(name: str | None, samples: Samples) -> nn.Module:
-    """Return a fresh network in the precision of the samples, whatever torch's default is."""
-    return module_for(name, samples).float()
+class StartFrom(Callback):
+    """Let the training start from the weights of another net, whatever else sets weights as it begins."""
+
+    def __init__(self, weights: NeuralNet) -> None:
+        self.weights = weights
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Load the weights before the first batch."""
+        if net.history[-1]["epoch"] == 1:
+            whole_of(net).load_state_dict(whole_of(self.weights).state_dict())
+            if isinstance(net.criterion_, nn.Module):
+                net.criterion_.load_state_dict(self.weights.criterion_.state_dict())
+
+
+class AimReached(Exception):  # noqa: N818 - it is no error
+    """The training accuracy asked for is reached."""

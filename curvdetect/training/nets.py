@@ -1,7 +1,4 @@
-"""Networks to memorize with: defaults sized from the data, and the paper's own.
-
-Modules only, that put out logits; how they are trained is the recipe's.
-"""
+"""Networks to memorize with, which put out logits: defaults sized from the data, and the paper's own."""
 
 from __future__ import annotations
 
@@ -14,22 +11,15 @@ from torch.nn import functional as F
 from curvdetect.data.columns import Columns
 from curvdetect.data.sources import Samples
 
-#: Deviations beyond which numbers are all alike to `Standardize`, in which squares stay within single precision.
+#: Deviations beyond which numbers are all alike to `Standardize`, so that squares stay within single precision.
 FARTHEST = 1e9
 
 
 class Standardize(nn.Module):
     """Subtract each column's center, divide by its deviation, and bend what lies far out towards a bound.
 
-    Whatever the units of the columns, what comes out is the same; a constant column comes out as zeros.
-
-    Parameters
-    ----------
-    columns : Columns
-        Centers and deviations.
-    bound : float, default=3.0
-        No number that comes out is larger: ``z / sqrt(1 + (z / bound)**2)``. It keeps rare and extreme values from
-        outweighing all others.
+    A constant column comes out as zeros. No number that comes out is larger than the bound, by
+    ``z / sqrt(1 + (z / bound)**2)``, which keeps rare and extreme values from outweighing all others.
     """
 
     center: Tensor
@@ -51,19 +41,7 @@ class Standardize(nn.Module):
 
 
 class MLP(nn.Sequential):
-    """Two hidden layers of ReLUs.
-
-    Parameters
-    ----------
-    n_features : int
-        Columns of the input.
-    n_classes : int
-        Logits put out.
-    width : int, default=256
-        Units in each hidden layer.
-    columns : Columns, optional
-        What to standardize by; by default columns are taken as they are.
-    """
+    """Two hidden layers of ReLUs, behind columns that are standardized where they are given."""
 
     def __init__(self, n_features: int, n_classes: int, width: int = 256, columns: Columns | None = None) -> None:
         super().__init__(
@@ -78,15 +56,7 @@ class MLP(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with BatchNorm, and a shortcut around them.
-
-    Parameters
-    ----------
-    planes_in, planes : int
-        Channels before and after.
-    stride : int, default=1
-        Of the first convolution.
-    """
+    """Two 3x3 convolutions with BatchNorm, and a shortcut around them."""
 
     def __init__(self, planes_in: int, planes: int, stride: int = 1) -> None:
         super().__init__()
@@ -106,18 +76,7 @@ class ResidualBlock(nn.Module):
 class ResNet(nn.Module):
     """A residual network with a 3x3 stem, in stages of `ResidualBlock`; each stage but the first halves the picture.
 
-    Parameters
-    ----------
-    n_classes : int
-        Logits put out.
-    channels : int, default=3
-        Of the input. With 1, pictures may also come as (batch, height, width).
-    planes : sequence of int, default=(16, 32, 64)
-        Channels of each stage.
-    blocks : int, default=1
-        Blocks in each stage.
-    stem_stride : int, default=1
-        2 halves the picture at once, which is four times cheaper.
+    With one channel, pictures may also come as (batch, height, width).
     """
 
     def __init__(
@@ -145,7 +104,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits."""
-        if self.channels == 1:  # a branch on the input's dimensions could not be traced
+        if self.channels == 1:  # without a branch, which could not be traced
             x = x.reshape(x.shape[0], 1, x.shape[-2], x.shape[-1])
         return self.head(self.features(x).mean((2, 3)))
 
@@ -175,15 +134,7 @@ NAMED: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 def module_for(name: str | None, samples: Samples) -> nn.Module:
-    """Return a fresh network for samples.
-
-    Parameters
-    ----------
-    name : str or None
-        A key of `NAMED`; None for the default: an `MLP` for one dimension, a compact `ResNet` for pictures.
-    samples : Samples
-        Of shape (features,), (height, width) or (channels, height, width) each.
-    """
+    """Return a fresh network for samples, by a key of `NAMED` or, for None, sized from them."""
     shape, n_classes = samples.shape, len(samples.classes)
     if name is not None and name not in NAMED:
         raise ValueError(f"net={name!r} is not known. Names: {', '.join(map(repr, NAMED))}; None for the default.")

@@ -1,30 +1,29 @@
-"""How far a training is: a bar with the time left on a terminal and in a notebook, plain lines anywhere else.
+"""How far a training is, and how long its parts take.
 
-A log file or a pipe that is sent a bar keeps every stroke of it. Nothing is written here but to the standard error.
+Progress is a bar with the time left on a terminal and in a notebook, and plain lines anywhere else: a log file
+would keep every stroke of a bar. Only the standard error is written to.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 #: Seconds between two plain lines, at least; of a long run at least this share of the time gone.
 PAUSE, PAUSE_SHARE = 5.0, 0.05
+#: Parts of the work whose times are left with a CUDA device, before those that are over are read.
+MANY = 4096
 
 
 class Lines:
-    """Progress as one line every few seconds, later every few minutes; no carriage returns. Used as tqdm's bars are.
-
-    Parameters
-    ----------
-    total : int
-        What `n` counts up to.
-    desc : str
-        What the lines begin with.
-    """
+    """Progress as one line every few seconds, later every few minutes; no carriage returns. Used as tqdm's bars are."""
 
     def __init__(self, total: int, desc: str) -> None:
         self.total, self.desc = total, desc
@@ -60,28 +59,62 @@ class Lines:
 
 
 def progress_bar(total: int, *, shown: bool, desc: str, unit: str, unit_scale: bool = False) -> Any:
-    """Return what counts up to ``total``: a bar, plain lines, or nothing to be seen.
-
-    Parameters
-    ----------
-    total : int
-        Where it ends.
-    shown : bool
-        Whether anything is to be seen.
-    desc, unit : str
-        What it calls the work, and what it counts.
-    unit_scale : bool, default=False
-        Whether large numbers are shortened, as 12.3k.
-    """
+    """Return what counts up to ``total``: a bar, plain lines, or nothing to be seen."""
     if shown and not _in_notebook() and not (sys.stderr is not None and sys.stderr.isatty()):
         return Lines(total, desc)
     return tqdm(total=total, desc=desc, unit=unit, unit_scale=unit_scale, disable=not shown)
 
 
 def start_at(bar: Any, n: int) -> None:
-    """Let a bar begin at ``n`` that an earlier process did: it says nothing about the time that is left."""
+    """Let a bar begin at ``n``, done by an earlier process, which doesn't count for the time that is left."""
     bar.n = bar.initial = bar.last_print_n = n
 
 
 def _in_notebook() -> bool:
     return any(base.__name__ == "tqdm_notebook" for base in tqdm.__mro__)
+
+
+class Clock:
+    """Seconds that parts of the work take, by name.
+
+    The CPU runs ahead of a CUDA device, and would time how long asking takes. There the device itself notes the time of
+    each event, and nothing waits for it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._asked: deque[tuple[str, Any, Any]] = deque()
+
+    @contextmanager
+    def timing(self, name: str) -> Iterator[None]:
+        """Count what the block asks for as a part of this name."""
+        if self.device.type != "cuda":
+            started = time.perf_counter()
+            yield
+            self._seconds[name] += time.perf_counter() - started
+            return
+        before = self._passing()
+        yield
+        self._asked.append((name, before, self._passing()))
+        while len(self._asked) > MANY and self._asked[0][2].query():
+            self._read_first()
+
+    def read(self) -> dict[str, float]:
+        """Return the seconds by name, and begin anew. The device has to be through with its work."""
+        while self._asked:
+            self._read_first()
+        seconds = dict(self._seconds)
+        self._seconds.clear()
+        return seconds
+
+    def _passing(self) -> Any:
+        """Return an event that will know when the device reached this point."""
+        make: Any = torch.cuda.Event
+        event = make(enable_timing=True)
+        event.record(torch.cuda.current_stream(self.device))
+        return event
+
+    def _read_first(self) -> None:
+        name, before, after = self._asked.popleft()
+        self._seconds[name] += before.elapsed_time(after) / 1000

@@ -1,8 +1,7 @@
-"""Several processes that train one network together: who they are, and what they tell each other.
+"""Several processes that train one network together: which they are, and what they tell each other.
 
-``torchrun``, or ``mpirun``, starts the same script several times and says to each, by environment variables, which one
-it is. A fit joins them where that was done; in a single process nothing of this runs. What is exchanged when is not
-decided here.
+``torchrun``, or ``mpirun``, starts the same script several times and tells each, by environment variables, which one it
+is. A fit joins them where that was done; in a single process nothing of this runs.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ _TOLD = (
 _PLACE = ("MASTER_ADDR", "MASTER_PORT")
 #: Seconds in which a process that died is expected to be known as dead.
 _PATIENCE = 5.0
-#: Says to the workers of a process that has joined the others that they are none of them.
+#: Tells the workers of a process that has joined the others that they have not.
 _JOINED = "CURVDETECT_JOINED"
-#: Where processes say who they are; None where the group is the caller's own.
+#: Where processes say which they are; empty where the group is the caller's own.
 _STORE: list[Any] = []
 
 
@@ -59,7 +58,7 @@ def ranks_here() -> Ranks | None:
 
 
 def by_first(make: Callable[[], T]) -> T:
-    """Return what ``make`` returns: of several processes, in the first one, where alone it is called."""
+    """Return what ``make`` returns; of several processes, only the first calls it."""
     ranks = ranks_here()
     return make() if ranks is None else ranks.first(make)
 
@@ -70,7 +69,7 @@ def is_first(ranks: Ranks | None) -> bool:
 
 
 def writes_here() -> bool:
-    """Say the same without joining the others, who may have no such question."""
+    """Say the same without joining the others."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank() == 0
     told = _told()
@@ -89,7 +88,7 @@ def local_rank() -> int | None:
 
 
 def _told() -> tuple[int, int, int | None] | None:
-    """Return which process this is, of how many, and which of its machine, as the first launcher that spoke said it."""
+    """Return which process this is, of how many, and which of its machine, as the first launcher has it."""
     for names in _TOLD:
         rank, size, local = (os.environ.get(name) for name in names)
         if rank is not None and size is not None:
@@ -133,15 +132,7 @@ def _key(rank: int) -> str:
 
 
 class Ranks:
-    """The processes that train together, seen from one of them.
-
-    Attributes
-    ----------
-    rank, size : int
-        Which this one is, from 0, of how many.
-    share : Share
-        The same.
-    """
+    """The processes that train together, seen from one of them: its ``rank`` from 0, of ``size``."""
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
@@ -177,7 +168,7 @@ class Ranks:
         return bool(told)
 
     def first(self, make: Callable[[], T]) -> T:
-        """Return what ``make`` returns in the first process, where alone it is called; its error is raised in all."""
+        """Return what ``make`` returns in the first process, which alone calls it; its error is raised in all."""
         said: list[Any] = [None, None]
         own: Exception | None = None
         if self.rank == 0:
@@ -206,7 +197,7 @@ class Ranks:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Say who is gone, where an exchange fails."""
+        """Say which process is gone, where an exchange fails."""
         try:
             yield
         except RuntimeError as error:
@@ -229,7 +220,7 @@ def _reachable(tensor: Tensor) -> Iterator[Tensor]:
 
 
 def _sendable(error: Exception) -> Exception:
-    """Return an error as another process can be sent it: as itself, or where it can't be pickled, as what it says."""
+    """Return an error that can be sent to another process: itself, or its text where it can't be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # whatever its class does

@@ -1,24 +1,25 @@
-"""The recipe that takes a classifier to memorization, as a skorch net.
+"""The recipe that takes a classifier to memorization, as a skorch net: SGD with momentum, and schedules.
 
-SGD with momentum and schedules laid out over the number of epochs. It refuses to choose a network.
+Learning rate and weight decay are laid out over the number of epochs.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
-from skorch import NeuralNetClassifier
-from skorch.callbacks import GradientNormClipping
+from skorch import NeuralNet, NeuralNetClassifier
+from skorch.callbacks import Callback, GradientNormClipping
 from skorch.dataset import get_len
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from curvdetect.data.loading import BatchLoader, is_ours
-from curvdetect.signals.scoring import in_full
-from curvdetect.training.schedules import DECAY, DecayFirst, Schedule
+from curvdetect.signals.passes import in_full
 
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
@@ -26,21 +27,11 @@ EPOCHS = 30
 LARGEST_GRADIENT = 1.0
 #: Size of a batch, unless there are few samples.
 LARGEST_BATCH = 128
+#: Weight decay of the recipe.
+DECAY = 1e-4
+#: Weight decay of the first epochs in the recipe for tables, and the share of the epochs that it lasts.
+FIRST_DECAY, FIRST_SHARE = 5e-3, 0.4
 _LOADER_OPTIONS = {"iterator_train__augment", "iterator_train__shuffle", "iterator_train__batch_size"}
-
-
-def check_settings(net: NeuralNetClassifier) -> None:
-    """Raise where the length of a net's training, or of its batches, is out of range."""
-    whole = net.batch_size == -1 and not is_ours(net.iterator_train)  # skorch's name for all samples at once
-    for name, value in {"max_epochs": net.max_epochs, "batch_size": 1 if whole else net.batch_size}.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"net has {name}={value!r}; it must be a whole number, at least 1.")
-    if isinstance(net.lr, bool) or not isinstance(net.lr, Real) or not 0 <= float(net.lr) < float("inf"):
-        raise ValueError(f"net has lr={net.lr!r}; a learning rate is a number, 0.1 for instance.")
-    if not callable(net.iterator_train):
-        raise TypeError(f"net has iterator_train={net.iterator_train!r}; it must be a DataLoader class.")
-    if not isinstance(net.module, nn.Module) and not callable(net.module):
-        raise TypeError(f"net has module={net.module!r}; it must be an nn.Module, its class, a name or None.")
 
 
 def memorizing_net(
@@ -151,21 +142,132 @@ def memorizing_net(
     )
 
 
-class MemorizingNet(NeuralNetClassifier):
-    """A skorch classifier that trains in a precision of choice and never waits for the device within an epoch.
+def one_cycle(n_epochs: int, peak: float = 0.3, start: float | None = None) -> Callable[[int], float]:
+    """Return a schedule that rises over the first ``peak`` of the epochs and falls linearly to the end.
 
     Parameters
     ----------
-    module : nn.Module class or instance, str or None
-        Puts out logits.
-    *args, **kwargs
-        As for ``skorch.NeuralNetClassifier``.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Of the passes that train.
-    deterministic : bool, default=False
-        Whether detectors are to train and score it in one order of summation.
-    for_tables : bool, optional
-        Whether gradients are bounded and weights decay faster at first; None is what the network asks for.
+    n_epochs : int
+        Length of the training.
+    peak : float, default=0.3
+        Share of the epochs at which the learning rate is highest.
+    start : float, optional
+        Factor from which it rises, each epoch by the same ratio; by default it rises linearly from zero.
+
+    Returns
+    -------
+    callable
+        From an epoch, counted from 0, to a factor of the learning rate.
+
+    Examples
+    --------
+    >>> from curvdetect import one_cycle
+    >>> schedule = one_cycle(10)
+    >>> [round(schedule(epoch), 2) for epoch in range(10)]
+    [0.33, 0.67, 1.0, 0.88, 0.75, 0.62, 0.5, 0.38, 0.25, 0.12]
+    """
+    _check_length(n_epochs)
+    if not (isinstance(peak, Real) and 0 <= peak <= 1):
+        raise ValueError(f"peak must be a share of the epochs in [0, 1], got {peak!r}.")
+    if start is not None and not (isinstance(start, Real) and 0 < start <= 1):
+        raise ValueError(f"start must be None or a factor of the learning rate in (0, 1], got {start!r}.")
+    return partial(_one_cycle_factor, n_epochs, max(1, round(peak * n_epochs)), start)
+
+
+def _check_length(n_epochs: Any) -> None:
+    if isinstance(n_epochs, bool) or not isinstance(n_epochs, Integral) or n_epochs < 1:
+        raise ValueError(f"n_epochs must be a whole number, at least 1, got {n_epochs!r}.")
+
+
+def _one_cycle_factor(n_epochs: int, top: int, start: float | None, epoch: int) -> float:
+    rise = (epoch + 1) / top
+    return min(rise if start is None else start ** max(0.0, 1 - rise), (n_epochs - epoch) / max(1, n_epochs - top + 1))
+
+
+def step_decay(n_epochs: int, milestones: Sequence[float] = (0.5, 5 / 6), gamma: float = 0.1) -> Callable[[int], float]:
+    """Return a schedule multiplied by ``gamma`` after each share of the epochs; by default the paper's for CIFAR.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Length of the training.
+    milestones : sequence of float, default=(1/2, 5/6)
+        Shares of the epochs; (0.4, 0.8) is the paper's for MNIST.
+    gamma : float, default=0.1
+        What each of them multiplies by.
+
+    Returns
+    -------
+    callable
+        From an epoch, counted from 0, to a factor of the learning rate.
+
+    Examples
+    --------
+    >>> from curvdetect import step_decay
+    >>> [round(step_decay(300)(epoch), 3) for epoch in (149, 150, 250)]
+    [1.0, 0.1, 0.01]
+    """
+    _check_length(n_epochs)
+    if isinstance(milestones, str) or not all(isinstance(share, Real) and 0 <= share <= 1 for share in milestones):
+        raise ValueError(f"milestones must be shares of the epochs in [0, 1], got {milestones!r}.")
+    if not (isinstance(gamma, Real) and 0 <= gamma < float("inf")):
+        raise ValueError(f"gamma must be a number that the learning rate is multiplied by, got {gamma!r}.")
+    return partial(_step_factor, [round(share * n_epochs) for share in milestones], gamma)
+
+
+def _step_factor(milestones: Sequence[int], gamma: float, epoch: int) -> float:
+    return gamma ** sum(epoch >= milestone for milestone in milestones)
+
+
+#: Of the recipe for tables: what is simple is learned in small steps, and what is left is memorized in large ones.
+SLOW_RISE = partial(one_cycle, peak=0.6, start=0.1)
+
+
+class Schedule(Callback):
+    """A learning-rate schedule laid out over the net's own ``max_epochs``, so that one number changes both.
+
+    By default `one_cycle`, slower to rise in the recipe for tables.
+    """
+
+    def __init__(self, factor: Callable[[int], Callable[[int], float]] | None = None) -> None:
+        self.factor = factor
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Lay the schedule out, now that the number of epochs is known."""
+        default = SLOW_RISE if getattr(net, "for_tables", False) else one_cycle
+        self.policy_ = LambdaLR(net.optimizer_, (self.factor or default)(net.max_epochs))
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Go on to the next epoch's learning rate."""
+        self.policy_.step()
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Let go of the optimizer, whose state would be kept and pickled with the net."""
+        del self.policy_
+
+
+class DecayFirst(Callback):
+    """A weight decay that is stronger in the first epochs, so that wrong labels are learned after right ones.
+
+    It takes the place of the recipe's default alone: any other weight decay was chosen, and stays.
+    """
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Take note of the optimizer's own."""
+        self.own_ = [group.get("weight_decay") for group in net.optimizer_.param_groups]
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Set the weight decay of the epoch that begins."""
+        first = len(net.history) <= FIRST_SHARE * net.max_epochs
+        for group, own in zip(net.optimizer_.param_groups, self.own_, strict=True):
+            if own == DECAY:
+                group["weight_decay"] = FIRST_DECAY if first else own
+
+
+class MemorizingNet(NeuralNetClassifier):
+    """A skorch classifier that trains in a precision of choice and never waits for the device within an epoch.
+
+    ``precision``, ``deterministic`` and ``for_tables`` are those of `memorizing_net`; all else is skorch's.
     """
 
     def __init__(
@@ -201,7 +303,7 @@ class MemorizingNet(NeuralNetClassifier):
             return super().infer(x, **fit_params)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
             output = super().infer(x, **fit_params)
-        return in_full(output)  # for the loss, and whoever looks at the logits
+        return in_full(output)  # for the loss, and for signals
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Callable[..., Any], **fit_params: Any

@@ -1,7 +1,6 @@
 """Training in two stages: on one half of the samples until it is memorized, then on the other half.
 
-Both halves take both parts, so that every sample is learned in a first stage and watched in a second. What is measured
-is the signals'; this refuses to average over seeds and to decide what is suspect.
+Both halves take both parts, so that every sample is learned in a first stage and watched in a second.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 
 from curvdetect.data.sources import Part, Samples
-from curvdetect.signals.forgetting import ForgettingLoss, ForgettingTime, ForgottenShare, Learned
+from curvdetect.signals.dynamics import OtherLabelVote
+from curvdetect.signals.evaluated import ForgettingLoss, ForgettingTime, ForgottenShare, Learned
 from curvdetect.signals.signal import Signal
-from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training.memorize import Run, memorize
 from curvdetect.training.settings import Settings
 

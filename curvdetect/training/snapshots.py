@@ -1,7 +1,7 @@
 """Weights kept from during the training, by which samples that were not trained on can be measured later.
 
-A sample is measured on several snapshots spread over the training, as those that were trained on are measured over
-many epochs. The last weights alone may tell far less, and nothing here looks at them alone.
+They are measured on several snapshots spread over the training, as those that were trained on are measured over many
+epochs. The last weights alone may tell far less.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ from curvdetect.data.sources import Samples
 from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import Checkpoints, write_whole
-from curvdetect.training.copies import with_copied_modules
 from curvdetect.training.device import deterministically
-from curvdetect.training.outputs import output_kind
+from curvdetect.training.own_net import output_kind, whole_of, with_copied_modules
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.settings import Settings
 from curvdetect.training.tracker import Tracker
-from curvdetect.training.whole import whole_of
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,10 @@ class Snapshot:
     epoch: int
     """Counted from 1."""
     weights: dict[str, Tensor] | Path
-    """On the host."""
+    """On the CPU."""
 
     def load(self) -> dict[str, Tensor]:
-        """Return the weights by name.
-
-        Raises
-        ------
-        ValueError
-            Where the file is gone or torn.
-        """
+        """Return the weights by name."""
         if isinstance(self.weights, dict):
             return self.weights
         try:
@@ -62,36 +54,16 @@ class Snapshot:
 
 
 def snapshot_epochs(scored: Collection[int], keep: int) -> frozenset[int]:
-    """Return which epochs to keep the weights of: so many of those that are scored, evenly chosen among them.
-
-    Parameters
-    ----------
-    scored : collection of int
-        Epochs after which samples are measured.
-    keep : int
-        How many; all where there are fewer.
-    """
+    """Return which epochs to keep the weights of: so many of the scored ones, evenly chosen."""
     epochs = sorted(scored)
     keep = min(keep, len(epochs))
     return frozenset(epochs[(2 * i + 1) * len(epochs) // (2 * keep)] for i in range(keep))
 
 
 class KeepSnapshots(Callback):
-    """Keep the weights of some epochs.
+    """Keep the weights of some epochs, counted from 1: in files, or in memory where there is no place for them.
 
-    Parameters
-    ----------
-    epochs : collection of int
-        Counted from 1.
-    checkpoints : Checkpoints
-        Where they are kept; in memory where that is nowhere, or where there is no room.
-    ranks : Ranks, optional
-        The processes that train together: the first one writes.
-
-    Attributes
-    ----------
-    kept : dict
-        From epochs to snapshots.
+    Of several processes the first one writes.
     """
 
     def __init__(self, epochs: Collection[int], checkpoints: Checkpoints, ranks: Ranks | None = None) -> None:
@@ -99,7 +71,7 @@ class KeepSnapshots(Callback):
         self.path = checkpoints.part("snapshots").path
         self.kept: dict[int, Snapshot] = {}
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Keep those of this epoch, where it is one of them."""
         epoch = len(net.history)
         if epoch in self.epochs:
@@ -151,21 +123,7 @@ class KeepSnapshots(Callback):
 def measure_on(
     snapshots: Iterable[Snapshot], net: NeuralNet, samples: Samples, signals: Sequence[Signal], plan: Plan
 ) -> None:
-    """Show samples to signals on each of several snapshots, whatever stage the signals usually look at.
-
-    Parameters
-    ----------
-    snapshots : iterable of Snapshot
-        Weights of ``net``.
-    net : skorch.NeuralNet
-        The trained net. Stays as it is.
-    samples : Samples
-        What is measured, labels encoded as in the training.
-    signals : sequence of Signal
-        Filled.
-    plan : Plan
-        Of the training; its device is where samples are measured.
-    """
+    """Show samples to signals on each of several snapshots of a net, at whatever stage the signals usually look."""
     own = with_copied_modules(net)
     whole = whole_of(own).to(plan.device)
     # past skorch's bookkeeping, which would make the modules anew

@@ -1,12 +1,13 @@
 """The skorch callback that shows every sample to every signal.
 
-Training signals look at the passes that train; scoring signals at a walk over all samples, in index order and
+Training signals look at the passes that train, scoring signals at a walk over all samples, in index order and
 evaluation mode, after each scored epoch. The callback goes first in the net's list, before anything that may end the
 training, and draws nothing from the generators that training uses.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,16 +22,13 @@ from curvdetect.data.chunks import read_ahead
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.sources import Samples
 from curvdetect.signals.dynamics import gathering
-from curvdetect.signals.passes import quicker, rows_within
-from curvdetect.signals.scoring import OutputKind, logits_of, measuring
+from curvdetect.signals.passes import OutputKind, logits_of, measuring, quicker, rows_within
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage, wants_gradient
-from curvdetect.training.clock import Clock
-from curvdetect.training.outputs import divisor, weighted
-from curvdetect.training.progress import progress_bar, start_at
+from curvdetect.training.own_net import divisor, weighted, whole_of
+from curvdetect.training.progress import Clock, progress_bar, start_at
 from curvdetect.training.ranks import Ranks, is_first
 from curvdetect.training.recipe import MemorizingNet
 from curvdetect.training.settings import Settings, scored_epochs
-from curvdetect.training.whole import whole_of
 
 
 class Tracker(Callback):
@@ -85,7 +83,7 @@ class Tracker(Callback):
         """Take note of which samples the next batch holds."""
         self.index = index
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Start the clock."""
         self.epoch = len(self.history) + 1
         self.quarter = self.plan.quarter(self.epoch)
@@ -94,20 +92,20 @@ class Tracker(Callback):
         self._seen = 0
         self._started = time.perf_counter()
 
-    def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+    def on_batch_begin(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
         """Ask for the gradient at the inputs, where a signal wants it."""
         if training and self.wants_gradient:
             batch[0].requires_grad_(True)
             self._gradient = None
 
-    def on_grad_computed(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+    def on_grad_computed(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
         """Keep the gradient of the first pass over a batch: some optimizers make several, which would add up."""
         if training and self.wants_gradient:
             self._gradient = batch[0].grad if self._gradient is None else self._gradient
             batch[0].grad = None
 
     def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+        self, net: NeuralNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
         """Show a training batch to the signals of the training passes."""
         if not training or not len(self.index):  # a batch too small for several processes to share
@@ -115,7 +113,7 @@ class Tracker(Callback):
         with self.clock.timing(""):  # all of it; signals have names
             self._watch(net, batch, y_pred)
 
-    def _watch(self, net: Any, batch: Any, y_pred: Any) -> None:
+    def _watch(self, net: NeuralNet, batch: tuple[Tensor, Tensor], y_pred: Any) -> None:
         """Show what a training batch came to."""
         x, y = batch[0], batch[1].to(self.plan.device)
         logits = logits_of(y_pred, self.output).detach().float()
@@ -151,7 +149,7 @@ class Tracker(Callback):
             "Set its attribute wants_gradient = True where batch.gradient is all it needs; otherwise stage = 'scoring'."
         )
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
         if self.ranks is not None:
             seen = torch.tensor(self._seen)
@@ -163,43 +161,31 @@ class Tracker(Callback):
             )
         loss, accuracy = float(self._loss) / self._seen, float(self._correct) / self._seen
         spent, watching = time.perf_counter() - self._started, self._take_times()
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss became {loss} in epoch {self.epoch}. Lower the learning rate, or check that the "
                 "criterion fits what the net puts out (CrossEntropyLoss for logits)."
             )
         self.reached = self.reached + 1 if self.stop_at is not None and accuracy >= self.stop_at else 0
         self.done = self.reached >= self.patience
-        turn = self.epoch in self.scored
-        never = not any(record["scored"] for record in self.history)
-        scored = bool(self.signals["scoring"]) and (turn or (self.done and never))
-        scoring = self.walk(net, "scoring") if scored else 0.0
-        for stage in ("training", "scoring") if scored else ("training",):
-            for signal in self.signals[stage]:
-                signal.end_epoch()
+        record = {
+            "epoch": self.epoch,
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "scored": False,
+            "seconds_training": spent,
+            "seconds_watching": watching,
+            "seconds_scoring": 0.0,
+        }
+        if self.epoch in self.scored or self.done:
+            record |= self._scored(net, always=self.epoch in self.scored)
+        self._end_epoch("training")
         self.seconds["training"] += spent - watching
-        self.history.append(
-            {
-                "epoch": self.epoch,
-                "train_loss": loss,
-                "train_accuracy": accuracy,
-                "scored": scored,
-                "seconds_training": spent,
-                "seconds_watching": watching,
-                "seconds_scoring": scoring,
-                **(self._means() if scored else {}),
-            }
-        )
+        self.history.append(record)
         self.bar.set_postfix_str(f"epoch {self.epoch}/{self.plan.n_epochs}, accuracy {accuracy:.3f}")
 
     def go_on_from(self, history: list[dict[str, Any]], seconds: dict[str, float], reached: int) -> None:
-        """Count on from where another tracker stood after an epoch.
-
-        Parameters
-        ----------
-        history, seconds, reached
-            Its attributes.
-        """
+        """Count on from where another tracker, whose attributes these are, stood after an epoch."""
         self.history, self.seconds, self.reached = history, seconds, reached
         self.done = reached >= self.patience
         self.epoch = len(history)
@@ -207,20 +193,26 @@ class Tracker(Callback):
         n_scored = sum(record["scored"] for record in history)
         start_at(self.bar, self.plan.n_samples * self.epoch + self.n_visited * n_scored)
 
-    def score_late(self, net: Any) -> None:
+    def score_late(self, net: NeuralNet) -> None:
         """Score the last epoch after all, where training ended before any was."""
-        if self.signals["scoring"] and not any(record["scored"] for record in self.history):
-            self.history[-1] |= {"scored": True, "seconds_scoring": self.walk(net, "scoring")}
-            for signal in self.signals["scoring"]:
-                signal.end_epoch()
-            self.history[-1] |= self._means()
+        self.history[-1] |= self._scored(net, always=False)
 
-    def _means(self) -> dict[str, float]:
-        """Return what each scoring signal was in the last epoch, on average over the samples, where it keeps a mean."""
-        means = {signal.name: getattr(signal, "mean", None) for signal in self.signals["scoring"]}
-        return {f"mean_{name}": float(mean.latest) for name, mean in means.items() if isinstance(mean, EpochMean)}
+    def _scored(self, net: NeuralNet, *, always: bool) -> dict[str, Any]:
+        """Score an epoch, where no other was or ``always``; return what its record says of that."""
+        signals = self.signals["scoring"]
+        if not signals or (not always and any(record["scored"] for record in self.history)):
+            return {}
+        seconds = self.walk(net, "scoring")
+        self._end_epoch("scoring")
+        kept = {signal.name: getattr(signal, "mean", None) for signal in signals}
+        means = {f"mean_{name}": float(mean.latest) for name, mean in kept.items() if isinstance(mean, EpochMean)}
+        return {"scored": True, "seconds_scoring": seconds, **means}
 
-    def walk(self, net: Any, stage: Stage) -> float:
+    def _end_epoch(self, stage: Stage) -> None:
+        for signal in self.signals[stage]:
+            signal.end_epoch()
+
+    def walk(self, net: NeuralNet, stage: Stage) -> float:
         """Show the samples of a stage once, in index order and evaluation mode; return the seconds taken."""
         samples, device = self.shown[stage], self.plan.device
         started = time.perf_counter()
@@ -275,7 +267,7 @@ class Tracker(Callback):
     def _processes(self) -> int:
         return 1 if self.ranks is None else self.ranks.size
 
-    def _forward(self, net: Any, few: Tensor, *, rewrite: bool) -> tuple[Callable[[Tensor], Tensor], int]:
+    def _forward(self, net: NeuralNet, few: Tensor, *, rewrite: bool) -> tuple[Callable[[Tensor], Tensor], int]:
         """Return the way from inputs to logits, by a copy of the network where that is quicker, and rows of a pass."""
         infer = net.infer
         if rewrite and type(net).infer in (NeuralNet.infer, MemorizingNet.infer):
@@ -288,11 +280,10 @@ class Tracker(Callback):
             self.rows = rows_within(forward, few)
         return forward, self.rows
 
-    def finish(self, net: Any) -> float:
+    def finish(self, net: NeuralNet) -> float:
         """Show the finished net to the signals that look at nothing else; return the training accuracy."""
         self.walk(net, "final")
-        for signal in self.signals["final"]:
-            signal.end_epoch()
+        self._end_epoch("final")
         return float(self._correct) / self.plan.n_samples
 
     def _show(self, batch: Batch, stage: Stage) -> None:

@@ -10,9 +10,8 @@ import torch
 from skorch.history import History
 
 from curvdetect import input_curvature
-from curvdetect.signals.curvature import exact_curvature
 from curvdetect.training.nets import MLP
-from tests.cases import digits, smooth_net
+from tests.cases import digits, exact_curvature, smooth_net
 
 QUICK = ["--subset", "100", "--epochs", "3", "--n", "2", "--device", "cpu", "--threads", "1"]
 

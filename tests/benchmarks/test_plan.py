@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from curvdetect.detectors.measured import watching
-from curvdetect.signals.mean_curvature import Curvature
+from curvdetect.signals.dynamics import OtherLabelVote
+from curvdetect.signals.evaluated import Curvature
 from curvdetect.signals.signal import Batch, Plan
-from curvdetect.signals.vote import OtherLabelVote
 from tests.benchmarks.conftest import rows_of
 
 #: 10 ms to train on a sample, 20 to score it, 4 to read it; 1 MB of gradients, 1 MB a second between processes.

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from curvdetect import CurvatureNoiseDetector, InputGradientDetector, LossDetector, memorizing_net
-from curvdetect.training.schedules import Schedule
+from curvdetect.training.recipe import Schedule
 
 N = 64
 RNG = np.random.default_rng(0)

@@ -8,24 +8,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvdetect.signals.dynamics import (
     AveragedMargin,
-    EarlyMargin,
-    FinalLoss,
-    Inconfidence,
     InputGradient,
-    LateLoss,
-    LateMargin,
     LearningTime,
     Loss,
     Margin,
+    OtherLabelVote,
+    gathering,
 )
-from curvdetect.signals.signal import Plan
-from curvdetect.signals.vote import OtherLabelVote
+from curvdetect.signals.evaluated import ForgettingLoss, ForgettingTime, ForgottenShare, Inconfidence, Learned
+from curvdetect.signals.registry import SIGNALS
 from tests.signals.playback import play, recorded, show_epoch
 
 
@@ -50,6 +46,15 @@ def learning_time(logits, labels):
     for i, label in enumerate(labels):
         correct = [row[i].argmax() == label for row in logits]
         times.append(next((t + 1 for t in range(len(correct)) if all(correct[t:])), len(correct) + 1))
+    return np.array(times)
+
+
+def forgetting_times(logits, labels):
+    """Return the first epoch from which each sample stays wrong, that after the last where there is none."""
+    times = []
+    for i, label in enumerate(labels):
+        wrong = [row[i].argmax() != label for row in logits]
+        times.append(next((t + 1 for t in range(len(wrong)) if all(wrong[t:])), len(wrong) + 1))
     return np.array(times)
 
 
@@ -86,8 +91,11 @@ REFERENCES = {
     "learning_time": (LearningTime, learning_time),
     "averaged_margin": (AveragedMargin, averaged_margin),
     "other_label": (OtherLabelVote, other_label_vote),
+    "forgetting_time": (ForgettingTime, lambda logits, labels: -forgetting_times(logits, labels)),
+    "forgotten_share": (ForgottenShare, per_sample(lambda z, c: z.argmax() != c)),
+    "forgetting_loss": (ForgettingLoss, per_sample(loss_of)),
+    "learned": (Learned, per_sample(lambda z, c: z.argmax() == c)),
 }
-COMMITTED = {name: case for name, case in REFERENCES.items() if name != "other_label"}
 each_signal = pytest.mark.parametrize(("make", "reference"), list(REFERENCES.values()), ids=list(REFERENCES))
 
 
@@ -95,51 +103,51 @@ each_signal = pytest.mark.parametrize(("make", "reference"), list(REFERENCES.val
 @pytest.mark.parametrize(("n_epochs", "n_samples", "n_classes"), [(7, 12, 4), (1, 5, 2), (30, 40, 3)])
 def test_scores_agree_with_a_plain_reference(make, reference, n_epochs, n_samples, n_classes):
     logits, labels = recorded(n_epochs, n_samples, n_classes)
-    scores = play(make(), logits, labels).scores()
-    assert scores.dtype == np.float64
-    assert scores.shape == (n_samples,)
+    signal = play(make(), *recorded(seed=5, n_samples=9))
+    scores = play(signal, logits, labels).scores()  # a second run forgets the first
+    assert (scores.dtype, scores.shape) == (np.float64, (n_samples,))
     np.testing.assert_allclose(scores, reference(logits, labels), rtol=1e-9)
 
 
 @each_signal
 def test_scores_are_the_same_on_every_device(make, reference, device):
     logits, labels = recorded()
-    np.testing.assert_allclose(
-        play(make(), logits, labels, device=device).scores(), reference(logits, labels), rtol=1e-9
-    )
+    scores = play(make(), logits, labels, device=device).scores()
+    np.testing.assert_allclose(scores, reference(logits, labels), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", list(REFERENCES))
-@settings(max_examples=30)
+@each_signal
+@settings(max_examples=10)
 @given(data=st.data(), batch_size=st.integers(1, 12))
-def test_order_and_batches_do_not_change_a_score(name, data, batch_size):
-    make, reference = REFERENCES[name]
+def test_order_and_batches_do_not_change_a_score(make, reference, data, batch_size):
     logits, labels = recorded()
     orders = data.draw(st.lists(st.permutations(range(12)), min_size=7, max_size=7))
     scores = play(make(), logits, labels, orders=orders, batch_size=batch_size).scores()
     np.testing.assert_allclose(scores, reference(logits, labels), rtol=1e-9)
 
 
-@each_signal
-def test_a_second_run_forgets_the_first(make, reference):
-    signal = play(make(), *recorded(seed=5, n_samples=9))
-    logits, labels = recorded()
-    np.testing.assert_allclose(play(signal, logits, labels).scores(), reference(logits, labels), rtol=1e-9)
-
-
-@pytest.mark.parametrize(("make", "reference"), list(COMMITTED.values()), ids=list(COMMITTED))
-def test_an_epoch_that_was_not_closed_does_not_count(make, reference):
+@pytest.mark.parametrize("name", [name for name in REFERENCES if name != "other_label"])
+def test_an_epoch_that_was_not_closed_does_not_count(name):
+    make, reference = REFERENCES[name]
     logits, labels = recorded()
     signal = play(make(), logits[:5], labels)
     show_epoch(signal, -logits[5], labels, 6, 7, order=[0, 3, 4, 8])
     np.testing.assert_allclose(signal.scores(), reference(logits[:5], labels), rtol=1e-9)
 
 
-@each_signal
-def test_names_and_stages_are_those_that_users_ask_for(make, reference):
-    names = {case[0]: name for name, case in REFERENCES.items()}
-    assert make().name == names[make]
-    assert make().stage == ("final" if make is Inconfidence else "training")
+@pytest.mark.parametrize("name", ["loss", "margin", "inconfidence"])
+def test_a_sample_that_was_never_seen_has_no_mean(name):
+    logits, labels = recorded(2)
+    scores = play(REFERENCES[name][0](), logits, labels, orders=[[0, 1], [1, 2]]).scores()
+    assert np.isfinite(scores[:3]).all()
+    assert np.isnan(scores[3:]).all()
+
+
+@pytest.mark.parametrize("name", ["loss", "margin", "inconfidence", "learning_time", "averaged_margin"])
+def test_a_label_that_the_network_never_takes_scores_above_one_that_it_takes(name):
+    logits = np.tile([[4.0, 0.0, -1.0]], (5, 2, 1))
+    right, wrong = play(REFERENCES[name][0](), logits, np.array([0, 1])).scores()
+    assert wrong > right
 
 
 @pytest.mark.parametrize(("make", "n_epochs"), [(Loss, 8), (Margin, 8), (Loss, 10), (Margin, 4), (Loss, 30)])
@@ -161,28 +169,62 @@ def test_a_quarter_that_was_not_reached_is_nan():
     assert np.isnan(quarters[1:]).all()
 
 
-@pytest.mark.parametrize("make", [InputGradient, Inconfidence])
-def test_signals_without_quarters_keep_one_mean(make):
-    logits, labels = recorded()
-    signal = play(make(), logits, labels, gradients=GRADIENTS)
-    np.testing.assert_array_equal(signal.quarters(), signal.scores()[None])
+#: What each part is of, and its epochs of eight.
+PARTS = {
+    "early_margin": (Margin, margin_of, slice(0, 2)),
+    "late_loss": (Loss, loss_of, slice(4, None)),
+    "late_margin": (Margin, margin_of, slice(4, None)),
+    "final_loss": (Loss, loss_of, slice(6, None)),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_signals_of_a_part_of_the_epochs_listen_to_that_part(name):
+    logits, labels = recorded(n_epochs=8)
+    _, number, epochs = PARTS[name]
+    scores = play(SIGNALS[name].make(), logits, labels).scores()
+    np.testing.assert_allclose(scores, per_sample(number)(logits[epochs], labels), rtol=1e-9)
+
+
+@pytest.mark.parametrize("ended", [3, 5])
+@pytest.mark.parametrize("name", ["late_loss", "late_margin", "final_loss"])
+def test_a_part_listens_to_all_of_a_training_that_ended_before_half_of_it(name, ended):
+    logits, labels = recorded(n_epochs=8)
+    whole = play(PARTS[name][0](), logits[:ended], labels, planned=8)
+    part = play(SIGNALS[name].make(), logits[:ended], labels, planned=8)
+    np.testing.assert_allclose(part.scores(), whole.scores(), rtol=1e-12)
+
+
+def test_a_sample_that_was_missed_late_gets_its_mean_over_all_epochs():
+    logits, labels = recorded(n_epochs=8)
+    orders = [range(12)] * 4 + [range(11)] * 4
+    expected = per_sample(loss_of)(logits[4:], labels)
+    expected[11] = per_sample(loss_of)(logits[:4], labels)[11]
+    scores = play(SIGNALS["late_loss"].make(), logits, labels, orders=orders).scores()
+    np.testing.assert_allclose(scores, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("beside", [[Loss], []], ids=["its whole is there", "alone"])
+def test_parts_of_one_signal_are_gathered_once(beside):
+    logits, labels = recorded(n_epochs=8)
+    parts = [SIGNALS[name].make() for name in ("late_loss", "final_loss", "early_margin")]
+    looking = gathering([*parts, *(make() for make in beside), LearningTime()])
+    assert sorted(signal.name for signal in looking) == ["learning_time", "loss", "margin"]
+    assert gathering(looking) == looking
+    for signal in looking:
+        play(signal, logits, labels)
+    for part in parts:
+        _, number, epochs = PARTS[part.name]
+        np.testing.assert_allclose(part.scores(), per_sample(number)(logits[epochs], labels), rtol=1e-9)
 
 
 GRADIENTS = np.random.default_rng(1).standard_normal((7, 12, 3, 2, 2))
 
 
-@pytest.mark.parametrize("power", [1, 2])
-def test_the_input_gradient_is_the_mean_of_norms_of_whatever_shape(power):
-    logits, labels = recorded()
-    expected = (np.sqrt((GRADIENTS**2).sum((2, 3, 4))) ** power).mean(0)
-    scores = play(InputGradient(power), logits, labels, gradients=GRADIENTS).scores()
-    np.testing.assert_allclose(scores, expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize("power", [0, 3, None, "norm"])
-def test_the_input_gradient_refuses_other_powers(power):
-    with pytest.raises(ValueError, match=r"^power must be 1"):
-        InputGradient(power)
+def test_the_input_gradient_is_the_mean_of_norms_of_whatever_shape():
+    signal = play(InputGradient(), *recorded(), gradients=GRADIENTS)
+    np.testing.assert_allclose(signal.scores(), np.sqrt((GRADIENTS**2).sum((2, 3, 4))).mean(0), rtol=1e-6)
+    np.testing.assert_array_equal(signal.quarters(), signal.scores()[None])  # it keeps no quarters
 
 
 @pytest.mark.parametrize(
@@ -279,70 +321,25 @@ def test_a_sample_that_was_never_seen_has_no_other_label():
     assert (signal.scores()[:3] >= 0).all()
 
 
-@pytest.mark.parametrize("make", [Loss, Margin, Inconfidence])
-def test_a_sample_that_was_never_seen_has_no_mean(make):
-    logits, labels = recorded(2)
-    scores = play(make(), logits, labels, orders=[[0, 1], [1, 2]]).scores()
-    assert np.isfinite(scores[:3]).all()
-    assert np.isnan(scores[3:]).all()
+# six samples over five epochs of a second stage, worked out by hand
+RIGHT = [
+    # never forgotten, forgotten in epoch 3, in epoch 1, back at the end, right only in epoch 4, never learned
+    [1, 1, 0, 1, 0, 1],
+    [1, 1, 0, 0, 0, 0],
+    [1, 0, 0, 0, 0, 1],
+    [1, 0, 0, 0, 1, 0],
+    [1, 0, 0, 1, 0, 0],
+]
+LEARNED = np.array([True, True, True, True, True, False])
 
 
-@pytest.mark.parametrize("name", ["loss", "margin", "inconfidence", "learning_time", "averaged_margin"])
-def test_a_label_that_the_network_never_takes_scores_above_one_that_it_takes(name):
-    logits = np.tile([[4.0, 0.0, -1.0]], (5, 2, 1))
-    right, wrong = play(REFERENCES[name][0](), logits, np.array([0, 1])).scores()
-    assert wrong > right
-
-
-def _over(epochs, number):
-    """Return the mean of a number of the batch over some epochs, rows of a table of logits."""
-    return lambda logits, labels: per_sample(number)(logits[epochs], labels)
-
-
-PARTS = {
-    "early_margin": (EarlyMargin, _over(slice(0, 2), margin_of)),
-    "late_loss": (LateLoss, _over(slice(4, None), loss_of)),
-    "late_margin": (LateMargin, _over(slice(4, None), margin_of)),
-    "final_loss": (FinalLoss, _over(slice(6, None), loss_of)),
-}
-
-
-@pytest.mark.parametrize("name", list(PARTS))
-def test_signals_of_a_part_of_the_epochs_listen_to_that_part(name):
-    make, reference = PARTS[name]
-    logits, labels = recorded(n_epochs=8)
-    signal = play(make(), logits, labels)
-    assert signal.name == name
-    np.testing.assert_allclose(signal.scores(), reference(logits, labels), rtol=1e-9)
-
-
-@pytest.mark.parametrize("ended", [3, 5])
-@pytest.mark.parametrize("name", ["late_loss", "late_margin", "final_loss"])
-def test_late_signals_of_a_training_that_ended_before_half_of_their_part_listen_to_all_of_it(name, ended):
-    make, _ = PARTS[name]
-    whole = {"late_loss": Loss, "late_margin": Margin, "final_loss": Loss}[name]
-    logits, labels = recorded(n_epochs=8)
-    signal, reference = make(), whole()
-    for s in (signal, reference):
-        s.start(Plan(12, 4, 8, torch.device("cpu")))
-        for epoch in range(1, ended + 1):
-            show_epoch(s, logits[epoch - 1], labels, epoch, 8)
-            s.end_epoch()
-    np.testing.assert_allclose(signal.scores(), reference.scores(), rtol=1e-12)
-
-
-def test_a_sample_that_was_missed_late_gets_its_mean_over_all_epochs():
-    logits, labels = recorded(n_epochs=8)
-    signal = LateLoss()
-    signal.start(Plan(12, 4, 8, torch.device("cpu")))
-    for epoch in range(1, 9):
-        show_epoch(signal, logits[epoch - 1], labels, epoch, 8, order=range(12) if epoch < 5 else range(11))
-        signal.end_epoch()
-    expected = per_sample(loss_of)(logits[4:], labels)
-    expected[11] = per_sample(loss_of)(logits[:4], labels)[11]
-    np.testing.assert_allclose(signal.scores(), expected, rtol=1e-9)
-
-
-def test_the_vote_can_be_taken_in_the_scoring_passes():
-    assert OtherLabelVote().stage == "training"
-    assert OtherLabelVote("scoring").stage == "scoring"
+@pytest.mark.parametrize("planned", [5, 20], ids=["whole", "ended early"])
+def test_forgetting_times_of_a_table_worked_out_by_hand(planned):
+    right = np.array(RIGHT, dtype=float)
+    logits, labels = np.stack([right, 1 - right], axis=-1), np.zeros(6, dtype=np.int64)
+    signal = play(ForgettingTime(LEARNED), logits, labels, planned=planned)
+    # planned, not trained: what is never forgotten has the number of planned epochs plus one
+    assert signal.times().tolist() == [planned + 1, 3, 1, planned + 1, 5, 1]
+    assert signal.scores().tolist() == [-t for t in signal.times()]
+    assert play(ForgettingTime(), logits, labels).times().tolist() == [6, 3, 1, 6, 5, 4]
+    np.testing.assert_allclose(play(ForgottenShare(), logits, labels).scores(), [0, 0.6, 1, 0.6, 0.8, 0.6])

@@ -2,149 +2,71 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curvdetect.signals.dynamics import (
-    AveragedMargin,
-    EarlyMargin,
-    FinalLoss,
-    Inconfidence,
-    LateLoss,
-    LateMargin,
-    LearningTime,
-    Loss,
-    Margin,
-)
-from curvdetect.signals.forgetting import ForgettingLoss, ForgettingTime, ForgottenShare, Learned
-from curvdetect.signals.signal import Batch, Plan
-from curvdetect.signals.vote import OtherLabelVote
+from curvdetect.signals.dynamics import LearningTime, Loss, OtherLabelVote
+from curvdetect.signals.evaluated import Learned
+from curvdetect.signals.registry import SIGNALS
+from tests.signals.playback import play, play_together, recorded
 
-N, CLASSES, EPOCHS = 9, 4, 6
+N, EPOCHS = 9, 6
+LOGITS, LABELS = recorded(EPOCHS, N)
+GRADIENTS = ("input_gradient", "gradient_contrast", "curvature", "curvature_contrast")
+MAKERS = {name: entry.make for name, entry in SIGNALS.items() if name not in GRADIENTS} | {
+    "learned": Learned,
+    "other_label": OtherLabelVote,
+}
 
 
-class Threads:
-    """An exchange between threads, one for each process: what one puts on the table all of them take."""
-
-    def __init__(self, size):
-        self.size, self.table = size, [None] * size
-        self.barrier = threading.Barrier(size, timeout=20)
-
-    def seat(self, rank):
-        return Seat(self, rank)
+def assert_as_alone(make, orders, visits):
+    alone = play(make(), LOGITS, LABELS, orders=orders, batch_size=2).scores()
+    for signal in play_together(make, LOGITS, LABELS, visits)[0]:
+        np.testing.assert_allclose(signal.scores(), alone, rtol=1e-12, atol=1e-12)
 
 
-class Seat:
-    def __init__(self, threads, rank):
-        self.threads, self.rank = threads, rank
-
-    def _all(self, tensors):
-        self.threads.table[self.rank] = [tensor.clone() for tensor in tensors]
-        self.threads.barrier.wait()
-        table = list(self.threads.table)
-        self.threads.barrier.wait()
-        return table
-
-    def sum(self, *tensors):
-        for tensor, *others in zip(tensors, *self._all(tensors), strict=True):
-            tensor.copy_(torch.stack(others).sum(0))
-
-    def largest(self, *tensors):
-        for tensor, *others in zip(tensors, *self._all(tensors), strict=True):
-            tensor.copy_(torch.stack(others).amax(0))
-
-    def in_turn(self, *tensors):
-        yield from self._all(tensors)
-
-
-SIGNALS = (
-    Loss,
-    Margin,
-    EarlyMargin,
-    LateLoss,
-    LateMargin,
-    FinalLoss,
-    Inconfidence,
-    LearningTime,
-    AveragedMargin,
-    OtherLabelVote,
-    ForgettingTime,
-    ForgottenShare,
-    ForgettingLoss,
-    Learned,
-)
-LOGITS = torch.randn(EPOCHS, N, CLASSES, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-LABELS = torch.arange(N) % CLASSES
-
-
-def play(make, visits, exchange=None):
-    """Show a signal what one process visits in each epoch, in batches of two."""
-    signal = make()
-    plan = Plan(N, CLASSES, EPOCHS, torch.device("cpu"), exchange=exchange)
-    signal.start(plan)
-    for epoch, index in enumerate(visits, 1):
-        for some in torch.tensor(index, dtype=torch.int64).split(2) if index else ():
-            x = LOGITS[epoch - 1, some]
-            signal.update(
-                Batch(some, x, LABELS[some], epoch=epoch, quarter=plan.quarter(epoch), forward=lambda x: x, logits=x)
-            )
-        signal.end_epoch()
-    return signal.scores()
-
-
-def play_together(make, visits):
-    """Return the scores that each of several processes ends with."""
-    threads, scores = Threads(len(visits)), [None] * len(visits)
-
-    def run(rank):
-        scores[rank] = play(make, visits[rank], threads.seat(rank))
-
-    running = [threading.Thread(target=run, args=(rank,)) for rank in range(len(visits))]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    return scores
-
-
-@pytest.mark.parametrize("make", SIGNALS, ids=lambda make: make.__name__)
-@settings(max_examples=15)
+@pytest.mark.parametrize("name", MAKERS)
+@settings(max_examples=8)
 @given(data=st.data(), size=st.integers(1, 3))
-def test_whoever_saw_a_sample_all_end_with_the_scores_of_one_process(make, data, size):
+def test_however_samples_are_shared_all_end_with_the_scores_of_one_process(name, data, size):
     orders = [data.draw(st.permutations(range(N))) for _ in range(EPOCHS)]
     owners = [data.draw(st.lists(st.integers(0, size - 1), min_size=N, max_size=N)) for _ in range(EPOCHS)]
-    visits = [
-        [
-            [i for i, owner in zip(order, owned, strict=True) if owner == rank]
-            for order, owned in zip(orders, owners, strict=True)
-        ]
-        for rank in range(size)
-    ]
-    alone = play(make, orders)
-    for scores in play_together(make, visits):
-        np.testing.assert_allclose(scores, alone, rtol=1e-12, atol=1e-12)
+    shares = [list(zip(order, owned, strict=True)) for order, owned in zip(orders, owners, strict=True)]
+    visits = [[[i for i, owner in share if owner == rank] for share in shares] for rank in range(size)]
+    assert_as_alone(MAKERS[name], orders, visits)
 
 
-@pytest.mark.parametrize("make", [m for m in SIGNALS if m is not OtherLabelVote], ids=lambda make: make.__name__)
-@settings(max_examples=15)
+@pytest.mark.parametrize("make", [Loss, LearningTime, MAKERS["averaged_margin"]])
+@settings(max_examples=8)
 @given(data=st.data())
 def test_every_visit_counts_where_samples_are_drawn_with_replacement(make, data):
     drawn = st.lists(st.integers(0, N - 1), max_size=2 * N)
     visits = [[data.draw(drawn) for _ in range(EPOCHS)] for _ in range(2)]
-    alone = play(make, [first + second for first, second in zip(*visits, strict=True)])
-    for scores in play_together(make, visits):
-        np.testing.assert_allclose(scores, alone, rtol=1e-12, atol=1e-12)
+    assert_as_alone(make, [first + second for first, second in zip(*visits, strict=True)], visits)
 
 
-def test_a_process_that_never_saw_a_sample_knows_what_part_of_the_training_it_is():
+@pytest.mark.parametrize("name", ["loss", "late_margin", "final_loss"])
+def test_a_process_that_never_saw_a_sample_knows_what_part_of_the_training_it_is(name):
     everything = [list(range(N))] * EPOCHS
-    nothing = [[]] * EPOCHS
-    for make in (Loss, LateMargin, FinalLoss):
-        alone = play(make, everything)
-        for scores in play_together(make, [nothing, everything]):
-            np.testing.assert_array_equal(scores, alone)
+    assert_as_alone(MAKERS[name], everything, [[[]] * EPOCHS, everything])
+
+
+SEEN = {
+    "two": ([[0, 3, 4, 8], [1, 2, 5, 6, 7]], 0),
+    "one of three saw nothing": ([[0, 3, 4, 8], [], [1, 2, 5, 6, 7]], 0),
+    "both saw the same": ([list(range(N)), list(range(N))], EPOCHS),
+}
+
+
+@pytest.mark.parametrize(("seen", "turns"), SEEN.values(), ids=SEEN)
+def test_votes_of_several_processes_are_counted_at_once_or_in_turn_where_two_saw_one_sample(seen, turns):
+    votes, seats = play_together(OtherLabelVote, LOGITS, LABELS, [[mine] * EPOCHS for mine in seen])
+    # one process that sees each sample as often as all of them do
+    logits = LOGITS.repeat(2, axis=0) if turns else LOGITS
+    alone = play(OtherLabelVote(), logits, LABELS)
+    for vote, seat in zip(votes, seats, strict=True):
+        assert vote.candidate.tolist() == alone.candidate.tolist()
+        np.testing.assert_allclose(vote.weight, alone.weight)
+        assert seat.turns == turns

@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from curvdetect import LossDetector, load, memorizing_net, save
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Loss, Margin
-from curvdetect.signals.mean_curvature import Curvature
+from curvdetect.signals.evaluated import Curvature
 from curvdetect.training import memorize as memorizing
-from curvdetect.training.outputs import takes_whole_numbers
+from curvdetect.training.own_net import takes_whole_numbers
 from tests.cases import digits, untouched_rng
 from tests.training.trainings import split, train
 
@@ -77,13 +77,14 @@ def _with_softmax(module):
     return module
 
 
-@pytest.mark.parametrize("net", LOSSES.values(), ids=LOSSES)
-@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+@pytest.mark.parametrize(
+    ("net", "container"), [*(("recipe", held) for held in CONTAINERS), *((net, "dictionary") for net in LOSSES)]
+)
 def test_logits_are_taken_out_of_whatever_holds_them(net, container):
     found = []
-    for module in (Putting(container), _body()):
+    for module in (Putting(CONTAINERS[container]), _body()):
         signals = Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=3)
-        run = once(net(module), _samples(), signals)
+        run = once(LOSSES[net](module), _samples(), signals)
         assert "get_loss" not in vars(run.net)
         found.append([signal.scores() for signal in signals])
     assert np.array_equal(*found)

@@ -13,9 +13,8 @@ from torch import nn
 from curvdetect import LossDetector
 from curvdetect.data.sharing import Share
 from curvdetect.data.sources import as_samples
-from curvdetect.signals.dynamics import Loss
+from curvdetect.signals.dynamics import Loss, OtherLabelVote
 from curvdetect.signals.signal import Plan
-from curvdetect.signals.vote import OtherLabelVote
 from curvdetect.training import memorize
 from curvdetect.training.checkpoints import Checkpoints
 from curvdetect.training.in_step import InStep

@@ -15,10 +15,10 @@ from torch import nn
 from curvdetect import memorizing_net
 from curvdetect.data.loading import BatchLoader
 from curvdetect.data.sources import as_samples
-from curvdetect.signals.dynamics import Inconfidence, Loss
-from curvdetect.signals.mean_curvature import Curvature
+from curvdetect.signals.dynamics import Loss
+from curvdetect.signals.evaluated import Curvature, Inconfidence
 from curvdetect.training.nets import MLP, ResNet, resnet_mnist
-from tests.cases import digits, quick_net, untouched_rng
+from tests.cases import digits, quick_net
 from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -49,23 +49,14 @@ ACCEPTED = {
     "none_for_gray_pictures": (lambda: None, (8, 8), ResNet),
     "name": (lambda: "resnet-mnist", (1, 8, 8), ResNet),
     "recipe": (quick_net, (64,), MLP),
-    "recipe_for_columns": (lambda: memorizing_net(None, max_epochs=2), (64,), MLP),
     "recipe_for_pictures": (lambda: memorizing_net(None, max_epochs=2, augment=True), (1, 8, 8), ResNet),
-    "recipe_of_a_name": (lambda: memorizing_net("resnet-mnist", max_epochs=2), (1, 8, 8), ResNet),
     "skorch_classifier": (lambda: NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss), (64,), Small),
     "skorch_base_class": (lambda: NeuralNet(Small, nn.CrossEntropyLoss), (64,), Small),
     "probabilities": (lambda: NeuralNetClassifier(Small, module__last=nn.Softmax(1)), (64,), Small),
     "log_probabilities": (lambda: NeuralNet(Small, nn.NLLLoss, module__last=nn.LogSoftmax(1)), (64,), Small),
     "module_class": (lambda: Small, (64,), Small),
     "module": (Small, (64,), Small),
-    "more_outputs_than_classes": (lambda: nn.Linear(64, 20), (64,), nn.Linear),
-    "no_callbacks": (lambda: quick_net(callbacks=None), (64,), MLP),
     "callbacks_disabled": (lambda: quick_net(callbacks="disable"), (64,), MLP),
-    "held_out_data": (
-        lambda: NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, verbose=1),
-        (64,),
-        Small,
-    ),
 }
 
 
@@ -125,7 +116,6 @@ REFUSED = {
         ValueError,
         "net puts out 9 logits, but y holds 10 classes",
     ),
-    "one_output": (lambda: nn.Linear(64, 1), ValueError, "net puts out 1 logits"),
     "pixelwise_output": (
         lambda: nn.Sequential(nn.Linear(64, 64), nn.Unflatten(1, (8, 8))),
         ValueError,
@@ -136,15 +126,12 @@ REFUSED = {
         TypeError,
         r"net=Demanding can't be made without arguments.*n_classes",
     ),
-    "unknown_name": ("resnet", ValueError, "net='resnet' is not known"),
-    "named_for_columns": ("resnet-mnist", ValueError, "is for pictures"),
     "number": (3, TypeError, "net must be None, a name, a skorch NeuralNet, .* got int"),
     "function": (
         lambda: resnet_mnist,
         TypeError,
         r"got the function resnet_mnist: call it, net=resnet_mnist\(\.\.\.\)",
     ),
-    "other_class": (dict, TypeError, "net must be None, .* got type"),
 }
 
 
@@ -176,7 +163,6 @@ class Counting(Callback):
 UNTOUCHED = {
     "module": Small,
     "module_in_evaluation_mode": lambda: Small().eval(),
-    "skorch_net": lambda: NeuralNetClassifier(Small(), criterion=nn.CrossEntropyLoss),
     "recipe": lambda: quick_net(verbose=3, max_epochs=9),
 }
 
@@ -204,48 +190,6 @@ def test_callers_skorch_net_keeps_its_parameters():
     assert not net.initialized_
     assert net.callbacks[0][1].count == 0
     assert dict(run.net.callbacks_)["mine"].count > 0
-
-
-def test_initialized_net_keeps_its_weights_and_lends_none():
-    net = NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, verbose=0).initialize()
-    before = copy.deepcopy(net.module_.state_dict())
-    run = train(net, _samples(), [Loss()], max_epochs=2)
-    assert all(torch.equal(before[key], value) for key, value in net.module_.state_dict().items())
-    assert run.net.module_ is not net.module_
-
-
-def test_all_samples_train_though_the_net_would_hold_some_out():
-    net = NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, max_epochs=1)
-    loss = Loss()
-    run = train(net, _samples(), [loss])
-    assert np.isfinite(loss.scores()).all()
-    assert "valid_loss" not in run.net.history[-1]
-
-
-def test_samples_are_trained_on_under_codes_whatever_the_labels_are():
-    loss, strings = Loss(), Loss()
-    net = quick_net()
-    train(net, _samples(), [loss])
-    train(net, _samples(labels=np.array(list("abcdefghij"))[digits(100)[1]]), [strings])
-    assert np.array_equal(loss.scores(), strings.scores())
-
-
-@pytest.mark.parametrize("net", [None, Small, quick_net()], ids=["none", "class", "net"])
-def test_seed_decides_everything(net):
-    scores = {}
-    for key, seed in {"first": 0, "again": 0, "other": 1}.items():
-        torch.rand(7)
-        signals = Loss(), _curvature()
-        train(net, _samples(), signals, max_epochs=2, seed=seed)
-        scores[key] = np.stack([s.scores() for s in signals])
-    assert np.array_equal(scores["first"], scores["again"])
-    assert (scores["first"] != scores["other"]).mean() > 0.9
-
-
-def test_global_generators_stay_as_they_were():
-    net = quick_net()
-    with untouched_rng():
-        train(net, _samples(), [Loss(), _curvature()])
 
 
 def test_net_trains_where_it_is_told_to(device):

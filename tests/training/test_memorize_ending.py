@@ -14,10 +14,10 @@ from torch import nn
 from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
-from curvdetect.signals.mean_curvature import Curvature
-from curvdetect.training.endings import MEMORIZED
+from curvdetect.signals.evaluated import Curvature
+from curvdetect.training.doubts import MEMORIZED
 from curvdetect.training.nets import MLP
-from curvdetect.training.schedules import Schedule, one_cycle
+from curvdetect.training.recipe import Schedule, one_cycle
 from tests.cases import digits, quick_net
 from tests.training.trainings import train
 
@@ -103,44 +103,27 @@ def _net(*callbacks, module=None, **options):
     return memorizing_net(module, **{"max_epochs": 8, "batch_size": 50, "callbacks": every, **options})
 
 
+def same_scores(signals, expected):
+    for kept, twin in zip(signals, expected, strict=True):
+        assert np.array_equal(kept.scores(), twin.scores()), kept.name
+
+
 @quietly
-@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end"])
-def test_interrupt_keeps_the_completed_epochs(hook):
-    signals, expected = _signals(), _signals()
-    run = train(_net(("stop", At(hook, 3))), _samples(), signals)
+@pytest.mark.parametrize("where", ["on_epoch_begin", "on_grad_computed", "on_batch_end", "scoring", "final"])
+def test_interrupt_keeps_the_completed_epochs_of_every_signal(where):
+    signals, expected, n_epochs = _signals(), _signals(), 8 if where == "final" else 2
+    if where in ("scoring", "final"):
+        run = train(_net(), _samples(), [*signals, InterruptedSignal(min(8, n_epochs + 1), where)])
+    else:
+        run = train(_net(("stop", At(where, 3))), _samples(), signals)
     assert isinstance(run.interrupt, KeyboardInterrupt)
     assert run.stop_reason == "interrupted"
-    assert [record["epoch"] for record in run.history] == [1, 2]
+    assert [record["epoch"] for record in run.history] == list(range(1, n_epochs + 1))
     assert run.train_accuracy == run.history[-1]["train_accuracy"]
-    # the same training, ended by a callback after the second epoch
-    plain = train(_net(("stop", At("on_epoch_end", 2))), _samples(), expected)
-    assert len(plain.history) == 2
-    for kept, twin in zip(signals, expected, strict=True):
-        assert np.array_equal(kept.scores(), twin.scores()), kept.name
-
-
-@quietly
-def test_interrupt_in_the_final_pass_keeps_the_whole_training():
-    signals, expected = _signals(), _signals()
-    run = train(_net(), _samples(), [*signals, InterruptedSignal(8, "final")])
-    train(_net(), _samples(), expected)
-    assert run.stop_reason == "interrupted"
-    assert isinstance(run.interrupt, KeyboardInterrupt)
-    assert run.train_accuracy == run.history[-1]["train_accuracy"]
-    for kept, twin in zip(signals, expected, strict=True):
-        assert np.array_equal(kept.scores(), twin.scores()), kept.name
-
-
-@quietly
-def test_interrupt_in_a_scoring_pass_drops_the_epoch_from_every_signal():
-    signals, expected = _signals(), _signals()
-    run = train(_net(), _samples(), [*signals, InterruptedSignal(3)])
-    train(_net(("stop", At("on_epoch_end", 2))), _samples(), expected)
-    assert run.stop_reason == "interrupted"
-    assert len(run.history) == 2
-    for kept, twin in zip(signals, expected, strict=True):
-        assert np.array_equal(kept.scores(), twin.scores()), kept.name
     assert all(p.requires_grad for p in run.net.module_.parameters())
+    # the same training, ended by a callback after as many epochs
+    train(_net(("stop", At("on_epoch_end", n_epochs))), _samples(), expected)
+    same_scores(signals, expected)
 
 
 @quietly
@@ -156,11 +139,6 @@ def test_interrupt_in_a_forward_pass_keeps_the_completed_epochs():
 def test_interrupt_in_the_first_epoch_has_nothing_to_keep(hook):
     with pytest.raises(KeyboardInterrupt):
         train(_net(("stop", At(hook, 1))), _samples(), [Loss()])
-
-
-def test_interrupt_does_not_complain_about_memorization(recwarn):
-    train(_net(("stop", At("on_batch_end", 3))), _samples(), [Loss()])
-    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
 
 
 @quietly
@@ -237,21 +215,13 @@ def test_stop_at_ends_with_the_first_epoch_that_reaches_it():
     assert all(record["scored"] for record in run.history)
 
 
-def test_stop_at_scores_its_last_epoch_where_none_was_scored_before():
-    signals = _signals()
-    run = train(_eager_net(), _samples(), signals, stop_at=0.8, every=40)
-    assert [record["scored"] for record in run.history] == [False] * (len(run.history) - 1) + [True]
-    assert np.isfinite(signals[0].scores()).all()
-
-
 @quietly
 def test_stop_at_changes_nothing_before_it_is_reached():
     signals, expected, net = _signals(), _signals(), _eager_net()
     run = train(net, _samples(), signals, stop_at=0.8, every=1)
     ended = net.set_params(callbacks=[*net.callbacks, ("stop", At("on_epoch_end", len(run.history)))])
     train(ended, _samples(), expected, every=1)
-    for kept, twin in zip(signals, expected, strict=True):
-        assert np.array_equal(kept.scores(), twin.scores()), kept.name
+    same_scores(signals, expected)
 
 
 def test_stop_at_that_is_not_reached_runs_to_the_end_in_silence(recwarn):
@@ -292,9 +262,3 @@ def test_an_accuracy_just_below_the_aim_is_not_rounded_to_it(monkeypatch):
     monkeypatch.setattr("curvdetect.training.tracker.Tracker.finish", lambda tracker, net: 0.98997)
     with pytest.warns(ConvergenceWarning, match=r"training accuracy 0\.9899 after 1 epochs, below 0\.99"):
         train(quick_net(max_epochs=1), _samples(50), [Loss()])
-
-
-def test_net_that_memorized_is_not_complained_about(recwarn):
-    run = train(_eager_net(), _samples(), [Loss()])
-    assert run.train_accuracy >= MEMORIZED
-    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]

@@ -13,17 +13,15 @@ from curvdetect.data import sources
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import (
     AveragedMargin,
-    GradientContrast,
-    Inconfidence,
     InputGradient,
-    LateLoss,
     LearningTime,
     Loss,
     Margin,
+    OtherLabelVote,
 )
-from curvdetect.signals.mean_curvature import Curvature, CurvatureContrast
+from curvdetect.signals.evaluated import Curvature, CurvatureContrast, GradientContrast, Inconfidence
+from curvdetect.signals.registry import SIGNALS
 from curvdetect.signals.signal import Plan
-from curvdetect.signals.vote import OtherLabelVote
 from tests.pretended import DEVICE, pretended
 from tests.training.trainings import split, train
 
@@ -44,7 +42,15 @@ def small_net(**options):
 
 def every_signal():
     curvatures = [CurvatureContrast(h=1e-2, n=2, power=1, seed=0), Curvature(h=1e-2, n=3, power=2, seed=0)]
-    cheap = [Loss(), Margin(), LateLoss(), LearningTime(), AveragedMargin(), InputGradient(), OtherLabelVote()]
+    cheap = [
+        Loss(),
+        Margin(),
+        SIGNALS["late_loss"].make(),
+        LearningTime(),
+        AveragedMargin(),
+        InputGradient(),
+        OtherLabelVote(),
+    ]
     return [*cheap, GradientContrast(), *curvatures, Inconfidence()]
 
 

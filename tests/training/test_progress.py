@@ -1,14 +1,16 @@
-"""How far a training is, on a terminal and elsewhere."""
+"""How far a training is, on a terminal and elsewhere, and how long its parts take."""
 
 from __future__ import annotations
 
 import io
 import sys
+import time
 
 import pytest
+import torch
 
 from curvdetect.training import progress
-from curvdetect.training.progress import Lines, progress_bar, start_at
+from curvdetect.training.progress import Clock, Lines, progress_bar, start_at
 
 
 class Terminal(io.StringIO):
@@ -56,11 +58,6 @@ def test_what_an_earlier_process_did_takes_no_time(clock, capsys):
     assert capsys.readouterr().err == "memorizing: 95%, 00:06 gone, 00:06 left\n"
 
 
-def test_nothing_is_said_where_nothing_was_done(capsys):
-    progress_bar(100, shown=True, desc="memorizing", unit="samples").close()
-    assert capsys.readouterr() == ("", "")
-
-
 def test_a_terminal_gets_a_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     bar = progress_bar(100, shown=True, desc="memorizing", unit="samples")
@@ -86,3 +83,64 @@ def test_a_process_without_a_standard_error_works(monkeypatch, clock):
     bar.update(10)
     bar.close()
     assert isinstance(bar, Lines)
+
+
+class Event:
+    """Stand in for CUDA's: the device passes one every 250 milliseconds, and may be behind."""
+
+    passed, behind = 0, False
+
+    def __init__(self, *, enable_timing):
+        assert enable_timing
+
+    def record(self, stream):
+        assert stream == "stream of cuda:1"
+        Event.passed += 1
+        self.at = 250.0 * Event.passed
+
+    def query(self):
+        return not Event.behind
+
+    def elapsed_time(self, end):
+        return end.at - self.at
+
+
+@pytest.fixture
+def events(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"stream of {device}")
+    monkeypatch.setattr(Event, "behind", False)
+
+
+def test_parts_of_one_name_add_up_until_they_are_read(device):
+    watch = Clock(device)
+    for name in ("long", "short", "long"):
+        with watch.timing(name):
+            torch.ones(3, device=device).sum()
+            time.sleep(0.002 if name == "long" else 0)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    spent = watch.read()
+    assert list(spent) == ["long", "short"]
+    assert all(seconds > 0 for seconds in spent.values())
+    assert watch.read() == {}
+
+
+def test_on_cuda_the_devices_clock_is_read_and_a_part_holds_what_is_within_it(events):
+    watch = Clock(torch.device("cuda:1"))
+    with watch.timing("all"), watch.timing("a part"):
+        pass
+    assert watch.read() == {"a part": 0.25, "all": 0.75}
+    assert watch.read() == {}
+
+
+@pytest.mark.parametrize(("behind", "left"), [(False, 2), (True, 5)], ids=["in time", "behind"])
+def test_times_do_not_pile_up_and_a_device_that_is_behind_is_not_waited_for(events, monkeypatch, behind, left):
+    monkeypatch.setattr(progress, "MANY", 2)
+    monkeypatch.setattr(Event, "behind", behind)
+    watch = Clock(torch.device("cuda:1"))
+    for _ in range(5):
+        with watch.timing("one"):
+            pass
+    assert len(watch._asked) == left
+    assert watch.read() == {"one": 5 * 0.25}

@@ -1,26 +1,258 @@
-"""The net that the recipe makes: it never waits within an epoch, and trains in the precision asked for."""
+"""Networks, schedules, the recipe and the net that it makes."""
 
 from __future__ import annotations
+
+import pickle
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from curvdetect import memorizing_net
+from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
+from curvdetect.data.columns import columns_of
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Loss, Margin
-from curvdetect.signals.mean_curvature import Curvature
-from curvdetect.training.nets import MLP, compact_resnet
+from curvdetect.signals.evaluated import Curvature
+from curvdetect.training.nets import (
+    MLP,
+    NAMED,
+    ResNet,
+    Standardize,
+    compact_resnet,
+    module_for,
+    resnet18_cifar,
+    resnet_mnist,
+)
+from curvdetect.training.own_net import own_net
 from curvdetect.training.recipe import MemorizingNet
 from tests.cases import digits, quick_net
 from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SHAPES = {
+    "gray_28": (1, 28, 28),
+    "gray_28_without_channel": (28, 28),
+    "colour_32": (3, 32, 32),
+    "five_channels_8": (5, 8, 8),
+    "oblong": (3, 8, 13),
+}
+
+
+def _samples(shape, n_classes=7):
+    pictures = np.random.default_rng(0).random((3 * n_classes, *shape))
+    return as_samples(pictures, np.arange(3 * n_classes) % n_classes)
+
+
+@pytest.mark.parametrize("name", [None, *NAMED])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_module_for_pictures_puts_out_one_logit_a_class(name, shape):
+    module = module_for(name, _samples(shape)).eval()
+    with torch.no_grad():
+        logits = module(torch.rand(2, *shape))
+    assert logits.shape == (2, 7)
+    assert torch.isfinite(logits).all()
+
+
+def test_module_for_columns_makes_up_for_their_scales():
+    samples = _samples((3,))
+    scale, shift = torch.tensor([1e3, 1e3, 1e3]), torch.tensor([0.0, -5.0, 1e4])
+    moved = as_samples((samples.inputs * scale + shift).numpy(), samples.labels.numpy())
+    first, second = module_for(None, samples)[1], module_for(None, moved)[1]
+    assert torch.allclose(first(samples.inputs), second(moved.inputs), atol=1e-3)
+
+
+def test_standardize_makes_columns_alike_and_bends_what_lies_far_out():
+    spread = torch.tensor([1e6, 1.0, 1e-3, 0.0])
+    rows = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * spread + torch.tensor([0, 3, 3, 3])
+    rows[0] = 1e9
+    out = Standardize(columns_of(rows[1:]))(rows)
+    torch.testing.assert_close(out[1:, :3].std(0), torch.full((3,), 0.84), rtol=0, atol=0.1)
+    torch.testing.assert_close(out[0, :3], torch.full((3,), 3.0), rtol=1e-4, atol=0)
+    assert (out[:, 3] == 0).all()
+
+
+@pytest.mark.parametrize("far", [1e20, -1e30, 3e38])
+@pytest.mark.parametrize("unit", [1.0, 1e-40])
+def test_standardize_takes_the_farthest_numbers_to_the_bound_and_no_gradient_to_nan(far, unit):
+    rows = torch.arange(-50.0, 51)[:, None] * unit
+    rows[7] = far
+    layer = Standardize(columns_of(rows), bound=4.0)
+    rows.requires_grad_()
+    out = layer(rows)
+    out.sum().backward()
+    assert torch.isclose(out[7], torch.tensor(4.0 if far > 0 else -4.0))
+    assert out.isfinite().all()
+    assert rows.grad.isfinite().all()
+
+
+def test_resnet_reads_gray_pictures_with_and_without_a_channel_alike():
+    module, x = ResNet(4, 1).eval(), torch.rand(3, 8, 8)
+    assert torch.equal(module(x), module(x[:, None]))
+
+
+NETWORKS = {
+    # 11.17 million weights is the published size of ResNet18 with a 3x3 stem and ten classes
+    "resnet18_cifar": (lambda: resnet18_cifar(10), 18, 512, 11_173_962),
+    "resnet_mnist": (lambda: resnet_mnist(10), 20, 64, None),
+    "compact": (lambda: compact_resnet(10, 3, 32, 25_000), 8, 64, None),
+    "compact_for_much_data": (lambda: compact_resnet(10, 3, 32, 25_001), 8, 128, None),
+    "compact_for_large_pictures": (lambda: compact_resnet(10, 3, 64, 1000), 10, 128, None),
+}
+
+
+@pytest.mark.parametrize(("make", "depth", "width", "n_weights"), NETWORKS.values(), ids=NETWORKS)
+def test_networks_have_the_depth_width_and_weights_they_are_named_for(make, depth, width, n_weights):
+    module = make()
+    layers = [m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    assert len([m for m in layers if isinstance(m, nn.Linear) or m.kernel_size == (3, 3)]) == depth
+    assert module.head.in_features == width
+    if n_weights is not None:
+        assert sum(p.numel() for p in module.parameters()) == n_weights
+
+
+@pytest.mark.parametrize(("side", "expected"), [(8, 8), (23, 23), (24, 12), (32, 16)])
+def test_compact_resnet_halves_pictures_at_once_from_24_pixels_on(side, expected):
+    module = compact_resnet(2, 1, side, 100)
+    assert module.features[0](torch.zeros(1, 1, side, side)).shape[2:] == (expected, expected)
+
+
+REFUSED = {
+    "too_small": (None, (1, 7, 8), "7 by 8 pixels with 1 channel"),
+    "channels_last": (None, (32, 32, 3), r"channels last: X.transpose\(0, 3, 1, 2\)"),
+    "unknown_name": ("resnet50", (3, 32, 32), r"net='resnet50'.*'resnet18-cifar', 'resnet-mnist'"),
+    "named_net_for_columns": ("resnet-mnist", (64,), r"net='resnet-mnist' is for pictures.* shape \(64,\).*net=None"),
+    "five_dimensions": (None, (3, 4, 16, 16), r"shape \(3, 4, 16, 16\).*no default network"),
+}
+
+
+@pytest.mark.parametrize(("name", "shape", "message"), REFUSED.values(), ids=REFUSED)
+def test_module_for_refuses_what_it_has_no_network_for(name, shape, message):
+    with pytest.raises(ValueError, match=message):
+        module_for(name, _samples(shape))
+
+
+@given(n_epochs=st.integers(2, 400), peak=st.floats(0, 1), start=st.floats(1e-3, 1))
+def test_one_cycle_with_a_start_rises_by_one_ratio_and_falls_as_ever(n_epochs, peak, start):
+    factor, plain = one_cycle(n_epochs, peak, start), one_cycle(n_epochs, peak)
+    top = max(1, round(peak * n_epochs))
+    values = [factor(epoch) for epoch in range(n_epochs)]
+    assert values[top - 1 :] == [plain(epoch) for epoch in range(top - 1, n_epochs)]
+    # from below: where the fall is lower, at a peak near the end, it goes before
+    assert values[: top - 1] == pytest.approx([start ** (1 - (epoch + 1) / top) for epoch in range(top - 1)])
+
+
+@given(n_epochs=st.integers(1, 400), peak=st.floats(0, 1))
+def test_one_cycle_rises_evenly_from_above_zero_to_one_and_falls_evenly_towards_zero(n_epochs, peak):
+    factor = one_cycle(n_epochs, peak)
+    values = [factor(epoch) for epoch in range(n_epochs)]
+    assert max(values) == 1
+    assert min(values) > 0
+    top = max(1, round(peak * n_epochs))
+    assert values[:top] == pytest.approx(np.linspace(0, 1, top + 1)[1:])
+    assert values[top - 1 :] == pytest.approx(np.linspace(1, 0, n_epochs - top + 2)[:-1])
+
+
+STEPS = {
+    "paper": (300, {}, {0: 1, 149: 1, 150: 0.1, 249: 0.1, 250: 0.01, 299: 0.01}),
+    "short": (6, {}, {2: 1, 3: 0.1, 4: 0.1, 5: 0.01}),
+    "own": (10, {"milestones": [0.2], "gamma": 0.5}, {1: 1, 2: 0.5, 9: 0.5}),
+    "none": (10, {"milestones": []}, {0: 1, 9: 1}),
+}
+
+
+@pytest.mark.parametrize(("n_epochs", "options", "expected"), STEPS.values(), ids=STEPS)
+def test_step_decay_drops_at_its_milestones(n_epochs, options, expected):
+    factor = step_decay(n_epochs, **options)
+    assert {epoch: factor(epoch) for epoch in expected} == pytest.approx(expected)
+
+
+OVERRIDES = {
+    "momentum_by_skorch_name": ("optimizer__momentum", 0.1),
+    "train_split": ("train_split", "mine"),
+    "module_argument": ("module__width", 16),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), OVERRIDES.values(), ids=OVERRIDES)
+def test_memorizing_net_options_override_the_recipe(name, value):
+    assert memorizing_net(MLP, **{name: value}).get_params(deep=False)[name] == value
+
+
+@pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
+def test_memorizing_net_pickles_before_and_after_training(schedule):
+    X, _ = digits(40)
+    net = pickle.loads(pickle.dumps(memorizing_net(MLP(64, 10, 8), schedule=schedule)))
+    trained = _trained(net, max_epochs=1)
+    again = pickle.loads(pickle.dumps(trained))
+    assert (again.predict_proba(X) == trained.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("max_epochs", [1, 5, 12])
+@pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
+def test_schedule_is_laid_out_over_the_epochs_of_the_run(schedule, max_epochs):
+    net = memorizing_net(MLP(64, 10, 8), lr=0.05, schedule=schedule, max_epochs=30)
+    net.set_params(callbacks=[*net.callbacks, ("rates", RateRecorder())])
+    trained = _trained(net, max_epochs)
+    factor = schedule(max_epochs)
+    seen = dict(trained.callbacks_)["rates"].seen
+    assert seen == pytest.approx([0.05 * factor(epoch) for epoch in range(max_epochs)])
+
+
+class RateRecorder(Callback):
+    """Keep the learning rate that the optimizer holds in each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen = []
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if len(self.seen) < len(net.history):
+            self.seen.append(net.optimizer_.param_groups[0]["lr"])
+
+
+def _trained(net, max_epochs):
+    return train(net, as_samples(*digits(40)), [], max_epochs=max_epochs, device=torch.device("cpu"), seed=0).net
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.Rprop, torch.optim.LBFGS, torch.optim.Adam])
+def test_the_recipe_for_tables_takes_optimizers_that_know_no_weight_decay(optimizer):
+    net = memorizing_net(None, for_tables=True, optimizer=optimizer, lr=0.01, max_epochs=2, batch_size=64)
+    assert ("optimizer__weight_decay" in net.get_params()) == (optimizer is torch.optim.Adam)
+    detector = LossDetector(net, device="cpu", random_state=0).fit(*digits(120))
+    assert np.isfinite(detector.scores_).all()
+
+
+class DecayRecorder(Callback):
+    """Keep the weight decay that the optimizer holds in each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append(net.optimizer_.param_groups[0]["weight_decay"])
+
+
+@pytest.mark.parametrize("named", [{}, {"weight_decay": 0}, {"weight_decay": 1e-3}, {"optimizer__weight_decay": 0.02}])
+def test_the_recipe_for_tables_decays_faster_at_first_where_no_weight_decay_is_named(named):
+    trained = _trained(memorizing_net(None, callbacks=[("decays", DecayRecorder())], **named), max_epochs=5)
+    expected = [*named.values()] * 5 or [5e-3, 5e-3, 1e-4, 1e-4, 1e-4]
+    assert dict(trained.callbacks_)["decays"].seen == expected
+
+
+@pytest.mark.parametrize("name", [None, "resnet-mnist"])
+@pytest.mark.parametrize(("named", "size"), [({}, 20), ({"batch_size": 128}, 128)], ids=["default", "named"])
+def test_the_recipe_takes_smaller_batches_of_few_samples_unless_their_size_is_named(name, named, size):
+    samples = as_samples(np.zeros((640, 8, 8), dtype=np.float32), np.arange(640) % 2)
+    assert own_net(memorizing_net(name, **named), samples).batch_size == size
+
+
 CPU = torch.device("cpu")
 
 
@@ -50,9 +282,9 @@ def waits(n, epochs):
 
 def test_nothing_is_waited_for_within_an_epoch():
     # twice the batches and passes of an epoch: not one wait more
-    assert waits(640, 2) == waits(320, 2)
+    assert waits(160, 2) == waits(80, 2)
     # and the count does see waits, those of an epoch's end
-    assert waits(320, 3) > waits(320, 2) > 0
+    assert waits(80, 3) > waits(80, 2) > 0
 
 
 class RefusesToWait(Callback):

@@ -10,7 +10,6 @@ from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
 from curvdetect.signals.dynamics import Loss
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
-from curvdetect.training.settings import scored_epochs
 from curvdetect.training.snapshots import snapshot_epochs
 from tests.cases import digits
 from tests.training.trainings import train
@@ -30,15 +29,6 @@ CHOICES = {
 @pytest.mark.parametrize(("scored", "keep", "expected"), CHOICES.values(), ids=CHOICES)
 def test_epochs_are_chosen_evenly_among_those_that_are_scored(scored, keep, expected):
     assert sorted(snapshot_epochs(scored, keep)) == expected
-
-
-@pytest.mark.parametrize("n_epochs", [1, 7, 30, 300])
-@pytest.mark.parametrize("keep", range(1, 30, 4))
-def test_as_many_are_chosen_as_asked_for_or_there_are(n_epochs, keep):
-    scored = scored_epochs(n_epochs, "auto")
-    chosen = snapshot_epochs(scored, keep)
-    assert len(chosen) == min(keep, len(scored))
-    assert chosen <= scored
 
 
 def _train(place=NOWHERE, **options):

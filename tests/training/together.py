@@ -112,14 +112,7 @@ def table(n):
 CASES = {
     "default": lambda: LossDetector(max_epochs=4, **COMMON).fit(*table(601)),
     "still": lambda: CurvatureNoiseDetector(still_net(), n=2, every=1, max_epochs=2, **COMMON).fit(*table(601)),
-    "still contrast": lambda: CurvatureNoiseDetector(still_net(), contrast=True, max_epochs=2, **COMMON).fit(
-        *table(98)
-    ),
     "augmented pictures": lambda: LossDetector(plain_conv(), max_epochs=3, **COMMON).fit(*pictures()),
-    "loader of torch's": lambda: CurvatureNoiseDetector(skorch_net(), max_epochs=3, **COMMON).fit(*table(100)),
-    "drop_last": lambda: LossDetector(skorch_net(iterator_train__drop_last=True), max_epochs=4, **COMMON).fit(
-        *table(101)
-    ),
     "loader with workers": lambda: LossDetector(
         memorizing_net(
             skorch_net().module,
@@ -131,7 +124,6 @@ CASES = {
         max_epochs=2,
         **COMMON,
     ).fit(*table(40)),
-    "two samples": lambda: CurvatureNoiseDetector(max_epochs=3, **COMMON).fit(*table(2)),
     "last batch of one": lambda: LossDetector(skorch_net(), max_epochs=3, **COMMON).fit(*table(33)),
     "weights of classes": lambda: FusedDetector(
         # shares of one sample, whose mean no weight changes, and one class that counts nothing
@@ -163,16 +155,7 @@ CASES = {
 
 
 #: Those in which a third process is another matter than a second: uneven shares, and none at all.
-FEW = (
-    "default",
-    "still",
-    "still contrast",
-    "drop_last",
-    "two samples",
-    "last batch of one",
-    "second split",
-    "some scored",
-)
+FEW = ("default", "still", "last batch of one", "second split", "some scored")
 
 
 def summary(detector):

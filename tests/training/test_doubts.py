@@ -1,4 +1,4 @@
-"""What hides wrong labels from the outset is warned of, and nothing else is."""
+"""What makes a ranking doubtful is said, before a training and after it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 from torch.nn import functional as F
@@ -17,7 +18,7 @@ from torch.utils.data import BatchSampler, DataLoader, WeightedRandomSampler
 
 from curvdetect import memorizing_net
 from curvdetect.data.sources import as_samples
-from curvdetect.training.hiding import known_labels
+from curvdetect.training.doubts import fell_after, judge, known_labels, memorized_at_once
 from tests.cases import digits, noisy_digits
 from tests.training.trainings import split, train
 
@@ -71,7 +72,6 @@ def _in_batches(labels, eight):
 
 WEIGHTED = {
     "criterion": lambda y, w: classifier(nn.Linear(64, 2), criterion__weight=torch.tensor([w, 1.0])),
-    "criterion made": lambda y, w: classifier(nn.Linear(64, 2), criterion=nn.CrossEntropyLoss(torch.tensor([w, 1.0]))),
     "criterion of one's own": lambda y, w: classifier(
         nn.Linear(64, 2), criterion=Focal, criterion__alpha=torch.tensor([w, 1.0])
     ),
@@ -164,3 +164,57 @@ def test_few_classes_known_by_heart_are_told_from_luck_by_the_wrong_ones_among_t
     labels = np.where(np.arange(60) % 10, y, 1 - y)
     (said,) = _warnings(_trained(X.astype(np.float32), labels, 2), X, labels)
     assert "60 of 60 samples" in said
+
+
+def history(*accuracies):
+    return [{"epoch": i + 1, "train_accuracy": accuracy} for i, accuracy in enumerate(accuracies)]
+
+
+COURSES = {
+    "rises": ((0.2, 0.5, 1.0), None),
+    "dips": ((0.2, 0.9, 0.5, 1.0), None),
+    "wavers": ((0.2, 0.985, 0.97), None),
+    "falls": ((0.2, 0.9, 0.5, 0.2), 2),
+    "falls_late": ((0.2, 0.9, 0.95, 0.92), 3),
+    "falls_at_once": ((0.9, 0.1), 1),
+    "one": ((0.3,), None),
+    "none": ((), None),
+}
+
+
+@pytest.mark.parametrize(("accuracies", "epoch"), COURSES.values(), ids=COURSES)
+def test_a_fall_is_what_the_last_epoch_lost_from_the_highest(accuracies, epoch):
+    assert fell_after(history(*accuracies)) == epoch
+
+
+@pytest.mark.parametrize(("accuracies", "at_once"), [((0.9, 0.99), True), ((0.9, 0.98, 0.99), False)])
+def test_at_once_is_within_a_tenth_of_the_planned_epochs(accuracies, at_once):
+    assert memorized_at_once(history(*accuracies), 20) == at_once
+
+
+def told(accuracies, shape, n_epochs=20, **options):
+    samples = as_samples(np.zeros(shape, dtype=np.float32), np.arange(shape[0]) % 2)
+    judge(history(*accuracies), accuracies[-1], samples, n_epochs, **options)
+
+
+def test_what_is_said_names_what_was_seen_and_the_way_out():
+    with pytest.warns(ConvergenceWarning, match=r"rose to 0\.90 in epoch 2 and was 0\.20 in the last.*net__lr"):
+        told((0.2, 0.9, 0.2), (10, 3))
+    with pytest.warns(ConvergenceWarning, match=r"accuracy 0\.5000 after 2 epochs.*raise max_epochs"):
+        told((0.2, 0.5), (10, 3))
+    with pytest.warns(ConvergenceWarning, match=r"12 columns and 10 rows.*ConfidentLearningDetector.*SelectKBest"):
+        told((0.9, 1.0), (10, 12))
+
+
+@pytest.mark.parametrize("accuracies", [(0.2, 0.9, 0.85), (0.2, 0.5), (0.9, 1.0)])
+def test_of_an_end_that_was_not_planned_nothing_is_said_but_a_deep_fall(accuracies, recwarn):
+    told(accuracies, (10, 12), planned=False)
+    assert not recwarn.list
+    with pytest.warns(ConvergenceWarning, match="fell apart"):
+        told((0.2, 0.9, 0.7), (10, 12), planned=False)
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (10, 1, 30)], ids=["as_many_rows", "pictures"])
+def test_other_samples_may_be_memorized_at_once(shape, recwarn):
+    told((0.9, 1.0), shape)
+    assert not recwarn.list

@@ -1,0 +1,76 @@
+"""The signals by name: what makes each, what tables call it, when it is recorded, and what it costs.
+
+Whatever lists signals reads this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin, PartOfTheEpochs
+from curvdetect.signals.evaluated import (
+    Curvature,
+    CurvatureContrast,
+    ForgettingLoss,
+    ForgettingTime,
+    ForgottenShare,
+    GradientContrast,
+    Inconfidence,
+)
+from curvdetect.signals.signal import Signal
+
+Recorded = Literal["always", "asked", "probed", "second split"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table."""
+
+    make: Callable[..., Signal]
+    """Makes the signal; one that is probed needs ``h``, ``n``, ``power`` and ``seed``."""
+    caption: str
+    recorded: Recorded
+    """In every run, where it is asked for by name, with the curvature, or in a second split."""
+    known_as: str = ""
+    """Its abbreviation in the literature."""
+    cost: str = "0"
+    """Forward passes over the samples beside the training, each time that it looks: after a scored epoch as a rule."""
+
+
+#: The order is that of tables. A contrast measures the curvature too, and so goes before it.
+SIGNALS: dict[str, Entry] = {
+    "loss": Entry(Loss, "cumulative loss", "always", "CSL"),
+    "late_loss": Entry(
+        partial(PartOfTheEpochs, "late_loss", Loss, slice(2, None)), "loss, second half of the epochs", "asked"
+    ),
+    # what a network that memorizes can't fit by then is told two things at once: one sample under two labels
+    "final_loss": Entry(
+        partial(PartOfTheEpochs, "final_loss", Loss, slice(3, None)), "loss, last quarter of the epochs", "asked"
+    ),
+    "margin": Entry(Margin, "margin", "always", "AUM"),
+    # before memorizing sets in, what a network gets wrong is what the other samples contradict
+    "early_margin": Entry(
+        partial(PartOfTheEpochs, "early_margin", Margin, slice(1)), "margin, first quarter of the epochs", "asked"
+    ),
+    "late_margin": Entry(
+        partial(PartOfTheEpochs, "late_margin", Margin, slice(2, None)), "margin, second half of the epochs", "asked"
+    ),
+    "averaged_margin": Entry(AveragedMargin, "margin of averaged probabilities", "asked"),
+    "input_gradient": Entry(InputGradient, "input gradient", "asked"),
+    "gradient_contrast": Entry(GradientContrast, "input gradient, label contrast", "asked", cost="3"),
+    "curvature_contrast": Entry(CurvatureContrast, "curvature, label contrast", "probed", cost="3 (n + 1)"),
+    "curvature": Entry(Curvature, "curvature", "probed", cost="2 (n + 1)"),
+    "learning_time": Entry(LearningTime, "learning time", "always", "LT"),
+    "inconfidence": Entry(Inconfidence, "inconfidence", "always", cost="1, once"),
+    "forgetting_loss": Entry(ForgettingLoss, "forgetting, mean loss", "second split", cost="1"),
+    "forgotten_share": Entry(ForgottenShare, "forgetting, share of epochs", "second split", cost="1"),
+    "forgetting_time": Entry(ForgettingTime, "forgetting time", "second split", "SSFT", cost="1"),
+}
+
+
+def recorded(when: Recorded) -> dict[str, Callable[..., Signal]]:
+    """Return what makes the signals that are recorded so, by name."""
+    return {name: entry.make for name, entry in SIGNALS.items() if entry.recorded == when}

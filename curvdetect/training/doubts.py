@@ -1,0 +1,150 @@
+"""What makes a ranking doubtful: seen before the training, or from its course once it is over.
+
+Before, weights of classes and a net that knows the labels already; after, a training that fell apart, did not memorize
+the labels, or memorized them at once. Each leaves a ranking that looks like any other, so it is said.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch import NeuralNet, NeuralNetBinaryClassifier
+from torch import Tensor
+
+from curvdetect.data.sources import Samples
+
+#: How many times the weight of another class a class may have. Twice did no harm in trials, four times did.
+HEAVIER = 2.0
+#: Share of the given labels, among at least so many samples of all classes, that a net may know before it is trained.
+#: One that knows the true labels ranks well, and agrees with the wrong ones no more than they with those.
+KNOWN, AMONG = 0.98, 20
+#: With as few classes an untrained net can be right by luck: where they lie apart so that neighbours share a label.
+_BY_LUCK, _NEIGHBOURS = 3, 0.95
+#: Training accuracy below which the labels count as not memorized.
+MEMORIZED = 0.99
+#: What the training accuracy may lose from its highest epoch to the end.
+FALL = 0.02
+#: The same where late epochs are no longer listened to, or the end was not planned: a constant rate makes it waver.
+APART = 0.1
+#: Share of the planned epochs within which memorizing counts as at once.
+AT_ONCE = 0.1
+
+
+def weighted_classes(net: NeuralNet, samples: Samples, loader: Iterable[Any] | None) -> str | None:
+    """Return what to say of a criterion, or a sampler of the loader, that weights some classes more than others."""
+    for what, weights in _weights(net, samples, loader):
+        most, least = int(weights.argmax()), int(weights.argmin())
+        ratio = float(weights[most] / weights[least])
+        if ratio > HEAVIER:
+            classes = samples.classes.tolist()
+            return (
+                f"net's {what} gives class {classes[most]!r} {ratio:.3g} times the weight of class {classes[least]!r}: "
+                f"labels of {classes[most]!r} are fitted first, right or wrong, so that the wrong ones among them rank "
+                "low and are missed. Leave the weights out to find them: a ranking needs no balanced classes."
+            )
+    return None
+
+
+def _weights(net: NeuralNet, samples: Samples, loader: Iterable[Any] | None) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights of the classes, and where they are from."""
+    n_classes, criterion = len(samples.classes), type(net.criterion_).__name__
+    names = ("pos_weight",) if isinstance(net, NeuralNetBinaryClassifier) else ("weight", "alpha")
+    for name in names:
+        weights = getattr(net.criterion_, name, None)
+        if isinstance(weights, Tensor) and name == "pos_weight" and weights.numel() == 1:
+            weights = torch.stack([torch.ones_like(weights), weights]).flatten()
+        if isinstance(weights, Tensor) and weights.ndim == 1 and len(weights) >= n_classes:
+            yield f"criterion {criterion}({name}=...)", weights.detach().cpu().double()[:n_classes]
+    batches = getattr(loader, "batch_sampler", None)
+    for sampler in (getattr(loader, "sampler", None), batches, getattr(batches, "sampler", None)):
+        drawn = getattr(sampler, "weights", None)
+        if drawn is not None and len(drawn) == len(samples):
+            sums = torch.bincount(samples.labels, torch.as_tensor(drawn, dtype=torch.float64), n_classes)
+            counts = torch.bincount(samples.labels, minlength=n_classes)
+            # a class that has no samples here weighs as much as all of them
+            means = torch.where(counts > 0, sums / counts, sums.sum() / counts.sum())
+            yield f"sampler {type(sampler).__name__}", means
+
+
+def known_labels(x: Tensor, y: Tensor, logits: Tensor, n_classes: int) -> str | None:
+    """Return what to say of a net that gives nearly all samples, of all classes, their labels before it is trained."""
+    right = int((logits.argmax(1) == y).sum())
+    if len(y) < AMONG or right < KNOWN * len(y):
+        return None
+    if n_classes <= _BY_LUCK and _shared_with_neighbours(x, y) >= _NEIGHBOURS:
+        return None
+    return (
+        f"net gives {right} of {len(y)} samples their given labels before it is trained, so that it seems to have been "
+        "trained on them. What it knows by heart it doesn't learn again: wrong labels look like right ones, learning "
+        "times are all alike, and the ranking is poor. Pass it untrained: its class, or a new module."
+    )
+
+
+def _shared_with_neighbours(x: Tensor, y: Tensor) -> float:
+    """Return how often a sample's label is that of its nearest neighbour."""
+    rows, y = x.flatten(1).cpu().double(), y.cpu()
+    distances = torch.cdist(rows, rows).fill_diagonal_(torch.inf)
+    return float((y[distances.argmin(1)] == y).float().mean())
+
+
+def fell_after(history: Sequence[dict[str, Any]], fall: float = FALL) -> int | None:
+    """Return the epoch, counted from 1, after which the training accuracy fell by more than ``fall``, if it did."""
+    accuracies = [record["train_accuracy"] for record in history]
+    if not accuracies or accuracies[-1] >= max(accuracies) - fall:
+        return None
+    return accuracies.index(max(accuracies)) + 1
+
+
+def memorized_at_once(history: Sequence[dict[str, Any]], n_epochs: int) -> bool:
+    """Say whether the labels were memorized within the first tenth of the planned epochs."""
+    first = history[: max(1, round(AT_ONCE * n_epochs))]
+    return any(record["train_accuracy"] >= MEMORIZED for record in first)
+
+
+def judge(
+    history: Sequence[dict[str, Any]], accuracy: float, samples: Samples, n_epochs: int, *, planned: bool = True
+) -> None:
+    """Warn where the course of a training of so many epochs says that its signals tell little.
+
+    Of an end that was not planned, only a fall is said, and only a deep one.
+    """
+    peak = fell_after(history, FALL if planned else APART)
+    if peak is not None:
+        text = (
+            f"the training fell apart: its accuracy rose to {history[peak - 1]['train_accuracy']:.2f} in epoch {peak} "
+            f"and was {history[-1]['train_accuracy']:.2f} in the last. The steps are too large: lower the learning "
+            "rate (net__lr, a third of it), or bound the gradients by net=memorizing_net(module, for_tables=True). "
+            "What was measured after the fall tells little."
+        )
+    elif not planned:
+        return
+    elif accuracy < MEMORIZED:
+        said = min(accuracy, MEMORIZED - 1e-4)  # a shortfall of less is not rounded to the aim
+        text = (
+            f"the net did not memorize the labels: training accuracy {said:.4f} after {len(history)} epochs, below "
+            f"{MEMORIZED}. The loss ranks well all the same; curvature, and copies under two labels, show best once "
+            "wrong labels have been learned too: raise max_epochs, or take a larger net."
+        )
+    elif len(samples.shape) == 1 and samples.shape[0] > len(samples) and memorized_at_once(history, n_epochs):
+        text = (
+            f"the net memorized the labels at once: X has {samples.shape[0]} columns and {len(samples)} rows, so that "
+            "wrong labels are learned as fast as right ones, and the ranking tells little. Take "
+            "ConfidentLearningDetector, whose nets have not seen the label that they judge, or fewer columns: "
+            "scikit-learn's SelectKBest in a pipeline before the detector."
+        )
+    else:
+        return
+    warnings.warn(text, ConvergenceWarning, stacklevel=callers_level())
+
+
+def callers_level() -> int:
+    """Return the ``stacklevel`` of the line of the user's that a warning is about, however deep the call goes here."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("curvdetect."):
+        level, frame = level + 1, frame.f_back
+    return max(1, level - 1)
