@@ -48,7 +48,7 @@ def test_a_detector_and_a_pipeline_that_ends_with_it_are_drawn_alike(name):
         display.from_estimator(LossDetector(), *arguments(*data))
 
 
-@pytest.mark.parametrize("name", DISPLAYS.keys() - {"suspects"})
+@pytest.mark.parametrize("name", sorted(DISPLAYS.keys() - {"suspects"}))
 def test_given_axes_are_left_to_their_figure(name):
     display, arguments = DISPLAYS[name]
     detector, *data = fitted()
