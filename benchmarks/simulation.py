@@ -30,7 +30,7 @@ from harness.records import Records
 from harness.written import markdown, write
 from torch import Tensor, multiprocessing
 
-from curvdetect.data.loading import BatchLoader, IndexedLoader
+from curvdetect.data.batches import BatchLoader, IndexedLoader
 from curvdetect.signals.signal import Batch, EpochMean, Plan
 from curvdetect.training.ranks import ranks_here
 

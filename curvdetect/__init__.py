@@ -3,8 +3,8 @@
 from importlib.metadata import version
 
 from curvdetect.data.folders import load_image_folder
+from curvdetect.data.items import TwoViews
 from curvdetect.data.noise import conflicting_duplicates, corrupt_labels
-from curvdetect.data.views import TwoViews
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.confident import ConfidentLearningDetector
 from curvdetect.detectors.curv_ssft import CurvSSFT

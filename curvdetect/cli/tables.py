@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from curvdetect.cli.console import Failure, joined, listed, safe, short
 from curvdetect.cli.table_files import ParquetFile, TextFile
-from curvdetect.data.finding import suffixes
+from curvdetect.data.folders import suffixes
 from curvdetect.data.labels import plain_labels
 
 TEXT, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")

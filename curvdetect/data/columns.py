@@ -1,4 +1,7 @@
-"""Center and deviation of the columns of a table, by which networks and steps are made independent of units."""
+"""The columns of a table: their center and deviation, and numbers that a network can't learn from as they are.
+
+By the center and the deviation networks and steps are made independent of units.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-#: What varies by less than this share of its size holds rounding, and counts as constant.
+from curvdetect.data.wording import callers_level, named
+
+#: A column that varies by less than this share of its size holds rounding, and counts as constant.
 CONSTANT = 1e-6
 #: Columns whose numbers differ by less than this share of their size keep fewer than eight bits in float32.
 FEW_DIGITS = 2.0**-16
@@ -18,9 +23,9 @@ FEW_DIGITS = 2.0**-16
 _HELD = 2**22
 #: Rows in which a value that stands for missing numbers is looked for, at most.
 _SEEN = 2000
-#: Such a value lies so many widths of all other numbers beyond them, in two columns at least.
+#: Such a value lies this many widths of all other numbers beyond them, in two columns at least.
 _BEYOND = 10
-#: Quartiles of a normal distribution lie so many standard deviations apart.
+#: The distance between the quartiles of a normal distribution, in standard deviations.
 _NORMAL = 1.3489795003921634
 
 
@@ -34,36 +39,18 @@ class Columns(NamedTuple):
 
 
 def columns_of(rows: Tensor) -> Columns:
-    """Return the center and the deviation of each column.
+    """Return the center and the deviation of each column, in its own unit.
 
-    The deviation is the distance of the quartiles, divided by that of a normal distribution with a standard deviation
-    of one: a few extreme values don't change it. Where the quartiles are one value, as in a column of zeros with few
-    others, it is the standard deviation.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n_samples, n_features)
-        Real numbers.
-
-    Returns
-    -------
-    Columns
-        In each column's own unit: a column multiplied by a power of two has both multiplied by it exactly.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from curvdetect.data.columns import columns_of
-    >>> rows = torch.tensor([[1.0, 5.0, 0.0], [2.0, 5.0, 0.0], [3.0, 5.0, 0.0], [4.0, 5.0, 0.0], [9.0, 5.0, 10.0]])
-    >>> columns_of(rows).center.tolist()  # a median, and two means
-    [3.0, 5.0, 2.0]
+    The deviation is the distance between the quartiles, divided by that of a normal distribution with a standard
+    deviation of one: a few extreme values don't change it. Where the quartiles are one value, as in a column of zeros
+    with few others, it is the standard deviation. A column multiplied by a power of two has both multiplied by it
+    exactly.
     """
     found = [_of(part.double()) for part in torch.split(rows, max(1, _HELD // max(1, len(rows))), 1)]
     return Columns(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
 def _of(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the same of a few columns."""
     variance, mean = torch.var_mean(rows, 0, correction=0)
     share = torch.tensor([0.25, 0.5, 0.75], dtype=rows.dtype)
     low, median, high = torch.quantile(rows, share, dim=0, interpolation="midpoint")
@@ -73,15 +60,16 @@ def _of(rows: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(robust, median, mean), torch.where(robust, spread, torch.where(varies, deviation, 0.0))
 
 
-def check_digits(X: NDArray[Any]) -> None:
-    """Warn where numbers of double precision in a column differ by less than single precision can hold.
+def warn_of_columns(X: NDArray[Any]) -> None:
+    """Warn where single precision merges the numbers of a column, and where one value stands for missing numbers."""
+    if X.ndim == 2 and X.size and X.dtype.kind in "fiu":
+        _warn_of_few_digits(X)
+        _warn_of_stand_ins(X)
 
-    Parameters
-    ----------
-    X : array of shape (n_samples, n_features)
-        Finite.
-    """
-    if X.ndim != 2 or X.dtype.itemsize < 8 or X.dtype.kind not in "fiu" or not len(X):
+
+def _warn_of_few_digits(X: NDArray[Any]) -> None:
+    """Warn where numbers of double precision in a column differ by less than single precision can hold."""
+    if X.dtype.itemsize < 8:
         return
     low, high = X.min(0).astype(np.float64), X.max(0).astype(np.float64)
     size, width = np.maximum(abs(low), abs(high)), high - low
@@ -94,30 +82,30 @@ def check_digits(X: NDArray[Any]) -> None:
             f"column {at}, from {low[at]:.10g} to {high[at]:.10g}: networks compute in single precision, which hardly "
             "tells them apart. Subtract the mean first, by scikit-learn's StandardScaler, say; renumber ids from 0.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
 
 
-def check_missing(X: NDArray[Any]) -> None:
+def _warn_of_stand_ins(X: NDArray[Any]) -> None:
     """Warn where one value in several columns seems to stand for missing numbers, as -999 often does.
 
     It is the same in all of them, stands there many times, and lies far beyond all other numbers. Zero never counts.
     """
-    if X.ndim != 2 or not X.size or X.dtype.kind not in "fiu" or X.dtype.itemsize < 2:  # bytes are pictures
+    if X.dtype.itemsize < 2:  # bytes are pictures
         return
     step = -(-len(X) // min(_SEEN, max(100, _HELD // X.shape[1])))
     rows = X[::step].astype(np.float64)
     for sign in (1, -1):
         found = _stand_in(sign * rows)
         if found is not None:
-            value, columns, share = sign * found[0], found[1], found[2]
-            named = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
+            value, columns, share = found
             warnings.warn(
-                f"X holds {value:.10g} in {share:.1%} of the rows of columns {named}, far from all their other "
-                "numbers: it seems to stand for missing ones, and a network takes it as it is. Impute it first, by "
-                f"scikit-learn's SimpleImputer(missing_values={value:.10g}), then scale the columns.",
+                f"X holds {sign * value:.10g} in {share:.1%} of the rows of columns {named(columns.tolist())}, far "
+                "from all their other numbers: it seems to stand for missing ones, and a network takes it as it is. "
+                f"Impute it first, by scikit-learn's SimpleImputer(missing_values={sign * value:.10g}), then scale the "
+                "columns.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=callers_level(),
             )
 
 

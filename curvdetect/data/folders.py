@@ -1,9 +1,14 @@
-"""A folder of pictures, one subfolder a class, as arrays that any detector takes."""
+"""A folder of pictures, one subfolder a class, as arrays that any detector takes.
+
+Files that are no pictures of a class are passed over, with the reason.
+"""
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -11,10 +16,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from curvdetect.data.choosing import drawn
-from curvdetect.data.finding import few, not_hidden, pictures_in
-from curvdetect.data.squares import Squares
+from curvdetect.data.pictures import Squares
+from curvdetect.data.wording import callers_level
+
+#: Names of folders that hold a part of a data set each, and its classes below.
+PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+#: What Pillow merely knows by name, or has drawn by another program.
+_NOT_READ = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+#: Ends of the names that pillow-heif reads, where it is installed.
+_HEIF = (".heic", ".heif", ".hif")
+_HIDDEN = "hidden"
 
 
 class _Pictures(NamedTuple):
@@ -101,7 +115,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     for name, value in {"size": size, **({} if limit is None else {"limit": limit})}.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")
-    found, passed_over = pictures_in(Path(root))
+    found, passed_over = _pictures_in(Path(root))
     chosen = drawn(len(found), limit)
     found = found if chosen is None else [found[i] for i in chosen]
     squares = Squares(len(found), size)
@@ -122,39 +136,162 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     data = ImageFolderData(squares.finished(), np.asarray(labels), squares.paths)
     data.broken, data.passed_over = broken, passed_over
     for message in _doubts(Path(root), squares, broken, passed_over):
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warnings.warn(message, UserWarning, stacklevel=callers_level())
     return data
 
 
 def _doubts(root: Path, squares: Squares, broken: dict[str, str], passed_over: dict[str, str]) -> Iterator[str]:
     """Yield what a reader should know of the pictures of a folder."""
-    n_read, deep, missed = len(squares.paths), len(squares.depths), not_hidden(passed_over)
+    n_read, deep, missed = len(squares.paths), len(squares.depths), _not_hidden(passed_over)
     where = f"in root={str(root)!r}"
     if broken:
         yield (
             f"{len(broken)} of {n_read + len(broken)} pictures {where} can't be read and are left out: "
-            f"{few(broken, root)} ({next(iter(broken.values()))}). The attribute `broken` of what is returned has all "
+            f"{_few(broken, root)} ({next(iter(broken.values()))}). The attribute `broken` of what is returned has all "
             "of them."
         )
     if missed:
         yield (
-            f"{len(missed)} file(s) {where} are passed over: {few(missed, root)} ({passed_over[missed[0]]}). The "
+            f"{len(missed)} file(s) {where} are passed over: {_few(missed, root)} ({passed_over[missed[0]]}). The "
             "attribute `passed_over` of what is returned has all of them, and why."
         )
     if squares.several:
         yield (
             f"{len(squares.several)} of {n_read} pictures {where} have several frames, of which the first is read: "
-            f"{few(squares.several, root)}."
+            f"{_few(squares.several, root)}."
         )
     if dark := squares.dark():
         yield (
             f"{len(dark)} of the {deep} pictures of 16 bits {where} use far less of them than others, which use "
-            f"{squares.bits}, and are dark: {few(dark, root)}. Where they were written in another range, scale them to "
-            "one."
+            f"{squares.bits}, and are dark: {_few(dark, root)}. Where they were written in another range, scale "
+            "them to one."
         )
     if coarse := squares.coarse():
         used = max(depth.used for depth in squares.depths.values() if depth.cut)
         yield (
             f"{len(coarse)} pictures {where} have 16 bits a colour and use {used} of them, of which Pillow reads "
-            f"{used - 8}: {few(coarse, root)}. Scale their colours to 8 bits and save them again."
+            f"{used - 8}: {_few(coarse, root)}. Scale their colours to 8 bits and save them again."
         )
+
+
+def suffixes() -> set[str]:
+    """Return the ends of the names of pictures that can be opened, by Pillow and its extensions."""
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    known = Image.registered_extensions()
+    opened = {*Image.OPEN, "MPO"} - _NOT_READ  # which is opened as a JPEG
+    return {suffix for suffix, kind in known.items() if kind in opened}
+
+
+def _pictures_in(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str]]:
+    """Return the class and the file of all pictures, in the order of ``ImageFolder``, and what is passed over.
+
+    That is a dictionary from other files, and folders whose content was not looked at, to the reason. What is hidden
+    comes last.
+    """
+    needed = "It needs one subfolder of pictures a class."
+    if not root.is_dir():
+        raise FileNotFoundError(f"root={str(root)!r} is not a folder. {needed}")
+    readable = suffixes()
+    passed_over: dict[str, str] = {}
+    found: list[tuple[str, Path]] = []
+    empty, classes = [], []
+    for entry in sorted(root.iterdir()):
+        if entry.name.startswith("."):
+            passed_over[str(entry)] = _HIDDEN
+        elif not entry.is_dir():
+            passed_over[str(entry)] = "in no class, which is a subfolder"
+        else:
+            classes.append(entry.name)
+            before = len(found)
+            for path in _files_below(entry, passed_over):
+                why = _why_no_picture(path, readable)
+                if why is None:
+                    found.append((entry.name, path))
+                else:
+                    passed_over[str(path)] = why
+            empty += [entry.name] if len(found) == before else []
+    passed_over = dict(sorted(passed_over.items(), key=lambda item: (item[1] == _HIDDEN, Path(item[0]))))
+    if not found:
+        seen = f"{len(classes)} subfolder(s) and no picture in them" if classes else "no subfolder"
+        raise FileNotFoundError(
+            f"root={str(root)!r} has {seen}. {needed} Names of pictures end in .jpg, .png, .tif or another of the "
+            f"{len(readable)} ways that Pillow knows.{_example(root, passed_over)}"
+        )
+    _warn_of_classes(root, [name for name in classes if name not in empty], empty)
+    return found, passed_over
+
+
+def _not_hidden(passed_over: dict[str, str]) -> list[str]:
+    """Return the files among what is passed over that are not hidden."""
+    return [path for path, why in passed_over.items() if why != _HIDDEN]
+
+
+def _few(paths: Iterable[str | Path], root: Path) -> str:
+    """Return the names of the first few of some files, from the folder on."""
+    names = [os.path.relpath(path, root) for path in paths]
+    return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+
+
+def _why_no_picture(path: Path, readable: set[str]) -> str | None:
+    suffix = path.suffix.lower()
+    if suffix in readable:
+        return None
+    if suffix in _HEIF:
+        return f"{suffix} needs the package pillow-heif"
+    return "no picture that Pillow can open, by its name"
+
+
+def _example(root: Path, passed_over: dict[str, str]) -> str:
+    """Return a sentence on the first file that was passed over, where there is one."""
+    first = next(iter(_not_hidden(passed_over)), None)
+    return "" if first is None else f" Passed over: {_few(_not_hidden(passed_over), root)} ({passed_over[first]})."
+
+
+def _warn_of_classes(root: Path, names: list[str], empty: list[str]) -> None:
+    if {name.lower() for name in names} <= PARTS:
+        warnings.warn(
+            f"root={str(root)!r} has the classes {', '.join(map(repr, names))}, which are parts of a data set by name. "
+            f"If the classes lie below, pass one of them: {str(root / names[0])!r}.",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
+    if empty:
+        warnings.warn(
+            f"root={str(root)!r} has {len(empty)} class(es) without a picture: {', '.join(empty[:5])}"
+            f"{', ...' if len(empty) > 5 else ''}. They are left out.",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
+
+
+def _files_below(folder: Path, passed_over: dict[str, str]) -> list[Path]:
+    """Return the files in all folders below one, in order, and note what is hidden or can't be looked into."""
+    files = []
+    for place, names in sorted(_walk(folder, passed_over)):
+        for name in sorted(names):
+            if name.startswith("."):
+                passed_over[os.path.join(place, name)] = _HIDDEN
+            else:
+                files.append(Path(place) / name)
+    return files
+
+
+def _walk(folder: Path, passed_over: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield all folders below one, links followed, and the names of the files in each."""
+
+    def shut(error: OSError) -> None:
+        passed_over[str(error.filename)] = f"{type(error).__name__}: {error.strerror}"
+
+    for place, folders, names in os.walk(folder, onerror=shut, followlinks=True):
+        for name in folders.copy():
+            inner = os.path.join(place, name)
+            above = [Path(place), *Path(place).parents][: len(Path(place).relative_to(folder).parts) + 2]
+            if name.startswith("."):
+                passed_over[inner] = _HIDDEN
+                folders.remove(name)
+            elif os.path.islink(inner) and os.path.realpath(inner) in map(os.path.realpath, above):
+                folders.remove(name)  # it leads back to where the way came from
+        yield place, names

@@ -1,7 +1,4 @@
-"""Randomness that leaves no trace.
-
-In the first room, since reading a dataset draws from the global generators as training does.
-"""
+"""Randomness that leaves no trace: reading a dataset may draw from the global generators, as training does."""
 
 from __future__ import annotations
 
@@ -21,14 +18,8 @@ _LOCK = threading.RLock()
 def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None]:
     """Give the block its own global generators (torch, the device, numpy, random) and put the caller's back after.
 
-    The generators belong to the process, so a lock is held: two threads that train take turns.
-
-    Parameters
-    ----------
-    device : torch.device
-        Whose generator is put back as well.
-    seed : int, optional
-        Where the block starts; by default where the caller stands.
+    The block starts from ``seed``, by default where the caller stands. The generators belong to the process, so a lock
+    is held: two threads that train take turns.
     """
     cuda = [device] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(cuda):
@@ -50,13 +41,7 @@ def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None
 
 
 def generator_states(device: torch.device) -> dict[str, Any]:
-    """Return where the global generators stand, as tensors, numbers and lists of them.
-
-    Parameters
-    ----------
-    device : torch.device
-        Whose generator is meant beside those of the host.
-    """
+    """Return where the global generators and that of a device stand, as tensors, numbers and lists of them."""
     # not this module's own to draw from: users' code does
     state: Any = np.random.get_state()  # noqa: NPY002
     _, key, position, has_gauss, gauss = state
@@ -74,15 +59,7 @@ def generator_states(device: torch.device) -> dict[str, Any]:
 
 
 def set_generators(device: torch.device, states: dict[str, Any]) -> None:
-    """Put the global generators where they stood.
-
-    Parameters
-    ----------
-    device : torch.device
-        As in `generator_states`.
-    states : dict
-        What that returned.
-    """
+    """Put the global generators and that of a device back to where `generator_states` found them."""
     torch.set_rng_state(states["torch"])
     key, *rest = states["numpy"]
     np.random.set_state(("MT19937", key.numpy().astype(np.uint32), *rest))  # noqa: NPY002

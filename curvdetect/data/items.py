@@ -1,4 +1,4 @@
-"""What a map-style dataset yields, as an input and a label.
+"""Map-style datasets: what each item is, as an input and a label, and two views of one dataset.
 
 Items are tuples ``(x, y)``, or dictionaries as Hugging Face's datasets yield them; inputs are tensors, arrays, lists of
 numbers or PIL pictures. Where an item can't be read, or it can't be told what is what, the error says which and why.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Number
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,14 +20,81 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from curvdetect.data.choosing import spread
 from curvdetect.data.labels import refuse_masked
 from curvdetect.data.pictures import as_pixels, depth_of
-from curvdetect.data.views import TwoViews
 
 #: Names by which the input and the label of a dictionary are known.
 INPUTS = ("image", "img", "pixel_values", "x", "features")
 LABELS = ("label", "labels", "y", "target")
 
 
-def is_dataset(X: Any, name: str = "X") -> bool:
+class Items(Protocol):
+    """A map-style dataset."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class TwoViews(Dataset[Any]):
+    """A dataset that is scored as one dataset yields its samples, and trained on as another does.
+
+    Scores want every sample as it is, while training may want it cropped, turned or recoloured. A random transform
+    inside a dataset can't be switched off from outside, so that the dataset is passed twice.
+
+    Parameters
+    ----------
+    scored : map-style dataset
+        Yields every sample, with its label, the same way each time: pictures resized and cropped to their centre.
+    trained : map-style dataset of the same length
+        The same samples in the same order, of the same shape, by any transform: cropped and flipped at random. Its
+        labels are not looked at.
+
+    See Also
+    --------
+    memorizing_net : Its ``augment=True`` does the same for pictures in memory, by shifts and flips.
+
+    Notes
+    -----
+    By index it is ``scored``, so that pictures are shown as they are. Datasets that don't fit in memory are read again
+    in each epoch: ``memorizing_net(..., iterator_train=DataLoader, iterator_train__shuffle=True,
+    iterator_train__num_workers=8, iterator_valid__num_workers=8)`` reads with eight processes while it trains, and with
+    eight before and while it scores. What a ``checkpoint_dir`` knows of the data is the scored view.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch.utils.data import TensorDataset
+    >>> from curvdetect import LossDetector, TwoViews
+    >>> X, y = torch.randn(40, 3), torch.arange(40) % 2
+    >>> data = TwoViews(TensorDataset(X, y), TensorDataset(X + 0.1 * torch.randn(40, 3), y))
+    >>> LossDetector(max_epochs=2, stop_at=0.1, device="cpu", random_state=0).fit(data).scores_.shape
+    (40,)
+    """
+
+    def __init__(self, scored: Any, trained: Any) -> None:
+        if len(scored) != len(trained):
+            raise ValueError(
+                f"scored has {len(scored)} samples and trained {len(trained)}: both need the same ones, in one order."
+            )
+        self.scored = scored
+        self.trained = trained
+
+    def __len__(self) -> int:
+        return len(self.scored)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.scored[index]
+
+
+def training_view(dataset: object) -> Any:
+    """Return the dataset whose items are trained on, or None where it is the one that is scored."""
+    if isinstance(dataset, TwoViews):
+        return dataset.trained
+    if isinstance(dataset, Subset):
+        whole = training_view(dataset.dataset)
+        return None if whole is None else Subset(whole, dataset.indices)
+    return None
+
+
+def is_dataset(X: object, name: str = "X") -> bool:
     """Say whether ``X`` is a map-style dataset rather than an array. ``name`` is what an error calls it."""
     if isinstance(X, IterableDataset):
         raise TypeError(
@@ -58,28 +125,13 @@ def is_dataset(X: Any, name: str = "X") -> bool:
     return indexed and not (isinstance(X, Sequence) or hasattr(X, "shape") or hasattr(X, "__array__"))
 
 
-def is_hugging_face(X: Any) -> bool:
+def is_hugging_face(X: object) -> bool:
     """Say whether ``X`` is a dataset of Hugging Face's ``datasets``, which need not be installed."""
     return any(kind.__module__ == "datasets.arrow_dataset" for kind in type(X).__mro__)
 
 
-def read_item(dataset: Any, index: int, with_label: bool = True) -> tuple[Tensor, Any]:
-    """Return ``(x, y)`` of one sample; ``y`` is None where it carries no label.
-
-    Parameters
-    ----------
-    dataset : map-style dataset
-        Yields ``(x, y)``, ``x`` or a dictionary.
-    index : int
-        Which sample.
-    with_label : bool, default=True
-        Whether to look for its label.
-
-    Raises
-    ------
-    ValueError
-        Where it can't be read, or is nothing that a network can be shown; the message names it.
-    """
+def read_item(dataset: Items, index: int, with_label: bool = True) -> tuple[Tensor, Any]:
+    """Return ``(x, y)`` of one sample, or raise why it can't be read; ``y`` is None where it carries no label."""
     item = _item(dataset, index)
     x, y, column = _split(item, index, dataset, with_label)
     if isinstance(x, tuple | list) and len(x) == 1 and not isinstance(x[0], Number):
@@ -88,11 +140,13 @@ def read_item(dataset: Any, index: int, with_label: bool = True) -> tuple[Tensor
     if x.is_complex():
         raise ValueError(f"X[{index}] is complex. Complex data not supported: pass its real and imaginary parts.")
     if x.ndim == 3 and x.dtype == torch.uint8 and isinstance(item, Mapping) and not isinstance(item[column], Tensor):
-        x = x if isinstance(item[column], Image.Image) or not _is_picture(dataset, column) else x.movedim(2, 0)
+        # a Hugging Face dataset calls the column pictures, which as arrays have their channels last
+        pictures = type(_features(dataset).get(column)).__name__ == "Image"
+        x = x.movedim(2, 0) if pictures and not isinstance(item[column], Image.Image) else x
     return x.detach().cpu(), y
 
 
-def bits_used(dataset: Any) -> int | None:
+def bits_used(dataset: Items) -> int | None:
     """Return how many of their 16 bits a few PIL pictures use; None where these have 8, or are none."""
     used = []
     for i in spread(len(dataset), 16).tolist():
@@ -104,47 +158,16 @@ def bits_used(dataset: Any) -> int | None:
     return max(used, default=None)
 
 
-def reads_the_same(dataset: Any) -> bool:
+def reads_the_same(dataset: Items) -> bool:
     """Say whether the first few inputs are equal when read twice."""
     few = range(min(16, len(dataset)))
     return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
 
 
-def _item(dataset: Any, index: int) -> Any:
-    """Return what a dataset yields."""
-    try:
-        return dataset[index]
-    except Exception as error:
-        raise ValueError(
-            f"X[{index}]{_path(dataset, index)} can't be read ({type(error).__name__}: {error}). Leave it out: "
-            "torch.utils.data.Subset(X, readable), with the indices of the others."
-        ) from error
-
-
-def _split(item: Any, index: int, dataset: Any, with_label: bool) -> tuple[Any, Any, Any]:
-    """Return input and label as they are, and the name of the input's column."""
-    if isinstance(item, Mapping):
-        column, label = columns(list(item), with_label)
-        return item[column], None if label is None else _class_name(dataset, label, item[label], index), column
-    if isinstance(item, tuple | list) and len(item) >= 2:
-        return item[0], item[1] if with_label else None, None
-    return item, None, None
-
-
 def columns(names: Sequence[Any], with_label: bool = True) -> tuple[Any, Any]:
     """Return the names of the input's column and of the label's, which is None where there is none.
 
-    Parameters
-    ----------
-    names : sequence
-        All columns.
-    with_label : bool, default=True
-        Whether the label is wanted.
-
-    Raises
-    ------
-    ValueError
-        Where it can't be told which column is which.
+    Raise where it can't be told which column is which.
     """
     labels = [name for name in names if str(name).lower() in LABELS]
     others = [name for name in names if name not in labels]
@@ -154,7 +177,7 @@ def columns(names: Sequence[Any], with_label: bool = True) -> tuple[Any, Any]:
         raise ValueError(
             f"{start}input. It is known by the name {', '.join(INPUTS[:-1])} or {INPUTS[-1]}, or by being the only one "
             "beside the label: X.rename_column('...', 'x'), X.select_columns([...]), or a Dataset around X that "
-            "returns (x, y). Of a table pass X.to_pandas()[[...]], and y beside it."
+            "returns (x, y). For a table pass X.to_pandas()[[...]], and y beside it."
         )
     if with_label and len(labels) != 1 and (labels or len(others) > 1):
         raise ValueError(
@@ -164,7 +187,41 @@ def columns(names: Sequence[Any], with_label: bool = True) -> tuple[Any, Any]:
     return inputs[0], labels[0] if with_label and labels else None
 
 
-def _class_name(dataset: Any, column: Any, label: Any, index: int) -> Any:
+def label_value(label: Any, index: int) -> Any:
+    """Return the label of a sample as one value."""
+    if not isinstance(label, Tensor | np.ndarray):
+        return label
+    refuse_masked(label, f"the label of X[{index}]")
+    if len(label.reshape(-1)) != 1:
+        raise ValueError(
+            f"X[{index}] yields a label of shape {tuple(label.shape)}; each sample needs one class. For one-hot labels "
+            "pass y=..., their argmax, beside the dataset; for several labels a sample fit one detector for each, on "
+            "y=... of zeros and ones."
+        )
+    return label.item()
+
+
+def _item(dataset: Items, index: int) -> Any:
+    try:
+        return dataset[index]
+    except Exception as error:
+        raise ValueError(
+            f"X[{index}]{_path(dataset, index)} can't be read ({type(error).__name__}: {error}). Leave it out: "
+            "torch.utils.data.Subset(X, readable), with the indices of the others."
+        ) from error
+
+
+def _split(item: Any, index: int, dataset: Items, with_label: bool) -> tuple[Any, Any, Any]:
+    """Return input and label as they are, and the name of the input's column."""
+    if isinstance(item, Mapping):
+        column, label = columns(list(item), with_label)
+        return item[column], None if label is None else _class_name(dataset, label, item[label], index), column
+    if isinstance(item, tuple | list) and len(item) >= 2:
+        return item[0], item[1] if with_label else None, None
+    return item, None, None
+
+
+def _class_name(dataset: Items, column: str, label: Any, index: int) -> Any:
     """Return the name of a class that a Hugging Face dataset numbers; any other label as it is."""
     names = getattr(_features(dataset).get(column), "names", None)
     code = label.item() if isinstance(label, Tensor | np.ndarray) and label.ndim == 0 else label
@@ -178,15 +235,28 @@ def _class_name(dataset: Any, column: Any, label: Any, index: int) -> Any:
     return names[code]
 
 
-def _is_picture(dataset: Any, column: Any) -> bool:
-    """Say whether a Hugging Face dataset calls a column pictures, which as arrays have their channels last."""
-    return type(_features(dataset).get(column)).__name__ == "Image"
-
-
-def _features(dataset: Any) -> Mapping[Any, Any]:
+def _innermost(dataset: Any, index: int = 0) -> tuple[Any, int]:
+    """Return the dataset that subsets and views are made of, and an item's number there."""
     while isinstance(dataset, Subset | TwoViews):
-        dataset = dataset.scored if isinstance(dataset, TwoViews) else dataset.dataset
-    return dataset.features if is_hugging_face(dataset) else {}
+        if isinstance(dataset, TwoViews):
+            dataset = dataset.scored
+        else:
+            dataset, index = dataset.dataset, dataset.indices[index]
+    return dataset, index
+
+
+def _features(dataset: Items) -> Mapping[Any, Any]:
+    inner, _ = _innermost(dataset)
+    return inner.features if is_hugging_face(inner) else {}
+
+
+def _path(dataset: Items, index: int) -> str:
+    """Return the file of a sample, where the dataset says it as torchvision's folders do."""
+    try:
+        inner, at = _innermost(dataset, index)
+        return f", {inner.samples[at][0]}," if isinstance(inner.samples[at][0], str) else ""
+    except (AttributeError, LookupError, TypeError):
+        return ""
 
 
 def _as_tensor(x: Any, index: int) -> Tensor:
@@ -195,42 +265,14 @@ def _as_tensor(x: Any, index: int) -> Tensor:
         return x
     if isinstance(x, Image.Image):
         return as_pixels(x)
+    why = ""
     try:
         if isinstance(x, list | np.ndarray):
             array = np.array(x)  # writable, in one piece and in the machine's order of bytes, as torch wants it
             return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except (TypeError, ValueError) as error:
         why = f" ({error})"
-    else:
-        why = ""
     raise ValueError(
         f"X[{index}] yields a {type(x).__module__}.{type(x).__name__}{why}, and a network needs a tensor. Give the "
         "dataset a transform that makes one of it, or wrap it in a Dataset that returns (x, y)."
     )
-
-
-def label_value(label: Any, index: int) -> Any:
-    """Return the label of a sample as one value."""
-    if not isinstance(label, Tensor | np.ndarray):
-        return label
-    refuse_masked(label, f"the label of X[{index}]")
-    if label.size != 1 if isinstance(label, np.ndarray) else label.numel() != 1:
-        raise ValueError(
-            f"X[{index}] yields a label of shape {tuple(label.shape)}; each sample needs one class. For one-hot labels "
-            "pass y=..., their argmax, beside the dataset; of several labels a sample fit one detector for each, on "
-            "y=... of zeros and ones."
-        )
-    return label.item()
-
-
-def _path(dataset: Any, index: int) -> str:
-    """Return the file of a sample, where the dataset says it as torchvision's folders do."""
-    while isinstance(dataset, Subset | TwoViews):
-        if isinstance(dataset, TwoViews):
-            dataset = dataset.scored
-        else:
-            dataset, index = dataset.dataset, dataset.indices[index]
-    try:
-        return f", {dataset.samples[index][0]}," if isinstance(dataset.samples[index][0], str) else ""
-    except (AttributeError, LookupError, TypeError):
-        return ""

@@ -1,7 +1,7 @@
-"""Labels of any kind as codes 0..C-1, and what is no label refused.
+"""Labels of any kind as codes 0..C-1, or an error that says why they are none.
 
-Whatever sorts is a label: numbers, text, bytes, booleans, dates. Missing ones, and those that are several values at
-once, are not.
+Everything that sorts is a label: numbers, text, bytes, booleans, dates. Missing ones, and those that are several values
+at once, are not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.sparse import issparse
 from curvdetect.data.pictures import stacked
 from curvdetect.data.wording import brief
 
-#: What to do with several labels a sample.
+#: The way out where a sample has several labels.
 _ONE_EACH = "fit one detector for each label: [clone(detector).fit(X, column).scores_ for column in Y.T]"
 
 
@@ -37,14 +37,9 @@ def plain(X: Any, name: str = "X") -> Any:
 
 
 def plain_labels(y: Any, name: str = "y") -> Any:
-    """Return labels as an array of numpy's, whoever keeps them; raise where some are missing.
+    """Return labels as an array of numpy's, or raise which are missing or no label. None stays None.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or None
-        A list, array, tensor or series of pandas, polars or pyarrow. None stays None.
-    name : str, default="y"
-        What an error calls it.
+    A list, an array, a tensor and a series of pandas, polars or pyarrow will do. Errors call them ``name``.
     """
     y = plain(y, name)
     if isinstance(y, Mapping):
@@ -81,8 +76,8 @@ def _way_from_two_dimensions(array: NDArray[Any]) -> str:
     numbers = array.dtype.kind in "biuf"
     if numbers and (array >= 0).all() and np.allclose(array.sum(axis=1), 1, atol=1e-3):
         what = "one-hot labels" if ((array == 0) | (array == 1)).all() else "probabilities"
-        return f" Of {what} pass the argmax: y = np.asarray(y).argmax(1)."
-    return f" Of several labels a sample {_ONE_EACH}, where Y = np.asarray(y); the highest score of a sample counts."
+        return f" For {what} pass the argmax: y = np.asarray(y).argmax(1)."
+    return f" For several labels a sample {_ONE_EACH}, where Y = np.asarray(y); the highest score of a sample counts."
 
 
 def _refuse_several(labels: NDArray[Any], name: str) -> None:
@@ -92,7 +87,7 @@ def _refuse_several(labels: NDArray[Any], name: str) -> None:
     if labels.dtype.kind == "V" or several:
         raise ValueError(
             f"{name} holds labels of type {', '.join(several) or brief(labels.dtype)}, each several values at once. "
-            f"Where they are one label make them text: {name} = list(map(str, {name})). Of several labels a sample "
+            f"Where they are one label, make them text: {name} = list(map(str, {name})). For several labels a sample "
             f"{_ONE_EACH}, where Y = MultiLabelBinarizer().fit_transform({name})."
         )
 
@@ -102,17 +97,19 @@ def _of_list(values: list[Any]) -> NDArray[Any]:
     values = [None if value is np.ma.masked else value for value in values]
     kinds = {type(value) for value in values}
     if any(issubclass(kind, tuple | list | dict | set | np.ndarray) for kind in kinds):
-        return np.fromiter(values, dtype=object, count=len(values))
+        return _objects(values)
     if all(issubclass(kind, str) for kind in kinds) or all(issubclass(kind, bytes) for kind in kinds):
         return np.asarray(values)
     array = np.asarray(values)
     # numpy would write a number beside text, and even NaN, as text
-    return (
-        np.fromiter(values, dtype=object, count=len(values)) if array.dtype.kind in "US" or array.ndim != 1 else array
-    )
+    return _objects(values) if array.dtype.kind in "US" or array.ndim != 1 else array
 
 
-def refuse_masked(X: Any, name: str) -> None:
+def _objects(values: list[Any]) -> NDArray[Any]:
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def refuse_masked(X: object, name: str) -> None:
     """Raise where entries of an array of numpy's are masked: what lies under the mask is not meant."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         mask: Any = np.array(np.ma.getmaskarray(X), ndmin=1)
@@ -137,13 +134,7 @@ def refuse_missing(labels: NDArray[Any], name: str = "y") -> None:
 
 
 def encode(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the classes, sorted, and the number of each label's class.
-
-    Parameters
-    ----------
-    labels : array of shape (n_samples,)
-        Labels of any sortable kind.
-    """
+    """Return the classes, sorted, and the number of each label's class."""
     refuse_missing(labels)
     try:
         classes, codes = np.unique(labels, return_inverse=True)

@@ -1,8 +1,8 @@
 """Arrays that lie in a file: rows read through a memory map, whose pages are then given back.
 
 A map costs no memory until it is read, and what was read counts as the process's own until the system wants it. Here
-it is handed back after every few rows, so that data of any size is trained on in the memory of a batch. Refuses to
-copy the array and to write to it.
+it is given back after every few rows, so that data of any size is trained on in the memory of a batch. The array is
+never copied as a whole, and never written to.
 """
 
 from __future__ import annotations
@@ -22,13 +22,7 @@ _AROUND = 2**21
 
 
 class MappedArray:
-    """Rows of an array in a file, as the network's numbers.
-
-    Parameters
-    ----------
-    array : array of shape (n_samples, ...)
-        A ``numpy.memmap``, or any view on one. The file must stay as it is while it is read.
-    """
+    """Rows of a ``numpy.memmap``, or of a view on one, as the network's numbers. The file must not change meanwhile."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array.view(np.ndarray)
@@ -66,7 +60,7 @@ class MappedArray:
         self.give_back()
 
     def give_back(self) -> None:
-        """Let the system have the memory of what was read; it is read from the file again where it is needed."""
+        """Let the system have the memory of what was read, which can be read from the file again."""
         self._held = 0
         # what was written to a private map is nowhere else
         if self._map is not None and not self._private and hasattr(mmap, "MADV_DONTNEED"):
@@ -110,7 +104,7 @@ class MappedArray:
             self._map, self._private = _map_under(whole)
 
 
-def is_mapped(X: Any) -> bool:
+def is_mapped(X: object) -> bool:
     """Say whether ``X`` is an array that lies in a file, or a view on one."""
     return isinstance(X, np.ndarray) and _root_of(X) is not None
 
@@ -120,14 +114,16 @@ def wanted_dtype(array: NDArray[Any]) -> np.dtype[Any]:
     return np.dtype(np.uint8 if array.dtype == np.uint8 else np.float32)
 
 
-def check_finite(rows: NDArray[Any], original: NDArray[Any]) -> None:
+def check_finite(rows: NDArray[Any], original: NDArray[Any], name: str = "X") -> None:
     """Raise where rows are not finite as they were read, and say whether the original was."""
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
         if np.isnan(rows).any():
-            raise ValueError("Input X contains NaN. Remove or impute such values.")
+            raise ValueError(f"Input {name} contains NaN. Remove or impute such values.")
         if np.isinf(original).any():
-            raise ValueError("Input X contains infinity. Remove or impute such values.")
-        raise ValueError("X holds values too large for float32, the precision of the network. Scale its columns first.")
+            raise ValueError(f"Input {name} contains infinity. Remove or impute such values.")
+        raise ValueError(
+            f"{name} holds values too large for float32, the precision of the network. Scale its columns first."
+        )
 
 
 def _root_of(array: NDArray[Any]) -> np.memmap[Any, Any] | None:

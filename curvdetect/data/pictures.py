@@ -1,9 +1,14 @@
-"""PIL pictures of any mode as bytes that a network can be shown: upright, and as bright as they were."""
+"""PIL pictures of any mode as bytes that a network can be shown: upright, and as bright as they were.
+
+Those of 16 bits become as bright as the range says that all of them use.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +17,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from torch import Tensor
 
+#: A picture that leaves two of its bits unused is dark; it is warned of where a tenth of those of 16 bits are.
+_UNUSED, _ONE_OF = 2, 10
+#: Formats whose frames are a preview or the layers of one picture.
+_ONE_PICTURE = ("MPO", "PSD")
 _GREY = ("1", "L", "LA", "La")
 #: What makes a picture of each EXIF orientation upright.
 _TURNS = {
@@ -35,13 +44,7 @@ class Depth(NamedTuple):
 
 
 def depth_of(picture: Image.Image) -> Depth | None:
-    """Return how a picture uses its 16 bits, None where it has 8. What Pillow cuts is known before it is loaded.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        Of any mode.
-    """
+    """Return how a picture uses its 16 bits, None where it has 8. What Pillow cuts is known before it is loaded."""
     if picture.mode.startswith("I"):
         return Depth(max(8, int(_numbers(picture).max()).bit_length()), cut=False)
     # as the file has them, such as RGB;16B; the 16 bits of BGR;16 are those of three colours
@@ -53,16 +56,8 @@ def depth_of(picture: Image.Image) -> Depth | None:
 def eight_bits(picture: Image.Image, bits: int = 16, cut: bool = False) -> Image.Image:
     """Return a picture in mode ``"L"`` or ``"RGB"``: grey stays grey, 16 bits become 8, transparency is dropped.
 
-    It is turned and mirrored as its EXIF orientation says.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        Of any mode; of several frames the current one counts.
-    bits : int, default=16
-        Of a picture of 16 bits, how many are used: the largest number of so many is white.
-    cut : bool, default=False
-        Whether Pillow keeps the upper 8 of the 16 alone.
+    It is turned and mirrored as its EXIF orientation says. The largest number of ``bits`` bits is white; ``cut`` says
+    that Pillow keeps the upper 8 of 16 alone.
     """
     picture.load()  # by which TIFF is turned already, and its orientation dropped
     turn = _turn_of(picture)
@@ -86,12 +81,7 @@ def as_pixels(picture: Image.Image, bits: int = 16) -> Tensor:
 def stacked(pictures: Sequence[Image.Image], name: str) -> NDArray[np.uint8]:
     """Return pictures of one size as an array of shape (n, 1 or 3, height, width), all by the range that they use.
 
-    Parameters
-    ----------
-    pictures : sequence of PIL.Image.Image
-        Where one has colours, all get three channels.
-    name : str
-        What an error calls them.
+    Where one has colours, all get three channels. Errors call the pictures ``name``.
     """
     depths = [depth_of(picture) for picture in pictures]
     bits = max((depth.used for depth in depths if depth), default=16)
@@ -111,7 +101,7 @@ def stacked(pictures: Sequence[Image.Image], name: str) -> NDArray[np.uint8]:
 
 
 def _turn_of(picture: Image.Image) -> Image.Transpose | None:
-    """Return what makes a picture upright, None where it is, or says nothing that can be read."""
+    """Return what makes a picture upright, None where it is upright or says nothing that can be read."""
     try:
         return _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # its EXIF is nonsense, and the picture is whole
@@ -140,3 +130,78 @@ def _bytes(picture: Image.Image) -> Image.Image:
 def _as_tensor(picture: Image.Image) -> Tensor:
     pixels = np.array(picture)
     return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+class Squares:
+    """Files of pictures as equal squares, read one by one, resized by the shorter side and cropped to the centre.
+
+    The number of bits that those of 16 bits use is known when all are read. Each is read by the number known so far,
+    and the few that turn out to be read by too small a range are read once more at the end.
+    """
+
+    def __init__(self, most: int, size: int) -> None:
+        self._X = np.empty((most, 3, size, size), dtype=np.uint8)
+        self._size = size
+        self._read_by: dict[int, int] = {}
+        #: The files that were read, and those of them that hold several frames.
+        self.paths: list[str] = []
+        self.several: list[str] = []
+        #: The bits that those of 16 bits use together, and from their numbers to how each uses them.
+        self.bits = 8
+        self.depths: dict[int, Depth] = {}
+
+    def add(self, path: Path) -> None:
+        """Read a picture; raise whatever a decoder makes of what it is given."""
+        number = len(self.paths)
+        with _opened(path) as picture:
+            depth = depth_of(picture)
+            bits = self.bits if depth is None else max(self.bits, depth.used)
+            self._read(picture, number, bits, depth)
+            several = _has_several(picture)
+        self.bits = bits
+        self.paths.append(str(path))
+        if depth is not None:
+            self.depths[number], self._read_by[number] = depth, bits
+        if several:
+            self.several.append(str(path))
+
+    def finished(self) -> NDArray[np.uint8]:
+        """Return the pictures, shape (n_pictures, 3, size, size), all by the range that is known now."""
+        for number, bits in self._read_by.items():
+            if bits < self.bits:
+                with _opened(Path(self.paths[number])) as picture:
+                    self._read(picture, number, self.bits, self.depths[number])
+                self._read_by[number] = self.bits
+        return self._X[: len(self.paths)]
+
+    def dark(self) -> list[str]:
+        """Return the files that use much less of their 16 bits than others, where these are more than a few."""
+        dark = [self.paths[number] for number, depth in self.depths.items() if self.bits - depth.used >= _UNUSED]
+        return dark if _ONE_OF * len(dark) >= len(self.depths) else []
+
+    def coarse(self) -> list[str]:
+        """Return the files in colour of which Pillow drops the lower bits though the upper ones are not all used."""
+        cut = {number: depth.used for number, depth in self.depths.items() if depth.cut}
+        return [self.paths[number] for number in cut] if max(cut.values(), default=16) < 16 else []
+
+    def _read(self, picture: Image.Image, number: int, bits: int, depth: Depth | None) -> None:
+        from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
+
+        shown = eight_bits(picture, bits, depth is not None and depth.cut).convert("RGB")
+        self._X[number] = pil_to_tensor(center_crop(resize(shown, self._size), self._size)).numpy()
+
+
+def _has_several(picture: Image.Image) -> bool:
+    """Say whether a file goes on with another picture."""
+    try:
+        return picture.format not in _ONE_PICTURE and bool(getattr(picture, "is_animated", False))
+    except Exception:  # what follows is damaged
+        return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    if path.exists() and not path.is_file():
+        raise OSError("no regular file")  # reading a pipe would wait forever
+    with Image.open(path) as picture:
+        yield picture

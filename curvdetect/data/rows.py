@@ -1,13 +1,14 @@
-"""Finding the rows of the training data again.
+"""Knowing the training data again: each row by a few projections, the whole by a digest.
 
 scikit-learn hands `score_samples` the rows that `fit` saw, as a whole, permuted or in part, and changed in the last
 digits where a transformer stands before. Each training row leaves a few random projections behind, by which it is
-recognised; the data itself is not kept. Of a dataset too large to be read as a whole nothing is left behind but the
-dataset, and its rows are read when they are looked for.
+recognised; the data itself is not kept. A dataset too large to be read as a whole leaves nothing behind but itself, and
+its rows are read when they are looked for.
 """
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -17,28 +18,24 @@ from scipy.spatial import cKDTree
 from torch.utils.data import Subset
 
 from curvdetect.data.choosing import spread
-from curvdetect.data.chunks import read_ahead
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import LazySamples, Samples, as_unlabelled
+from curvdetect.data.items import reads_the_same
+from curvdetect.data.samples import DatasetInputs, Samples
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
 TOLERANCE = 1e-5
-#: Share of a column's mean that belongs to its scale, above what rounding to float32 moves it by.
+#: Share of a column's mean that belongs to its scale; rounding to float32 moves the mean by less.
 _OF_MEAN = 0.01
 _PROJECTIONS = 6
 _CHUNK_BYTES = 2**24
 #: Rows that columns' scales are taken from, at least.
 _FOR_SCALES = 64
+#: Samples that stand for those of a dataset too large to be read as a whole, and bytes of others digested at once.
+_FEW, _DIGESTED_BYTES = 256, 2**26
 
 
 class RowIndex:
-    """Recognise the rows of the data a detector was fitted on.
-
-    Parameters
-    ----------
-    samples : Samples
-        The training data.
-    """
+    """Recognise the rows of the data that a detector was fitted on."""
 
     def __init__(self, samples: Samples) -> None:
         self.shape = samples.shape
@@ -55,43 +52,28 @@ class RowIndex:
         scale = rows.std(0) + _OF_MEAN * np.abs(self.center)
         self.scale = np.where(scale > 0, scale, 1)
         self.points: NDArray[np.float64] | None = None
-        self._unread: LazySamples | None = None
-        if isinstance(samples, LazySamples) and samples.unread:
-            self._unread = samples
-        else:
+        self._unread = samples if samples.unread else None
+        if self._unread is None:
             self.points = self._project(samples)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave a dataset behind: it is the caller's."""
         return {**vars(self), "_unread": None}
 
-    def find(self, X: Any) -> NDArray[np.int64]:
-        """Return the training index of every row.
+    def find(self, samples: Samples) -> NDArray[np.int64]:
+        """Return the training index of every sample, or raise which were not fitted.
 
-        The whole data in its order is known by its positions. Any other rows are looked for by what they hold; of
-        several copies with one label a row's own position is taken, else the first.
-
-        Parameters
-        ----------
-        X : array of shape (n_rows, ...) or map-style Dataset
-            Rows of the training data, in any order and number.
-
-        Returns
-        -------
-        array of shape (n_rows,)
-            Indices into the training data.
-
-        Raises
-        ------
-        ValueError
-            Where the shape is wrong, a row was never seen, or its copies carry different labels.
+        The whole data in its order is known by its positions. Any other rows are looked for by their numbers; of
+        several copies with one label a row's own position is taken, else the first. Copies with different labels are
+        refused.
         """
-        itself = self._part_of_itself(X)
+        itself = self._part_of_itself(samples)
         if itself is not None:
             return itself
-        points, known = self._points_of(X), self._known()
+        self.check_shape(samples.shape)
+        points, known = self._project(samples), self._known()
         everywhere = np.arange(len(points))
-        if len(points) == len(known) and (np.linalg.norm(points - known, axis=1) <= self.tolerance).all():
+        if len(points) == len(known) and self._are_near(points, known):
             return everywhere
         rows, owner, copies, at_home = _look_up(points, known, self.tolerance)
         counts = np.bincount(owner, minlength=rows.max(initial=-1) + 1)
@@ -105,19 +87,12 @@ class RowIndex:
     def find_labelled(self, samples: Samples) -> NDArray[np.int64]:
         """Return the training index of every sample that was fitted under the label it has, and -1 for the others.
 
-        Parameters
-        ----------
-        samples : Samples
-            Of the shape that was fitted, with the numbers of classes that labels had there.
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            Of several copies under the label the sample's own position, else the first. Of a dataset that nobody has
-            read as a whole only itself and its subsets are recognised.
+        Labels have the numbers that they had in the training. Of several copies under the label the sample's own
+        position is taken, else the first. Only the dataset itself and its subsets are recognised where it was never
+        read as a whole.
         """
         labels, found = samples.labels.numpy(), np.full(len(samples), -1)
-        itself = self._part_of_itself(getattr(samples, "dataset", None))
+        itself = self._part_of_itself(samples)
         if itself is not None:
             return np.where(self.labels[itself] == labels, itself, -1)
         if self.points is None:
@@ -133,21 +108,27 @@ class RowIndex:
         found[here] = here
         return found
 
-    def are_first(self, X: Any) -> bool:
-        """Say whether rows are the first of the training data, in its order."""
-        points, known = self._points_of(X), self._known()[: len(X)]
-        return len(points) == len(known) and bool((np.linalg.norm(points - known, axis=1) <= self.tolerance).all())
+    def are_first(self, samples: Samples) -> bool:
+        """Say whether samples are the first of the training data, in its order."""
+        points, known = self._project(samples), self._known()[: len(samples)]
+        return len(points) == len(known) and self._are_near(points, known)
 
-    def _part_of_itself(self, X: Any) -> NDArray[np.int64] | None:
+    def _are_near(self, points: NDArray[np.float64], known: NDArray[np.float64]) -> bool:
+        return bool((np.linalg.norm(points - known, axis=1) <= self.tolerance).all())
+
+    def _part_of_itself(self, samples: Samples) -> NDArray[np.int64] | None:
         """Return the indices of the very dataset that was never read as a whole, or of a subset of it."""
-        if self._unread is not None and X is self._unread.dataset:
+        if self._unread is None or not isinstance(samples.inputs, DatasetInputs):
+            return None
+        asked, fitted = samples.inputs.dataset, self._unread.inputs.dataset  # type: ignore[attr-defined]
+        if asked is fitted:
             return np.arange(len(self.labels))
-        if self._unread is not None and isinstance(X, Subset) and X.dataset is self._unread.dataset:
-            return np.asarray(X.indices, dtype=np.int64)
+        if isinstance(asked, Subset) and asked.dataset is fitted:
+            return np.asarray(asked.indices, dtype=np.int64)
         return None
 
     def _known(self) -> NDArray[np.float64]:
-        """Return the projections of the training data, which is read where it was not."""
+        """Return the projections of the training data, which is read now where it was not before."""
         if self.points is None:
             if self._unread is None:
                 raise ValueError(
@@ -168,12 +149,6 @@ class RowIndex:
                 "again on data that includes the rows of X under the labels you mean."
             )
 
-    def _points_of(self, X: Any) -> NDArray[np.float64]:
-        with isolated_rng(torch.device("cpu")):
-            samples = as_unlabelled(X)
-        self.check_shape(samples.shape)
-        return self._project(samples)
-
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Raise where samples of this shape can't be compared with those that were fitted."""
         if shape != self.shape:
@@ -191,7 +166,7 @@ class RowIndex:
         """Return projections of all rows, read in chunks to bound the memory."""
         points = np.empty((len(samples), _PROJECTIONS))
         with isolated_rng(torch.device("cpu")):
-            for chunk, x in read_ahead(samples, torch.split(torch.arange(len(samples)), self._chunk)):
+            for chunk, x in samples.read_ahead(torch.split(torch.arange(len(samples)), self._chunk)):
                 rows = x.double().flatten(1).numpy()
                 rows -= self.center
                 rows /= self.scale
@@ -202,7 +177,7 @@ class RowIndex:
 def _look_up(
     points: NDArray[np.float64], known: NDArray[np.float64], tolerance: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the number of each row among the distinct ones, copies of these as pairs, and who is at its position.
+    """Return the number of each row among the distinct ones, copies of these as pairs, and which rows are in place.
 
     A pair is the number of a distinct row and the index of a known one; pairs are sorted.
     """
@@ -219,3 +194,21 @@ def _look_up(
     at_home = np.zeros(len(points), dtype=bool)
     at_home[:shared] = np.linalg.norm(points[:shared] - known[:shared], axis=1) <= near[rows[:shared]]
     return rows, owner, copies, at_home
+
+
+def digest_of(samples: Samples) -> dict[str, str]:
+    """Return a digest of the inputs as the network receives them, under ``"X"``, and one of the labels, under ``"y"``.
+
+    Only the shape of a dataset that yields other inputs at each reading counts, and only some of the samples of one too
+    large to be read as a whole.
+    """
+    inputs, labels = blake2b(digest_size=16), blake2b(digest_size=16)
+    inputs.update(repr((len(samples), samples.shape)).encode())
+    with isolated_rng(torch.device("cpu")):
+        if not isinstance(samples.inputs, DatasetInputs) or reads_the_same(samples.inputs.dataset):
+            few = (samples.batch(i[None]) for i in spread(len(samples), _FEW))
+            for x in few if samples.unread else samples.in_chunks(_DIGESTED_BYTES):
+                inputs.update(x.contiguous().numpy().data)
+    labels.update(repr(samples.classes.tolist()).encode())
+    labels.update(samples.labels.numpy().data)
+    return {"X": inputs.hexdigest(), "y": labels.hexdigest()}

@@ -1,33 +1,34 @@
-"""What a user's values look like in a message: as in code, and short, however long they are."""
+"""How errors and warnings show a user's values, and which line of the user's a warning is about."""
 
 from __future__ import annotations
 
+import inspect
 import reprlib
-from typing import Any
+from collections.abc import Iterable
 
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxother = 50
 _BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = _BRIEF.maxarray = 5
 
 
-def brief(value: Any) -> str:
-    """Return how a value is written, on one line; of a long one the two ends, of many the first five.
+def brief(value: object) -> str:
+    """Return how a value is written in code, on one line: the two ends of a long text, the first five of many items.
 
-    Parameters
-    ----------
-    value : object
-        Of the user's.
-
-    Examples
-    --------
-    >>> from curvdetect.data.wording import brief
     >>> brief("x" * 1000), brief(list(range(1000)))
     ("'xxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxx'", '[0, 1, 2, 3, 4, ...]')
     """
     return " ".join(_BRIEF.repr(value).split())
 
 
-def named(names: Any) -> str:
+def named(names: Iterable[object]) -> str:
     """Return the first five of names, with commas between them."""
     names = list(names)
     return ", ".join(map(brief, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
+def callers_level() -> int:
+    """Return the ``stacklevel`` of the line of the user's that a warning is about, however deep the call goes here."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("curvdetect."):
+        level, frame = level + 1, frame.f_back
+    return max(1, level - 1)

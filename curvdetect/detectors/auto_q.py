@@ -6,7 +6,6 @@ training found suspect: uniform noise gets uniform ones, cats called dogs get mo
 
 from __future__ import annotations
 
-import copy
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from scipy.special import gammaln
 from sklearn.exceptions import ConvergenceWarning
 
 from curvdetect.data.noise import CorruptedLabels
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.checks import derived_seed
 from curvdetect.detectors.measured import Measured, one_run
 from curvdetect.detectors.noise_rate import NoiseRate, noise_rate
@@ -87,8 +86,7 @@ def _rate(detector: Any, samples: Samples, measured: Measured, settings: Setting
         if len(rows):
             some = plant(labels[rows], confusions, n_planted(len(rows)), seed=own_seed)
             planted.labels[rows], planted.mask[rows] = some
-    twin = copy.copy(samples)
-    twin.labels = torch.from_numpy(planted.labels)
+    twin = replace(samples, labels=torch.from_numpy(planted.labels))
     with warnings.catch_warnings():
         # the first training, of the same length, has said it already
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -18,16 +18,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.rows import RowIndex
-from curvdetect.data.sources import Part, Samples
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.auto_q import find_rate
 from curvdetect.detectors.checks import check_net_params, check_run_params, is_count
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import graded
-from curvdetect.detectors.inputs import rows_fitted, samples_labelled, samples_to_fit, step_units
+from curvdetect.detectors.inputs import check_paired, rows_fitted, samples_labelled, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, one_run
-from curvdetect.detectors.pairing import check_paired
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
-from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.detectors.unseen import measure_unseen
 from curvdetect.signals.signal import Signal
 from curvdetect.training.device import resolve_device
@@ -97,8 +95,6 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         )
         device = resolve_device(self.device)
         samples = samples_to_fit(self, X, y)
-        samples.scored = rows_to_score(self.score_on, len(samples))
-        samples.units = step_units(self.units, samples)
         n_top = n_flagged(self.q, samples.n_scored)
         rows = RowIndex(samples)
         settings = begin(self, samples, device)
@@ -129,7 +125,6 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         for name in [n for n in vars(self) if n.endswith("_") and n not in ("n_features_in_", "feature_names_in_")]:
             delattr(self, name)  # an earlier fit with other parameters may have left more than this one
         self._rows = rows
-        self._given = samples.labels.numpy()
         self.classes_ = samples.classes
         self.signal_scores_ = measured.signal_scores
         self.suggested_labels_ = samples.classes[measured.other]
@@ -226,7 +221,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """
         kept = np.flatnonzero(self.fit(X, y).labels_ == 0)
         self.sample_indices_ = kept
-        return rows_of(X, kept), self.classes_[self._given[kept]] if y is None else rows_of(y, kept)
+        return rows_of(X, kept), self.classes_[self._rows.labels[kept]] if y is None else rows_of(y, kept)
 
     def score(
         self,
@@ -257,7 +252,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         for name, known in {"y": y, "sample_weight": sample_weight, "noise_mask": noise_mask}.items():
             check_paired(X, known, name)
         index = rows_fitted(self, X)
-        given = self.classes_[self._given[index]]
+        given = self.classes_[self._rows.labels[index]]
         return graded(self.scores_[index], given, y, sample_weight=sample_weight, noise_mask=noise_mask)
 
     def ranking(self, k: int | None = None) -> pd.DataFrame:
@@ -283,7 +278,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
                 "index": order,
                 "score": self.scores_[order],
                 "rank": np.arange(1, len(order) + 1),
-                "given": self.classes_[self._given[order]],
+                "given": self.classes_[self._rows.labels[order]],
                 "suggested": self.suggested_labels_[order],
                 "flagged": self.labels_[order].astype(bool),
             }
@@ -306,7 +301,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         new = np.flatnonzero(np.isnan(scores))
         if len(new):
             index[new] = -1
-            part = samples if len(new) == len(samples) else Part(samples, torch.from_numpy(new))
+            part = samples if len(new) == len(samples) else samples.only(torch.from_numpy(new))
             scores[new] = self._score_measured_later(measure_unseen(self, part))
         return scores, index
 

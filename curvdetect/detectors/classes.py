@@ -9,8 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from curvdetect.data.wording import brief
-from curvdetect.training.doubts import callers_level
+from curvdetect.data.wording import brief, callers_level
 
 #: Samples a class, on average, below which a ranking says little: at two of them the average precision of planted wrong
 #: labels was about half of that at three, in clouds that overlap and in clouds that don't.
@@ -20,15 +19,7 @@ _WIDTH = 180
 
 
 def warn_of_classes(classes: NDArray[Any], n_samples: int) -> None:
-    """Warn where names of classes differ by their form alone, and where there are nearly as many classes as samples.
-
-    Parameters
-    ----------
-    classes : array of shape (n_classes,)
-        All there are.
-    n_samples : int
-        Samples that they share.
-    """
+    """Warn where names of classes differ by their form alone, and where there are nearly as many classes as samples."""
     alike = names_alike(classes.tolist())
     if alike:
         warnings.warn(
@@ -48,16 +39,8 @@ def warn_of_classes(classes: NDArray[Any], n_samples: int) -> None:
 
 
 def names_alike(names: list[Any]) -> list[list[Any]]:
-    """Return the groups of names that differ by case, blanks or Unicode form alone.
+    """Return the groups of names that differ by case, blanks or Unicode form alone. Only text is a name.
 
-    Parameters
-    ----------
-    names : list
-        No name twice; what is no text is no name.
-
-    Examples
-    --------
-    >>> from curvdetect.detectors.classes import names_alike
     >>> names_alike(["cat", "Cat ", "dog", "New York", "NewYork", "1 2", "12"])
     [['cat', 'Cat '], ['New York', 'NewYork']]
     """

@@ -21,7 +21,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import Part, Samples
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured
@@ -159,7 +159,7 @@ class _Fold(ClassifierMixin, BaseEstimator):
         self.classes_ = np.arange(len(self.samples.classes))
         name = f"fold-without-{len(self.samples) - len(index)}-{crc32(index.tobytes()):08x}"
         settings = replace(self.settings, checkpoints=self.settings.checkpoints.part(name))
-        run = memorize(Part(self.samples, torch.as_tensor(index)), [], settings)
+        run = memorize(self.samples.only(torch.as_tensor(index)), [], settings)
         if run.interrupt is not None:
             raise run.interrupt
         self.net_, self.device_ = run.net, run.device

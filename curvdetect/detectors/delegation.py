@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.detectors.cleaning import rows_of
+from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.detectors.last_step import before_last, last_step
 
 
@@ -82,7 +83,9 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
         kept = np.flatnonzero(self.fit(X, y).predict() == 0)
         self.sample_indices_ = kept
         detector = last_step(self._fitted())
-        return rows_of(X, kept), detector.classes_[detector._given[kept]] if y is None else rows_of(y, kept)
+        return rows_of(X, kept), detector.classes_[fitted_rows(detector).labels[kept]] if y is None else rows_of(
+            y, kept
+        )
 
     @after_refit
     def ranking(self, k: int | None = None) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.catalogue import (
     ALWAYS,

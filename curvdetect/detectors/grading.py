@@ -14,8 +14,8 @@ from sklearn.utils import column_or_1d
 
 from curvdetect.data.labels import plain, plain_labels
 from curvdetect.detectors.checks import as_weights
+from curvdetect.detectors.inputs import rows_to_score
 from curvdetect.detectors.last_step import last_step
-from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.metrics import as_mask
 
 #: Grades by name; of all, higher is better.

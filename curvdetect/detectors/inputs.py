@@ -1,44 +1,43 @@
-"""What a user hands to a detector: samples to fit, rows that were fitted, or samples that were not."""
+"""The one door by which a user's data comes to a detector: checked, and made into samples that don't change."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import replace
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 
 from curvdetect.data.choosing import spread
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import is_dataset
-from curvdetect.data.labels import plain_labels
-from curvdetect.data.sources import Samples, as_samples
-from curvdetect.data.wording import brief
-from curvdetect.detectors.arrays import validated
+from curvdetect.data.labels import plain, plain_labels
+from curvdetect.data.mapped import is_mapped
+from curvdetect.data.rows import RowIndex
+from curvdetect.data.samples import Samples, as_samples, as_unlabelled
+from curvdetect.data.wording import brief, callers_level
 from curvdetect.detectors.classes import warn_of_classes
-from curvdetect.detectors.pairing import check_paired
-from curvdetect.training.ranks import writes_here
+from curvdetect.detectors.explaining import in_words, no_number, where_missing
+from curvdetect.training.ranks import by_first, writes_here
 
-#: Steps of the curvature, in standard deviations of pictures, that are taken without a word.
+if TYPE_CHECKING:
+    from curvdetect.detectors.base import BaseNoiseDetector
+
+#: Steps of the curvature, in standard deviations of pictures, that are taken without a warning.
 LEAST_STEP, LARGEST_STEP = 1e-4, 0.5
 
 
-def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
-    """Return indexed samples, or raise what is wrong with them; the detector learns their columns.
-
-    Parameters
-    ----------
-    detector : BaseNoiseDetector
-        Who is fitted.
-    X, y
-        As its ``fit`` takes them.
-    """
-    samples = _samples(detector, X, y, reset=True)
+def samples_to_fit(detector: BaseNoiseDetector, X: Any, y: ArrayLike | None) -> Samples:
+    """Return samples as a detector's ``fit`` needs them, or raise what is wrong; the detector learns their columns."""
+    samples = _labelled(detector, X, y, reset=True)
     if len(samples) < 2:
         raise ValueError(f"X holds {len(samples)} sample, and a ranking needs 2 at least.")
     if len(samples.classes) < 2:
@@ -48,35 +47,24 @@ def samples_to_fit(detector: Any, X: Any, y: Any) -> Samples:
         )
     if writes_here():
         warn_of_classes(samples.classes, len(samples))
-    return samples
+    scored = rows_to_score(detector.score_on, len(samples))
+    if detector.units not in ("deviation", "raw"):
+        raise ValueError(f"units must be 'deviation' or 'raw', got {detector.units!r}.")
+    columns = samples.columns if detector.units == "deviation" else None
+    return replace(samples, scored=scored, units=None if columns is None else columns.deviation)
 
 
-def samples_labelled(detector: Any, X: Any, y: Any) -> Samples:
-    """Return indexed samples of the shape and the classes that were fitted, or raise what is wrong with them.
-
-    Parameters
-    ----------
-    detector : BaseNoiseDetector
-        Fitted. Its classes become those of the samples.
-    X, y
-        Samples and their labels.
-    """
-    check_is_fitted(detector, "scores_")
+def samples_labelled(detector: BaseNoiseDetector, X: Any, y: ArrayLike) -> Samples:
+    """Return samples of the shape and the classes that were fitted, or raise what is wrong with them."""
+    rows = fitted_rows(detector)
     if X is None:
         raise ValueError(
             "y was passed without X, and a label alone has no score. Leave y out for the scores of the training, or "
             "pass the samples that the labels belong to."
         )
-    samples = _samples(detector, X, y, reset=False)
-    detector._rows.check_shape(samples.shape)
-    _encode_as_fitted(samples, detector.classes_)
-    if hasattr(detector, "units_"):
-        samples.units = torch.from_numpy(detector.units_)
-    return samples
-
-
-def _encode_as_fitted(samples: Samples, classes: NDArray[Any]) -> None:
-    """Give the labels the numbers that they had in the training, or raise where one was not among them."""
+    samples = _labelled(detector, X, y, reset=False)
+    rows.check_shape(samples.shape)
+    classes = detector.classes_
     known = set(classes.tolist())
     new = [label for label in samples.classes.tolist() if label not in known]
     if new:
@@ -84,16 +72,164 @@ def _encode_as_fitted(samples: Samples, classes: NDArray[Any]) -> None:
             f"y holds labels that were not fitted: {brief(new)}. The network knows no others than "
             f"{brief(classes.tolist())}: leave these samples out, or fit on them too."
         )
-    codes = np.searchsorted(classes, samples.classes)
-    samples.classes, samples.labels = classes, torch.from_numpy(codes)[samples.labels]
+    labels = torch.from_numpy(np.searchsorted(classes, samples.classes))[samples.labels]
+    units = torch.from_numpy(detector.units_) if hasattr(detector, "units_") else None
+    return replace(samples, classes=classes, labels=labels, units=units)
 
 
-def step_units(units: Any, samples: Samples) -> torch.Tensor | None:
-    """Return the length of a step of one in each column of a table; None where it is one in all, and in pictures."""
-    if units not in ("deviation", "raw"):
-        raise ValueError(f"units must be 'deviation' or 'raw', got {units!r}.")
-    columns = samples.columns if units == "deviation" else None
-    return None if columns is None else columns.deviation
+def samples_unlabelled(detector: BaseNoiseDetector, X: Any) -> Samples:
+    """Return samples of which only the inputs matter, or raise where they have other columns than were fitted."""
+    return as_unlabelled(X) if is_dataset(X) else _of_array(detector, plain(X), reset=False)
+
+
+def fitted_rows(detector: BaseNoiseDetector) -> RowIndex:
+    """Return what a fitted detector knows of its training data: the rows, their shape and their labels' numbers."""
+    check_is_fitted(detector, "scores_")
+    return detector._rows
+
+
+def rows_fitted(detector: BaseNoiseDetector, X: Any) -> NDArray[np.int64]:
+    """Return training indices of rows that were fitted, all for None; raise where one was not."""
+    rows = fitted_rows(detector)
+    return np.arange(len(rows.labels)) if X is None else rows.find(samples_unlabelled(detector, X))
+
+
+def _labelled(detector: BaseNoiseDetector, X: Any, y: ArrayLike | None, *, reset: bool) -> Samples:
+    check_paired(X, y)
+    if is_dataset(X):
+        labels = None if y is None else column_or_1d(plain_labels(y))
+        net = getattr(detector, "net", None)
+        # by as many processes as the net reads with where nothing is trained
+        workers = net.get_params_for("iterator_valid").get("num_workers", 0) if isinstance(net, NeuralNet) else 0
+        samples = as_samples(X, labels, n_workers=workers)
+        if reset:
+            detector.n_features_in_ = samples.shape[0] if samples.shape else 1
+            detector.__dict__.pop("feature_names_in_", None)
+    else:
+        X, y = plain(X), plain_labels(y)
+        samples = _of_array(detector, X, y, reset=reset, ensure_min_samples=2 if reset else 1)
+    if samples.classes.dtype.kind == "f":
+        check_classification_targets(samples.classes)
+    return samples
+
+
+def _of_array(detector: BaseNoiseDetector, X: Any, y: Any = "no_validation", **checks: Any) -> Samples:
+    """Return samples of an array or a table that scikit-learn finds in order."""
+    X = _as_pandas(X)
+    has_rows = hasattr(X, "__len__") or hasattr(X, "__array__")
+    if isinstance(X, Real | set | frozenset) or getattr(X, "ndim", 2) == 0 or not has_rows:
+        what = brief(X) if X is None or isinstance(X, Real) or hasattr(X, "ndim") else f"a {type(X).__name__}"
+        raise ValueError(
+            f"X is {what}. Pass the samples: an array, a list of rows, a DataFrame, a tensor or a map-style Dataset."
+        )
+    try:
+        # whether it is finite is seen where it is read
+        found = validate_data(detector, X, y, allow_nd=True, dtype="numeric", ensure_all_finite=False, **checks)
+    except (TypeError, ValueError) as error:
+        raise in_words(error, X, y) from None
+    array, labels = found if isinstance(found, tuple) else (found, None)
+    if array.dtype.kind not in "biuf" and (wrong := no_number(X)) is not None:
+        raise ValueError(wrong)
+    try:
+        return as_unlabelled(array) if labels is None else as_samples(array, labels)
+    except ValueError as error:
+        if "contains NaN" not in str(error) or is_mapped(array):
+            raise
+        raise ValueError(
+            f"Input X contains NaN in {where_missing(X)}. Fill missing numbers in (scikit-learn's SimpleImputer), "
+            "or leave these rows or columns out."
+        ) from None
+
+
+def _as_pandas(X: Any) -> Any:
+    """Return a frame of polars, pyarrow or dask as one of pandas, whose names of columns every scikit-learn knows."""
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(X).__mro__}
+    if "polars.DataFrame" in kinds:
+        return pd.DataFrame({name: np.asarray(X[name]) for name in X.columns})
+    if "pyarrow.Table" in kinds:
+        return X.to_pandas()
+    return X.compute() if hasattr(X, "compute") and hasattr(X, "columns") else X
+
+
+def check_paired(X: object, y: object, name: str = "y") -> None:
+    """Raise where ``X`` and ``y`` have one index of pandas or dask in different orders, since positions make the pairs.
+
+    Warn where their indices hold different values, and one has the other's values at other positions: all of them, or
+    some where neither is a plain count of the rows. Messages call ``y`` by ``name``.
+    """
+    rows, labels = _index_of(X), _index_of(y)
+    if rows is None or labels is None or len(rows) != len(labels) or rows.equals(labels):
+        return
+    both = pd.factorize(rows.append(labels), use_na_sentinel=False)[0]
+    ours, theirs = both[: len(rows)], both[len(rows) :]
+    if (ours == theirs).all():
+        return
+    ours_there, theirs_there = np.isin(ours, theirs), np.isin(theirs, ours)
+    if ours_there.all() and labels.is_unique:
+        by_index = f"{name}.loc[X.index]"
+    elif theirs_there.all() and rows.is_unique:
+        by_index = f"X.loc[{name}.index]"
+    else:
+        by_index = "what a join by an index without repeated values finds"
+    way = f"Pass {by_index} for pairs by index, or {name}.to_numpy() where the order is right as it is."
+    if np.array_equal(np.sort(ours), np.sort(theirs)):
+        raise ValueError(
+            f"X and {name} have one index in different orders, from position {np.argmax(ours != theirs)} on, and are "
+            f"paired by position. {way}"
+        )
+    elsewhere = (ours_there | theirs_there) & (ours != theirs)
+    counted = any(index.equals(pd.RangeIndex(len(index))) for index in (rows, labels))
+    if ours_there.all() or theirs_there.all() or (elsewhere.any() and not counted):
+        warnings.warn(
+            f"X and {name} have index values in common at different positions, {elsewhere.sum()} of {len(rows)}, and "
+            f"are paired by position. {way}",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
+
+
+def _index_of(data: Any) -> pd.Index | None:
+    index: Any = getattr(data, "index", None)
+    if hasattr(index, "compute"):  # of dask
+        index = index.compute()
+    return index if isinstance(index, pd.Index) else None
+
+
+def rows_to_score(score_on: ArrayLike | None, n_samples: int) -> torch.Tensor | None:
+    """Return the positions of the samples that are scored, in rising order; None where all are.
+
+    The choice of the first of several processes that train together counts.
+    """
+    rows = by_first(lambda: _chosen(score_on, n_samples))
+    return None if rows is None else torch.from_numpy(rows)
+
+
+def _chosen(score_on: ArrayLike | None, n_samples: int) -> NDArray[np.int64] | None:
+    if score_on is None:
+        return None
+    wanted = "score_on must be None, positions in the data, or a mask with True for each sample to score"
+    try:
+        array = np.asarray(plain(score_on, "score_on"))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}: {str(error).rstrip('.')}.") from error
+    if array.ndim != 1 or array.dtype.kind not in "biu":
+        raise ValueError(f"{wanted}, got {array.dtype} of shape {array.shape}.")
+    if array.dtype.kind == "b":
+        if len(array) != n_samples:
+            raise ValueError(f"score_on is a mask with {len(array)} entries for {n_samples} samples.")
+        array = np.flatnonzero(array)
+    beyond = array[(array < 0) | (array >= n_samples)]
+    if len(beyond):
+        raise ValueError(
+            f"score_on holds {beyond[0]}, and the {n_samples} samples are numbered from 0. Where a search or a "
+            "cross-validation fits on some of the samples, leave it out."
+        )
+    rows, times = np.unique(array.astype(np.int64), return_counts=True)
+    if (times > 1).any():
+        raise ValueError(f"score_on holds sample {rows[times > 1][0]} {times.max()} times: name each once.")
+    if len(rows) < 2:
+        raise ValueError(f"score_on chooses {len(rows)} of {n_samples} samples, and a ranking needs 2 at least.")
+    return rows
 
 
 def check_step(h: float, samples: Samples) -> None:
@@ -107,42 +243,5 @@ def check_step(h: float, samples: Samples) -> None:
             f"h={h:g} is a step of {h / deviation:.2g} standard deviations of the values of X, which deviate by "
             f"{deviation:.2g}: the curvature tells little. Scale X to [0, 1], or pass h={deviation / 30:.1g}.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
-
-
-def rows_fitted(detector: Any, X: Any) -> NDArray[np.int64]:
-    """Return training indices of rows that were fitted, all for None; raise where one was not.
-
-    Parameters
-    ----------
-    detector : BaseNoiseDetector
-        Fitted.
-    X : array, tensor, DataFrame, Dataset or None
-        The rows.
-    """
-    check_is_fitted(detector, "scores_")
-    if X is None:
-        return np.arange(len(detector.scores_))
-    return detector._rows.find(X if is_dataset(X) else validated(detector, X, reset=False))
-
-
-def _samples(detector: Any, X: Any, y: Any, *, reset: bool) -> Samples:
-    check_paired(X, y)
-    if is_dataset(X):
-        labels = None if y is None else column_or_1d(plain_labels(y))
-        samples = as_samples(X, labels, n_workers=_n_workers(getattr(detector, "net", None)))
-        if reset:
-            detector.n_features_in_ = samples.shape[0] if samples.shape else 1
-            detector.__dict__.pop("feature_names_in_", None)
-    else:
-        X, y = validated(detector, X, plain_labels(y), reset=reset, ensure_min_samples=2 if reset else 1)
-        samples = as_samples(X, y)
-    if samples.classes.dtype.kind == "f":
-        check_classification_targets(samples.classes)
-    return samples
-
-
-def _n_workers(net: Any) -> int:
-    """Return the number of processes by which a net of skorch reads where nothing is trained."""
-    return net.get_params_for("iterator_valid").get("num_workers", 0) if isinstance(net, NeuralNet) else 0

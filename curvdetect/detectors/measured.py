@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from curvdetect.data.digest import digest_of
-from curvdetect.data.sources import Samples
+from curvdetect.data.rows import digest_of
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.signals.dynamics import LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.evaluated import Inconfidence

@@ -14,16 +14,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.items import is_dataset
-from curvdetect.data.labels import plain_labels
+from curvdetect.data.labels import encode, plain_labels
 from curvdetect.data.noise import CorruptedLabels, corrupt_labels
-from curvdetect.data.sources import Samples, as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.detectors.delegation import HoldsDetector
 from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scored, check_scoring, grade_of
-from curvdetect.detectors.inputs import rows_fitted
+from curvdetect.detectors.inputs import check_paired, rows_fitted
 from curvdetect.detectors.last_step import before_last, keep_apart, last_step
-from curvdetect.detectors.pairing import check_paired
 
 KINDS = ("uniform", "pair")
 
@@ -231,12 +230,13 @@ def given_labels(X: Any, y: Any) -> NDArray[Any]:
         raise ValueError("requires y to be passed, but the target y is None")
     if y is None:
         samples = as_samples(X)
+        given = samples.classes[samples.labels.numpy()]
     else:
         check_paired(X, y)
         y = column_or_1d(plain_labels(y), warn=True)
         assert_all_finite(y, input_name="y")
-        samples = Samples(y)
-    given = samples.classes[samples.labels.numpy()]
+        classes, codes = encode(y)
+        given = classes[codes]
     check_classification_targets(given)
     return given
 

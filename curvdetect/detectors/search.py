@@ -15,11 +15,10 @@ from curvdetect.detectors.checks import check_run_params, derive_seed, derived_s
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, after_refit
 from curvdetect.detectors.grading import as_noise_mask, check_scored, check_scoring
+from curvdetect.detectors.inputs import check_paired, rows_to_score
 from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
-from curvdetect.detectors.pairing import check_paired
 from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
-from curvdetect.detectors.score_on import rows_to_score
 from curvdetect.detectors.shared_run import read_off, setting_of
 from curvdetect.detectors.trainings import Trained, Training, graded_by, trained
 from curvdetect.training.progress import progress_bar

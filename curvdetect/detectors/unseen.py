@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.measured import Measured, watching
 from curvdetect.signals.dynamics import OtherLabelVote
 from curvdetect.signals.signal import MeanOverEpochs, Plan

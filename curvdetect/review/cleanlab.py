@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.results import fitted_detector
 
 
@@ -46,7 +47,7 @@ def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
     (['is_label_issue', 'label_quality', 'given_label', 'predicted_label'], 6)
     """
     detector = fitted_detector(estimator)
-    given = np.asarray(detector._given, dtype=np.int64)
+    given = fitted_rows(detector).labels
     flagged = detector.labels_.astype(bool)
     index = pd.RangeIndex(len(given)) if index is None else pd.Index(index)
     if len(index) != len(given):

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 from curvdetect.detectors.curvature import CurvatureNoiseDetector
+from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.detectors.last_step import last_step, prefix_of
 from curvdetect.review.cleanlab import label_issues
 from curvdetect.review.results import fitted_detector
@@ -84,7 +85,7 @@ def _detector(detector: Any, params: dict[str, Any], labels: Any) -> tuple[bool,
         return False, clone(detector).set_params(**{f"{prefix}{name}": value for name, value in params.items()})
     if params:
         why = f"is fitted, so that {', '.join(sorted(params))} would change nothing"
-    elif not np.array_equal(there._given, np.unique(labels, return_inverse=True)[1]):
+    elif not np.array_equal(fitted_rows(there).labels, np.unique(labels, return_inverse=True)[1]):
         why = "was fitted on other labels than those of this Datalab"
     else:
         return True, detector

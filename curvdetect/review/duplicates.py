@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.items import is_dataset
-from curvdetect.data.sources import Samples, as_unlabelled
-from curvdetect.detectors.arrays import validated
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
-from curvdetect.detectors.inputs import rows_fitted
+from curvdetect.detectors.inputs import fitted_rows, samples_unlabelled
 from curvdetect.review.neighbours import Fingerprints, features_of, nearest
 from curvdetect.review.results import refuse_other_than_fitted
 from curvdetect.training.device import resolve_device
@@ -116,7 +114,7 @@ def find_conflicting_duplicates(
         raise ValueError(f"n_neighbors must be a whole number, at least 1, got {n_neighbors!r}.")
     if isinstance(tolerance, bool) or not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
         raise ValueError(f"tolerance must lie in [0, 1), got {tolerance!r}: 0 is the same, 1 has nothing in common.")
-    labels = detector._given
+    labels = fitted_rows(detector).labels
     with isolated_rng(resolve_device("cpu")):
         samples = _samples_fitted(detector, X)
         prints = Fingerprints(samples)
@@ -137,11 +135,10 @@ def find_conflicting_duplicates(
 
 def _samples_fitted(detector: BaseNoiseDetector, X: Any) -> Samples:
     """Return the training data, or raise where it is another or in another order."""
-    data = X if is_dataset(X) else validated(detector, X, reset=False)
-    n_samples = len(detector.scores_)
-    if len(data) == n_samples and (rows_fitted(detector, X) == np.arange(n_samples)).all():
-        return as_unlabelled(data)
-    other = f"has {len(data)} samples of {n_samples}" if len(data) != n_samples else "holds them in another order"
+    samples, n_samples = samples_unlabelled(detector, X), len(detector.scores_)
+    if len(samples) == n_samples and (fitted_rows(detector).find(samples) == np.arange(n_samples)).all():
+        return samples
+    other = f"has {len(samples)} samples of {n_samples}" if len(samples) != n_samples else "holds them in another order"
     raise ValueError(f"X {other} that the detector was fitted on. Pass the training data as `fit` received it.")
 
 
@@ -202,7 +199,7 @@ def _late_loss(detector: BaseNoiseDetector) -> NDArray[np.float64] | None:
 def _table(
     detector: BaseNoiseDetector, pairs: NDArray[np.int64], distance: NDArray[np.float64], n_exact: int, k: int | None
 ) -> pd.DataFrame:
-    n_samples, labels = len(detector.scores_), detector.classes_[detector._given]
+    n_samples, labels = len(detector.scores_), detector.classes_[fitted_rows(detector).labels]
     missing = np.full(n_samples, np.nan)
     late_loss, curvature = _late_loss(detector), detector.signal_scores_.get("curvature", missing)
     signals = {"late_loss": missing if late_loss is None else late_loss, "curvature": curvature}

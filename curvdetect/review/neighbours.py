@@ -18,9 +18,8 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from curvdetect.data.chunks import in_chunks
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.signals.passes import measuring, rows_within
 
 #: Most pixels a side at which pictures are compared, and most pixels they are moved by, or an eighth of a small side.
@@ -120,7 +119,7 @@ class Fingerprints:
         digests: list[bytes] = []
         kept: list[Tensor] = []
         views: dict[str, list[Tensor]] = {"coarse": [], "spectrum": []}
-        for x in in_chunks(samples, _CHUNK_BYTES):
+        for x in samples.in_chunks(_CHUNK_BYTES):
             # a zero is a zero, whatever its sign
             digests += [blake2b(row.tobytes(), digest_size=16).digest() for row in (x + 0.0).flatten(1).numpy()]
             kept.append(_small(x) if self.pictures else x.flatten(1))

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.checks import is_count
+from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.results import refuse_other_than_fitted
 from curvdetect.review.shown import Shown, input_of_net, look_alikes, samples_shown, shown_as
 from curvdetect.review.verdicts import label_texts
@@ -154,7 +155,7 @@ def _content(
         "suspects": {
             "index": index.tolist(),
             "score": detector.scores_[index].tolist(),
-            "given": detector._given[index].tolist(),
+            "given": fitted_rows(detector).labels[index].tolist(),
             "suggested": suggested[index].tolist(),
             "shares": [_share(scores)[index].tolist() for scores in detector.signal_scores_.values()],
             **{name: [[i for i in row if i >= 0] for row in found.tolist()] for name, found in alike.items()},
@@ -165,7 +166,7 @@ def _content(
 
 def _identity(detector: BaseNoiseDetector) -> str:
     """Return a name for the labelled data, under which verdicts outlive another training and another page."""
-    given = np.ascontiguousarray(detector._given, dtype="<i8")
+    given = np.ascontiguousarray(fitted_rows(detector).labels, dtype="<i8")
     classes = "\0".join(label_texts(detector.classes_)).encode("utf-8", "surrogatepass")
     return blake2b(given.tobytes() + classes, digest_size=12).hexdigest()
 

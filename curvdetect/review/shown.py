@@ -16,8 +16,9 @@ from PIL import Image, features
 
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain
-from curvdetect.data.sources import Samples, as_unlabelled
+from curvdetect.data.samples import Samples, as_unlabelled
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.neighbours import features_of, nearest
 
 #: Longest side of a thumbnail, in pixels.
@@ -80,7 +81,7 @@ def look_alikes(
     if net is None or not _are_fitted(detector, samples):
         return {}
     try:
-        points = features_of(net, samples, tuple(detector._rows.shape))
+        points = features_of(net, samples, fitted_rows(detector).shape)
     except ValueError:  # a net without a last linear layer
         return {}
     n_alike = ALIKE if len(index) <= MANY else 1
@@ -88,11 +89,12 @@ def look_alikes(
     clear = detector.labels_ == 0
     clear[index] = False
     found = {}
-    for name, of in {"alike_given": detector._given, "alike_suggested": suggested}.items():
+    given = fitted_rows(detector).labels
+    for name, of in {"alike_given": given, "alike_suggested": suggested}.items():
         found[name] = np.full((len(index), n_alike), -1)
         for code in np.unique(of[index]):
             asked = np.flatnonzero(of[index] == code)
-            among = detector._given == code
+            among = given == code
             among = among & clear if (among & clear).any() else among
             _, near = nearest(points, index[asked], n_alike, among=among)
             found[name][asked, : near.shape[1]] = near
@@ -101,12 +103,12 @@ def look_alikes(
 
 def _are_fitted(detector: BaseNoiseDetector, samples: Samples) -> bool:
     """Say whether samples are the training data, in the shape that the net takes or in another one."""
-    shape = tuple(detector._rows.shape)
+    shape = fitted_rows(detector).shape
     if np.prod(shape, dtype=int) != np.prod(samples.shape, dtype=int):
         return False
     few = samples.batch(torch.arange(min(16, len(samples))))
     try:
-        return detector._rows.are_first(few.reshape(-1, *shape).cpu().numpy())
+        return fitted_rows(detector).are_first(as_unlabelled(few.reshape(-1, *shape).cpu().numpy()))
     except ValueError:  # rows that can't be compared
         return False
 

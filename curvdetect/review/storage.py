@@ -31,8 +31,9 @@ import curvdetect.detectors.dynamics as dynamics
 import curvdetect.detectors.fused as fused
 import curvdetect.detectors.ssft as ssft
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import ResidentSamples
+from curvdetect.data.samples import HeldInputs, Samples
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.encoding import decoded, encoded
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.device import resolve_device
@@ -237,9 +238,10 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
 
 def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: torch.device) -> Any:
     """Return a new net with the weights of the trained one."""
-    labels, shape = detector.classes_[detector._given], detector._rows.shape
+    rows = fitted_rows(detector)
     # as many samples as were fitted, by which a default network is sized; one number for all of them
-    stand_in = ResidentSamples(torch.zeros(()).expand(len(labels), *shape), labels)
+    inputs = HeldInputs(torch.zeros(()).expand(len(rows.labels), *rows.shape))
+    stand_in = Samples(inputs, torch.from_numpy(rows.labels), detector.classes_)
     whole_numbers = settings.pop("whole_numbers", False)
     with isolated_rng(device, 0):
         net = own_net(detector.net, stand_in).set_params(device=str(device), **settings).initialize()

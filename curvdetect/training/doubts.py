@@ -6,7 +6,6 @@ the labels, or memorized them at once. Each leaves a ranking that looks like any
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -16,7 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 from torch import Tensor
 
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
+from curvdetect.data.wording import callers_level
 
 #: How many times the weight of another class a class may have. Twice did no harm in trials, four times did.
 HEAVIER = 2.0
@@ -140,11 +140,3 @@ def judge(
     else:
         return
     warnings.warn(text, ConvergenceWarning, stacklevel=callers_level())
-
-
-def callers_level() -> int:
-    """Return the ``stacklevel`` of the line of the user's that a warning is about, however deep the call goes here."""
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("curvdetect."):
-        level, frame = level + 1, frame.f_back
-    return max(1, level - 1)

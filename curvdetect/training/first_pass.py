@@ -18,9 +18,9 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, default_collate
 
+from curvdetect.data.batches import is_ours
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.loading import is_ours
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.signals.passes import OutputKind, logits_of, measuring
 from curvdetect.training.doubts import known_labels, weighted_classes
 from curvdetect.training.own_net import (

@@ -19,13 +19,14 @@ from skorch.callbacks import Callback
 from skorch.exceptions import SkorchException
 from torch import nn
 
+from curvdetect.data.batches import IndexedLoader, is_ours
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.loading import IndexedLoader, is_ours
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
+from curvdetect.data.wording import callers_level
 from curvdetect.signals.signal import Plan, Signal, wants_gradient
 from curvdetect.training.checkpoints import Checkpointing, RestoreGenerators
 from curvdetect.training.device import deterministically
-from curvdetect.training.doubts import callers_level, judge
+from curvdetect.training.doubts import judge
 from curvdetect.training.first_pass import first_pass
 from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
 from curvdetect.training.nets import ResNet

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from curvdetect.data.columns import Columns
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 
 #: Deviations beyond which numbers are all alike to `Standardize`, so that squares stay within single precision.
 FARTHEST = 1e9

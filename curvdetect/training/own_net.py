@@ -20,8 +20,8 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from curvdetect.data.loading import is_ours
-from curvdetect.data.sources import Samples
+from curvdetect.data.batches import is_ours
+from curvdetect.data.samples import Samples
 from curvdetect.signals.passes import OutputKind, first_of
 from curvdetect.training.nets import MLP, module_for
 from curvdetect.training.recipe import LARGEST_BATCH, MemorizingNet, memorizing_net

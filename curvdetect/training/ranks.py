@@ -22,7 +22,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from curvdetect.data.sharing import Share
+from curvdetect.data.batches import Share
 
 T = TypeVar("T")
 #: Where launchers tell each process which one it is, of how many, and which of its machine: torchrun, then the MPIs.

@@ -18,7 +18,7 @@ from skorch.dataset import get_len
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from curvdetect.data.loading import BatchLoader, is_ours
+from curvdetect.data.batches import BatchLoader, is_ours
 from curvdetect.signals.passes import in_full
 
 #: Epochs of the recipe where nothing else is said.

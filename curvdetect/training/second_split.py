@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 
-from curvdetect.data.sources import Part, Samples
+from curvdetect.data.samples import Samples
 from curvdetect.signals.dynamics import OtherLabelVote
 from curvdetect.signals.evaluated import ForgettingLoss, ForgettingTime, ForgottenShare, Learned
 from curvdetect.signals.signal import Signal
@@ -72,7 +72,7 @@ def second_split(
     found = SecondSplit(half, {}, np.full(len(samples), -1, dtype=np.int64))
     for direction in (0, 1):
         mine, theirs = np.flatnonzero(half == direction), np.flatnonzero(half != direction)
-        here, there = (Part(samples, torch.from_numpy(index)) for index in (mine, theirs))
+        here, there = (samples.only(torch.from_numpy(index)) for index in (mine, theirs))
         first_seed, second_seed = np.random.SeedSequence([settings.seed, direction]).generate_state(2).tolist()
         learned, watching = Learned(), list(first_signals(first_seed))
         first = memorize(here, [*watching, learned], _stage(settings, direction, "learning", seed=first_seed))

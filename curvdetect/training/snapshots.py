@@ -19,7 +19,7 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.signal import Plan, Signal
 from curvdetect.training.checkpoints import Checkpoints, write_whole

@@ -18,9 +18,8 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
-from curvdetect.data.chunks import read_ahead
 from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.sources import Samples
+from curvdetect.data.samples import Samples
 from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.passes import OutputKind, logits_of, measuring, quicker, rows_within
 from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage, wants_gradient
@@ -223,7 +222,7 @@ class Tracker(Callback):
             mine = visited if self.ranks is None else self.ranks.share.of(visited)
             forward, rows = self._forward(net, samples.batch(visited[:2]).to(device), rewrite=stage == "scoring")
             chunks = mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ()
-            for index, inputs in read_ahead(samples, chunks):
+            for index, inputs in samples.read_ahead(chunks):
                 x, number = inputs.to(device), index.to(device)
                 batch = Batch(
                     number,

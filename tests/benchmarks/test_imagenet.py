@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from curvdetect.data import sources
+from curvdetect.data import samples as room
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
 QUICK = ["--epochs", "4", "--every", "2", "--crop", "32", "--resize", "36", "--batch-size", "8", "--seeds", "1"]
@@ -32,8 +32,8 @@ def folder(tmp_path_factory):
 
 
 def test_files_are_read_as_asked_for_trained_on_augmented_and_scored_without(script, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "RESIDENT_BYTES", 0)
-    monkeypatch.setattr(sources.ResidentSamples, "__init__", lambda *args: pytest.fail("all pictures in memory"))
+    monkeypatch.setattr(room, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(room.HeldInputs, "__init__", lambda *args: pytest.fail("all pictures in memory"))
     call = [*QUICK, "--data-dir", str(folder), "--workers", "1", "--duplicates", "--out", str(tmp_path)]
     script.main(call)
     written = {"records.jsonl", "table.md", "figure.png", "scores-1.csv", "scores-1.npz"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
 from curvdetect.data.columns import columns_of
-from curvdetect.data.sources import Part, as_samples
+from curvdetect.data.samples import as_samples
 from tests.cases import untouched_rng
 
 ROWS = torch.randn(400, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -66,7 +66,7 @@ def test_samples_know_their_columns_and_parts_those_of_the_whole():
     samples = as_samples(X, np.arange(50) % 2)
     with untouched_rng():
         assert torch.equal(samples.columns.deviation, columns_of(torch.from_numpy(X)).deviation)
-    assert Part(samples, torch.arange(5)).columns is samples.columns
+    assert samples.only(torch.arange(5)).columns is samples.columns
     assert as_samples(X.reshape(50, 1, 3), np.arange(50) % 2).columns is None
 
 

@@ -210,53 +210,6 @@ def test_parts_of_a_data_set_taken_for_classes_are_warned_of(tmp_path):
         assert sorted(set(load_image_folder(tmp_path).y)) == ["Val", "train"]
 
 
-def _nothing(root):
-    pass
-
-
-def _no_picture(root):
-    (root / "cat").mkdir()
-    (root / "cat" / "a.txt").write_text("a")
-    (root / "cat" / "b.txt").write_text("b")
-
-
-def _nothing_whole(root):
-    (root / "cat").mkdir()
-    (root / "cat" / "a.png").write_text("a")
-
-
-def _a_file(root):
-    root.rmdir()
-    root.write_text("a")
-
-
-NO_PICTURES = {
-    "empty": (_nothing, "has no subfolder. It needs one subfolder of pictures a class"),
-    "no_picture": (
-        _no_picture,
-        r"has 1 subfolder\(s\) and no picture in them.*\.png.*Passed over: cat/a.txt, cat/b.txt \(no",
-    ),
-    "nothing_whole": (_nothing_whole, "1 of 1 pictures in root=.* can't be read, the first because of Unidentified"),
-    "a_file": (_a_file, "is not a folder"),
-    "nowhere": (lambda root: root.rmdir(), "root=.*photos' is not a folder"),
-}
-
-
-@pytest.mark.parametrize(("make", "message"), NO_PICTURES.values(), ids=NO_PICTURES)
-def test_a_folder_without_pictures_is_refused_by_name(tmp_path, make, message):
-    (tmp_path / "photos").mkdir()
-    make(tmp_path / "photos")
-    with pytest.raises(FileNotFoundError, match=message):
-        load_image_folder(tmp_path / "photos")
-
-
-@pytest.mark.parametrize("name", ["size", "limit"])
-@pytest.mark.parametrize("value", [0, -1, 2.0, True, "8", (8, 8)], ids=repr)
-def test_sizes_and_limits_that_are_no_counts_are_refused(tmp_path, name, value):
-    with pytest.raises(ValueError, match=f"^{name} must be a whole number, at least 1, got "):
-        load_image_folder(tmp_path, **{name: value})
-
-
 def test_links_that_lead_round_are_followed_once(tmp_path):
     root = tmp_path / "photos"
     write_pictures(root, n=2)

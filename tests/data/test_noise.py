@@ -170,36 +170,6 @@ def test_counts_of_a_matrix_are_rounded_by_less_than_one_within_the_wrong_labels
             assert np.abs(np.delete(counts[c], c) - others / others.sum() * n_wrong).max() < 1
 
 
-EYE = np.eye(3)
-REFUSED = {
-    "one class": ([1, 1, 1], {"rate": 0.1}, "one class only"),
-    "no rate": ([0, 1, 2], {}, "rate is needed with kind='uniform'"),
-    "no rate for pairs": ([0, 1, 2], {"kind": "pair"}, "rate is needed with kind='pair'"),
-    "negative rate": ([0, 1, 2], {"rate": -0.1}, r"rate must lie in \[0, 1\], got -0.1"),
-    "rate above one": ([0, 1, 2], {"rate": 1.1}, r"rate must lie in \[0, 1\], got 1.1"),
-    "NaN rate": ([0, 1, 2], {"rate": np.nan}, "rate must lie in"),
-    "unknown kind": ([0, 1, 2], {"rate": 0.1, "kind": "salt"}, "kind must be .* got 'salt'"),
-    "kind without matrix": ([0, 1, 2], {"rate": 0.1, "kind": "confusion"}, "pass both or neither"),
-    "matrix without kind": ([0, 1, 2], {"rate": 0.1, "confusion": EYE}, "pass both or neither"),
-    "shape of matrix": ([0, 1], {"kind": "confusion", "confusion": EYE}, r"shape \(2, 2\).* got \(3, 3\)"),
-    "negative entry": (
-        [0, 1],
-        {"kind": "confusion", "confusion": [[1.5, -0.5], [0, 1]]},
-        "confusion must hold shares: no negative entry",
-    ),
-    "row sum": ([0, 1], {"kind": "confusion", "confusion": [[0.5, 0.4], [0, 1]]}, "every row must sum to 1"),
-    "NaN entry": ([0, 1], {"kind": "confusion", "confusion": [[np.nan, 1], [0, 1]]}, "confusion must hold shares"),
-    "nothing to rescale": ([0, 1, 2], {"rate": 0.1, "kind": "confusion", "confusion": EYE}, "nothing off the diagonal"),
-    "two columns": (np.zeros((4, 2)), {"rate": 0.1}, "y should be a 1d array"),
-}
-
-
-@pytest.mark.parametrize(("y", "options", "message"), list(REFUSED.values()), ids=list(REFUSED))
-def test_options_that_make_no_sense_are_refused_with_a_reason(y, options, message):
-    with pytest.raises(ValueError, match=message):
-        corrupt_labels(y, **options)
-
-
 @given(y=label_lists, percent=st.integers(0, 100), seed=st.integers(0, 999))
 def test_pairs_show_one_sample_under_two_labels(y, percent, seed):
     y = np.array(y)
@@ -229,12 +199,3 @@ def test_pairs_are_reproducible_and_touch_no_generator():
         first, again = (conflicting_duplicates(y, 0.2, random_state=3) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert first.labels.dtype == y.dtype
-
-
-@pytest.mark.parametrize(
-    ("y", "rate", "message"),
-    [([1, 1], 0.5, "one class only"), ([0, 1], 1.5, r"rate must lie in \[0, 1\], got 1.5"), ([0, 1], -1, "rate must")],
-)
-def test_pairs_that_make_no_sense_are_refused(y, rate, message):
-    with pytest.raises(ValueError, match=message):
-        conflicting_duplicates(y, rate)

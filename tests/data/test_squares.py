@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from curvdetect import load_image_folder
-from curvdetect.data import squares
+from curvdetect.data import pictures
 from tests.files import write_deep_png
 
 RAMP = np.add.outer(np.arange(20) * 12, np.arange(9) * 3).astype(np.uint8)
@@ -100,8 +100,8 @@ def test_of_16_bits_no_more_are_read_twice_than_were_dimmer_than_all_before(fold
     for i, top in enumerate([300, 4000, 100, 200, 3000, 4095]):
         Image.fromarray(np.full((9, 9), top, np.uint16)).save(folder / f"{i}.png")
     GREY.save(folder / "8 bits.png")
-    opened, open_one = [], squares._opened
-    monkeypatch.setattr(squares, "_opened", lambda path: opened.append(path.name) or open_one(path))
+    opened, open_one = [], pictures._opened
+    monkeypatch.setattr(pictures, "_opened", lambda path: opened.append(path.name) or open_one(path))
     with pytest.warns(UserWarning, match="3 of the 6 pictures of 16 bits"):
         data = load_image_folder(folder.parent, size=8)
     assert opened == [*(f"{i}.png" for i in range(6)), "8 bits.png", "0.png"]

@@ -15,7 +15,7 @@ def assert_equal_fits(one, other):
     for name in [name for name in vars(one) if name.endswith("_")]:
         _assert_equal(_timeless(name, getattr(one, name)), _timeless(name, getattr(other, name)), name)
     _assert_equal(one._rows.points, other._rows.points, "_rows")
-    _assert_equal(one._given, other._given, "_given")
+    _assert_equal(one._rows.labels, other._rows.labels, "_rows")
 
 
 def _timeless(name, value):

@@ -17,6 +17,7 @@ from torch.utils.data import TensorDataset
 
 from curvdetect import CurvatureNoiseDetector, LossDetector, memorizing_net
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.inputs import fitted_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ARGUMENTS = (
@@ -155,7 +156,7 @@ def test_labels_of_any_kind_come_back_or_are_refused(labels, holder):
         return
     _assert_complete(fitted, 6)
     assert len(fitted.classes_) == len(set(fitted.ranking()["given"]))
-    given_ = fitted.classes_[fitted._given]
+    given_ = fitted.classes_[fitted_rows(fitted).labels]
     assert all(
         a == b or str(a).rstrip("\0") == str(b).rstrip("\0") or bytes(a) == b.rstrip(b"\0")
         for a, b in zip(given_, labels, strict=True)

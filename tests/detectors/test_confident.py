@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from curvdetect import ConfidentLearningDetector, LossDetector, memorizing_net
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.detectors.confident import _Fold
 from curvdetect.metrics import auroc
 from curvdetect.signals.passes import BUDGET

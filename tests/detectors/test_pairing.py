@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from curvdetect import CurvatureNoiseDetector, CurvatureSearch, LossDetector, PlantedNoise
-from curvdetect.detectors.pairing import check_paired
+from curvdetect.detectors.inputs import check_paired
 from tests.cases import digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -26,8 +26,8 @@ from curvdetect import (
     memorizing_net,
     noise_scorer,
 )
+from curvdetect.detectors.inputs import rows_to_score
 from curvdetect.detectors.ranking import rank_share
-from curvdetect.detectors.score_on import rows_to_score
 from tests.cases import digits_net, noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from curvdetect.data.sources import as_unlabelled
+from curvdetect.data.samples import as_unlabelled
 from curvdetect.review import neighbours
 from curvdetect.review.neighbours import Fingerprints, features_of, nearest
 from curvdetect.training.nets import MLP, ResNet

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from curvdetect import LossDetector
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from tests.cases import digits
 from tests.training.trainings import train
 

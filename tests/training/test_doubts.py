@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.utils.data import BatchSampler, DataLoader, WeightedRandomSampler
 
 from curvdetect import memorizing_net
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.training.doubts import fell_after, judge, known_labels, memorized_at_once
 from tests.cases import digits, noisy_digits
 from tests.training.trainings import split, train

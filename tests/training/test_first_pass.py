@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from curvdetect import LossDetector, load, memorizing_net, save
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss, Margin
 from curvdetect.signals.evaluated import Curvature
 from curvdetect.training import memorize as memorizing
@@ -118,7 +118,7 @@ def test_one_logit_for_two_classes_is_measured_by_the_same_cross_entropy(module,
     loss, curvature = Loss(), Curvature(h=1e-2, n=1, power=1, seed=3)
     run = once(NeuralNetBinaryClassifier(module(), criterion=criterion, lr=0), samples, [loss, curvature])
     wanted = F.binary_cross_entropy_with_logits(
-        _body(1)(samples.inputs)[:, 0], samples.labels.float(), reduction="none"
+        _body(1)(samples.inputs.tensor)[:, 0], samples.labels.float(), reduction="none"
     )
     np.testing.assert_allclose(loss.scores(), wanted.detach(), rtol=1e-5)
     assert (curvature.scores() > 0).all()

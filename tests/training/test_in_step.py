@@ -11,8 +11,8 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from curvdetect import LossDetector
-from curvdetect.data.sharing import Share
-from curvdetect.data.sources import as_samples
+from curvdetect.data.batches import Share
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss, OtherLabelVote
 from curvdetect.signals.signal import Plan
 from curvdetect.training import memorize

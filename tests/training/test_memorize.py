@@ -13,8 +13,8 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from curvdetect import memorizing_net
-from curvdetect.data.loading import BatchLoader
-from curvdetect.data.sources import as_samples
+from curvdetect.data.batches import BatchLoader
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss
 from curvdetect.signals.evaluated import Curvature, Inconfidence
 from curvdetect.training.nets import MLP, ResNet, resnet_mnist
@@ -212,4 +212,4 @@ def test_trained_net_pickles_and_is_free_of_the_tracker():
 def test_train_accuracy_is_that_of_the_finished_net():
     samples = _samples()
     run = train(quick_net(), samples, [])
-    assert run.train_accuracy == np.mean(run.net.predict(samples.inputs) == samples.labels.numpy())
+    assert run.train_accuracy == np.mean(run.net.predict(samples.inputs.tensor) == samples.labels.numpy())

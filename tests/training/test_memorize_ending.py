@@ -12,7 +12,7 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 from torch import nn
 
 from curvdetect import memorizing_net
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
 from curvdetect.signals.evaluated import Curvature
 from curvdetect.training.doubts import MEMORIZED

@@ -9,8 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from curvdetect import input_curvature, memorizing_net
-from curvdetect.data import sources
-from curvdetect.data.sources import as_samples
+from curvdetect.data import samples as room
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import (
     AveragedMargin,
     InputGradient,
@@ -108,6 +108,6 @@ def without_a_detector():
 @pytest.mark.parametrize("compute", [from_the_host, by_a_loader, in_two_stages, without_a_detector])
 def test_devices_are_not_mixed(monkeypatch, compute):
     if compute is from_the_host:
-        monkeypatch.setattr(sources, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(room, "RESIDENT_BYTES", 0)
     with pretended():
         compute()

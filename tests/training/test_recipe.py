@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
 from curvdetect.data.columns import columns_of
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss, Margin
 from curvdetect.signals.evaluated import Curvature
 from curvdetect.training.nets import (
@@ -64,9 +64,9 @@ def test_module_for_pictures_puts_out_one_logit_a_class(name, shape):
 def test_module_for_columns_makes_up_for_their_scales():
     samples = _samples((3,))
     scale, shift = torch.tensor([1e3, 1e3, 1e3]), torch.tensor([0.0, -5.0, 1e4])
-    moved = as_samples((samples.inputs * scale + shift).numpy(), samples.labels.numpy())
+    moved = as_samples((samples.inputs.tensor * scale + shift).numpy(), samples.labels.numpy())
     first, second = module_for(None, samples)[1], module_for(None, moved)[1]
-    assert torch.allclose(first(samples.inputs), second(moved.inputs), atol=1e-3)
+    assert torch.allclose(first(samples.inputs.tensor), second(moved.inputs.tensor), atol=1e-3)
 
 
 def test_standardize_makes_columns_alike_and_bends_what_lies_far_out():

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from curvdetect import memorizing_net, step_decay
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.evaluated import Curvature, Inconfidence
 from curvdetect.signals.registry import SIGNALS

@@ -11,7 +11,7 @@ from skorch.callbacks import Callback, Initializer
 from torch import nn
 
 from curvdetect import memorizing_net
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.metrics import auroc
 from curvdetect.signals.evaluated import Curvature
 from curvdetect.training import second_split as room
@@ -67,9 +67,9 @@ def test_each_half_is_learned_once_and_then_watched_while_the_other_is_trained_o
     assert len(runs) == 4
     for direction, (first, second) in enumerate((runs[:2], runs[2:])):
         mine = np.flatnonzero(found.half == direction)
-        assert first["samples"].index.tolist() == mine.tolist()
-        assert second["watched"].index.tolist() == mine.tolist()
-        assert sorted([*second["samples"].index.tolist(), *mine]) == list(range(100))
+        assert first["samples"].inputs.index.tolist() == mine.tolist()
+        assert second["watched"].inputs.index.tolist() == mine.tolist()
+        assert sorted([*second["samples"].inputs.index.tolist(), *mine]) == list(range(100))
         assert second["weights"] is first["run"].net
     assert len({run["seed"] for run in runs}) == 4
     assert set(found.scores) == STATISTICS

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from curvdetect import memorizing_net
-from curvdetect.data.sources import as_samples
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from curvdetect.training.snapshots import snapshot_epochs

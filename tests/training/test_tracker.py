@@ -11,8 +11,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from curvdetect import TwoViews, memorizing_net
-from curvdetect.data import sources
-from curvdetect.data.sources import as_samples
+from curvdetect.data import samples as room
+from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
 from curvdetect.signals.evaluated import Curvature, CurvatureContrast, Inconfidence
 from curvdetect.signals.gradients import gradients_and_logits
@@ -127,7 +127,7 @@ def test_scoring_signals_meet_every_sample_once_in_index_order():
     assert list(recorder.epochs) == [1, 2, 3]
     for epoch in recorder.epochs:
         assert torch.equal(recorder.column(epoch, 0), torch.arange(600))
-        assert torch.equal(recorder.column(epoch, 1), samples.inputs)
+        assert torch.equal(recorder.column(epoch, 1), samples.inputs.tensor)
         assert torch.equal(recorder.column(epoch, 2), samples.labels)
 
 
@@ -169,9 +169,9 @@ def test_augmentation_reaches_training_signals_and_not_scoring_signals():
     train(quick_net(augment=True), samples, [training, scoring], every=1)
     for epoch in (1, 4):
         index, x = training.column(epoch, 0), training.column(epoch, 1)
-        changed = (x != samples.inputs[index]).flatten(1).any(1)
+        changed = (x != samples.inputs.tensor[index]).flatten(1).any(1)
         assert changed.float().mean() > 0.5
-        assert torch.equal(scoring.column(epoch, 1), samples.inputs)
+        assert torch.equal(scoring.column(epoch, 1), samples.inputs.tensor)
 
 
 def _plain_net(**options):
@@ -197,7 +197,7 @@ def test_training_signals_are_told_which_samples_a_batch_holds(net):
     for epoch in (1, 2):
         index = recorder.column(epoch, 0)
         assert torch.equal(index.sort().values, torch.arange(100))
-        assert torch.equal(recorder.column(epoch, 1), samples.inputs[index])
+        assert torch.equal(recorder.column(epoch, 1), samples.inputs.tensor[index])
         assert torch.equal(recorder.column(epoch, 2), samples.labels[index])
 
 
@@ -227,7 +227,7 @@ def test_gradient_of_the_training_pass_is_each_samples_own(options):
     module = run.net.module_
     logits = module[:-1] if isinstance(module[-1], nn.Softmax) else module
     with measuring(module):
-        (expected,), _ = gradients_and_logits(logits, samples.inputs, samples.labels[None])
+        (expected,), _ = gradients_and_logits(logits, samples.inputs.tensor, samples.labels[None])
     expected = expected * options.get("criterion__weight", torch.ones(10))[samples.labels, None]
     index = recorder.column(1, 0)
     torch.testing.assert_close(recorder.column(1, 4), expected[index], rtol=1e-4, atol=1e-6)
@@ -407,7 +407,7 @@ def test_one_view_is_trained_on_and_the_other_is_scored(net, resident, monkeypat
     X, y = digits(90)
     clean, turned = torch.tensor(X), torch.tensor(X.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64).copy())
     if not resident:
-        monkeypatch.setattr(sources, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(room, "RESIDENT_BYTES", 0)
     samples = as_samples(TwoViews(Items(zip(clean, y, strict=True)), Items((x, None) for x in turned)))
     signals = training, scoring, final = Recorder("training"), Recorder("scoring", "other"), Recorder("final", "last")
     run = train(net(), samples, signals, every=1)
@@ -425,7 +425,7 @@ def test_one_view_is_trained_on_and_the_other_is_scored(net, resident, monkeypat
 
 
 def test_workers_that_read_for_scoring_change_no_score(monkeypatch):
-    monkeypatch.setattr(sources, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(room, "RESIDENT_BYTES", 0)
     X, y = digits(90)
     scores = []
     for workers in (0, 2):

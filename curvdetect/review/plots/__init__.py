@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain, plain_labels
-from curvdetect.data.sources import Samples, as_unlabelled
+from curvdetect.data.samples import Samples, as_unlabelled
 
 #: Okabe and Ito's colours, told apart with every kind of colour vision; yellow and black are left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.labels import encode, plain
 from curvdetect.detectors.checks import is_count
+from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import as_mask, as_scores
 from curvdetect.review.plots import Display, as_labels, drawable, pictures_of, shortened
@@ -215,7 +216,7 @@ class ExtremesDisplay(Display):
             Options of `plot`, such as ``ax``.
         """
         detector = fitted_detector(estimator)
-        given = detector.classes_[detector._given]
+        given = detector.classes_[fitted_rows(detector).labels]
         return cls._chosen(X, given, scores_of(detector, signal), k, classes).plot(**options)
 
     @classmethod

@@ -1,23 +1,19 @@
-"""Arrays and tables as scikit-learn finds them in order, and in plain words what is wrong with others.
+"""What is wrong with an array or a table that scikit-learn refused, in words that name what to pass instead.
 
-What scikit-learn, numpy or pandas raise is not shown: it names no column, and lists every type that numpy knows.
+The messages of scikit-learn, numpy and pandas are not shown: they name no column, and list every type that numpy knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.utils.validation import validate_data
 
-from curvdetect.data.labels import plain
-from curvdetect.data.mapped import is_mapped
 from curvdetect.data.wording import brief, named
 
 #: Characters of another library's message that are shown.
@@ -26,59 +22,15 @@ _LONGEST = 300
 _INPUTS = 10
 
 
-def validated(detector: Any, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
-    """Return ``X``, or ``X`` and ``y``, as arrays that scikit-learn finds in order; raise what is wrong otherwise.
-
-    Whether a memory-mapped array is finite is not looked at: its reader does, a part at a time.
-    """
-    X = _known(X)
-    if isinstance(X, Real | set | frozenset) or getattr(X, "ndim", 2) == 0 or not _has_rows(X):
-        what = brief(X) if X is None or isinstance(X, Real) or hasattr(X, "ndim") else f"a {type(X).__name__}"
-        raise ValueError(
-            f"X is {what}. Pass the samples: an array, a list of rows, a DataFrame, a tensor or a map-style Dataset."
-        )
-    try:
-        found = validate_data(
-            detector, X, y, allow_nd=True, dtype="numeric", ensure_all_finite=not is_mapped(X), **checks
-        )
-    except (TypeError, ValueError) as error:
-        raise _in_words(error, X, y) from None
-    array = found[0] if isinstance(found, tuple) else found
-    if array.dtype.kind not in "biuf" and (wrong := _no_number(X)) is not None:
-        raise ValueError(wrong)
-    return found
-
-
-def _has_rows(X: Any) -> bool:
-    return hasattr(X, "__len__") or hasattr(X, "__array__")
-
-
-def _known(X: Any) -> Any:
-    """Return a frame of polars, pyarrow or dask as one of pandas, whose names of columns every scikit-learn knows."""
-    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(X).__mro__}
-    if "polars.DataFrame" in kinds:
-        return pd.DataFrame({name: np.asarray(X[name]) for name in X.columns})
-    if "pyarrow.Table" in kinds:
-        return X.to_pandas()
-    if hasattr(X, "compute") and hasattr(X, "columns"):
-        return X.compute()
-    return plain(X)
-
-
-def _in_words(error: Exception, X: Any, y: Any) -> Exception:
+def in_words(error: Exception, X: Any, y: Any) -> Exception:
     """Return an error that says what is wrong with ``X``, for one that was raised for it, or for ``y``."""
     text = str(error)
     if "Complex data" in text:
         return ValueError("X is complex. Complex data not supported: pass its real and imaginary parts.")
     if "Sparse data" in text:
         return TypeError(f"{text} In a pipeline, TruncatedSVD before the detector makes it dense.")
-    if "X contains NaN" in text:
-        return ValueError(
-            f"Input X contains NaN in {_where_missing(X)}. Fill missing numbers in (scikit-learn's SimpleImputer), "
-            "or leave these rows or columns out."
-        )
     wrong = _twice(X, text) or _words(X) or _pairs(X) or _inputs(X, y) or _one_dimension(X, text)
-    wrong = wrong or _no_number(X) or _unequal(X)
+    wrong = wrong or no_number(X) or _unequal(X)
     if wrong is None and "bytes/strings" in text:
         wrong = "X holds numbers as text. Pass them as numbers: np.asarray(X, dtype=float)."
     if wrong is None and len(text) > _LONGEST:
@@ -152,7 +104,7 @@ def _one_dimension(X: Any, text: str) -> str | None:
     )
 
 
-def _no_number(X: Any) -> str | None:
+def no_number(X: Any) -> str | None:
     """Say which columns hold what is no number."""
     found = {name: value for name, column in _columns(X) for value in _others(column)}
     if not found:
@@ -212,7 +164,7 @@ def _unequal(X: Any) -> str | None:
     return f"X is a {type(X).__name__} of {len(shapes)} arrays of shape {shapes[0]}. Make one of them: np.stack(X)."
 
 
-def _where_missing(X: Any) -> str:
+def where_missing(X: Any) -> str:
     """Return which columns of a frame and which rows miss numbers."""
     missing = pd.isna(np.asarray(X)).reshape(len(X), -1)
     names = [name for name, gaps in zip(getattr(X, "columns", []), missing.T, strict=False) if gaps.any()]

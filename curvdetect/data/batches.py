@@ -1,0 +1,261 @@
+"""Batches that know which samples they hold, in one process or in several that share each batch.
+
+A network is trained on ``(x, y)``; signals need the index beside it. `IndexedLoader` walks any loader over indexed
+samples, hands on ``(x, y)`` and reports the index of each batch. `BatchLoader` is our own loader, for samples in
+memory, which need no collating item by item.
+
+Several processes draw the same batches, from generators that stand alike, and each reads its share of every one:
+together they see what a single process would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from curvdetect.data.samples import Samples
+
+#: What a loader that is given its batches can't be given too.
+_MAKES_BATCHES = ("batch_size", "shuffle", "sampler", "batch_sampler", "drop_last")
+
+
+class Share(NamedTuple):
+    """One of several processes."""
+
+    rank: int
+    """Which, from 0."""
+    size: int
+    """Of how many."""
+
+    def of(self, index: Tensor) -> Tensor:
+        """Return the part of ``index`` that is this one's; parts are contiguous, and equal up to one."""
+        return index.tensor_split(self.size)[self.rank]
+
+
+class BatchLoader:
+    """Shuffled batches of nearly equal size, optionally cropped and flipped.
+
+    Sizes differ by at most one, so that no batch of a single sample upsets BatchNorm. Shuffling and augmentation
+    draw from torch's global generator, as a ``DataLoader`` does.
+
+    Parameters
+    ----------
+    dataset : Samples
+        Samples that can be read by a tensor of indices.
+    batch_size : int, default=128
+        Largest batch.
+    shuffle : bool, default=True
+        Whether to draw a new order in each epoch.
+    augment : bool, default=False
+        Whether to crop (after padding by an eighth) and flip pictures at random.
+    """
+
+    def __init__(self, dataset: Samples, batch_size: int = 128, shuffle: bool = True, augment: bool = False) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.augment = augment
+        self.share: Share | None = None
+        self.sizes: deque[tuple[int, int]] = deque()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.dataset) / self.batch_size)
+
+    def indexed(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield ``(index, x, y)``, of every batch the share of this process where there are several."""
+        n = len(self.dataset)
+        order = torch.randperm(n) if self.shuffle else torch.arange(n)
+        # to the device at once, rather than a batch at a time
+        order, labels = order.to(self.dataset.device), self.dataset.labels.to(self.dataset.device)
+        shifts = self._shifts([len(index) for index in order.tensor_split(len(self))]) if self.augment else None
+        for place in torch.arange(n, device=order.device).tensor_split(len(self)):
+            if self.share is not None:
+                mine = self.share.of(place)
+                self.sizes.append((len(mine), len(place)))
+                place = mine if len(mine) else place[:1]
+            index = order[place]
+            x = self.dataset.batch(index)
+            yield index, crop_and_flip(x, shifts.only(place)) if shifts else x, labels[index]
+
+    def _shifts(self, sizes: Sequence[int]) -> Shifts:
+        """Draw the shifts of an epoch batch by batch, for all of each batch even where it is shared."""
+        each = [Shifts.draw(self.dataset.shape, size) for size in sizes]
+        return Shifts(*(torch.cat(parts).to(self.dataset.device) for parts in zip(*each, strict=True)))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for _, x, y in self.indexed():
+            yield x, y
+
+
+def is_ours(loader: object) -> bool:
+    """Say whether a loader is `BatchLoader` or a kind of it."""
+    return isinstance(loader, type) and issubclass(loader, BatchLoader)
+
+
+class IndexedLoader:
+    """Walk a loader over indexed samples and report the index of every batch before yielding it.
+
+    ``loader`` is `BatchLoader`, or any class with the signature of ``torch.utils.data.DataLoader``, made with
+    ``options``. Where several processes share each batch, ``share`` says which this one is, and ``on_share`` is called
+    after ``on_index``, with the size of its share and that of the whole batch.
+    """
+
+    def __init__(
+        self,
+        dataset: Samples,
+        *,
+        loader: Any,
+        on_index: Callable[[Tensor], None],
+        share: Share | None = None,
+        on_share: Callable[[int, int], None] = lambda mine, whole: None,
+        **options: Any,
+    ) -> None:
+        self.on_index, self.on_share = on_index, on_share
+        self.ours = is_ours(loader)
+        self.sizes: deque[tuple[int, int]] | None = None if share is None else deque()
+        if self.ours:
+            self.loader = loader(dataset, **options)
+            if share is not None and self.sizes is not None:
+                self.loader.share, self.loader.sizes = share, self.sizes
+        else:
+            options["collate_fn"] = _CollateIndexed(options.pop("collate_fn", None) or default_collate)
+            indexed = _WithIndex(dataset)
+            if share is not None and self.sizes is not None:
+                self.loader = _shared_loader(loader, indexed, share, self.sizes, options)
+            else:
+                self.loader = loader(indexed, **options)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        if self.sizes is not None:
+            self.sizes.clear()  # of a walk that was broken off
+        for index, x, y in self.loader.indexed() if self.ours else self.loader:
+            if self.sizes is None:
+                self.on_index(index)
+            else:
+                mine, whole = self.sizes.popleft()
+                self.on_index(index[:mine])
+                self.on_share(mine, whole)
+            yield x, y
+
+
+class _WithIndex(Dataset[tuple[int, Any]]):
+    """Samples together with their index."""
+
+    def __init__(self, dataset: Samples) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[int, Any]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[int, Any]]:
+        beyond = [index for index in indices if not 0 <= index < len(self)]
+        if beyond:
+            raise ValueError(
+                f"the sampler of the net's iterator_train asks for sample {beyond[0]} of {len(self)}. Second-split "
+                "forgetting and cross-validation train on some of the samples at a time, for which a sampler of all is "
+                "no use. Leave it out (iterator_train__shuffle=True), or pass as iterator_train a DataLoader class "
+                "that makes one for the dataset it is given."
+            )
+        return list(zip(indices, self.dataset.__getitems__(indices), strict=True))
+
+
+class _CollateIndexed:
+    """Collate ``(index, (x, y))`` items with a collate function for ``(x, y)``; picklable for worker processes."""
+
+    def __init__(self, collate: Callable[[list[Any]], Any]) -> None:
+        self.collate = collate
+
+    def __call__(self, items: list[tuple[int, Any]]) -> tuple[Tensor, Any, Any]:
+        x, y = self.collate([item for _, item in items])
+        return torch.tensor([index for index, _ in items]), x, y
+
+
+class _SharedBatches:
+    """A batch sampler that yields one share of another's batches, and notes the sizes of both.
+
+    Of a batch too small for a share it yields the first sample, so that this process keeps step.
+    """
+
+    def __init__(self, batches: Any, share: Share, sizes: deque[tuple[int, int]]) -> None:
+        self.batches, self.share, self.sizes = batches, share, sizes
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self.batches:
+            whole = list(batch)
+            mine = self.share.of(torch.arange(len(whole))).tolist()
+            self.sizes.append((len(mine), len(whole)))
+            yield [whole[i] for i in mine] if mine else whole[:1]
+
+
+def _shared_loader(
+    loader: Any, dataset: Dataset[Any], share: Share, sizes: deque[tuple[int, int]], options: dict[str, Any]
+) -> DataLoader[Any]:
+    """Return a loader that walks one share of the batches that ``loader(dataset, **options)`` would draw."""
+    way = (
+        "Several processes share the batches of a torch.utils.data.DataLoader with a batch_size or a batch_sampler: "
+        "pass that class as iterator_train, or train in one process."
+    )
+    # made once without workers, for its batches
+    single = {k: v for k, v in options.items() if k not in ("num_workers", "persistent_workers", "prefetch_factor")}
+    whole = loader(dataset, **single)
+    if not isinstance(whole, DataLoader) or whole.batch_sampler is None:
+        raise ValueError(f"the net's iterator_train makes no batches of indices. {way}")
+    rest = {name: value for name, value in options.items() if name not in _MAKES_BATCHES}
+    try:
+        return loader(dataset, batch_sampler=_SharedBatches(whole.batch_sampler, share, sizes), **rest)
+    except TypeError as error:
+        raise ValueError(f"the net's iterator_train can't be given its batches ({error}). {way}") from error
+
+
+class Shifts(NamedTuple):
+    """The shift of each picture of a batch, and whether it is mirrored."""
+
+    top: Tensor
+    left: Tensor
+    mirrored: Tensor
+
+    @classmethod
+    def draw(cls, shape: Sequence[int], n: int) -> Shifts:
+        """Draw those of ``n`` pictures: shifts of up to an eighth of the side, and an even chance to be mirrored."""
+        if len(shape) < 2:
+            raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(shape)}.")
+        most = [2 * _pad(side) + 1 for side in shape[-2:]]
+        return cls(torch.randint(most[0], (n, 1)), torch.randint(most[1], (n, 1)), torch.rand(n, 1) < 0.5)
+
+    def only(self, rows: Tensor) -> Shifts:
+        """Return those of some of the pictures."""
+        return Shifts(self.top[rows], self.left[rows], self.mirrored[rows])
+
+
+def _pad(side: int) -> int:
+    return max(1, side // 8)
+
+
+def crop_and_flip(x: Tensor, shifts: Shifts) -> Tensor:
+    """Return pictures, shape (batch, ..., height, width), each shifted and mirrored; what a shift uncovers is zero."""
+    top, left, mirrored = (part.to(x.device) for part in shifts)
+    n, height, width = len(x), x.shape[-2], x.shape[-1]
+    pad = _pad(height), _pad(width)
+    padded = torch.nn.functional.pad(x, (pad[1], pad[1], pad[0], pad[0]))
+    rows = top + torch.arange(height, device=x.device)
+    across = torch.arange(width, device=x.device)
+    columns = left + torch.where(mirrored, width - 1 - across, across)
+    flat = padded.reshape(n, -1, height + 2 * pad[0], width + 2 * pad[1])
+    sample = torch.arange(n, device=x.device)[:, None, None]
+    cut = flat[sample, :, rows[:, :, None], columns[:, None, :]]
+    return cut.movedim(-1, 1).reshape(x.shape)

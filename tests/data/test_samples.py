@@ -1,0 +1,208 @@
+"""Arrays and datasets become indexed samples, which never change and are read in order by this process or others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import Dataset, Subset, TensorDataset
+from torchvision.datasets import MNIST, FakeData
+from torchvision.transforms import ToTensor
+
+from curvdetect.data import samples as room
+from curvdetect.data.choosing import drawn, spread
+from curvdetect.data.samples import DatasetInputs, HeldInputs, Samples, as_samples
+from tests.cases import Items, RandomItems, untouched_rng
+from tests.files import write_mnist
+
+RNG = np.random.default_rng(0)
+FLAT = RNG.standard_normal((6, 4))
+BYTES = RNG.integers(0, 256, (6, 3, 5, 4), dtype=np.uint8)
+LABELS = np.array([2, 0, 1, 1, 0, 2])
+ALL = torch.arange(6)
+X_TENSOR = torch.from_numpy(FLAT)
+TENSORS = TensorDataset(X_TENSOR, torch.from_numpy(LABELS))
+WHOLE = (FLAT * 100).astype(np.int64)
+#: What is passed, and the inputs, the labels and whether these are whole numbers other than pixels that are read.
+DATA = {
+    "float32": ((FLAT.astype(np.float32), LABELS), FLAT, LABELS, False),
+    "float64": ((FLAT, LABELS), FLAT, LABELS, False),
+    "int64": ((WHOLE, LABELS), WHOLE, LABELS, True),
+    "uint8 table": ((BYTES[:, 0, 0], LABELS), BYTES[:, 0, 0], LABELS, True),
+    "uint8 grey pictures": ((BYTES[:, 0], LABELS), BYTES[:, 0] / 255, LABELS, False),
+    "uint8 pictures": ((BYTES, LABELS), BYTES / 255, LABELS, False),
+    "float pictures": ((BYTES / 7, LABELS), BYTES / 7, LABELS, False),
+    "TensorDataset": ((TENSORS,), FLAT, LABELS, False),
+    "Subset": ((Subset(TENSORS, [4, 1, 2]),), FLAT[[4, 1, 2]], LABELS[[4, 1, 2]], False),
+    "labels beside": ((TENSORS, LABELS[::-1]), FLAT, LABELS[::-1], False),
+    "no labels of its own": ((Items(X_TENSOR), LABELS), FLAT, LABELS, False),
+    "strings": ((Items(zip(FLAT, "cabbac", strict=True)),), FLAT, np.array(list("cabbac")), False),
+    "lists": ((Items([x, int(y)] for x, y in zip(X_TENSOR, LABELS, strict=True)),), FLAT, LABELS, False),
+    "x in a tuple": ((Items(((x,), y) for x, y in zip(X_TENSOR, LABELS, strict=True)),), FLAT, LABELS, False),
+    "more than x and y": ((Items((x, y, 0) for x, y in zip(X_TENSOR, LABELS, strict=True)),), FLAT, LABELS, False),
+    "bytes of pictures": ((Items(zip(BYTES, LABELS, strict=True)),), BYTES / 255, LABELS, False),
+    "bytes of a table": ((Items(zip(BYTES[:, 0, 0], LABELS, strict=True)),), BYTES[:, 0, 0], LABELS, True),
+}
+
+
+@pytest.mark.parametrize(("data", "x", "y", "integral"), DATA.values(), ids=DATA)
+@pytest.mark.parametrize("fits", [True, False], ids=["fits", "too large"])
+def test_data_is_read_as_float32_and_only_pictures_of_bytes_are_scaled(monkeypatch, data, x, y, integral, fits):
+    monkeypatch.setattr(room, "RESIDENT_BYTES", 2**30 if fits else 0)
+    samples, every = as_samples(*data), torch.arange(len(y))
+    read = samples.batch(every)
+    held = fits or isinstance(data[0], np.ndarray)
+    assert isinstance(samples.inputs, HeldInputs if held else DatasetInputs)
+    assert (read.dtype, samples.shape, len(samples)) == (torch.float32, x.shape[1:], len(y))
+    np.testing.assert_allclose(read.numpy(), x, rtol=1e-6)
+    np.testing.assert_array_equal(samples.classes[samples.labels], y)
+    assert samples.integral is integral
+
+
+def test_torchvisions_datasets_are_read_as_they_yield(tmp_path):
+    pictures, labels = write_mnist(tmp_path, n=5)
+    samples = as_samples(MNIST(tmp_path, train=True, transform=ToTensor(), download=False))
+    np.testing.assert_allclose(samples.batch(torch.arange(5)).numpy()[:, 0], pictures / 255, rtol=1e-6)
+    assert samples.classes[samples.labels].tolist() == labels.tolist()
+    dataset = FakeData(size=6, image_size=(3, 8, 8), num_classes=4, transform=ToTensor())
+    samples = as_samples(dataset)
+    for i in range(6):
+        x, y = samples[i]
+        assert torch.equal(x, dataset[i][0])
+        assert samples.classes[y] == int(dataset[i][1])
+
+
+def test_a_random_transform_warns_and_is_left_to_be_read_anew_each_time():
+    with pytest.warns(UserWarning, match=r"random transform.*augment=True") as caught, untouched_rng():
+        samples = as_samples(RandomItems())
+    assert caught[0].filename == __file__
+    assert isinstance(samples.inputs, DatasetInputs)
+    assert samples.labels.tolist() == [0, 1] * 10
+    first = samples.batch(torch.tensor([4, 9]))
+    assert first.shape == (2, 3)
+    assert not torch.equal(first, samples.batch(torch.tensor([4, 9])))
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "uint8", "TensorDataset"])
+def test_later_changes_of_the_callers_data_do_not_reach_the_samples(kind):
+    X = (BYTES if kind == "uint8" else FLAT).astype("float32" if kind == "TensorDataset" else kind)
+    tensors = torch.from_numpy(X), torch.from_numpy(LABELS.copy())
+    samples = as_samples(TensorDataset(*tensors)) if kind == "TensorDataset" else as_samples(X, LABELS)
+    before = samples.batch(ALL)
+    X[:] = 0
+    tensors[1][:] = 0
+    assert torch.equal(samples.batch(ALL), before)
+    assert before.abs().sum() > 0
+    assert samples.labels.tolist() == LABELS.tolist()
+    with pytest.raises(FrozenInstanceError):
+        samples.labels = samples.labels[:3]
+
+
+@given(index=st.lists(st.integers(0, 5), min_size=1, max_size=12))
+def test_samples_are_read_alike_one_by_one_as_a_list_and_as_a_batch(index):
+    samples = as_samples(FLAT, LABELS)
+    batch = samples.batch(torch.tensor(index))
+    listed = samples.__getitems__(index)
+    assert torch.equal(batch, torch.from_numpy(FLAT[index]).float())
+    for i, row, (x, y) in zip(index, batch, listed, strict=True):
+        assert torch.equal(x, row)
+        assert torch.equal(samples[i][0], row)
+        assert y == samples[i][1] == LABELS[i]
+
+
+def test_a_part_is_numbered_anew_and_keeps_classes_it_holds_no_sample_of():
+    whole = as_samples(FLAT, np.array(["b", "a", "c", "c", "a", "b"]))
+    part = whole.only(torch.tensor([5, 2, 3]))
+    assert len(part) == len(part.inputs) == 3
+    assert part.shape == whole.shape
+    assert part.classes.tolist() == ["a", "b", "c"]
+    assert part.labels.tolist() == [1, 2, 2]
+    assert torch.equal(part.batch(torch.tensor([1, 0])), whole.batch(torch.tensor([2, 5])))
+    assert part[2][1] == 2
+    inner = part.only(torch.tensor([2]))
+    assert torch.equal(inner.batch(torch.tensor([0])), whole.batch(torch.tensor([3])))
+
+
+@pytest.mark.parametrize("make", [lambda s: s, lambda s: s.only(torch.tensor([3, 1]))], ids=["whole", "part"])
+def test_samples_are_moved_to_a_device_as_another_object(make, device):
+    samples = make(as_samples(BYTES, LABELS))
+    moved = samples.to(device)
+    index = torch.tensor([1, 0])
+    assert moved.batch(index).device.type == moved.device.type == device.type
+    assert samples.batch(index).device.type == "cpu"
+    assert moved.labels.device.type == "cpu"
+    torch.testing.assert_close(moved.batch(index).cpu(), samples.batch(index))
+
+
+def test_samples_too_large_for_a_device_stay_where_they_are(monkeypatch):
+    samples = as_samples(FLAT, LABELS)
+    monkeypatch.setattr(room, "RESIDENT_BYTES", samples.inputs.tensor.nbytes - 1)
+    assert samples.to(torch.device("cpu")).inputs is samples.inputs
+
+
+NINE = np.arange(9.0)[:, None] + np.array([0.0, 0.25])
+
+
+class Signed(Dataset):
+    """Items that tell, in their last column, which process read them."""
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        return torch.tensor([*NINE[index], os.getpid()])
+
+
+def lazily(n_workers):
+    return Samples.of(DatasetInputs(Signed()), np.arange(9) % 3, n_workers=n_workers)
+
+
+READERS = {
+    "in this process": (lambda: lazily(0), 0),
+    "by two workers": (lambda: lazily(2), 2),
+    "a part, by a worker": (lambda: lazily(1).only(torch.arange(8)), 1),
+}
+
+
+@pytest.mark.parametrize(("make", "n_workers"), READERS.values(), ids=READERS)
+def test_chunks_come_in_order_from_any_reader(make, n_workers):
+    with untouched_rng():
+        read = list(make().read_ahead(torch.arange(8).tensor_split(3)))
+    assert [index.tolist() for index, _ in read] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    x = torch.cat([x for _, x in read])
+    assert torch.equal(x[:, :2], torch.from_numpy(NINE[:8]).float())
+    readers = set(x[:, 2].tolist())
+    assert len(readers) == max(1, n_workers)
+    assert (float(os.getpid()) in readers) is (n_workers == 0)
+
+
+def test_what_is_in_memory_needs_no_worker(monkeypatch):
+    samples = as_samples(NINE, np.arange(9) % 3, n_workers=2)
+    monkeypatch.setattr(room, "by_workers", lambda *args: pytest.fail("processes for nothing"))
+    assert torch.equal(torch.cat(list(samples.in_chunks(1))), torch.from_numpy(NINE).float())
+
+
+@pytest.mark.parametrize(("n_bytes", "sizes"), [(1, [1] * 9), (24, [2, 2, 2, 2, 1]), (10**6, [9])])
+def test_chunks_hold_so_many_bytes_and_one_sample_at_least(n_bytes, sizes):
+    assert [len(x) for x in lazily(0).in_chunks(n_bytes)] == sizes
+
+
+@pytest.mark.parametrize(("n", "most"), [(1, 16), (16, 16), (17, 16), (1000, 1), (2**24 + 4, 16)])
+def test_positions_are_spread_from_the_first_to_the_last(n, most):
+    found = spread(n, most).tolist()  # single precision rounds the last of 2**24 + 4 up
+    assert len(found) == min(n, most)
+    assert found == sorted(set(found))
+    assert (found[0], found[-1]) == (0, n - 1 if most > 1 else 0)
+
+
+def test_a_random_choice_is_the_same_in_every_call_and_nothing_where_it_is_all():
+    found = drawn(100, 30)
+    np.testing.assert_array_equal(found, drawn(100, 30))
+    assert found.tolist() == sorted(set(found.tolist()))
+    assert (len(found), found[-1] > 50) == (30, True)
+    assert drawn(30, 30) is drawn(30, None) is None
