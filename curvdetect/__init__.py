@@ -18,8 +18,7 @@ from curvdetect.detectors.dynamics import (
 )
 from curvdetect.detectors.fused import FusedDetector, recommended_signals
 from curvdetect.detectors.fusion import fuse
-from curvdetect.detectors.grading import noise_scorer
-from curvdetect.detectors.in_sample import InSample
+from curvdetect.detectors.grading import InSample, noise_scorer
 from curvdetect.detectors.planted import PlantedNoise
 from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import SSFTDetector

@@ -30,7 +30,7 @@ from curvdetect.data.items import (
     training_view,
 )
 from curvdetect.data.labels import plain_labels
-from curvdetect.data.mapped import check_finite
+from curvdetect.data.values import check_finite
 from curvdetect.data.wording import callers_level
 
 #: Samples whose labels are compared with the dataset's own list of them.

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curvdetect.data.values import check_finite, wanted_dtype
+
 #: Most bytes of a map that are held before they are given back.
 HELD_BYTES = 2**26
 #: What the system maps around a value that is read, at most: a huge page.
@@ -107,23 +109,6 @@ class MappedArray:
 def is_mapped(X: object) -> bool:
     """Say whether ``X`` is an array that lies in a file, or a view on one."""
     return isinstance(X, np.ndarray) and _root_of(X) is not None
-
-
-def wanted_dtype(array: NDArray[Any]) -> np.dtype[Any]:
-    """Return what an array is read as: bytes stay bytes, all else becomes float32."""
-    return np.dtype(np.uint8 if array.dtype == np.uint8 else np.float32)
-
-
-def check_finite(rows: NDArray[Any], original: NDArray[Any], name: str = "X") -> None:
-    """Raise where rows are not finite as they were read, and say whether the original was."""
-    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
-        if np.isnan(rows).any():
-            raise ValueError(f"Input {name} contains NaN. Remove or impute such values.")
-        if np.isinf(original).any():
-            raise ValueError(f"Input {name} contains infinity. Remove or impute such values.")
-        raise ValueError(
-            f"{name} holds values too large for float32, the precision of the network. Scale its columns first."
-        )
 
 
 def _root_of(array: NDArray[Any]) -> np.memmap[Any, Any] | None:

@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from curvdetect.data.choosing import spread
-from curvdetect.data.columns import Columns, columns_of, warn_of_columns
 from curvdetect.data.datasets import by_workers, check_shape, read_dataset, read_like
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.items import Items, is_dataset, read_item, training_view
 from curvdetect.data.labels import encode
-from curvdetect.data.mapped import MappedArray, check_finite, is_mapped, wanted_dtype
+from curvdetect.data.mapped import MappedArray, is_mapped
+from curvdetect.data.values import Columns, check_finite, columns_of, wanted_dtype, warn_of_columns
 
 #: A dataset whose samples fit in this many bytes is read once and kept in memory.
 RESIDENT_BYTES = 2 * 1024**3

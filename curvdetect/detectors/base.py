@@ -24,9 +24,8 @@ from curvdetect.detectors.checks import check_net_params, check_run_params, is_c
 from curvdetect.detectors.cleaning import rows_of
 from curvdetect.detectors.grading import graded
 from curvdetect.detectors.inputs import check_paired, rows_fitted, samples_labelled, samples_to_fit
-from curvdetect.detectors.measured import Measured, begin, one_run
+from curvdetect.detectors.measured import Measured, begin, measure_unseen, one_run
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
-from curvdetect.detectors.unseen import measure_unseen
 from curvdetect.signals.signal import Signal
 from curvdetect.training.device import resolve_device
 from curvdetect.training.settings import Settings

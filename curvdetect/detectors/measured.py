@@ -1,4 +1,7 @@
-"""What a detector measured before it ranks anything, and the measuring that most of them do: one watched run."""
+"""The one place that measures: signals of a watched training, or of samples that were not trained on.
+
+Those are measured on the weights kept during the training.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,12 +23,17 @@ from curvdetect.data.samples import Samples
 from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
 from curvdetect.signals.dynamics import LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.evaluated import Inconfidence
-from curvdetect.signals.signal import Signal
+from curvdetect.signals.signal import MeanOverEpochs, Plan, Signal
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
+from curvdetect.training.device import resolve_device
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
 from curvdetect.training.ranks import by_first
 from curvdetect.training.settings import Settings
+from curvdetect.training.snapshots import Snapshot, measure_on
+
+if TYPE_CHECKING:
+    from curvdetect.detectors.base import BaseNoiseDetector
 
 #: What the first optimizer of a process loads. It leaves the frames that it was called from in a cycle, and with them
 #: all that a training holds of the samples.
@@ -212,3 +220,57 @@ def _check_finite(signal: Signal, scores: NDArray[np.float64], samples: Samples)
         f"{found}the net's gradient at these inputs is NaN or infinite, as that of a square root is at zero. Change "
         "the layer, or leave the samples out."
     )
+
+
+def measure_unseen(detector: BaseNoiseDetector, samples: Samples) -> Measured:
+    """Return the signals of samples that were not trained on, as means over a fitted detector's snapshots."""
+    snapshots = _snapshots_of(detector)
+    signals, vote = watching(detector._signals(detector._seed)), OtherLabelVote("scoring")
+    measure_on(snapshots, detector.net_, samples, [*signals, vote], _plan(detector, samples, snapshots))
+    return Measured({s.name: s.scores() for s in signals}, vote.scores().astype(np.int64), {})
+
+
+def measure_by_epoch(
+    detector: BaseNoiseDetector, samples: Samples
+) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+    """Return the epochs of a fitted detector's snapshots, and the signals on each, shape (n_epochs, n_samples).
+
+    Only signals that are means over all epochs have a value in one.
+    """
+    snapshots = _snapshots_of(detector)
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for snapshot in snapshots:
+        signals = [
+            signal for signal in watching(detector._signals(detector._seed)) if isinstance(signal, MeanOverEpochs)
+        ]
+        measure_on([snapshot], detector.net_, samples, signals, _plan(detector, samples, [snapshot]))
+        for signal in signals:
+            found.setdefault(signal.name, []).append(signal.scores())
+    return np.array([one.epoch for one in snapshots]), {name: np.array(each) for name, each in found.items()}
+
+
+def _snapshots_of(detector: BaseNoiseDetector) -> list[Snapshot]:
+    """Return the weights that were kept, or raise where there are none or no net to put them in."""
+    snapshots: list[Snapshot] = getattr(detector, "snapshots_", [])
+    if not snapshots:
+        way = (
+            f"fit {type(detector).__name__}(keep_snapshots=8), say"
+            if "keep_snapshots" in detector.get_params(deep=False)
+            else "use a detector that has keep_snapshots, such as CurvatureNoiseDetector"
+        )
+        raise ValueError(
+            "y was passed beside X, which asks for scores of samples that were not fitted. They need weights kept "
+            f"during the training, and none are: {way}. For the scores of the training leave y out."
+        )
+    if not hasattr(detector, "net_"):
+        raise ValueError(
+            "samples that were not fitted are measured by the net, and this detector was loaded without its net: "
+            "load(path, net=...) takes what it was made with."
+        )
+    return snapshots
+
+
+def _plan(detector: BaseNoiseDetector, samples: Samples, snapshots: Sequence[Snapshot]) -> Plan:
+    """Return what signals are told of the training that snapshots are of."""
+    shown, device = frozenset(snapshot.epoch for snapshot in snapshots), resolve_device(detector.device)
+    return Plan(len(samples), len(detector.classes_), detector.net_.max_epochs, device, shown)

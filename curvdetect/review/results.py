@@ -12,7 +12,7 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.detectors.inputs import samples_labelled
 from curvdetect.detectors.last_step import last_step
-from curvdetect.detectors.unseen import measure_by_epoch
+from curvdetect.detectors.measured import measure_by_epoch
 
 
 def fitted_detector(estimator: Any, name: str = "estimator") -> BaseNoiseDetector:

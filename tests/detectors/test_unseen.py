@@ -25,7 +25,7 @@ from curvdetect import (
     input_curvature,
 )
 from curvdetect.detectors.inputs import samples_labelled
-from curvdetect.detectors.unseen import measure_unseen
+from curvdetect.detectors.measured import measure_unseen
 from curvdetect.metrics import auroc
 from tests.cases import digits_net, noisy_digits, quick_net, untouched_rng
 

@@ -1,6 +1,6 @@
-"""The columns of a table: their center and deviation, and numbers that a network can't learn from as they are.
+"""The numbers of the data: what a network can't learn from as they are, and the center and deviation of columns.
 
-By the center and the deviation networks and steps are made independent of units.
+By center and deviation networks and steps are made independent of the columns' units.
 """
 
 from __future__ import annotations
@@ -58,6 +58,23 @@ def _of(rows: Tensor) -> tuple[Tensor, Tensor]:
     robust = spread > CONSTANT * torch.maximum(low.abs(), high.abs())
     varies = deviation > CONSTANT * rows.abs().amax(0)
     return torch.where(robust, median, mean), torch.where(robust, spread, torch.where(varies, deviation, 0.0))
+
+
+def wanted_dtype(array: NDArray[Any]) -> np.dtype[Any]:
+    """Return what an array is read as: bytes stay bytes, all else becomes float32."""
+    return np.dtype(np.uint8 if array.dtype == np.uint8 else np.float32)
+
+
+def check_finite(rows: NDArray[Any], original: NDArray[Any], name: str = "X") -> None:
+    """Raise where rows are not finite as they were read, and say whether the original was."""
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        if np.isnan(rows).any():
+            raise ValueError(f"Input {name} contains NaN. Remove or impute such values.")
+        if np.isinf(original).any():
+            raise ValueError(f"Input {name} contains infinity. Remove or impute such values.")
+        raise ValueError(
+            f"{name} holds values too large for float32, the precision of the network. Scale its columns first."
+        )
 
 
 def warn_of_columns(X: NDArray[Any]) -> None:
