@@ -47,10 +47,9 @@ def test_every_class_loses_exactly_its_share_rounded_half_up(y, percent, kind, s
         np.array(["a", "bb", "ccc"] * 20),
         np.array(["a", "bb", "ccc"] * 20, dtype=object),
         np.array([-1, 0, 7] * 20, dtype=np.int8),
-        np.array([0.5, 1.5, 2.5] * 20, dtype=np.float32),
         np.array([True, False] * 30),
     ],
-    ids=["str", "object", "int8", "float32", "bool"],
+    ids=["str", "object", "int8", "bool"],
 )
 def test_labels_keep_their_kind_and_the_input_is_not_changed(y, kind):
     before = y.copy()
@@ -64,35 +63,17 @@ def test_labels_keep_their_kind_and_the_input_is_not_changed(y, kind):
     np.testing.assert_array_equal(mask, labels != y)
 
 
-def test_a_list_of_strings_is_taken_as_labels():
-    labels, mask = corrupt_labels(["cat", "dog"] * 10, 0.5, random_state=0)
-    assert mask.sum() == 10
-    assert set(labels) == {"cat", "dog"}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_gives_the_same_noise_again_and_another_seed_another(kind):
     y = np.repeat(np.arange(4), 50)
     options = {"rate": 0.4, **options_for(kind, 4)}
-    first = corrupt_labels(y, **options, random_state=7)
+    with untouched_rng():
+        first = corrupt_labels(y, **options, random_state=7)
     np.testing.assert_array_equal(first.labels, corrupt_labels(y, **options, random_state=7).labels)
     state = np.random.RandomState(7)
     np.testing.assert_array_equal(first.labels, corrupt_labels(y, **options, random_state=state).labels)
     assert (first.mask != corrupt_labels(y, **options, random_state=state).mask).any()
     assert (first.mask != corrupt_labels(y, **options, random_state=8).mask).any()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_seeded_call_leaves_the_global_generators_alone(kind):
-    with untouched_rng():
-        corrupt_labels([0, 1, 2] * 9, 0.3, **options_for(kind, 3), random_state=1)
-
-
-@pytest.mark.parametrize(("rate", "expected"), [(0, 0), (0.0, 0), (1, 30), (1.0, 30)])
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_ends_of_the_range_corrupt_nothing_and_everything(rate, expected, kind):
-    _, mask = corrupt_labels([0, 1, 2] * 10, rate, **options_for(kind, 3), random_state=0)
-    assert mask.sum() == expected
 
 
 def test_pair_noise_goes_to_the_next_class_and_from_the_last_to_the_first():
@@ -119,7 +100,7 @@ def test_uniform_noise_spreads_evenly_over_all_other_classes():
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_sample_of_a_class_is_equally_likely_to_be_corrupted(kind):
     y = np.repeat(np.arange(3), 10)
-    runs = 600
+    runs = 300
     hits = sum(
         corrupt_labels(y, 0.3, **options_for(kind, 3), random_state=seed).mask.astype(int) for seed in range(runs)
     )
@@ -131,9 +112,10 @@ MATRIX = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.25, 0.25, 0.5]])
 
 
 def test_a_confusion_matrix_without_a_rate_is_taken_literally():
-    y = np.repeat(np.arange(3), 100)
-    labels, mask = corrupt_labels(y, kind="confusion", confusion=MATRIX, random_state=0)
-    np.testing.assert_array_equal(table(labels, y, 3), 100 * MATRIX)
+    codes = np.repeat([1, 2, 0], 100)
+    y = np.array(["ant", "bee", "cow"])[codes]  # rows follow the sorted classes
+    labels, mask = corrupt_labels(y.tolist(), kind="confusion", confusion=MATRIX, random_state=0)
+    np.testing.assert_array_equal(table(np.unique(labels, return_inverse=True)[1], codes, 3), 100 * MATRIX)
     assert mask.sum() == 80
 
 
@@ -142,13 +124,6 @@ def test_a_confusion_matrix_with_a_rate_keeps_the_proportions_off_the_diagonal()
     matrix = [[0.7, 0.2, 0.1], [0.0, 0.0, 1.0], [0.3, 0.1, 0.6]]
     labels, _ = corrupt_labels(y, 0.3, kind="confusion", confusion=matrix, random_state=0)
     np.testing.assert_array_equal(table(labels, y, 3), [[84, 24, 12], [0, 84, 36], [27, 9, 84]])
-
-
-def test_rows_of_the_matrix_follow_the_sorted_classes():
-    y = np.array(["b", "a"] * 50)
-    labels, _ = corrupt_labels(y, kind="confusion", confusion=[[0.6, 0.4], [0.1, 0.9]], random_state=0)
-    assert (labels[y == "a"] == "b").sum() == 20
-    assert (labels[y == "b"] == "a").sum() == 5
 
 
 @given(

@@ -136,11 +136,10 @@ ORDINARY = {
 }
 
 
-@pytest.mark.parametrize("value", [-999, 9999, -1e6, 1e30])
-@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize(
+    ("value", "kind"), [(-999, np.int64), (9999, np.float32), (-1e6, np.float64), (1e30, np.float64)]
+)
 def test_a_value_that_stands_for_missing_numbers_is_named_with_its_columns(value, kind):
-    if kind == np.int64 and value == 1e30:
-        return
     X = with_stand_ins(value, 10 * ROWS.numpy()).astype(kind)
     with pytest.warns(
         UserWarning, match=r"X holds (-999|9999|-1000000|1.*e\+30) in \d\.\d% .* columns 3, 4, 5, .*SimpleImp"
