@@ -110,7 +110,7 @@ class IndexedLoader:
         self,
         dataset: Samples,
         *,
-        loader: Any,
+        loader: Callable[..., Any],
         on_index: Callable[[Tensor], None],
         share: Share | None = None,
         on_share: Callable[[int, int], None] = lambda mine, whole: None,
@@ -203,7 +203,11 @@ class _SharedBatches:
 
 
 def _shared_loader(
-    loader: Any, dataset: Dataset[Any], share: Share, sizes: deque[tuple[int, int]], options: dict[str, Any]
+    loader: Callable[..., Any],
+    dataset: Dataset[Any],
+    share: Share,
+    sizes: deque[tuple[int, int]],
+    options: dict[str, Any],
 ) -> DataLoader[Any]:
     """Return a loader that walks one share of the batches that ``loader(dataset, **options)`` would draw."""
     way = (

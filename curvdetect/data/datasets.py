@@ -122,7 +122,7 @@ def by_workers(items: Dataset[Any], n_workers: int) -> Iterator[Any]:
     )
 
 
-def _as_it_is(item: Any) -> Any:
+def _as_it_is(item: object) -> object:
     return item
 
 

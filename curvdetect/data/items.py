@@ -69,7 +69,7 @@ class TwoViews(Dataset[Any]):
     (40,)
     """
 
-    def __init__(self, scored: Any, trained: Any) -> None:
+    def __init__(self, scored: Items, trained: Items) -> None:
         if len(scored) != len(trained):
             raise ValueError(
                 f"scored has {len(scored)} samples and trained {len(trained)}: both need the same ones, in one order."
@@ -84,12 +84,12 @@ class TwoViews(Dataset[Any]):
         return self.scored[index]
 
 
-def training_view(dataset: object) -> Any:
+def training_view(dataset: object) -> Items | None:
     """Return the dataset whose items are trained on, or None where it is the one that is scored."""
     if isinstance(dataset, TwoViews):
         return dataset.trained
     if isinstance(dataset, Subset):
-        whole = training_view(dataset.dataset)
+        whole: Any = training_view(dataset.dataset)
         return None if whole is None else Subset(whole, dataset.indices)
     return None
 
@@ -187,7 +187,7 @@ def columns(names: Sequence[Any], with_label: bool = True) -> tuple[Any, Any]:
     return inputs[0], labels[0] if with_label and labels else None
 
 
-def label_value(label: Any, index: int) -> Any:
+def label_value(label: object, index: int) -> Any:
     """Return the label of a sample as one value."""
     if not isinstance(label, Tensor | np.ndarray):
         return label
@@ -211,7 +211,7 @@ def _item(dataset: Items, index: int) -> Any:
         ) from error
 
 
-def _split(item: Any, index: int, dataset: Items, with_label: bool) -> tuple[Any, Any, Any]:
+def _split(item: object, index: int, dataset: Items, with_label: bool) -> tuple[Any, Any, Any]:
     """Return input and label as they are, and the name of the input's column."""
     if isinstance(item, Mapping):
         column, label = columns(list(item), with_label)
@@ -221,7 +221,7 @@ def _split(item: Any, index: int, dataset: Items, with_label: bool) -> tuple[Any
     return item, None, None
 
 
-def _class_name(dataset: Items, column: str, label: Any, index: int) -> Any:
+def _class_name(dataset: Items, column: str, label: object, index: int) -> object:
     """Return the name of a class that a Hugging Face dataset numbers; any other label as it is."""
     names = getattr(_features(dataset).get(column), "names", None)
     code = label.item() if isinstance(label, Tensor | np.ndarray) and label.ndim == 0 else label
@@ -235,13 +235,14 @@ def _class_name(dataset: Items, column: str, label: Any, index: int) -> Any:
     return names[code]
 
 
-def _innermost(dataset: Any, index: int = 0) -> tuple[Any, int]:
+def _innermost(dataset: object, index: int = 0) -> tuple[Any, int]:
     """Return the dataset that subsets and views are made of, and an item's number there."""
     while isinstance(dataset, Subset | TwoViews):
         if isinstance(dataset, TwoViews):
             dataset = dataset.scored
         else:
-            dataset, index = dataset.dataset, dataset.indices[index]
+            index = dataset.indices[index]
+            dataset = dataset.dataset
     return dataset, index
 
 
@@ -259,7 +260,7 @@ def _path(dataset: Items, index: int) -> str:
         return ""
 
 
-def _as_tensor(x: Any, index: int) -> Tensor:
+def _as_tensor(x: object, index: int) -> Tensor:
     refuse_masked(x, f"X[{index}]")
     if isinstance(x, Tensor):
         return x

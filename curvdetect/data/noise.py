@@ -29,7 +29,7 @@ def corrupt_labels(
     *,
     kind: Literal["uniform", "pair", "confusion"] = "uniform",
     confusion: ArrayLike | None = None,
-    random_state: Any = None,
+    random_state: int | np.random.RandomState | None = None,
 ) -> CorruptedLabels:
     """Replace an exact share of the labels of each class by wrong ones.
 
@@ -92,7 +92,9 @@ class ConflictingDuplicates(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-def conflicting_duplicates(y: ArrayLike, rate: float, *, random_state: Any = None) -> ConflictingDuplicates:
+def conflicting_duplicates(
+    y: ArrayLike, rate: float, *, random_state: int | np.random.RandomState | None = None
+) -> ConflictingDuplicates:
     """Choose pairs of samples to be made one sample under two labels.
 
     In each pair one position shows the other's sample under a random other label.
@@ -178,7 +180,7 @@ def _transition(n_classes: int, rate: float | None, kind: str, confusion: ArrayL
     return off / total * rate + (1 - rate) * identity
 
 
-def _check_rate(rate: Any) -> None:
+def _check_rate(rate: object) -> None:
     if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) <= 1:
         raise ValueError(f"rate must lie in [0, 1], got {rate!r}. It is a share: 0.1 for one label in ten.")
 

@@ -297,7 +297,7 @@ def as_float(x: Tensor) -> Tensor:
     return x.float() / 255 if x.dtype == torch.uint8 and x.ndim >= 3 else x.float()
 
 
-def _are_integral(whole: bool, inputs: Any) -> bool:
+def _are_integral(whole: bool, inputs: NDArray[Any] | Tensor) -> bool:
     """Say whether inputs are whole numbers other than pixels."""
     return whole and not (str(inputs.dtype).endswith("uint8") and inputs.ndim >= 3)
 

@@ -22,7 +22,7 @@ _LONGEST = 300
 _INPUTS = 10
 
 
-def in_words(error: Exception, X: Any, y: Any) -> Exception:
+def in_words(error: Exception, X: object, y: object) -> Exception:
     """Return an error that says what is wrong with ``X``, for one that was raised for it, or for ``y``."""
     text = str(error)
     if "Complex data" in text:
@@ -50,7 +50,7 @@ def _twice(X: Any, text: str) -> str | None:
     return f"X has several columns of the name {named(names)}. Give each a name of its own, or pass X.to_numpy()."
 
 
-def _words(X: Any) -> str | None:
+def _words(X: object) -> str | None:
     """Say that there are words where rows should be."""
     word = _first(X)
     if not isinstance(word, str | bytes):
@@ -62,7 +62,7 @@ def _words(X: Any) -> str | None:
     )
 
 
-def _pairs(X: Any) -> str | None:
+def _pairs(X: object) -> str | None:
     """Say that rows hold their labels as well."""
     pair = X[0] if isinstance(X, list | tuple) and len(X) else None
     if not (isinstance(pair, list | tuple) and len(pair) == 2 and _is_several(pair[0]) and not _is_several(pair[1])):
@@ -73,12 +73,12 @@ def _pairs(X: Any) -> str | None:
     )
 
 
-def _is_several(value: Any) -> bool:
+def _is_several(value: object) -> bool:
     """Say whether a value is an array, a list or a picture."""
     return isinstance(value, list | tuple | Image.Image) or getattr(value, "ndim", 0) > 0
 
 
-def _inputs(X: Any, y: Any) -> str | None:
+def _inputs(X: object, y: Any) -> str | None:
     """Say that there are several arrays where one should be."""
     if not (isinstance(X, list | tuple) and 1 < len(X) <= _INPUTS and all(getattr(part, "ndim", 0) > 0 for part in X)):
         return None
