@@ -49,8 +49,7 @@ class ImageFolderData(_Pictures):
     paths : list of str
         Their files.
     broken : dict of str
-        From the files that can't be read, which are in none of the above, to what is wrong with them. It's no part of
-        the tuple, which has three.
+        From the files that can't be read, which are in none of the above, to the error of each. No part of the tuple.
     passed_over : dict of str
         From the files and folders that were not looked at to the reason: they are hidden, no pictures by name, or in no
         class. No part of the tuple either.
@@ -72,7 +71,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     size : int, default=32
         Side of the square that pictures are resized (shorter side) and cropped (centre) to.
     limit : int, optional
-        Read a random choice of so many pictures, the same in every call.
+        Number of pictures to read, chosen at random and the same in every call; by default all.
 
     Returns
     -------
@@ -91,9 +90,9 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     Warns
     -----
     UserWarning
-        Where files are broken, files that aren't hidden are passed over, of several frames the first is read, pictures
-        of 16 bits use much less of them than others, a class has no picture, or all are named as parts of a data set,
-        such as train and test; once for all of them.
+        Where files are broken or have several frames, files that aren't hidden are passed over, pictures of 16 bits use
+        much less of them than others, a class has no picture, or all classes are named as parts of a data set, such as
+        train and test; one warning each for all files.
 
     Notes
     -----
@@ -124,7 +123,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     for label, path in found:
         try:
             squares.add(path)
-        except Exception as error:  # whatever a decoder makes of what it was given
+        except Exception as error:  # decoders raise errors of any kind
             broken[str(path)] = f"{type(error).__name__}: {error}"
         else:
             labels.append(label)
@@ -147,13 +146,13 @@ def _doubts(root: Path, squares: Squares, broken: dict[str, str], passed_over: d
     if broken:
         yield (
             f"{len(broken)} of {n_read + len(broken)} pictures {where} can't be read and are left out: "
-            f"{_few(broken, root)} ({next(iter(broken.values()))}). The attribute `broken` of what is returned has all "
-            "of them."
+            f"{_few(broken, root)} ({next(iter(broken.values()))}). The attribute `broken` of the result has all of "
+            "them."
         )
     if missed:
         yield (
             f"{len(missed)} file(s) {where} are passed over: {_few(missed, root)} ({passed_over[missed[0]]}). The "
-            "attribute `passed_over` of what is returned has all of them, and why."
+            "attribute `passed_over` of the result has all of them, and why."
         )
     if squares.several:
         yield (
@@ -188,8 +187,8 @@ def suffixes() -> set[str]:
 def _pictures_in(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str]]:
     """Return the class and the file of all pictures, in the order of ``ImageFolder``, and what is passed over.
 
-    That is a dictionary from other files, and folders whose content was not looked at, to the reason. What is hidden
-    comes last.
+    The second is a dictionary from other files, and from folders that were not looked into, to the reason; hidden ones
+    come last.
     """
     needed = "It needs one subfolder of pictures a class."
     if not root.is_dir():

@@ -1,7 +1,8 @@
 """Map-style datasets: what each item is, as an input and a label, and two views of one dataset.
 
 Items are tuples ``(x, y)``, or dictionaries as Hugging Face's datasets yield them; inputs are tensors, arrays, lists of
-numbers or PIL pictures. Where an item can't be read, or it can't be told what is what, the error says which and why.
+numbers or PIL pictures. Where an item can't be read, or input and label can't be told apart, the error says which item
+and why.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def is_dataset(X: object, name: str = "X") -> bool:
         )
     if isinstance(X, str | bytes) or hasattr(X, "__fspath__"):
         raise TypeError(
-            f"{name} is the {type(X).__name__} {X!r}. Pass what is in it: `X, y, paths = load_image_folder(...)`, "
+            f"{name} is the {type(X).__name__} {X!r}. Pass its content: `X, y, paths = load_image_folder(...)`, "
             "np.load(...) or pandas.read_csv(...)."
         )
     if isinstance(X, Dataset) or is_hugging_face(X):

@@ -151,7 +151,7 @@ class Squares:
         self.depths: dict[int, Depth] = {}
 
     def add(self, path: Path) -> None:
-        """Read a picture; raise whatever a decoder makes of what it is given."""
+        """Read a picture, or raise the error of its decoder."""
         number = len(self.paths)
         with _opened(path) as picture:
             depth = depth_of(picture)

@@ -87,9 +87,9 @@ class RowIndex:
     def find_labelled(self, samples: Samples) -> NDArray[np.int64]:
         """Return the training index of every sample that was fitted under the label it has, and -1 for the others.
 
-        Labels have the numbers that they had in the training. Of several copies under the label the sample's own
-        position is taken, else the first. Only the dataset itself and its subsets are recognised where it was never
-        read as a whole.
+        Labels have the numbers that they had in the training. A sample with several copies under its label is the one
+        at its own position, else the first. A dataset that was never read as a whole is recognised only as itself or a
+        subset.
         """
         labels, found = samples.labels.numpy(), np.full(len(samples), -1)
         itself = self._part_of_itself(samples)

@@ -99,7 +99,7 @@ class _Mapped(Inputs):
 
 
 class DatasetInputs(Inputs):
-    """Inputs of a map-style dataset. Where nobody has read all of it, it is ``unread``, and each is checked as read."""
+    """Inputs of a map-style dataset. Each is checked as it is read where the dataset is ``unread`` as a whole."""
 
     lazy = True
 

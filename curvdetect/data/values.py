@@ -30,7 +30,7 @@ _NORMAL = 1.3489795003921634
 
 
 class Columns(NamedTuple):
-    """What is known of the columns of a table."""
+    """Center and deviation of the columns of a table."""
 
     center: Tensor
     """Median of each column, shape (n_features,), float64; the mean where half of the values or more are one."""

@@ -1,4 +1,4 @@
-"""What is wrong with an array or a table that scikit-learn refused, in words that name what to pass instead.
+"""Why scikit-learn refused an array or a table, in words that name what to pass instead.
 
 The messages of scikit-learn, numpy and pandas are not shown: they name no column, and list every type that numpy knows.
 """
@@ -23,7 +23,7 @@ _INPUTS = 10
 
 
 def in_words(error: Exception, X: object, y: object) -> Exception:
-    """Return an error that says what is wrong with ``X``, for one that was raised for it, or for ``y``."""
+    """Return an error that explains one of scikit-learn's about ``X``; the same one where it is clear."""
     text = str(error)
     if "Complex data" in text:
         return ValueError("X is complex. Complex data not supported: pass its real and imaginary parts.")
@@ -105,7 +105,7 @@ def _one_dimension(X: Any, text: str) -> str | None:
 
 
 def no_number(X: Any) -> str | None:
-    """Say which columns hold what is no number."""
+    """Say which columns hold entries that are no numbers."""
     found = {name: value for name, column in _columns(X) for value in _others(column)}
     if not found:
         return None
