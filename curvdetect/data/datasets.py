@@ -7,7 +7,8 @@ sample is checked as it is read.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +76,8 @@ def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: i
         in_part = labels is not None
         if labels is None:
             labels = []
-            for i, (x, label) in enumerate(by_workers(_ItemsRead(dataset, y is None), n_workers)):
+            read = partial(read_item, dataset, with_label=y is None)
+            for i, (x, label) in enumerate(by_workers(read, n_samples, n_workers)):
                 _check_item(x, i, first)
                 labels.append(label_value(label, i))
                 if stored is not None:
@@ -115,28 +117,28 @@ def read_like(dataset: Items, index: Tensor, first: Tensor | None) -> Tensor:
     return torch.stack(inputs)
 
 
-def by_workers(items: Dataset[Any], n_workers: int) -> Iterator[Any]:
-    """Yield items as they are, in order, read ahead by some processes; no global generator is drawn from."""
-    yield from DataLoader(
-        items, batch_size=None, collate_fn=_as_it_is, num_workers=n_workers, generator=torch.Generator()
-    )
+def by_workers(read: Callable[[int], Any], n: int, n_workers: int) -> Iterator[Any]:
+    """Yield what ``read`` returns for 0..n-1, in order, read ahead by some processes.
+
+    No global generator is drawn from.
+    """
+    each, generator = _Each(read, n), torch.Generator()
+    yield from DataLoader(each, batch_size=None, collate_fn=_as_it_is, num_workers=n_workers, generator=generator)
+
+
+class _Each(Dataset[Any]):
+    def __init__(self, read: Callable[[int], Any], n: int) -> None:
+        self.read, self.n = read, n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, number: int) -> Any:
+        return self.read(number)
 
 
 def _as_it_is(item: object) -> object:
     return item
-
-
-class _ItemsRead(Dataset[tuple[Tensor, Any]]):
-    """What `read_item` makes of a dataset."""
-
-    def __init__(self, dataset: Items, with_label: bool) -> None:
-        self.dataset, self.with_label = dataset, with_label
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
-        return read_item(self.dataset, index, self.with_label)
 
 
 def labels_of(dataset: Items) -> list[Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -240,29 +240,18 @@ class Samples(Dataset[tuple[Tensor, int]]):
         No global generator is drawn from.
         """
         if self.inputs.lazy and self.n_workers:
-            yield from by_workers(_Chunks(self, chunks), self.n_workers)
+            yield from by_workers(partial(self._chunk, chunks), len(chunks), self.n_workers)
         else:
-            for index in chunks:
-                yield index, self.batch(index)
+            yield from (self._chunk(chunks, number) for number in range(len(chunks)))
+
+    def _chunk(self, chunks: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor]:
+        return chunks[number], self.batch(chunks[number])
 
     def in_chunks(self, n_bytes: int) -> Iterator[Tensor]:
         """Yield the inputs of all samples in their order, at most ``n_bytes`` at a time, but one sample at least."""
         rows = max(1, n_bytes // (4 * max(1, torch.Size(self.shape).numel())))
         for _, x in self.read_ahead(torch.split(torch.arange(len(self)), rows)):
             yield x
-
-
-class _Chunks(Dataset[tuple[Tensor, Tensor]]):
-    """Chunks of samples, each read at once."""
-
-    def __init__(self, samples: Samples, chunks: Sequence[Tensor]) -> None:
-        self.samples, self.chunks = samples, chunks
-
-    def __len__(self) -> int:
-        return len(self.chunks)
-
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        return self.chunks[number], self.samples.batch(self.chunks[number])
 
 
 def as_samples(X: Any, y: ArrayLike | None = None, *, n_workers: int = 0) -> Samples:
