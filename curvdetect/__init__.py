@@ -7,21 +7,20 @@ from curvdetect.data.items import TwoViews
 from curvdetect.data.noise import conflicting_duplicates, corrupt_labels
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.confident import ConfidentLearningDetector
-from curvdetect.detectors.curv_ssft import CurvSSFT
-from curvdetect.detectors.curvature import CurvatureNoiseDetector
-from curvdetect.detectors.dynamics import (
+from curvdetect.detectors.fused import FusedDetector, recommended_signals
+from curvdetect.detectors.grading import InSample, noise_scorer
+from curvdetect.detectors.one_signal import (
+    CurvatureNoiseDetector,
     InconfidenceDetector,
     InputGradientDetector,
     LearningTimeDetector,
     LossDetector,
     MarginDetector,
 )
-from curvdetect.detectors.fused import FusedDetector, recommended_signals
-from curvdetect.detectors.fusion import fuse
-from curvdetect.detectors.grading import InSample, noise_scorer
 from curvdetect.detectors.planted import PlantedNoise
+from curvdetect.detectors.ranking import fuse
 from curvdetect.detectors.search import CurvatureSearch
-from curvdetect.detectors.ssft import SSFTDetector
+from curvdetect.detectors.ssft import CurvSSFT, SSFTDetector
 from curvdetect.review.cleanlab import label_issues, register_with_datalab
 from curvdetect.review.duplicates import find_conflicting_duplicates
 from curvdetect.review.plots.detection import DetectionCurveDisplay

@@ -18,9 +18,9 @@ from curvdetect.cli.source import Data, read_data
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.detectors.catalogue import EXTRAS
 from curvdetect.detectors.checks import derived_seed
-from curvdetect.detectors.curvature import CurvatureNoiseDetector
 from curvdetect.detectors.fused import has_fallen, recommended_signals
-from curvdetect.detectors.fusion import fuse
+from curvdetect.detectors.one_signal import CurvatureNoiseDetector
+from curvdetect.detectors.ranking import fuse
 from curvdetect.metrics import auroc
 
 #: AUROC by score, rate and seed.

@@ -7,11 +7,9 @@ from functools import partial
 
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.confident import ConfidentLearningDetector
-from curvdetect.detectors.curv_ssft import CurvSSFT
-from curvdetect.detectors.curvature import CurvatureNoiseDetector
-from curvdetect.detectors.dynamics import LossDetector, MarginDetector
 from curvdetect.detectors.fused import FusedDetector
-from curvdetect.detectors.ssft import SSFTDetector
+from curvdetect.detectors.one_signal import CurvatureNoiseDetector, LossDetector, MarginDetector
+from curvdetect.detectors.ssft import CurvSSFT, SSFTDetector
 
 #: Signals that a scan of one training records beside those that rank.
 _EXTRAS = ("input_gradient", "late_loss", "late_margin")

@@ -23,7 +23,7 @@ from curvdetect.cli.tables import PARQUET, TEXT, read_table
 from curvdetect.data.choosing import drawn
 from curvdetect.data.folders import load_image_folder
 from curvdetect.data.labels import plain_labels
-from curvdetect.detectors.cleaning import rows_of
+from curvdetect.detectors.inputs import rows_of
 from curvdetect.training.checkpoints import write_whole
 
 #: How many skipped files are named.

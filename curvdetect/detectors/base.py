@@ -1,7 +1,7 @@
 """The common part of all detectors: from labelled data to scores, flags and a ranking.
 
-A detector says which signals it wants and which number is its score; everything else is here. There is no
-``OutlierMixin``, whose ``fit_predict`` drops the labels, and no ``ClassifierMixin``, since nothing is classified.
+A detector names its signals and the number that is its score. Everything else is here. There is no ``OutlierMixin``,
+whose ``fit_predict`` drops the labels, and no ``ClassifierMixin``, since nothing is classified.
 """
 
 from __future__ import annotations
@@ -19,40 +19,27 @@ from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples
-from curvdetect.detectors.auto_q import find_rate
-from curvdetect.detectors.checks import check_net_params, check_run_params, is_count
-from curvdetect.detectors.cleaning import rows_of
+from curvdetect.detectors.checks import check_net_params, is_count
 from curvdetect.detectors.grading import graded
-from curvdetect.detectors.inputs import check_paired, rows_fitted, samples_labelled, samples_to_fit
+from curvdetect.detectors.inputs import check_paired, rows_fitted, rows_of, samples_labelled, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, measure_unseen, one_run
+from curvdetect.detectors.noise_rate import find_rate
+from curvdetect.detectors.parameters import Common, check_parameters, with_parameters
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 from curvdetect.signals.signal import Signal
 from curvdetect.training.device import resolve_device
 from curvdetect.training.settings import Settings
 
 
-class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
+@with_parameters
+class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors of wrong labels; higher scores are more suspect.
 
-    Subclasses implement ``_score`` and, for signals of their own, ``_signals``. See `CurvatureNoiseDetector` for
-    parameters and attributes.
+    Subclasses implement ``_score`` and, for signals of their own, ``_signals``.
     """
 
-    net: Any
-    q: float | int | str
-    every: int | str = "auto"
-    max_epochs: int | None
-    stop_at: float | None
-    patience: int = 1
-    device: str
-    random_state: Any
-    verbose: int
-    keep_snapshots: int = 0
-    score_on: Any = None
-    units: str = "raw"
-
     def _signals(self, seed: int) -> Sequence[Signal]:
-        """Return the signals wanted beside those that always ride along: here, none."""
+        """Return the signals beside those of every run: here, none."""
         return ()
 
     @abstractmethod
@@ -65,7 +52,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         return super().set_params(**params)
 
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Train a network on the labels as they are, and score every sample meanwhile.
+        """Train a network on the labels as they are, and score every sample during the training.
 
         Parameters
         ----------
@@ -73,8 +60,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
             The samples: (n_samples, n_features), or pictures (n_samples, channels, height, width). uint8 pictures
             are scaled to [0, 1]. A ``numpy.memmap`` is never copied whole: leave its file alone meanwhile.
         y : array-like of shape (n_samples,), optional
-            Given labels, of any kind. May be left out where ``X`` is a dataset that carries them; beside one, they
-            take the place of its own.
+            Given labels, of any kind. A dataset that carries labels needs none; labels beside it replace its own.
 
         Returns
         -------
@@ -89,9 +75,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         FloatingPointError
             Where the training loss became infinite or NaN.
         """
-        check_run_params(
-            every=self.every, max_epochs=self.max_epochs, stop_at=self.stop_at, keep_snapshots=self.keep_snapshots
-        )
+        check_parameters(self)
         device = resolve_device(self.device)
         samples = samples_to_fit(self, X, y)
         n_top = n_flagged(self.q, samples.n_scored)
@@ -111,7 +95,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         return one_run(samples, self._signals(settings.seed), settings)
 
     def _store(self, samples: Samples, rows: RowIndex, measured: Measured, n_top: int) -> None:
-        """Keep what was measured; give up where the run ended before the detector's own score was."""
+        """Keep the measurements; raise if the run ended before the detector's own score was complete."""
         interrupt = measured.interrupt
         try:
             scores = self._scores_of(samples, measured)
@@ -192,7 +176,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """Return 1 for a suspect and 0 otherwise: over the training data exactly the top ``q`` are 1.
 
         Samples that were not fitted, ``X`` with their labels ``y``, are suspect from ``threshold_`` on, which more than
-        ``q`` of them reach: what was trained on scores lower.
+        ``q`` of them reach, since training lowers scores.
         """
         if y is None:
             index = rows_fitted(self, X)
@@ -245,8 +229,8 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
-            NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong; a search that asks for
-            it ends with a ``RuntimeError``.
+            NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong. A search that grades by it
+            ends with a ``RuntimeError``.
         """
         for name, known in {"y": y, "sample_weight": sample_weight, "noise_mask": noise_mask}.items():
             check_paired(X, known, name)
@@ -287,7 +271,7 @@ class BaseNoiseDetector(BaseEstimator, metaclass=ABCMeta):
         """Return the quality of each label in (0, 1); low is bad, as in cleanlab.
 
         The share of samples that are more suspect, so that 0.05 means "among the worst twentieth", not a probability;
-        NaN for what has no score.
+        NaN for samples without a score.
         """
         check_is_fitted(self, "scores_")
         return 1 - rank_share(self.scores_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,6 @@ from torch import nn
 from curvdetect.data.labels import plain
 from curvdetect.data.wording import brief
 from curvdetect.training.ranks import by_first
-
-
-def check_run_params(*, every: Any, max_epochs: Any, stop_at: Any, keep_snapshots: Any = 0) -> None:
-    """Raise where a parameter of the training run is out of range."""
-    if every != "auto" and not is_count(every):
-        raise ValueError(f"every must be 'auto' or a whole number of epochs, at least 1, got {brief(every)}.")
-    if max_epochs is not None and not is_count(max_epochs):
-        raise ValueError(f"max_epochs must be None or a whole number, at least 1, got {brief(max_epochs)}.")
-    if stop_at is not None and (
-        isinstance(stop_at, bool) or not isinstance(stop_at, Real) or not 0 < float(stop_at) <= 1
-    ):
-        raise ValueError(f"stop_at must be None or a training accuracy in (0, 1], got {brief(stop_at)}.")
-    if not (is_count(keep_snapshots) or (keep_snapshots == 0 and isinstance(keep_snapshots, Integral))):
-        raise ValueError(f"keep_snapshots must be a whole number of epochs, 0 or more, got {brief(keep_snapshots)}.")
 
 
 def is_count(value: Any) -> bool:

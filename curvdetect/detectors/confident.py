@@ -1,15 +1,14 @@
 """Confident learning, run properly: the baseline that everything else is compared with.
 
-Out-of-fold probabilities come from the same network and the same number of epochs as the other detectors use, a
-fresh network for each fold; what is done with them is cleanlab's own code.
+Out-of-fold probabilities come from the same network and the same number of epochs as in the other detectors, a fresh
+network for each fold. cleanlab's own code makes scores and flags of them.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import ClassVar
 from zlib import crc32
 
 import numpy as np
@@ -23,32 +22,31 @@ from torch import Tensor
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.measured import Measured
+from curvdetect.detectors.parameters import Constraints, Number, with_parameters
 from curvdetect.signals.passes import logits_of, measuring, rows_within
 from curvdetect.training.device import deterministically
 from curvdetect.training.memorize import memorize
 from curvdetect.training.own_net import output_kind, whole_of
 from curvdetect.training.settings import Settings
 
+#: Which of cleanlab's quality scores there are.
+METHODS = ("self_confidence", "normalized_margin")
 
+
+@with_parameters
 class ConfidentLearningDetector(BaseNoiseDetector):
     """Rank samples by cleanlab's label quality on out-of-fold probabilities; higher is more suspect.
 
-    Each fold's probabilities come from a network trained on the others. The score is one minus the quality. Costs
-    ``cv`` trainings on a share of ``(cv - 1) / cv`` of the data each.
+    Each fold's probabilities come from a fresh copy of the network that is trained on the other folds. The score is
+    one minus the quality. Costs ``cv`` trainings on a share of ``(cv - 1) / cv`` of the data each.
 
     Parameters
     ----------
-    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        As in `CurvatureNoiseDetector`; a fresh copy for each fold. A module instance that was trained on these labels
-        has seen those it is to judge: pass it untrained.
     cv : int, default=5
         Number of stratified folds; scikit-learn warns where the smallest class has fewer samples.
     method : {"self_confidence", "normalized_margin"}, default="self_confidence"
         Which of cleanlab's quality scores is the detector's own.
-    q, max_epochs, stop_at, checkpoint_dir, device, random_state, verbose
-        As in `CurvatureNoiseDetector`.
 
     Attributes
     ----------
@@ -77,49 +75,28 @@ class ConfidentLearningDetector(BaseNoiseDetector):
     (60, 3)
     """
 
-    def __init__(
-        self,
-        net: Any = None,
-        *,
-        cv: int = 5,
-        method: str = "self_confidence",
-        q: float | int | str = 0.1,
-        max_epochs: int | None = None,
-        stop_at: float | None = None,
-        checkpoint_dir: str | Path | None = None,
-        device: str = "auto",
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.net = net
-        self.cv = cv
-        self.method = method
-        self.q = q
-        self.max_epochs = max_epochs
-        self.stop_at = stop_at
-        self.checkpoint_dir = checkpoint_dir
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    cv: int = 5
+    method: str = "self_confidence"
+
+    _constraints: ClassVar[Constraints] = {
+        "cv": [Number("a whole number of folds, at least 2", holds=lambda n: n >= 2)],
+        "method": METHODS,
+    }
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
         """Cross-validate the network and hand its probabilities to cleanlab."""
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 
-        if self.method not in ("self_confidence", "normalized_margin"):
-            raise ValueError(f"method must be 'self_confidence' or 'normalized_margin', got {self.method!r}.")
-        if not is_count(self.cv) or self.cv < 2:
-            raise ValueError(f"cv must be a whole number of folds, at least 2, got {self.cv!r}.")
         labels = samples.labels.numpy()
         largest = int(np.bincount(labels).max())
         if self.cv > largest:
-            way = f"pass cv={largest}" if largest > 1 else "no net can be asked for a label that it has not seen"
+            way = f"pass cv={largest}" if largest > 1 else "a net can't predict a label that it has not seen"
             raise ValueError(
-                f"cv={self.cv} folds need a class of so many samples, and the largest in y has {largest}: {way}."
+                f"cv={self.cv} folds need a class of as many samples, and the largest in y has {largest}: {way}."
             )
         one_way = deterministically(bool(getattr(self.net, "deterministic", False)))
-        # what is predicted is read here, from a dataset that may draw
+        # predictions read a dataset, which may draw
         with warnings.catch_warnings(), isolated_rng(settings.device, settings.seed), one_way:
             warnings.simplefilter("ignore", ConvergenceWarning)
             probabilities = cross_val_predict(
@@ -129,10 +106,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
                 cv=StratifiedKFold(self.cv, shuffle=True, random_state=settings.seed % 2**32),
                 method="predict_proba",
             )
-        signals = {
-            name: 1 - get_label_quality_scores(labels, probabilities, method=name)
-            for name in ("self_confidence", "normalized_margin")
-        }
+        signals = {name: 1 - get_label_quality_scores(labels, probabilities, method=name) for name in METHODS}
         issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
         signals["flags"] = issues + signals["self_confidence"]
         others = probabilities.copy()
@@ -145,7 +119,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
 
 
 class _Fold(ClassifierMixin, BaseEstimator):
-    """The trainer as scikit-learn's cross-validation wants it: a classifier over sample numbers."""
+    """A training as a classifier of sample numbers, for scikit-learn's cross-validation."""
 
     def __init__(self, samples: Samples, settings: Settings) -> None:
         self.samples = samples

@@ -1,29 +1,66 @@
-"""What an estimator that holds a detector answers like one: by handing the question on to the detector it fitted."""
+"""Estimators that hold a detector, or a pipeline that ends with one, and have the methods of the one they fitted."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import field
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from curvdetect.detectors.cleaning import rows_of
-from curvdetect.detectors.inputs import fitted_rows
-from curvdetect.detectors.last_step import before_last, last_step
+from curvdetect.detectors.inputs import fitted_rows, rows_of
+from curvdetect.detectors.parameters import RUNS, Constraints, with_parameters
 
 
-def _refits(estimator: Any) -> bool:
+def last_step(estimator: BaseEstimator) -> Any:
+    """Return the detector at the end of a pipeline, or the detector itself."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def prefix_of(estimator: BaseEstimator) -> str:
+    """Return what stands before the names of the detector's parameters: ``"step__"`` in a pipeline, else nothing."""
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix
+
+
+def before_last(estimator: BaseEstimator, X: Any) -> Any:
+    """Return ``X`` transformed for the detector at the end of a fitted pipeline; None stays None."""
+    if X is None or not isinstance(estimator, Pipeline):
+        return X
+    for _, step in estimator.steps[:-1]:
+        if step is not None and step != "passthrough":
+            X = step.transform(X)
+    return before_last(estimator.steps[-1][1], X)
+
+
+def keep_apart(estimator: BaseEstimator, name: str) -> Any:
+    """Change the directory for checkpoints to one within it, for one fit among several; return the estimator."""
+    detector = last_step(estimator)
+    if detector.checkpoint_dir is not None:
+        detector.set_params(checkpoint_dir=Path(detector.checkpoint_dir) / name)
+    return estimator
+
+
+def _refits(estimator: BaseEstimator) -> bool:
     """Say that methods are there where a detector is fitted on the labels as given."""
     if not estimator.refit:
         raise AttributeError(
-            f"{type(estimator).__name__}(refit=False) fits no detector on the labels as given, so there is none to "
-            "answer. Pass refit=True."
+            f"{type(estimator).__name__}(refit=False) fits no detector on the labels as given, so it has no "
+            "scores. Pass refit=True."
         )
     return True
 
@@ -32,28 +69,45 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def after_refit(method: _Method) -> _Method:
-    """Have a method only where there is a detector to answer."""
+    """Make a method one that is there only with ``refit``."""
     return available_if(_refits)(method)
 
 
+@with_parameters
 class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
-    """Base of estimators with a ``detector``, a ``refit``, and the methods of the detector that is fitted in the end.
+    """Base of estimators that grade a ``detector``, and have its methods where one is fitted in the end.
 
-    Subclasses name the attribute that holds the fitted one, be it a detector or a pipeline that ends with one.
+    Subclasses have a ``refit``, and name the attribute that holds the fitted one.
+
+    Parameters
+    ----------
+    scoring : {"roc_auc", "average_precision"}, default="roc_auc"
+        The grade, of which higher is better.
+
+    Attributes
+    ----------
+    n_features_in_, feature_names_in_
+        As of the detector.
     """
 
-    detector: Any
-    refit: bool
-    random_state: Any
-    _fitted_name: str
-    fit: Callable[..., Any]
+    detector: Any = field(kw_only=False)
+    scoring: str = "roc_auc"
+    n_repeats: int = 1
+    random_state: Any = None
+
+    _fitted_name: ClassVar[str]
+    _constraints: ClassVar[Constraints] = {"n_repeats": [RUNS]}
+
+    @abstractmethod
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Fit the detector."""
 
     def _fitted(self) -> Any:
         check_is_fitted(self, self._fitted_name)
         return getattr(self, self._fitted_name)
 
     def _ask(self, method: str, X: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return the answer of the fitted detector to a question about rows."""
+        """Call a method of the fitted detector with transformed rows."""
         fitted = self._fitted()
         return getattr(last_step(fitted), method)(before_last(fitted, X), *args, **kwargs)
 
@@ -102,8 +156,8 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _take_names_of(self, fitted: Any) -> None:
-        """Set what scikit-learn wants to know of the columns."""
+    def _take_names_of(self, fitted: BaseEstimator) -> None:
+        """Set scikit-learn's attributes of the columns."""
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(fitted, name):

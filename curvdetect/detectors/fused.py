@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -21,15 +20,16 @@ from curvdetect.detectors.catalogue import (
     in_order,
     is_names,
 )
-from curvdetect.detectors.fusion import check_weights, fuse, fusion_rule
 from curvdetect.detectors.measured import Measured, repeated
+from curvdetect.detectors.parameters import RUNS, Constraints, OneRun, Probing, with_parameters
+from curvdetect.detectors.ranking import check_weights, fuse, fusion_rule
 from curvdetect.signals.signal import Signal
 from curvdetect.training.doubts import APART, fell_after
 from curvdetect.training.settings import Settings
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
-#: What ``signals="auto"`` listens to, and how much the ranks of each count.
+#: The signals of ``signals="auto"``, and how much the ranks of each count.
 AUTO = {"plain": {"loss": 1.0}, "augmented": {"loss": 1.0, "late_margin": 1.0}, "fallen": {"early_margin": 1.0}}
 
 
@@ -88,7 +88,8 @@ def has_fallen(history: Sequence[dict[str, Any]]) -> bool:
     return any(fell_after(one, APART) is not None for one in trainings.values())
 
 
-class FusedDetector(BaseNoiseDetector):
+@with_parameters
+class FusedDetector(Probing, OneRun, BaseNoiseDetector):
     """Rank samples by several signals of the same training at once; higher is more suspect.
 
     The recommended detector for ranking wrong labels: with ``signals="auto"`` it costs one plain training and takes the
@@ -98,8 +99,6 @@ class FusedDetector(BaseNoiseDetector):
 
     Parameters
     ----------
-    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        As in `CurvatureNoiseDetector`.
     signals : "auto", sequence of str or dict of float, default="auto"
         Names of what to fuse, or a dictionary from names to weights: ``"loss"``, ``"margin"``, ``"learning_time"``,
         ``"inconfidence"``, ``"early_margin"``, ``"late_loss"``, ``"late_margin"``, ``"final_loss"``,
@@ -108,13 +107,9 @@ class FusedDetector(BaseNoiseDetector):
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
     combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
-        As in `fuse`, which knows no weights for ``"first"`` and callables. A single signal is ranked as it is.
+        As in `fuse`, which takes no weights for ``"first"`` and callables. A single signal is ranked as it is.
     n_repeats : int, default=1
         Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
-    h, n, power, units, every
-        Of the curvature, where it is among the signals or beside them; as in `CurvatureNoiseDetector`.
-    q, max_epochs, stop_at, score_on, keep_snapshots, checkpoint_dir, device, random_state, verbose
-        As in `CurvatureNoiseDetector`.
 
     Attributes
     ----------
@@ -144,48 +139,12 @@ class FusedDetector(BaseNoiseDetector):
     ('memorized', {'loss': 1.0})
     """
 
-    def __init__(
-        self,
-        net: Any = None,
-        *,
-        signals: str | Sequence[str] | dict[str, float] = "auto",
-        beside: Sequence[str] = (),
-        combine: Any = "fisher",
-        n_repeats: int = 1,
-        h: float = 1e-2,
-        n: int = 1,
-        q: float | int | str = 0.1,
-        power: int = 1,
-        units: str = "deviation",
-        every: int | str = "auto",
-        max_epochs: int | None = None,
-        stop_at: float | None = None,
-        score_on: ArrayLike | None = None,
-        keep_snapshots: int = 0,
-        checkpoint_dir: str | Path | None = None,
-        device: str = "auto",
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.net = net
-        self.signals = signals
-        self.beside = beside
-        self.combine = combine
-        self.n_repeats = n_repeats
-        self.h = h
-        self.n = n
-        self.q = q
-        self.power = power
-        self.units = units
-        self.every = every
-        self.max_epochs = max_epochs
-        self.stop_at = stop_at
-        self.score_on = score_on
-        self.keep_snapshots = keep_snapshots
-        self.checkpoint_dir = checkpoint_dir
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    signals: str | Sequence[str] | dict[str, float] = "auto"
+    beside: Sequence[str] = ()
+    combine: Any = "fisher"
+    n_repeats: int = 1
+
+    _constraints: ClassVar[Constraints] = {"n_repeats": [RUNS]}
 
     def _signals(self, seed: int) -> Sequence[Signal]:
         known = (*ALWAYS, *EXTRAS, *CURVATURES)
@@ -209,7 +168,7 @@ class FusedDetector(BaseNoiseDetector):
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
         fusion_rule(self.combine)
-        self._signals(settings.seed)  # what is wrong with signals or weights is said before anything is trained
+        self._signals(settings.seed)  # raises for wrong signals before anything is trained
         weights = [] if isinstance(self.signals, str) else list(self._asked().values())
         if isinstance(self.signals, Mapping) and (len(set(weights)) > 1 or not weights[0]):
             check_weights(weights, len(weights), self.combine)
@@ -224,11 +183,11 @@ class FusedDetector(BaseNoiseDetector):
         return measured
 
     def _asked(self) -> dict[str, float]:
-        """Return the signals that were asked for by name, with their weights."""
+        """Return the signals that were passed by name, with their weights."""
         return dict(self.signals) if isinstance(self.signals, Mapping) else dict.fromkeys(self.signals, 1.0)
 
     def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
-        """Rank what was not fitted among what was: a rank means nothing by itself."""
+        """Rank samples that were not fitted among those that were: a rank means nothing by itself."""
         known = self.scored_mask_
         # no others: an interrupted training lacks those that are measured at its end
         both = {

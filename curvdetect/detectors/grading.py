@@ -8,37 +8,24 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import column_or_1d
 
 from curvdetect.data.labels import plain, plain_labels
 from curvdetect.detectors.checks import as_weights
+from curvdetect.detectors.delegation import last_step
 from curvdetect.detectors.inputs import rows_to_score
-from curvdetect.detectors.last_step import last_step
+from curvdetect.detectors.parameters import check_value
 from curvdetect.metrics import as_mask
 
 #: Grades by name; of all, higher is better.
 GRADES: dict[str, Callable[..., float]] = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
 
 
-def check_scoring(scoring: Any) -> str:
-    """Return the name of a grade, or raise where there is none of this name."""
-    if not isinstance(scoring, str) or scoring not in GRADES:
-        raise ValueError(f"scoring must be one of {list(GRADES)}, got {scoring!r}.")
-    return scoring
-
-
 def as_noise_mask(noise_mask: ArrayLike, n_samples: int | None = None) -> NDArray[np.bool_]:
-    """Return a mask that tells two kinds of labels apart, or raise.
-
-    Parameters
-    ----------
-    noise_mask : array-like of shape (n_samples,), bool
-        True where a label is known to be wrong.
-    n_samples : int, optional
-        How long it should be.
-    """
+    """Return a mask that tells two kinds of labels apart, ``n_samples`` long, or raise."""
     mask = as_mask(plain(noise_mask), "noise_mask")
     if n_samples is not None and len(mask) != n_samples:
         raise ValueError(f"noise_mask has {len(mask)} entries for {n_samples} samples.")
@@ -53,19 +40,7 @@ def as_noise_mask(noise_mask: ArrayLike, n_samples: int | None = None) -> NDArra
 def grade_of(
     scoring: str, mask: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return a grade by name, of the samples that have a score; raise where they are of one kind only.
-
-    Parameters
-    ----------
-    scoring : str
-        A key of `GRADES`.
-    mask : array of shape (n_samples,), bool
-        True where a label is known to be wrong.
-    scores : array of shape (n_samples,)
-        Higher is more suspect; NaN for samples that don't count.
-    sample_weight : array-like of shape (n_samples,), optional
-        Weights.
-    """
+    """Return a grade by name, of the samples that have a score; raise where they are of one kind only."""
     there = ~np.isnan(scores)
     weights = None if sample_weight is None else np.asarray(sample_weight)[there]
     _check_both_kinds(mask[there])
@@ -73,15 +48,7 @@ def grade_of(
 
 
 def check_scored(mask: NDArray[np.bool_], score_on: Any) -> None:
-    """Raise before any training where the samples that are going to be scored are of one kind only.
-
-    Parameters
-    ----------
-    mask : array of shape (n_samples,), bool
-        True where a label is known to be wrong.
-    score_on
-        As a detector takes it.
-    """
+    """Raise before any training where the samples that are going to be scored are of one kind only."""
     rows = rows_to_score(score_on, len(mask))
     if rows is not None:
         _check_both_kinds(mask[rows.numpy()])
@@ -96,17 +63,7 @@ def _check_both_kinds(scored: NDArray[np.bool_]) -> None:
 
 
 def graded(scores: NDArray[np.float64], given: NDArray[Any], y: Any, *, sample_weight: Any, noise_mask: Any) -> float:
-    """Return the ROC AUC of scores against labels known to be wrong; NaN, with a warning, where it is undefined.
-
-    Parameters
-    ----------
-    scores : array of shape (n_samples,)
-        Higher is more suspect; NaN for samples that don't count.
-    given : array of shape (n_samples,)
-        The labels that were fitted.
-    y, sample_weight, noise_mask
-        As a detector's ``score`` takes them.
-    """
+    """Return the ROC AUC of scores against labels known to be wrong; NaN, with a warning, where it is undefined."""
     name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
     if known is None:
         raise ValueError(
@@ -133,8 +90,8 @@ def graded(scores: NDArray[np.float64], given: NDArray[Any], y: Any, *, sample_w
 class UndefinedScore(float):
     """NaN that no search can choose by.
 
-    ``GridSearchCV`` and its like ask a score for its ``item()``, outside of what ``error_score`` silences. Of a plain
-    NaN they would make a search without a single grade that reports the first candidate as the best.
+    ``GridSearchCV`` and its like call ``item()`` of a score outside of what ``error_score`` silences. A plain NaN would
+    make a search without a single grade report its first candidate as the best.
     """
 
     def __new__(cls) -> UndefinedScore:
@@ -160,7 +117,7 @@ class NoiseScorer:
     def __init__(self, noise_mask: NDArray[np.bool_], scoring: str) -> None:
         self.noise_mask, self.scoring = noise_mask, scoring
 
-    def __call__(self, estimator: Any, X: Any = None, y: Any = None) -> float:
+    def __call__(self, estimator: BaseEstimator, X: Any = None, y: Any = None) -> float:
         """Return the grade of a fitted detector's training scores; ``X`` and ``y`` are not looked at."""
         scores = last_step(estimator).score_samples()
         if len(scores) != len(self.noise_mask):
@@ -206,7 +163,8 @@ def noise_scorer(noise_mask: ArrayLike, scoring: str = "roc_auc") -> NoiseScorer
     >>> noise_scorer(mask)(detector) == detector.score(noise_mask=mask)
     True
     """
-    return NoiseScorer(as_noise_mask(noise_mask), check_scoring(scoring))
+    check_value("scoring", scoring, GRADES)
+    return NoiseScorer(as_noise_mask(noise_mask), scoring)
 
 
 class InSample:

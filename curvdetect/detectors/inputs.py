@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import column_or_1d
+from sklearn.utils import _safe_indexing, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
+from torch.utils.data import Subset
 
 from curvdetect.data.choosing import spread
 from curvdetect.data.isolation import isolated_rng
@@ -48,8 +49,6 @@ def samples_to_fit(detector: BaseNoiseDetector, X: Any, y: ArrayLike | None) -> 
     if writes_here():
         warn_of_classes(samples.classes, len(samples))
     scored = rows_to_score(detector.score_on, len(samples))
-    if detector.units not in ("deviation", "raw"):
-        raise ValueError(f"units must be 'deviation' or 'raw', got {detector.units!r}.")
     columns = samples.columns if detector.units == "deviation" else None
     return replace(samples, scored=scored, units=None if columns is None else columns.deviation)
 
@@ -245,3 +244,8 @@ def check_step(h: float, samples: Samples) -> None:
             UserWarning,
             stacklevel=callers_level(),
         )
+
+
+def rows_of(data: Any, index: NDArray[np.int64]) -> Any:
+    """Return some rows of an array, tensor, DataFrame or list as the same kind of thing, of a dataset a ``Subset``."""
+    return Subset(data, index.tolist()) if is_dataset(data) else _safe_indexing(data, index)

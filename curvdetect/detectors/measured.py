@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator
 
 from curvdetect.data.rows import digest_of
 from curvdetect.data.samples import Samples
-from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
+from curvdetect.detectors.checks import derive_seed, derived_seed
 from curvdetect.signals.dynamics import LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.evaluated import Inconfidence
 from curvdetect.signals.signal import MeanOverEpochs, Plan, Signal
@@ -150,8 +150,6 @@ def repeated(measure: Callable[[Settings], Measured], n_repeats: int, settings: 
 
     Where Ctrl-C or an error ends a repeat after the first, those that were complete are kept.
     """
-    if not is_count(n_repeats):
-        raise ValueError(f"n_repeats must be a whole number of runs, at least 1, got {n_repeats!r}.")
     done: list[Measured] = []
     interrupt: BaseException | None = None
     for repeat in range(n_repeats):

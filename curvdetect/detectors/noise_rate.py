@@ -1,18 +1,46 @@
-"""How many labels are wrong, from scores of samples some of which are known to be.
+"""How many labels are wrong, which ``q="auto"`` flags: plant wrong ones, train once more, and count the others.
 
-Labels planted wrong at random places are, to a network, like those that were wrong before: ranks among them say what
-share of the wrong labels a threshold finds. What else lies above it is judged by the tail of the rest. Pure functions
-of counts: nothing here trains, plants, or looks at more than the order of the scores.
+Planted labels are of use as far as they are like the wrong ones. They follow the confusions among the samples that the
+first training found suspect: uniform noise gets uniform ones, cats called dogs get more of these.
+
+A network treats labels planted wrong at random places like those that were wrong before. Scores are counted in
+categories that hold a tenth of the planted labels each, by rank, with ties in one. With f1 and f0 for the shares of
+wrong and of right labels in the categories, h for ``healed`` and p for the rate, planted labels follow
+(1 - h p) f1 + h p f0, and all others p f1 + (1 - p) f0. Any f1 is possible. f0 is binormal, the model of ROC curves of
+Dorfman and Alf (1969): on the scale on which wrong labels are standard normal, right ones are normal with a lower mean
+and a spread of their own. A sampler draws f1 by the planted labels and those found wrong, p and the binormal's two
+parameters by all others, and which labels are wrong.
+
+The interval covers the finite number of planted labels, which samples are wrong, and the tail of the right ones. It
+needs no term for the training, since planted and other wrong labels went through the same one. It rests on the two
+being alike. Counting takes half a second, four times that for two classes, whatever the number of samples.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import warnings
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import gammaln, ndtr, ndtri
+from sklearn.exceptions import ConvergenceWarning
 
+from curvdetect.data.noise import CorruptedLabels
+from curvdetect.data.samples import Samples
+from curvdetect.detectors.checks import derived_seed
+from curvdetect.detectors.measured import Measured, one_run
+from curvdetect.detectors.ranking import n_flagged
+from curvdetect.training.settings import Settings
+
+#: Share of the labels that is planted, unless that is less than `AT_LEAST` and than a quarter of them.
+SHARE, AT_LEAST = 0.1, 20
+#: An interval wider than this is warned of.
+VAGUE = 0.25
+#: Samples that may be added to each row of confusions; the largest make it even.
+ADDED = tuple(2.0**k for k in range(-3, 11))
 TINY = 1e-12
 #: Categories of equal numbers of planted labels that scores are counted in.
 N_CATEGORIES = 10
@@ -34,72 +62,135 @@ SPREADS, SPREAD_OF_SPREADS = np.exp(np.linspace(-0.5, 0.1, 7)), 0.2
 
 
 class NoiseRate(NamedTuple):
-    """Share of wrong labels, and how well it is known."""
+    """Share of wrong labels, and how well it is known: the median of the posterior and the ends of an interval."""
 
     rate: float
-    """Median of the posterior."""
     low: float
-    """Lower end of the interval."""
     high: float
-    """Upper end of the interval."""
+
+
+def find_rate(detector: Any, samples: Samples, measured: Measured, settings: Settings) -> int:
+    """Return how many samples to flag; the rate, and what ended the second training early, go into ``measured``."""
+    found = NoiseRate(np.nan, 0.0, 1.0)
+    try:
+        if measured.interrupt is None:
+            found = _rate(detector, samples, measured, settings)
+    except (KeyboardInterrupt, Exception) as error:
+        measured.interrupt = error
+    if found.high - found.low > VAGUE and measured.interrupt is None:
+        warnings.warn(
+            f"q='auto': the share of wrong labels is somewhere between {found.low:.1%} and {found.high:.1%}, since "
+            f"planted wrong labels score much like the others or are few. {found.rate:.1%} are flagged. Pass q as a "
+            "number, or a net whose losses tell them apart.",
+            UserWarning,
+            stacklevel=3,
+        )
+    measured.attributes["noise_rate_"] = found.rate
+    measured.attributes["noise_rate_interval_"] = (found.low, found.high)
+    n_scored = samples.n_scored
+    return n_flagged("auto", n_scored) if np.isnan(found.rate) else int(found.rate * n_scored + 0.5)
+
+
+def _rate(detector: Any, samples: Samples, measured: Measured, settings: Settings) -> NoiseRate:
+    """Plant wrong labels, train a net on them, and return the rate among the samples that are scored.
+
+    The loss separates best, whatever is ranked by.
+    """
+    labels = samples.labels.numpy()
+    scored = np.arange(len(labels)) if samples.scored is None else samples.scored.numpy()
+    found = measured.only(scored)
+    scores = found.signal_scores.get("loss")
+    suspects = suspicious(detector._score(found) if scores is None else scores)
+    given, other = labels[scored][suspects], found.other[suspects]
+    confusions = confused(given, other, len(samples.classes))
+    seeds = [derived_seed(settings.seed, 0, part) for part in range(4)]
+    planted = CorruptedLabels(labels.copy(), np.zeros(len(labels), dtype=np.bool_))
+    # for themselves, so that some are planted among however few are scored
+    for rows, own_seed in ((scored, seeds[0]), (np.setdiff1d(np.arange(len(labels)), scored), seeds[3])):
+        if len(rows):
+            some = plant_like(labels[rows], confusions, n_planted(len(rows)), seed=own_seed)
+            planted.labels[rows], planted.mask[rows] = some
+    twin = replace(samples, labels=torch.from_numpy(planted.labels))
+    with warnings.catch_warnings():
+        # the first training, of the same length, has said it already
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        plain = replace(
+            settings,
+            seed=seeds[1],
+            patience=1,
+            every="auto",
+            progress=settings.progress and "planted labels",
+            checkpoints=settings.checkpoints.part("planted"),
+            keep_snapshots=0,
+        )
+        again = one_run(twin, [], plain)
+    if again.interrupt is not None:
+        raise again.interrupt
+    healed = float(confusions[given, other].mean())
+    return noise_rate(again.signal_scores["loss"][scored], planted.mask[scored], healed=healed, seed=seeds[2])
+
+
+def n_planted(n_samples: int) -> int:
+    """Return how many labels to plant among ``n_samples``."""
+    return max(1, int(SHARE * n_samples + 0.5), min(AT_LEAST, n_samples // 4))
+
+
+def suspicious(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the upper of the two groups that scores fall into with the least variance within (Otsu's method).
+
+    It is a rough guess, good enough to tell which classes are confused, and never empty.
+    """
+    ordered = np.sort(scores)
+    size = np.arange(1, len(ordered))
+    lower = ordered.cumsum()[:-1] / size
+    upper = (ordered.sum() - lower * size) / size[::-1]
+    cut = np.argmax(size * size[::-1] * (upper - lower) ** 2)
+    return scores >= ordered[cut + 1]
+
+
+def confused(given: NDArray[np.int64], other: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+    """Return how often samples of each class were given each other label: rows sum to 1, the diagonal is zero.
+
+    Rows are drawn towards even ones, the more so the more they look like draws from such: each gets as many samples
+    more, spread evenly, as make the table most likely (the concentration of a Dirichlet-multinomial distribution).
+    """
+    table = np.zeros((n_classes, n_classes))
+    np.add.at(table, (other, given), 1)
+    off = ~np.eye(n_classes, dtype=np.bool_)
+    added = max(ADDED, key=lambda total: _log_likelihood(table[off].reshape(n_classes, -1), total))
+    table[off] += added / (n_classes - 1)
+    return table / table.sum(1, keepdims=True)
+
+
+def _log_likelihood(table: NDArray[np.float64], total: float) -> float:
+    """Return that of rows of counts under an even Dirichlet-multinomial distribution, but for a constant."""
+    each = total / table.shape[1]
+    rows = (gammaln(total) - gammaln(total + table.sum(1))).sum()
+    return float(rows + (gammaln(each + table) - gammaln(each)).sum())
+
+
+def plant_like(labels: NDArray[np.int64], confusions: NDArray[np.float64], n: int, *, seed: int) -> CorruptedLabels:
+    """Return labels of which exactly ``n`` were changed, spread over the classes by their size.
+
+    ``confusions`` holds, in the row of a given label, the probability of each that it may become.
+    """
+    rng = np.random.default_rng(seed)
+    by_class = np.lexsort((rng.random(len(labels)), labels))
+    places = by_class[((np.arange(n) + rng.random()) * len(labels) / n).astype(np.int64)]
+    changed, mask = labels.copy(), np.zeros(len(labels), dtype=np.bool_)
+    reached = confusions[labels[places]].cumsum(1)
+    # the last label may be reached a rounding error below 1
+    changed[places] = (rng.random((n, 1)) * reached[:, -1:] >= reached).sum(1)
+    mask[places] = True
+    return CorruptedLabels(changed, mask)
 
 
 def noise_rate(
     scores: NDArray[np.float64], planted: NDArray[np.bool_], *, healed: float = 0.0, level: float = 0.95, seed: int
 ) -> NoiseRate:
-    r"""Return the share of labels that were wrong before some were planted.
+    """Return the share of labels that were wrong before some were planted, from the order of scores.
 
-    Parameters
-    ----------
-    scores : array of shape (n_samples,)
-        Higher is more suspect. Only the order counts.
-    planted : array of shape (n_samples,), bool
-        True where the label was made wrong on purpose, at places chosen without regard to the inputs.
-    healed : float in [0, 1], default=0
-        Probability that a label which was wrong already became right by planting: 1 for two classes, and
-        1 / (n_classes - 1) for labels planted uniformly.
-    level : float in (0, 1), default=0.95
-        Probability that the interval is meant to hold the share with.
-    seed : int
-        Of the sampling.
-
-    Returns
-    -------
-    NoiseRate
-        Of the samples in hand, planted ones counted by what they were before; not of where they came from. That more
-        than half of the labels are wrong is next to ruled out beforehand.
-
-    Notes
-    -----
-    Scores are counted in categories that hold a tenth of the planted labels each, by rank, with ties in one. With
-    :math:`f_1, f_0` the shares of wrong and of right labels in the categories, planted labels follow
-    :math:`(1 - h\pi) f_1 + h\pi f_0`, with :math:`h` for ``healed``, and all others :math:`\pi f_1 + (1 - \pi) f_0`.
-    Any :math:`f_1` is possible; :math:`f_0` is binormal, the model of ROC curves of Dorfman and Alf: on the scale on
-    which wrong labels are standard normal, right ones are normal with a lower mean and a spread of their own. Drawn in
-    turn are :math:`f_1`, by the planted labels and those found wrong; :math:`\pi` and the binormal's two parameters, by
-    all others; and who is wrong. The result is read off the numbers of wrong labels.
-
-    The interval holds the finite number of planted labels, which samples are wrong, and the tail of the right ones.
-    It needs no term for the training: whichever way that went, planted and other wrong labels went through it
-    together. What it rests on is that the two are alike.
-
-    Costs about half a second, four times that for two classes, whatever the number of samples.
-
-    References
-    ----------
-    .. [1] Dorfman, Alf, "Maximum-Likelihood Estimation of Parameters of Signal-Detection Theory and Determination of
-       Confidence Intervals: Rating-Method Data", Journal of Mathematical Psychology 6, 1969.
-    .. [2] Garg, Wu, Smola, Balakrishnan, Lipton, "Mixture Proportion Estimation and PU Learning: A Modern Approach",
-       NeurIPS 2021.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> wrong, planted = np.arange(2000) < 100, rng.permutation(2000) < 200
-    >>> rate, low, high = noise_rate(rng.normal(4.0 * (wrong | planted)), planted, seed=0)
-    >>> abs(rate - 0.05) < 0.01, low < rate < high < low + 0.03
-    (True, True)
+    ``healed`` is the probability that planting made a wrong label right: 1 for two classes.
     """
     draws = wrong_counts(*counts(scores, planted), healed=healed, seed=seed) / len(scores)
     tail = (1 - level) / 2
@@ -117,15 +208,7 @@ def counts(scores: NDArray[np.float64], planted: NDArray[np.bool_]) -> tuple[NDA
 
 
 def wrong_counts(known: NDArray[np.int64], rest: NDArray[np.int64], *, healed: float, seed: int) -> NDArray[np.float64]:
-    """Return draws from the posterior of the number of labels that were wrong before planting.
-
-    Parameters
-    ----------
-    known, rest : array of shape (n_categories,)
-        Numbers of planted and of other samples in each category.
-    healed, seed
-        As in `noise_rate`.
-    """
+    """Return draws from the posterior of the number of labels that were wrong before planting."""
     rng = np.random.default_rng(seed)
     wrong = np.zeros((N_CHAINS, len(known)), dtype=np.int64)  # at first, only planted ones are known to be
     became_right = rng.binomial(known, _share(*_unmixed(known, rest, healed)), size=wrong.shape)
@@ -140,7 +223,7 @@ def wrong_counts(known: NDArray[np.int64], rest: NDArray[np.int64], *, healed: f
             total = wrong.sum(1, keepdims=True)
             rate = rng.beta(PRIOR[0] + total, PRIOR[1] + rest.sum() - total)
         became_right = rng.binomial(known, _share(healed * rate, f0, f1))
-        # what was planted on was wrong as often as anything else
+        # labels that were planted over had been wrong as often as others
         draws.append(total + rng.binomial(known.sum(), rate))
     return np.concatenate(draws[-N_KEPT:]).ravel().astype(np.float64)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,21 +19,23 @@ from curvdetect.data.labels import encode, plain_labels
 from curvdetect.data.noise import CorruptedLabels, corrupt_labels
 from curvdetect.data.samples import as_samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import derive_seed, derived_seed, is_count
-from curvdetect.detectors.delegation import HoldsDetector
-from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scored, check_scoring, grade_of
+from curvdetect.detectors.checks import derive_seed, derived_seed
+from curvdetect.detectors.delegation import HoldsDetector, before_last, keep_apart, last_step
+from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scored, grade_of
 from curvdetect.detectors.inputs import check_paired, rows_fitted
-from curvdetect.detectors.last_step import before_last, keep_apart, last_step
+from curvdetect.detectors.parameters import Constraints, Number, check_parameters, check_value, with_parameters
 
+RATE = Number("a share of the labels, such as 0.05, in (0, 1)", Real, lambda rate: 0 < rate < 1)
 KINDS = ("uniform", "pair")
 
 
+@with_parameters
 class PlantedNoise(HoldsDetector):
     """Grade a detector by how well it finds wrong labels that are planted for the purpose; higher is better.
 
     In a copy of the labels some are replaced by wrong ones, the detector is fitted on that copy, and the grade says
-    how high it ranks the planted ones. No ground truth is needed, so that settings can be compared on data whose
-    wrong labels nobody knows: as the estimator of a search.
+    how high it ranks the planted ones. No ground truth is needed. As the estimator of a search it compares settings
+    on data whose wrong labels are not known.
 
     Parameters
     ----------
@@ -43,13 +46,11 @@ class PlantedNoise(HoldsDetector):
         Share of each class to replace; where that is less than half a label in every class, one in the largest.
     kind : {"uniform", "pair"}, default="uniform"
         As in `corrupt_labels`.
-    scoring : {"roc_auc", "average_precision"}, default="roc_auc"
-        The grade that `score` returns.
     n_repeats : int, default=1
         How often labels are planted and the detector is trained, each time others and with another seed.
     refit : bool, default=False
-        Whether to fit the detector on the labels as given as well, one more training, and to answer ``score_samples``,
-        ``predict``, ``ranking`` and so on with it.
+        Whether to fit the detector on the labels as given as well, for one more training. ``score_samples``,
+        ``predict``, ``ranking`` and so on are then those of that fit.
     random_state : int, RandomState instance or None, default=None
         Which labels are planted. With an int all settings of a search meet the same ones.
 
@@ -65,8 +66,6 @@ class PlantedNoise(HoldsDetector):
         The fitted detectors, or pipelines.
     detector_ : BaseNoiseDetector or Pipeline
         The one fitted on the labels as given, where ``refit`` is true.
-    n_features_in_, feature_names_in_
-        As of the detector.
 
     See Also
     --------
@@ -96,24 +95,11 @@ class PlantedNoise(HoldsDetector):
 
     _fitted_name = "detector_"
 
-    def __init__(
-        self,
-        detector: Any,
-        *,
-        rate: float = 0.05,
-        kind: str = "uniform",
-        scoring: str = "roc_auc",
-        n_repeats: int = 1,
-        refit: bool = False,
-        random_state: Any = None,
-    ) -> None:
-        self.detector = detector
-        self.rate = rate
-        self.kind = kind
-        self.scoring = scoring
-        self.n_repeats = n_repeats
-        self.refit = refit
-        self.random_state = random_state
+    rate: float = 0.05
+    kind: str = "uniform"
+    refit: bool = False
+
+    _constraints: ClassVar[Constraints] = {"scoring": GRADES, "rate": [RATE], "kind": KINDS}
 
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Plant wrong labels, fit the detector on them, and grade how well it finds them.
@@ -128,9 +114,12 @@ class PlantedNoise(HoldsDetector):
         self
             Ctrl-C after a repeat keeps what is complete, and is raised again.
         """
-        check_scoring(self.scoring)
-        check_planting("", rate=self.rate, kind=self.kind, n_repeats=self.n_repeats)
-        check_detector(self.detector)
+        check_parameters(self)
+        if not isinstance(last_step(self.detector), BaseNoiseDetector):
+            raise TypeError(
+                "detector must be a detector, such as CurvatureNoiseDetector(), or a pipeline that ends with one, got "
+                f"{last_step(self.detector)!r}."
+            )
         given, seed = given_labels(X, y), derive_seed(self.random_state)
         each = [
             plant(given, rate=self.rate, kind=self.kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)
@@ -138,7 +127,7 @@ class PlantedNoise(HoldsDetector):
         for _, mask in each:
             check_scored(mask, last_step(self.detector).score_on)
         self._forget()
-        detectors: list[Any] = []
+        detectors: list[BaseEstimator] = []
         planted: list[CorruptedLabels] = []
         interrupt = None
         try:
@@ -155,10 +144,10 @@ class PlantedNoise(HoldsDetector):
             raise interrupt
         if self.refit:
             self.detector_ = keep_apart(clone(self.detector), "given")
-            self.detector_.fit(X, y) if y is not None else self.detector_.fit(X)
+            self.detector_.fit(X, y)
         return self
 
-    def _keep(self, detectors: list[Any], planted: list[CorruptedLabels]) -> None:
+    def _keep(self, detectors: list[BaseEstimator], planted: list[CorruptedLabels]) -> None:
         """Set what complete repeats left."""
         self.detectors_ = detectors
         self.planted_labels_ = np.stack([labels for labels, _ in planted])
@@ -190,7 +179,8 @@ class PlantedNoise(HoldsDetector):
         check_is_fitted(self, "detectors_")
         first = self.detectors_[0]
         index = rows_fitted(last_step(first), before_last(first, X))
-        scoring, grades = check_scoring(self.scoring), []
+        check_value("scoring", self.scoring, GRADES)
+        grades = []
         for mask, detector in zip(self.planted_masks_[:, index], self.detectors_, strict=True):
             scores = last_step(detector).score_samples()[index]
             there = ~np.isnan(scores)
@@ -201,27 +191,8 @@ class PlantedNoise(HoldsDetector):
                     stacklevel=2,
                 )
                 return UndefinedScore()
-            grades.append(grade_of(scoring, mask, scores, sample_weight))
+            grades.append(grade_of(self.scoring, mask, scores, sample_weight))
         return float(np.mean(grades))
-
-
-def check_detector(detector: Any) -> None:
-    """Raise where there is no detector at the end."""
-    if not isinstance(last_step(detector), BaseNoiseDetector):
-        raise TypeError(
-            "detector must be a detector, such as CurvatureNoiseDetector(), or a pipeline that ends with one, got "
-            f"{last_step(detector)!r}."
-        )
-
-
-def check_planting(prefix: str, *, rate: Any, kind: Any, n_repeats: Any) -> None:
-    """Raise where a parameter of the planting is out of range; ``prefix`` is what the names of the first two have."""
-    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 < rate < 1:
-        raise ValueError(f"{prefix}rate must be a share of the labels, such as 0.05, in (0, 1), got {rate!r}.")
-    if kind not in KINDS:
-        raise ValueError(f"{prefix}kind must be one of {list(KINDS)}, got {kind!r}.")
-    if not is_count(n_repeats):
-        raise ValueError(f"n_repeats must be a whole number, at least 1, got {n_repeats!r}.")
 
 
 def given_labels(X: Any, y: Any) -> NDArray[Any]:
@@ -247,7 +218,7 @@ def plant(y: NDArray[Any], *, rate: float, kind: Any, seed: int, repeat: int) ->
     return corrupt_labels(y, max(rate, 0.5 / largest), kind=kind, random_state=derived_seed(seed, repeat))
 
 
-def reseeded(estimator: Any, repeat: int) -> Any:
+def reseeded(estimator: BaseEstimator, repeat: int) -> Any:
     """Return the estimator with a seed for a repeat of the training: the first has the detector's own."""
     detector = last_step(estimator)
     if repeat and detector.random_state is not None:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
+from functools import partial
 from itertools import islice, product
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
-from curvdetect.detectors.candidates import Graded, as_cv_results, best_of, by_training, candidates_of
-from curvdetect.detectors.checks import check_run_params, derive_seed, derived_seed
-from curvdetect.detectors.curvature import CurvatureNoiseDetector
-from curvdetect.detectors.delegation import HoldsDetector, after_refit
-from curvdetect.detectors.grading import as_noise_mask, check_scored, check_scoring
+from curvdetect.detectors.checks import derive_seed, derived_seed
+from curvdetect.detectors.delegation import HoldsDetector, after_refit, keep_apart, last_step, prefix_of
+from curvdetect.detectors.grading import GRADES, as_noise_mask, check_scored
 from curvdetect.detectors.inputs import check_paired, rows_to_score
-from curvdetect.detectors.last_step import keep_apart, last_step, prefix_of
-from curvdetect.detectors.planted import check_planting, given_labels, plant, reseeded
+from curvdetect.detectors.one_signal import CurvatureNoiseDetector
+from curvdetect.detectors.parameters import Constraints, check_parameters, with_parameters
+from curvdetect.detectors.planted import KINDS, RATE, given_labels, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
-from curvdetect.detectors.shared_run import read_off, setting_of
-from curvdetect.detectors.trainings import Trained, Training, graded_by, trained
+from curvdetect.detectors.shared_training import (
+    Grade,
+    Trained,
+    as_cv_results,
+    best_of,
+    by_training,
+    candidates_of,
+    read_off,
+    setting_of,
+    train,
+    trained,
+)
 from curvdetect.training.progress import progress_bar
 from curvdetect.training.ranks import writes_here
 
@@ -28,12 +39,13 @@ from curvdetect.training.ranks import writes_here
 Task = tuple[Any, NDArray[np.bool_]]
 
 
+@with_parameters
 class CurvatureSearch(HoldsDetector):
     """Grid search for `CurvatureNoiseDetector` that trains once for all ``h``, ``n`` and ``power``.
 
     Every setting gets the very scores that a fit of its own would give it, since probes change nothing of a training.
-    Graded is how high known wrong labels are ranked; where none are known, some are planted as in `PlantedNoise`, and
-    the best setting is then fitted on the labels as given.
+    The grade says how high known wrong labels are ranked. Where none are known, some are planted as in `PlantedNoise`,
+    and the best setting is then fitted on the labels as given.
 
     Parameters
     ----------
@@ -45,18 +57,16 @@ class CurvatureSearch(HoldsDetector):
         Values by parameter, as in ``GridSearchCV``. ``h``, ``n``, ``power`` and ``q`` are read off one training; any
         other parameter (``max_epochs``, ``net__lr``, ``every``, ``contrast``) takes a training for each of its values.
         In a pipeline as ``curvaturenoisedetector__h``.
-    scoring : {"roc_auc", "average_precision"}, default="roc_auc"
-        The grade, of which higher is better.
     planted_rate : float in (0, 1), default=0.05
-        Share of each class to plant wrong labels in, where ``fit`` is told of none.
+        Share of each class to plant wrong labels in, where ``fit`` gets no ``noise_mask``.
     planted_kind : {"uniform", "pair"}, default="uniform"
         As in `corrupt_labels`.
     n_repeats : int, default=1
         Number of trainings for each setting that touches training, with seeds of their own; where labels are planted,
         each time others. Grades are averaged.
     refit : bool, default=True
-        Whether to have ``best_estimator_``, and to answer ``score_samples``, ``predict``, ``ranking`` and so on with
-        it. It comes out of the search itself where a ``noise_mask`` was passed, and costs one more training elsewhere
+        Whether to have ``best_estimator_``, and its ``score_samples``, ``predict``, ``ranking`` and so on. It comes
+        out of the search itself where a ``noise_mask`` was passed, and costs one more training elsewhere
         (two with ``q="auto"``).
     n_jobs : int, optional
         Number of trainings at a time, by joblib, wherever its backend is; None is one, but for what
@@ -83,8 +93,6 @@ class CurvatureSearch(HoldsDetector):
         True where a label was planted; only where labels were.
     interrupted_ : bool
         Whether something ended the search early: settings that were complete are kept.
-    n_features_in_, feature_names_in_
-        As of the detector.
 
     See Also
     --------
@@ -112,30 +120,14 @@ class CurvatureSearch(HoldsDetector):
 
     _fitted_name = "best_estimator_"
 
-    def __init__(
-        self,
-        detector: Any,
-        param_grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]],
-        *,
-        scoring: str = "roc_auc",
-        planted_rate: float = 0.05,
-        planted_kind: str = "uniform",
-        n_repeats: int = 1,
-        refit: bool = True,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.detector = detector
-        self.param_grid = param_grid
-        self.scoring = scoring
-        self.planted_rate = planted_rate
-        self.planted_kind = planted_kind
-        self.n_repeats = n_repeats
-        self.refit = refit
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    param_grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]] = field(kw_only=False)
+    planted_rate: float = 0.05
+    planted_kind: str = "uniform"
+    refit: bool = True
+    n_jobs: int | None = None
+    verbose: int = 0
+
+    _constraints: ClassVar[Constraints] = {"scoring": GRADES, "planted_rate": [RATE], "planted_kind": KINDS}
 
     def fit(self, X: Any, y: ArrayLike | None = None, noise_mask: ArrayLike | None = None) -> Self:
         """Train once for each setting that touches training, and grade all settings.
@@ -156,9 +148,8 @@ class CurvatureSearch(HoldsDetector):
         ValueError, TypeError
             Before any training, for parameters that don't exist or are out of range.
         """
-        check_scoring(self.scoring)
-        check_planting("planted_", rate=self.planted_rate, kind=self.planted_kind, n_repeats=self.n_repeats)
-        check_curvature_detector(self.detector)
+        check_parameters(self)
+        _check_kind(self.detector)
         candidates = candidates_of(self.param_grid)
         seed = derive_seed(self.random_state)
         estimators = [self._estimator(params, derived_seed(seed, 0, 0)) for params in candidates]
@@ -167,41 +158,50 @@ class CurvatureSearch(HoldsDetector):
         tasks = self._tasks(X, y, noise_mask, seed)
         for estimator, (_, mask) in product(estimators, tasks):
             check_scored(mask, last_step(estimator).score_on)
-        groups = by_training(candidates, prefix_of(self.detector))
         self._forget()
         if noise_mask is None:
             self.planted_masks_ = np.stack([mask for _, mask in tasks])
-        keep = self.refit and noise_mask is not None
+        self.n_trainings_, self.interrupted_ = 0, True
+        self._search(X, candidates, estimators, tasks, keep=self.refit and noise_mask is not None)
+        if self.refit and not hasattr(self, "best_estimator_"):
+            self.best_estimator_ = keep_apart(estimators[self.best_index_], "best")
+            self.best_estimator_.fit(X, y)
+            self.n_trainings_ += 1
+        self.interrupted_ = False
+        return self
+
+    def _search(
+        self,
+        X: Any,
+        candidates: list[dict[str, Any]],
+        estimators: list[BaseEstimator],
+        tasks: list[Task],
+        *,
+        keep: bool,
+    ) -> None:
+        """Train, grade, and set what follows from the settings that are complete, whatever ends the search."""
+        groups = by_training(candidates, prefix_of(self.detector))
         # each is made when its turn comes
         trainings = (
             self._training([estimators[number] for number in group], task, repeat, keep, name=group[0])
             for group in groups
             for repeat, task in enumerate(tasks)
         )
-        graded: dict[int, Graded] = {}
+        graded: dict[int, Sequence[Grade]] = {}
         best = None
-        self.n_trainings_, self.interrupted_ = 0, True
         shown = bool(self.verbose) and writes_here()
         bar = progress_bar(len(groups) * len(tasks), shown=shown, desc="searching", unit="training")
         found = self._counted(trained(trainings, X, self.n_jobs), bar)
         try:
             for group in groups:
                 repeats = list(islice(found, len(tasks)))
-                graded |= dict(zip(group, graded_by(repeats), strict=True))
+                graded |= zip(group, zip(*(one.grades for one in repeats), strict=True), strict=True)
                 if keep and best_of(graded) in group:
                     winner = estimators[best_of(graded)]
                     best = None if is_auto(last_step(winner).q) else read_off(repeats[0].run, winner)
-            self.interrupted_ = False
         finally:
             bar.close()
             self._keep(candidates, graded, best) if graded else self._forget()
-        if self.refit and best is None:
-            self.interrupted_ = True
-            self.best_estimator_ = keep_apart(estimators[self.best_index_], "best")
-            self.best_estimator_.fit(X, y)
-            self.n_trainings_ += 1
-            self.interrupted_ = False
-        return self
 
     @after_refit
     def score(
@@ -229,7 +229,7 @@ class CurvatureSearch(HoldsDetector):
         return estimator
 
     def _tasks(self, X: Any, y: Any, noise_mask: Any, seed: int) -> list[Task]:
-        """Return what is fitted and what is known of it, for each repeat."""
+        """Return the labels to fit and the mask of known wrong ones, for each repeat."""
         if noise_mask is not None:
             check_paired(X, noise_mask, "noise_mask")
             return [(y, as_noise_mask(noise_mask, len(X)))] * self.n_repeats
@@ -237,13 +237,15 @@ class CurvatureSearch(HoldsDetector):
         rate, kind = self.planted_rate, self.planted_kind
         return [plant(given, rate=rate, kind=kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)]
 
-    def _training(self, estimators: list[Any], task: Task, repeat: int, keep: bool, *, name: int) -> Training:
+    def _training(
+        self, estimators: list[BaseEstimator], task: Task, repeat: int, keep: bool, *, name: int
+    ) -> Callable[[Any], Trained]:
         """Return the training that settings share, or a repeat of it."""
         run = keep_apart(reseeded(clone(estimators[0]), repeat), f"setting-{name}-repeat-{repeat}")
         settings = [setting_of(last_step(estimator)) for estimator in estimators]
         grid = [{"h": [h], "n": [n], "power": [power]} for h, n, power in dict.fromkeys(settings)]
         last_step(run).set_params(grid=grid, q=0.1)  # grades need no flags, and no training to find their number
-        return Training(run, settings, *task, self.scoring, keep and repeat == 0)
+        return partial(train, run, settings, *task, self.scoring, keep and repeat == 0)
 
     def _counted(self, found: Iterator[Trained], bar: Any) -> Iterator[Trained]:
         """Yield trainings, counting them."""
@@ -254,18 +256,18 @@ class CurvatureSearch(HoldsDetector):
                 self._take_names_of(training.columns)
             yield training
 
-    def _keep(self, candidates: list[dict[str, Any]], graded: dict[int, Graded], best: Any) -> None:
+    def _keep(self, candidates: list[dict[str, Any]], graded: dict[int, Sequence[Grade]], best: Any) -> None:
         """Set what follows from the settings that are complete."""
         complete = sorted(graded)
         self.cv_results_ = as_cv_results([candidates[number] for number in complete], [graded[n] for n in complete])
         self.best_index_ = complete.index(best_of(graded))
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
-        if self.refit and best is not None:
+        if best is not None:
             self.best_estimator_ = best
 
 
-def check_curvature_detector(detector: Any) -> None:
+def _check_kind(detector: BaseEstimator) -> None:
     """Raise where there is nothing whose step and probes could be searched."""
     if not isinstance(last_step(detector), CurvatureNoiseDetector):
         raise TypeError(
@@ -276,10 +278,10 @@ def check_curvature_detector(detector: Any) -> None:
 
 def _check(detector: CurvatureNoiseDetector, n_samples: int) -> None:
     """Raise what a fit would refuse in the parameters of a setting."""
-    check_curvature_detector(detector)
+    _check_kind(detector)
     if detector.grid is not None:
         raise ValueError("detector.grid must be None in a search: param_grid says what is measured.")
-    check_run_params(every=detector.every, max_epochs=detector.max_epochs, stop_at=detector.stop_at)
+    check_parameters(detector)
     rows = rows_to_score(detector.score_on, n_samples)
     n_flagged(detector.q, n_samples if rows is None else len(rows))
     detector._signals(seed=0)

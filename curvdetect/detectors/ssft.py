@@ -1,9 +1,13 @@
-"""Second-split forgetting: labels that are soon forgotten when the network goes on training on other samples."""
+"""Second-split forgetting, alone and together with the curvature.
+
+A label is soon forgotten when the network goes on training on other samples, where nothing else supports it.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,34 +15,34 @@ from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import is_count
-from curvdetect.detectors.measured import Measured, repeated
+from curvdetect.detectors.catalogue import curvature_signals
+from curvdetect.detectors.inputs import check_step
+from curvdetect.detectors.measured import Measured, one_run, repeated
+from curvdetect.detectors.parameters import EPOCHS, RUNS, Constraints, Contrasting, Number, with_parameters
+from curvdetect.detectors.ranking import fuse, rank_share
+from curvdetect.signals.signal import Signal
 from curvdetect.training.second_split import SecondSplit, second_split
 from curvdetect.training.settings import Settings
 
 #: What is measured of the second stage, by the name of the parameter's value.
 STATISTICS = {"loss": "forgetting_loss", "share": "forgotten_share", "time": "forgetting_time"}
+#: Ways to combine that go by name.
+COMBINATIONS = ("rank_mean", "ssft_first", "weighted_ranks", "rank_product", "log_mean")
 
 
-class SSFTDetector(BaseNoiseDetector):
-    """Rank samples by how soon their label is forgotten in a second split; higher is more suspect.
-
-    The samples are split in two halves, each class evenly. A network memorizes one half (first stage); from its
-    weights, with a fresh optimizer and schedule, it goes on training on the other (second stage), and after each epoch
-    of it the first half is looked at: a wrong label, supported by nothing in the other half, is soon forgotten. Then
-    the halves take each other's part, so that every sample gets a score.
+@with_parameters
+class _SecondSplit(BaseNoiseDetector):
+    """Detectors that train on one half of the samples, and then on the other.
 
     Parameters
     ----------
-    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        As in `CurvatureNoiseDetector`. Trained four times, on one half of the samples each time.
     statistic : {"loss", "share", "time"}, default="loss"
         What of the second stage is the score: the sample's mean loss, the share of epochs in which it is wrong, or the
         second-split forgetting time of the original with its sign turned. All three are in ``signal_scores_``. The
         time ties: most samples are never forgotten.
     n_repeats : int, default=1
-        Number of random splits, each with a seed of its own, over which the statistics are averaged; this breaks most
-        ties of the time.
+        Number of random splits, each with a seed of its own and trainings of its own, over which the signals are
+        averaged; this breaks most ties of the time.
     max_epochs : int, optional
         Length of the first stage; by default the net's own.
     second_epochs : int, optional
@@ -48,8 +52,38 @@ class SSFTDetector(BaseNoiseDetector):
         ``stop_at=1.0, patience=5``.
     patience : int, default=1
         See ``stop_at``.
-    q, checkpoint_dir, device, random_state, verbose
-        As in `CurvatureNoiseDetector`.
+
+    Attributes
+    ----------
+    train_accuracy_ : float
+        The lowest after a first stage of a half, or after a training on all samples.
+    n_iter_ : int
+        Epochs trained, all stages together.
+    seconds_ : dict of float
+        Time spent on training and on each signal.
+    """
+
+    statistic: str = "loss"
+    n_repeats: int = 1
+    second_epochs: int | None = None
+    patience: int = 1
+
+    _constraints: ClassVar[Constraints] = {
+        "statistic": STATISTICS,
+        "n_repeats": [RUNS],
+        "second_epochs": [None, Number("a whole number, at least 1")],
+        "patience": [EPOCHS],
+    }
+
+
+@with_parameters
+class SSFTDetector(_SecondSplit):
+    """Rank samples by how soon their label is forgotten in a second split; higher is more suspect.
+
+    The samples are split in two halves, each class evenly. A network memorizes one half (first stage); from its
+    weights, with a fresh optimizer and schedule, it goes on training on the other (second stage), and after each epoch
+    of it the first half is looked at: a wrong label, supported by nothing in the other half, is soon forgotten. Then
+    the halves take each other's part, so that every sample gets a score.
 
     Attributes
     ----------
@@ -57,12 +91,8 @@ class SSFTDetector(BaseNoiseDetector):
         ``"forgetting_loss"``, ``"forgotten_share"`` and ``"forgetting_time"``, higher for the more suspect. The
         time is negative: -1 was forgotten at once or never learned, minus (``second_epochs`` + 1) is still right at
         the end.
-    train_accuracy_ : float
-        After the first stage, the lower of the two halves.
     history_ : list of dict
         One record for each epoch, with its ``half`` (0 or 1) and ``stage`` (1 or 2).
-    n_iter_ : int
-        Epochs trained, all stages together.
 
     See Also
     --------
@@ -89,40 +119,9 @@ class SSFTDetector(BaseNoiseDetector):
     ['forgetting_loss', 'forgetting_time', 'forgotten_share']
     """
 
-    def __init__(
-        self,
-        net: Any = None,
-        *,
-        statistic: str = "loss",
-        n_repeats: int = 1,
-        q: float | int | str = 0.1,
-        max_epochs: int | None = None,
-        second_epochs: int | None = None,
-        stop_at: float | None = None,
-        patience: int = 1,
-        checkpoint_dir: str | Path | None = None,
-        device: str = "auto",
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.net = net
-        self.statistic = statistic
-        self.n_repeats = n_repeats
-        self.q = q
-        self.max_epochs = max_epochs
-        self.second_epochs = second_epochs
-        self.stop_at = stop_at
-        self.patience = patience
-        self.checkpoint_dir = checkpoint_dir
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
-
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
-        check_second_split(self)
-
         def split(settings: Settings) -> Measured:
-            return as_measured(second_split(samples, settings, second_epochs=self.second_epochs), settings.device)
+            return _as_measured(second_split(samples, settings, second_epochs=self.second_epochs), settings.device)
 
         return repeated(split, self.n_repeats, settings)
 
@@ -130,17 +129,135 @@ class SSFTDetector(BaseNoiseDetector):
         return measured.signal_scores[STATISTICS[self.statistic]]
 
 
-def check_second_split(detector: Any) -> None:
-    """Raise where a parameter of the two stages is out of range."""
-    if detector.statistic not in STATISTICS:
-        raise ValueError(f"statistic must be one of {', '.join(map(repr, STATISTICS))}, got {detector.statistic!r}.")
-    if detector.second_epochs is not None and not is_count(detector.second_epochs):
-        raise ValueError(f"second_epochs must be None or a whole number, at least 1, got {detector.second_epochs!r}.")
-    if not is_count(detector.patience):
-        raise ValueError(f"patience must be a whole number of epochs, at least 1, got {detector.patience!r}.")
+@with_parameters
+class CurvSSFT(Contrasting, _SecondSplit):
+    """Rank samples by curvature and second-split forgetting together; higher is more suspect.
+
+    The paper reports a combination under this name and says nothing about how the two are combined, nor does any
+    public code: the original is unspecified. Here it is the mean of the two rank vectors (ties share their rank) by
+    default, with `SSFTDetector`'s mean loss as the forgetting score; others are to be had by ``combine`` and
+    ``statistic``.
+
+    Parameters
+    ----------
+    combine : str or callable, default="rank_mean"
+        ``"rank_mean"``; ``"ssft_first"``, forgetting with the curvature breaking ties (of the ``"time"`` or the
+        ``"share"``: the mean loss has none); ``"weighted_ranks"``, by ``weight``; ``"rank_product"``, of ranks counted
+        from the worst; ``"log_mean"``, the mean of the logarithms of the scores; or a callable that takes the two
+        arrays of shape (n_samples,), curvature first, and returns one.
+    weight : float in [0, 1], default=1/3
+        Share of the curvature in ``"weighted_ranks"``.
+    share_training : bool, default=False
+        Measure the curvature during the first stages of the second split, each half in its own training, instead of
+        in a training on all samples of its own. Saves that training. The curvature is then given as its rank share
+        within the half.
+
+    Attributes
+    ----------
+    signal_scores_ : dict of arrays of shape (n_samples,)
+        Both parts: ``"curvature"``, unless without ``contrast`` ``"curvature_contrast"``; ``"forgetting_loss"``,
+        ``"forgotten_share"`` and ``"forgetting_time"``. Without ``share_training`` also ``"loss"``,
+        ``"margin"``, ``"learning_time"`` and ``"inconfidence"``.
+    history_ : list of dict
+        One record for each epoch, with its ``half`` (0 or 1, None for the training on all samples) and ``stage``.
+
+    See Also
+    --------
+    CurvatureNoiseDetector, SSFTDetector : The two halves, whose scores with the same ``random_state`` are the parts.
+    FusedDetector : Any signals of one run.
+
+    Notes
+    -----
+    Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together: 23/6 plain trainings by default, 16/3 with
+    ``every=1``, and one less with ``share_training``. Ctrl-C before the first repeat is complete leaves no scores
+    (``checkpoint_dir`` keeps what was trained), after it those of the complete repeats.
+
+    References
+    ----------
+    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
+       ICML 2024, Table 2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from curvdetect import CurvSSFT
+    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
+    >>> detector = CurvSSFT(share_training=True, max_epochs=5, stop_at=0.9, device="cpu", random_state=0).fit(X, y)
+    >>> sorted(detector.signal_scores_)
+    ['curvature', 'curvature_contrast', 'forgetting_loss', 'forgetting_time', 'forgotten_share']
+    """
+
+    combine: Any = "rank_mean"
+    weight: float = 1 / 3
+    share_training: bool = False
+
+    _constraints: ClassVar[Constraints] = {
+        "combine": [*COMBINATIONS, callable],
+        "weight": [Number("a share in [0, 1], the curvature's of weighted ranks", Real, lambda share: 0 <= share <= 1)],
+    }
+
+    def _signals(self, seed: int) -> list[Signal]:
+        return curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
+
+    def _measure(self, samples: Samples, settings: Settings) -> Measured:
+        self._signals(settings.seed)  # raises for wrong h, n and power before anything is trained
+        check_step(self.h, samples)
+        return repeated(lambda own: self._both(samples, own), self.n_repeats, settings)
+
+    def _both(self, samples: Samples, settings: Settings) -> Measured:
+        """Return the signals of one repeat."""
+        alone = None
+        if not self.share_training:
+            place = settings.checkpoints.part("all")
+            alone = one_run(samples, self._signals(settings.seed), replace(settings, checkpoints=place))
+            if alone.interrupt is not None:
+                raise alone.interrupt
+        found = second_split(
+            samples,
+            settings,
+            second_epochs=self.second_epochs,
+            first_signals=self._signals if self.share_training else lambda seed: (),
+        )
+        measured = _as_measured(found, settings.device)
+        if alone is None:
+            for signal in self._signals(settings.seed):
+                measured.signal_scores[signal.name] = _ranked_within(found.half, found.scores[signal.name])
+            return measured
+        return _together(alone, measured)
+
+    def _score(self, measured: Measured) -> NDArray[np.float64]:
+        curvature = measured.signal_scores[self._own_signal]
+        forgetting = measured.signal_scores[STATISTICS[self.statistic]]
+        if self.combine == "ssft_first":
+            return fuse(forgetting, curvature, combine="first")
+        if self.combine == "weighted_ranks":
+            return fuse(curvature, forgetting, combine="rank_mean", weights=(self.weight, 1 - self.weight))
+        return fuse(curvature, forgetting, combine=self.combine)
 
 
-def as_measured(found: SecondSplit, device: torch.device) -> Measured:
+def _ranked_within(half: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rank shares within each half: the two come from different networks, on scales of their own."""
+    ranked = np.empty_like(scores)
+    for part in (0, 1):
+        ranked[half == part] = rank_share(scores[half == part])
+    return ranked
+
+
+def _together(alone: Measured, split: Measured) -> Measured:
+    """Return one run's measurements and those of a second split as one."""
+    one, two = alone.attributes, split.attributes
+    seconds = {name: one["seconds_"].get(name, 0.0) + two["seconds_"].get(name, 0.0) for name in one["seconds_"]}
+    attributes = {
+        **one,
+        "n_iter_": one["n_iter_"] + two["n_iter_"],
+        "train_accuracy_": min(one["train_accuracy_"], two["train_accuracy_"]),
+        "history_": [*({"half": None, "stage": 1, **record} for record in one["history_"]), *two["history_"]],
+        "seconds_": {**two["seconds_"], **seconds},
+    }
+    return Measured({**alone.signal_scores, **split.signal_scores}, alone.other, attributes)
+
+
+def _as_measured(found: SecondSplit, device: torch.device) -> Measured:
     """Return what a second split found as any detector's measurements."""
     attributes = {
         "n_iter_": len(found.history),

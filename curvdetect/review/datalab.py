@@ -13,9 +13,9 @@ from cleanlab.datalab.internal.issue_manager import IssueManager
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
-from curvdetect.detectors.curvature import CurvatureNoiseDetector
+from curvdetect.detectors.delegation import last_step, prefix_of
 from curvdetect.detectors.inputs import fitted_rows
-from curvdetect.detectors.last_step import last_step, prefix_of
+from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.review.cleanlab import label_issues
 from curvdetect.review.results import fitted_detector
 

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.detectors.base import BaseNoiseDetector
+from curvdetect.detectors.delegation import last_step
 from curvdetect.detectors.grading import as_noise_mask
 from curvdetect.detectors.inputs import samples_labelled
-from curvdetect.detectors.last_step import last_step
 from curvdetect.detectors.measured import measure_by_epoch
 
 

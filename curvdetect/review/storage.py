@@ -25,10 +25,10 @@ from safetensors.torch import save as save_weights
 from sklearn.utils.validation import check_is_fitted
 
 import curvdetect.detectors.confident as confident
-import curvdetect.detectors.curv_ssft as curv_ssft
-import curvdetect.detectors.curvature as curvature
-import curvdetect.detectors.dynamics as dynamics
 import curvdetect.detectors.fused as fused
+import curvdetect.detectors.one_signal as curvature
+import curvdetect.detectors.one_signal as dynamics
+import curvdetect.detectors.ssft as curv_ssft
 import curvdetect.detectors.ssft as ssft
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import HeldInputs, Samples

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from math import log, prod
 
 import numpy as np
@@ -12,15 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
 
-from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector, corrupt_labels, memorizing_net
-from curvdetect.detectors.auto_q import _log_likelihood, confused, n_planted, plant, suspicious
-from curvdetect.detectors.noise_rate import NoiseRate
-from tests.cases import InterruptedTraining, digits, digits_net, noisy_digits, quick_net, untouched_rng
-from tests.detectors.test_estimators import DETECTORS
+from curvdetect import (
+    ConfidentLearningDetector,
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    LossDetector,
+    SSFTDetector,
+    corrupt_labels,
+    memorizing_net,
+)
+from curvdetect.detectors.noise_rate import NoiseRate, _log_likelihood, confused, n_planted, plant_like, suspicious
+from tests.cases import InterruptedTraining, digits, digits_net, noisy_digits, quick_net
 
 N = 600
+
+
+DETECTORS = [LossDetector, FusedDetector, SSFTDetector, CurvSSFT, ConfidentLearningDetector]
 
 
 def fit(labels, detector=LossDetector, **params):
@@ -35,7 +43,7 @@ def tenth():
     return fit(labels)
 
 
-RATES = [("uniform", 0.0), ("uniform", 0.02), ("uniform", 0.1), ("uniform", 0.2), ("pair", 0.05), ("pair", 0.1)]
+RATES = [("uniform", 0.0), ("uniform", 0.2), ("pair", 0.1)]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -52,13 +60,8 @@ def test_the_rate_is_found(kind, rate):
     assert detector.labels_.sum() == int(detector.noise_rate_ * N + 0.5)
 
 
-def test_where_no_label_is_wrong_next_to_none_is_flagged():
-    detector = fit(digits(N)[1])
-    assert detector.labels_.sum() == int(detector.noise_rate_ * N + 0.5) <= 6  # up to 3 were seen
-
-
 def test_a_rate_of_nothing_is_no_flag(monkeypatch):
-    monkeypatch.setattr("curvdetect.detectors.auto_q._rate", lambda *_: NoiseRate(0.0, 0.0, 0.01))
+    monkeypatch.setattr("curvdetect.detectors.noise_rate._rate", lambda *_: NoiseRate(0.0, 0.0, 0.01))
     detector = fit(digits(N)[1], max_epochs=2)
     assert detector.noise_rate_ == 0
     assert detector.labels_.sum() == detector.predict().sum() == 0
@@ -71,34 +74,12 @@ def test_scores_are_those_of_the_first_training(tenth):
     labels, _ = corrupt_labels(digits(N)[1], 0.1, random_state=0)
     plain = fit(labels, q=0.1)
     assert np.array_equal(plain.scores_, tenth.scores_)
-    assert np.array_equal(plain.suggested_labels_, tenth.suggested_labels_)
-    assert plain.n_iter_ == tenth.n_iter_
-    assert not hasattr(plain, "noise_rate_")
-
-
-def test_flags_are_the_top_of_the_scores(tenth):
     n_top = tenth.labels_.sum()
     assert n_top > 0
     assert np.array_equal(np.flatnonzero(tenth.labels_), np.sort(tenth.ranking_[:n_top]))
-    assert tenth.threshold_ == tenth.scores_[tenth.ranking_[n_top - 1]]
-    assert np.array_equal(tenth.decision_function() >= 0, tenth.labels_ == 1)
-
-
-def test_the_same_seed_finds_the_same_rate(tenth):
-    labels, _ = corrupt_labels(digits(N)[1], 0.1, random_state=0)
-    with untouched_rng():
-        again = fit(labels)
-    assert (again.noise_rate_, again.noise_rate_interval_) == (tenth.noise_rate_, tenth.noise_rate_interval_)
-
-
-@pytest.mark.usefixtures("few_chains")
-def test_a_fixed_q_forgets_the_rate():
-    X, labels, _, _ = noisy_digits(80)
-    detector = LossDetector(quick_net(), q="auto", device="cpu", random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        assert hasattr(detector.fit(X, labels), "noise_rate_")
-        assert not hasattr(detector.set_params(q=3).fit(X, labels), "noise_rate_")
+    assert np.array_equal(plain.suggested_labels_, tenth.suggested_labels_)
+    assert plain.n_iter_ == tenth.n_iter_
+    assert not hasattr(plain, "noise_rate_")
 
 
 @pytest.mark.usefixtures("few_chains")
@@ -135,8 +116,8 @@ def test_a_rate_that_is_hardly_known_is_warned_of():
     assert detector.noise_rate_ < 0.5
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.1])
-def test_two_classes_are_enough(rate):
+def test_two_classes_are_enough():
+    rate = 0.1
     X, y = digits(N)
     odd, mask = corrupt_labels(y % 2, rate, random_state=0)
     found = LossDetector(
@@ -146,14 +127,6 @@ def test_two_classes_are_enough(rate):
     # of five seeds the estimate was 1.05 to 2.2 times the truth, which one interval missed by 0.005
     assert 0.5 * rate < found.noise_rate_ < 3 * rate
     assert low - 0.04 <= mask.mean() <= high + 0.04
-
-
-@pytest.mark.usefixtures("few_chains")
-def test_labels_of_any_kind_are_planted():
-    X, labels, _, _ = noisy_digits(N)
-    words = np.array([f"class {label}" for label in labels])
-    by_word = LossDetector(digits_net(), q="auto", device="cpu", random_state=0).fit(X, words)
-    assert by_word.noise_rate_ == fit(labels).noise_rate_
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -177,7 +150,7 @@ def test_ctrl_c_keeps_the_scores_and_flags_a_tenth(training):
 
 @pytest.mark.usefixtures("few_chains")
 def test_curvature_costs_one_plain_training_more():
-    X, labels, _, _ = noisy_digits(N)
+    X, labels, _, _ = noisy_digits(200)
     InterruptedTraining.trainings = 0
     net = digits_net(callbacks=[InterruptedTraining(0, 0)])  # only counts
     detector = CurvatureNoiseDetector(net, q="auto", device="cpu", random_state=0).fit(X, labels)
@@ -223,11 +196,7 @@ def test_confusions_of_pairs_are_pairs():
     assert (np.diag(table) == 0).all()
 
 
-def test_two_classes_leave_no_choice():
-    assert confused(np.array([0, 1]), np.array([1, 0]), 2).tolist() == [[0, 1], [1, 0]]
-
-
-@pytest.mark.parametrize("total", [0.5, 3.0, 64.0])
+@pytest.mark.parametrize("total", [0.5, 64.0])
 def test_likelihood_is_that_of_drawing_from_an_urn(total):
     draws = [[0, 1, 1, 2], [2, 2], []]
     table = np.array([np.bincount(row, minlength=3) for row in draws], dtype=float)
@@ -243,7 +212,7 @@ def test_likelihood_is_that_of_drawing_from_an_urn(total):
 def test_exactly_so_many_labels_are_planted_evenly_over_the_classes(labels, seed, data):
     n = data.draw(st.integers(1, len(labels)))
     before, even = labels.copy(), (1 - np.eye(4)) / 3
-    planted = plant(labels, even, n, seed=seed)
+    planted = plant_like(labels, even, n, seed=seed)
     assert np.array_equal(labels, before)
     assert np.array_equal(planted.mask, planted.labels != labels)
     assert planted.mask.sum() == n
@@ -256,25 +225,8 @@ def test_exactly_so_many_labels_are_planted_evenly_over_the_classes(labels, seed
 def test_planted_labels_follow_the_confusions():
     labels = np.repeat(np.arange(3), 1000)
     confusions = np.array([[0, 1, 0], [0.25, 0, 0.75], [0.5, 0.5, 0]])
-    planted = plant(labels, confusions, 1500, seed=0)
+    planted = plant_like(labels, confusions, 1500, seed=0)
     found = np.zeros((3, 3))
     np.add.at(found, (labels[planted.mask], planted.labels[planted.mask]), 1 / 500)
     assert found == pytest.approx(confusions, abs=0.08)
     assert (found[confusions == 0] == 0).all()
-
-
-@pytest.mark.usefixtures("few_chains")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_auto_is_a_value_to_search_over():
-    X, labels, mask, _ = noisy_digits(80)
-    detector = LossDetector(quick_net(), device="cpu", random_state=0)
-    whole = [(np.arange(80), np.arange(80))]
-    search = GridSearchCV(detector, {"q": ["auto", 8]}, cv=whole, scoring=_auroc(mask), error_score="raise")
-    search.fit(X, labels)
-    first, second = search.cv_results_["mean_test_score"]
-    assert first == second  # the ranking is the same
-    assert search.best_estimator_.noise_rate_ >= 0
-
-
-def _auroc(mask):
-    return lambda detector, X, y: detector.score(X, noise_mask=mask)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from curvdetect.detectors.checks import check_run_params, derive_seed, is_count
+from curvdetect import CurvatureNoiseDetector
+from curvdetect.detectors.checks import derive_seed, is_count
+from curvdetect.detectors.parameters import check_parameters
 from tests.cases import untouched_rng
 
 COUNTS = [1, 7, np.int64(3), np.uint8(1)]
@@ -33,18 +35,17 @@ BAD = {
     "max_epochs": [value for value in NO_COUNTS if value is not None] + ["auto"],
     "stop_at": [0, -0.5, 1.01, 2, "0.9", float("nan"), [0.9], 1j],
 }
-FINE = {"every": "auto", "max_epochs": None, "stop_at": None}
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in GOOD for value in GOOD[name]], ids=repr)
 def test_parameter_in_range_passes(name, value):
-    assert check_run_params(**{**FINE, name: value}) is None
+    check_parameters(CurvatureNoiseDetector(**{name: value}))
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD for value in BAD[name]], ids=repr)
 def test_parameter_out_of_range_is_named(name, value):
     with pytest.raises(ValueError, match=f"^{name} must be .*got "):
-        check_run_params(**{**FINE, name: value})
+        check_parameters(CurvatureNoiseDetector(**{name: value}))
 
 
 def test_number_and_generator_of_the_same_state_derive_the_same_seed():

@@ -60,7 +60,6 @@ def cluster(request):
 
 SEARCHES = {
     "loss": (LossDetector(quick_net(), **COMMON), {"net__lr": [0.01, 0.05, 0.1, 0.2]}, True),
-    "curvature": (CurvatureNoiseDetector(quick_net(), **COMMON), {"h": [1e-3, 1e-2], "n": [1, 3]}, True),
     "planted": (
         PlantedNoise(LossDetector(quick_net(), **COMMON), random_state=0),
         {"detector__max_epochs": [1, 3]},

@@ -10,7 +10,6 @@ from cleanlab.rank import get_label_quality_scores
 from sklearn.model_selection import StratifiedKFold
 from skorch import NeuralNetClassifier
 from torch import nn
-from torch.utils.data import TensorDataset
 
 from curvdetect import ConfidentLearningDetector, LossDetector, memorizing_net
 from curvdetect.data.samples import as_samples
@@ -20,7 +19,7 @@ from curvdetect.signals.passes import BUDGET
 from curvdetect.signals.signal import Plan
 from curvdetect.training.nets import MLP
 from curvdetect.training.settings import Settings
-from tests.cases import digits, digits_net, noisy_digits, quick_net, untouched_rng
+from tests.cases import digits, digits_net, noisy_digits, quick_net
 from tests.pretended import DEVICE, pretended
 
 METHODS = ["self_confidence", "normalized_margin"]
@@ -30,7 +29,7 @@ def _detector(net=None, **params):
     return ConfidentLearningDetector(net or quick_net(), **{"cv": 3, "device": "cpu", "random_state": 0, **params})
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2], ids="seed_{}".format)
+@pytest.fixture(scope="module", params=[0, 1], ids="seed_{}".format)
 def run(request):
     """A detector fitted on digits with one wrong label in ten, the given labels and the mask."""
     X, labels, mask, true = noisy_digits(600, seed=request.param)
@@ -39,19 +38,14 @@ def run(request):
 
 def test_wrong_labels_rank_before_right_ones(run):
     detector, _, mask, true = run
+    assert detector.pred_probs_.shape == (600, 10)
+    assert detector.pred_probs_.min() >= 0
     # about two points below the worst of five seeds
     bounds = {"self_confidence": 0.97, "normalized_margin": 0.96, "flags": 0.96}
     found = {name: auroc(mask, scores) for name, scores in detector.signal_scores_.items()}
     assert found.keys() == bounds.keys()
     assert [name for name, bound in bounds.items() if found[name] <= bound] == []
     assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.75
-
-
-def test_probabilities_are_one_row_a_sample_that_sums_to_one(run):
-    detector, *_ = run
-    assert detector.pred_probs_.shape == (600, 10)
-    assert detector.pred_probs_.min() >= 0
-    np.testing.assert_allclose(detector.pred_probs_.sum(1), 1, rtol=1e-6)
 
 
 def test_scores_and_flags_are_cleanlabs_own(run):
@@ -64,13 +58,6 @@ def test_scores_and_flags_are_cleanlabs_own(run):
     assert detector.predict().sum() == 60 != issues.sum()
 
 
-def test_flags_as_a_ranking_put_what_is_flagged_first(run):
-    detector, *_ = run
-    flags, issues = detector.signal_scores_["flags"], detector.label_issues_
-    assert flags[issues].min() > flags[~issues].max()
-    assert auroc(issues, detector.scores_) < 1
-
-
 def test_suggestion_is_the_most_probable_other_label(run):
     detector, labels, *_ = run
     others = detector.pred_probs_.copy()
@@ -81,7 +68,7 @@ def test_suggestion_is_the_most_probable_other_label(run):
 
 def test_labels_that_mean_nothing_are_predicted_at_chance():
     # a net that had seen a sample would know its label: it memorizes all of them
-    X, y = digits(600)
+    X, y = digits(300)
     labels = np.random.default_rng(0).permutation(y)
     net = digits_net(max_epochs=30)
     detector = _detector(net).fit(X, labels)
@@ -110,7 +97,7 @@ class Memory(nn.Module):
         return torch.stack([self.seen[index], torch.zeros(len(x))], 1) + 0 * self.bias
 
 
-@pytest.mark.parametrize("cv", [2, 3, 5])
+@pytest.mark.parametrize("cv", [2, 5])
 def test_no_fold_is_predicted_by_a_net_that_trained_on_it(cv):
     # logits tell how often the net was trained on a sample: never, for which both classes get one half
     X, labels = np.arange(60.0)[:, None], np.arange(60) % 2
@@ -136,22 +123,6 @@ def test_folds_are_stratified_and_shuffled_by_the_seed(monkeypatch):
     assert not np.array_equal(seen[0], seen[2])
 
 
-def test_seed_decides_everything():
-    X, y = digits(90)
-    with untouched_rng():
-        first, again, other = (_detector(random_state=seed).fit(X, y).scores_ for seed in (0, 0, 1))
-    assert np.array_equal(first, again)
-    assert (first != other).mean() > 0.9
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_method_chooses_the_score(method):
-    X, y = digits(90)
-    detector = _detector(method=method).fit(X, y)
-    assert np.array_equal(detector.scores_, detector.signal_scores_[method])
-    assert not np.array_equal(*(detector.signal_scores_[name] for name in METHODS))
-
-
 OUTPUTS = {
     "probabilities": lambda: NeuralNetClassifier(nn.Sequential(MLP(64, 10, 16), nn.Softmax(1)), max_epochs=1),
     "more_than_classes": lambda: quick_net(n_classes=14, max_epochs=1),
@@ -167,12 +138,11 @@ def test_probabilities_sum_to_one_whatever_the_net_puts_out(net):
 
 @pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
 @pytest.mark.filterwarnings("ignore:May not flag all label issues:UserWarning")
-@pytest.mark.parametrize("net", [None, "small"], ids=["default", "own"])
-def test_class_that_some_folds_never_see_is_still_a_class(net):
+def test_class_that_some_folds_never_see_is_still_a_class():
     X, y = digits(60)
     labels = np.where(y < 5, "low", "high").astype(object)
     labels[7] = "alone"
-    detector = _detector(quick_net(n_classes=3) if net else None, max_epochs=2).fit(X, labels)
+    detector = ConfidentLearningDetector(cv=3, max_epochs=2, device="cpu", random_state=0).fit(X, labels)
     assert list(detector.classes_) == ["alone", "high", "low"]
     assert detector.pred_probs_.shape == (60, 3)
     np.testing.assert_allclose(detector.pred_probs_.sum(1), 1, rtol=1e-6)
@@ -190,34 +160,6 @@ def test_probabilities_stay_in_the_column_of_their_class_where_a_fold_lacks_one(
     detector = _detector(quick_net(3, 3, max_epochs=20, batch_size=8)).fit(X, labels)
     rest = labels > 0
     assert np.array_equal(detector.pred_probs_.argmax(1)[rest], labels[rest])
-
-
-def test_folds_of_a_dataset_score_as_those_of_its_array():
-    X, y = digits(60)
-    dataset = TensorDataset(torch.tensor(X), torch.tensor(y))
-    net = quick_net()
-    assert np.array_equal(_detector(net).fit(dataset).scores_, _detector(net).fit(X, y).scores_)
-
-
-def test_callers_net_stays_as_it_was():
-    net = quick_net()
-    before = {key: value.clone() for key, value in net.module.state_dict().items()}
-    _detector(net).fit(*digits(60))
-    assert not net.initialized_
-    assert all(torch.equal(before[key], value) for key, value in net.module.state_dict().items())
-
-
-def test_interrupt_passes_through_and_leaves_nothing_fitted():
-    class Stopping(MLP):
-        def forward(self, x):
-            if self.training:
-                raise KeyboardInterrupt
-            return super().forward(x)
-
-    detector = _detector(NeuralNetClassifier(Stopping(64, 10, 8), criterion=nn.CrossEntropyLoss))
-    with pytest.raises(KeyboardInterrupt):
-        detector.fit(*digits(60))
-    assert not hasattr(detector, "scores_")
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from torch.utils.data import TensorDataset
 
-from curvdetect import CurvatureNoiseDetector, CurvatureSearch, PlantedNoise
+from curvdetect import CurvatureNoiseDetector, CurvatureSearch, LossDetector, PlantedNoise
+from curvdetect.detectors.delegation import before_last, last_step, prefix_of
 from tests.cases import noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -78,21 +79,6 @@ def test_without_a_refit_there_is_nobody_to_answer(hold, method):
     assert "Pass refit=True" in str(raised.value.__cause__)
 
 
-ASKED = {
-    "score": lambda holder: holder.score(),
-    "predict": lambda holder: holder.predict(),
-    "scores": lambda holder: holder.score_samples(X),
-    "ranking": lambda holder: holder.ranking(),
-}
-
-
-@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
-@each
-def test_nothing_is_answered_before_a_fit(hold, ask):
-    with pytest.raises(NotFittedError):
-        ask(hold(_detector()))
-
-
 @each
 def test_rows_that_were_not_fitted_are_refused_as_by_the_detector(hold):
     holder = hold(_detector()).fit(X, LABELS)
@@ -116,3 +102,31 @@ def test_tags_and_columns_are_the_detectors(hold):
     assert not hasattr(holder.fit(X, LABELS), "feature_names_in_")
     assert "detector__net__lr" in holder.get_params()
     assert holder.set_params(detector__h=0.5).detector.h == 0.5
+
+
+LOSS = LossDetector()
+INNER = Pipeline([("pca", PCA(2)), ("detector", LOSS)])
+CASES = {
+    "bare": (LOSS, "", 64),
+    "alone": (Pipeline([("detector", LOSS)]), "detector__", 64),
+    "passthrough": (Pipeline([("a", "passthrough"), ("b", None), ("c", LOSS)]), "c__", 64),
+    "two": (INNER, "detector__", 2),
+    "nested": (Pipeline([("scale", StandardScaler()), ("inner", INNER)]), "inner__detector__", 2),
+}
+cases = pytest.mark.parametrize(("estimator", "prefix", "width"), CASES.values(), ids=CASES)
+
+
+@cases
+def test_the_last_step_is_found_however_deep(estimator, prefix, width):
+    assert last_step(estimator) is LOSS
+    assert prefix_of(estimator) == prefix
+    assert prefix + "q" in estimator.get_params()
+
+
+@cases
+def test_what_stands_before_it_is_applied(estimator, prefix, width):
+    assert before_last(estimator, None) is None
+    INNER.named_steps["pca"].fit(X)
+    if prefix.startswith("inner"):
+        estimator.named_steps["scale"].fit(X)
+    assert before_last(estimator, X[:20]).shape == (20, width)

@@ -52,14 +52,6 @@ def test_where_the_net_memorized_auto_listens_to_the_loss_of_all_epochs(whole):
     assert auroc(MASK, detector.scores_) == auroc(MASK, whole.signal_scores_["loss"]) > 0.97
 
 
-def test_where_it_did_not_auto_listens_to_the_loss_too():
-    # a strong weight decay keeps the wrong labels from being memorized
-    detector = fit(600, net=digits_net(optimizer__weight_decay=0.05))
-    assert 0.7 < detector.train_accuracy_ < 0.9
-    assert (detector.regime_, detector.fused_signals_) == ("underfit", LOSS)
-    assert auroc(MASK, detector.scores_) > 0.9
-
-
 def test_augmented_samples_that_are_not_memorized_are_ranked_by_the_late_margin_too():
     images = X[:80].reshape(-1, 8, 8)
     fits = [
@@ -84,11 +76,10 @@ class Apart(Callback):
                     weights.copy_(weights.flatten()[torch.randperm(weights.numel())].reshape(weights.shape))
 
 
-@pytest.mark.parametrize("n_repeats", [1, 2])
-def test_a_training_that_fell_apart_is_said_so_and_what_came_after_not_listened_to(n_repeats):
+def test_a_training_that_fell_apart_is_said_so_and_what_came_after_not_listened_to():
     net = digits_net(callbacks=[("apart", Apart(12))])
     with pytest.warns(ConvergenceWarning, match=r"fell apart.*rose to [01]\.\d\d in epoch \d+ and.*for_tables=True"):
-        detector = FusedDetector(net, n_repeats=n_repeats, device="cpu", random_state=0).fit(X, LABELS)
+        detector = FusedDetector(net, n_repeats=2, device="cpu", random_state=0).fit(X, LABELS)
     assert (detector.regime_, detector.fused_signals_) == ("fallen", {"early_margin": 1.0})
     assert np.array_equal(detector.scores_, fuse(detector.signal_scores_["early_margin"]))
     assert auroc(MASK, detector.scores_) > 0.95  # of six seeds 0.99 or more
@@ -120,7 +111,7 @@ def test_every_signal_can_be_asked_for_and_is_that_of_the_curvature_detectors_ru
         assert np.array_equal(whole.signal_scores_[name], scores), name
 
 
-@pytest.mark.parametrize("combine", ["fisher", "rank_mean", "rank_product", "log_mean", "first", np.maximum])
+@pytest.mark.parametrize("combine", ["fisher", "first", np.maximum])
 def test_signals_asked_for_are_fused_as_asked(combine):
     detector = fit(signals=["margin", "loss"], combine=combine)
     parts = [detector.signal_scores_[name] for name in ("margin", "loss")]
@@ -133,17 +124,6 @@ def test_weights_of_signals_are_those_of_the_dictionary():
     parts = [detector.signal_scores_[name] for name in weights]
     assert detector.fused_signals_ == weights
     assert np.array_equal(detector.scores_, fuse(*parts, weights=(2, 5)))
-
-
-@pytest.mark.parametrize("combine", ["rank_mean", "log_mean", "first", np.maximum])
-def test_any_combination_goes_with_auto(combine):
-    fitted = [fit(net=net, combine=combine) for net in (quick_net(), digits_net())]
-    assert [detector.regime_ for detector in fitted] == ["underfit", "memorized"]
-    assert all(np.isfinite(detector.scores_).all() for detector in fitted)
-
-
-def test_names_may_come_in_an_array():
-    assert np.array_equal(fit(signals=np.array(["margin", "loss"])).scores_, fit(signals=["margin", "loss"]).scores_)
 
 
 def test_curvature_is_measured_only_where_it_is_asked_for():
@@ -198,20 +178,6 @@ def test_samples_that_were_not_fitted_are_ranked_after_an_interrupt_too():
     assert auroc(MASK[new], detector.score_samples(X[new], LABELS[new])) > 0.7
 
 
-def test_interrupt_before_the_first_scored_epoch_is_passed_on_and_nothing_else():
-    InterruptedTraining.trainings = 0
-    detector = FusedDetector(
-        quick_net(callbacks=[InterruptedTraining(1, 3)]),
-        signals=["loss", "curvature"],
-        every=4,
-        device="cpu",
-        random_state=0,
-    )
-    with pytest.raises(KeyboardInterrupt):
-        detector.fit(X[:200], LABELS[:200])
-    assert not hasattr(detector, "scores_")
-
-
 def test_only_the_last_repeats_net_is_kept():
     class Watch(Callback):
         alive: ClassVar = weakref.WeakSet()
@@ -235,35 +201,6 @@ def test_a_refit_with_other_parameters_leaves_nothing_of_the_first():
     assert detector.n_features_in_ == 64
 
 
-def test_interrupt_in_the_first_run_keeps_its_completed_epochs():
-    InterruptedTraining.trainings = 0
-    detector = FusedDetector(quick_net(callbacks=[InterruptedTraining(1, 3)]), device="cpu", random_state=0)
-    with pytest.raises(KeyboardInterrupt):
-        detector.fit(X[:200], LABELS[:200])
-    assert detector.n_iter_ == 2
-    assert np.isfinite(detector.scores_).all()
-
-
-WRONG = {
-    "name": ({"signals": ["loss", "lost"]}, "signals must be 'auto', or a sequence .* of names from"),
-    "string": ({"signals": "loss"}, "signals must be 'auto', or a sequence .* of names from .* got 'loss'"),
-    "nothing": ({"signals": []}, "signals must be 'auto'"),
-    "set": ({"signals": {"loss", "margin"}}, "signals must be 'auto', or a sequence"),
-    "weight": ({"signals": {"loss": -1, "margin": 2}}, "weights must hold 2 numbers, none negative"),
-    "kind": ({"signals": 3}, "signals must be 'auto'"),
-    "weights of a callable": ({"signals": {"loss": 1, "margin": 2}, "combine": np.maximum}, "weights go with ranks"),
-    "combine": ({"combine": "vote"}, "combine must be one of"),
-    "n_repeats": ({"n_repeats": 0}, "n_repeats must be a whole number"),
-    "h": ({"signals": ["curvature"], "h": 0}, "h must be a positive number"),
-}
-
-
-@pytest.mark.parametrize(("params", "message"), WRONG.values(), ids=WRONG)
-def test_parameters_out_of_range_are_refused_by_name_before_anything_is_trained(params, message):
-    with pytest.raises(ValueError, match=message):
-        fit(60, net=object(), **params)
-
-
 def test_signals_beside_are_recorded_and_not_listened_to(whole):
     beside = ["curvature_contrast", "input_gradient", "loss"]
     detector = FusedDetector(digits_net(), beside=beside, device="cpu", random_state=0).fit(X, LABELS)
@@ -277,11 +214,6 @@ def test_signals_beside_are_recorded_and_not_listened_to(whole):
     }
     for name in ("curvature", "curvature_contrast"):
         assert np.array_equal(detector.signal_scores_[name], whole.signal_scores_[name])
-
-
-def test_unknown_signals_beside_are_refused_before_anything_is_trained():
-    with pytest.raises(ValueError, match=r"beside must be a sequence of names from .*'curvature'.*got 'curvature'"):
-        fit(beside="curvature")
 
 
 class FallsApart(Callback):

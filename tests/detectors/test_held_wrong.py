@@ -12,7 +12,7 @@ from skorch.callbacks import Callback, EpochScoring
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from curvdetect import CurvatureNoiseDetector, InputGradientDetector, LossDetector, memorizing_net
+from curvdetect import InputGradientDetector, LossDetector, memorizing_net
 from curvdetect.training.recipe import Schedule
 
 N = 64
@@ -65,31 +65,10 @@ def test_callbacks_of_the_user_are_added_to_the_schedule():
     assert all("acc" in record for record in trained.history)
 
 
-def test_another_optimizer_gets_no_momentum():
-    assert fit(memorizing_net(nn.Linear(5, 3), optimizer=torch.optim.AdamW, lr=1e-3)).n_iter_ == 2
-
-
 def test_a_fitted_detector_does_not_carry_the_schedule_s_optimizer():
     net = memorizing_net(nn.Linear(5, 3), schedule=lambda n_epochs: lambda epoch: 1.0)
     assert not any("policy_" in vars(c) for _, c in fit(net).net_.callbacks_)
     assert np.array_equal(pickle.loads(pickle.dumps(fit())).scores_, fit().scores_)
-
-
-MASKS = {
-    "strings": np.where(Y == 0, "True", "False"),
-    "signs": np.where(Y == 0, 1, -1),
-    "missing": np.where(Y == 0, np.nan, 0.0),
-}
-
-
-@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-def test_a_mask_of_anything_but_truth_values_is_refused(mask):
-    with pytest.raises(ValueError, match=r"noise_mask (must hold booleans|contains NaN)"):
-        fit().score(noise_mask=mask)
-
-
-def test_a_mask_may_be_of_zeros_and_ones():
-    assert fit().score(noise_mask=(Y == 0).astype(float)) == fit().score(noise_mask=Y == 0)
 
 
 NULLABLE = {
@@ -136,11 +115,6 @@ def test_labels_of_a_dataset_that_are_no_class_are_refused(make):
         fit(X=Listed(make(torch.from_numpy(X))), y=None)
 
 
-def test_labels_of_a_dataset_may_be_arrays_of_one():
-    items = [(torch.from_numpy(row), np.array([label])) for row, label in zip(X, Y, strict=True)]
-    assert np.array_equal(fit(X=Listed(items), y=None).scores_, fit().scores_)
-
-
 WRONG = {
     "augmented table": (lambda: fit(memorizing_net(nn.Linear(5, 3), augment=True)), "crops and flips pictures"),
     "workers of ours": (
@@ -169,8 +143,3 @@ def test_what_cannot_work_is_said_in_words(hold, message):
 def test_an_input_gradient_of_a_weighted_criterion_is_warned_of(options):
     with pytest.warns(UserWarning, match="plain CrossEntropyLoss"):
         fit(memorizing_net(nn.Linear(5, 3), **options), kind=InputGradientDetector)
-
-
-def test_a_boolean_power_is_refused():
-    with pytest.raises(ValueError, match="power must be"):
-        fit(kind=CurvatureNoiseDetector, power=True)

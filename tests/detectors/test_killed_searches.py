@@ -64,23 +64,6 @@ def test_planted_noise_with_checkpoints_goes_on_where_it_was_cut_short(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "planted-0", "planted-1"]
 
 
-def test_ctrl_c_inside_a_grid_search_comes_out_and_leaves_the_last_training_to_be_taken_up(tmp_path):
-    def search(training):
-        detector = _detector(LossDetector, training=training, epoch=3, checkpoint_dir=tmp_path)
-        grid = {"q": [0.1, 0.2]}  # touches no training: both share the directory
-        return GridSearchCV(detector, grid, cv=InSample(), scoring=noise_scorer(MASK), error_score="raise"), detector
-
-    grid_search, detector = search(1)
-    with pytest.raises(KeyboardInterrupt), untouched_rng():
-        grid_search.fit(X, LABELS)
-    assert not hasattr(grid_search, "cv_results_")
-    assert not hasattr(detector, "scores_")
-    InterruptedTraining.trainings = 1
-    grid_search.fit(X, LABELS)
-    alone = _detector(LossDetector).fit(X, LABELS)
-    assert np.array_equal(grid_search.best_estimator_.scores_, alone.scores_)
-
-
 def test_settings_that_train_differently_do_not_share_a_directory(tmp_path):
     search = GridSearchCV(
         _detector(checkpoint_dir=tmp_path),

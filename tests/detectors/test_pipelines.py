@@ -1,4 +1,4 @@
-"""A detector as the last step of scikit-learn's pipelines."""
+"""A detector as the last step of scikit-learn's pipelines, and as one that cleans in imbalanced-learn's."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
+from imblearn.pipeline import make_pipeline as cleaning_pipeline
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.decomposition import PCA
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from torch import nn
+from torch.utils.data import Subset, TensorDataset
 
 from curvdetect import (
-    ConfidentLearningDetector,
-    CurvatureNoiseDetector,
-    CurvSSFT,
-    FusedDetector,
     LossDetector,
-    SSFTDetector,
     memorizing_net,
 )
 from curvdetect.metrics import auroc
@@ -37,10 +35,7 @@ def _detector(kind=LossDetector, **options):
 
 STEPS = {
     "scaler": (StandardScaler(),),
-    "two_steps": (StandardScaler(), PCA(20, random_state=0)),
     "quantiles": (QuantileTransformer(n_quantiles=50),),
-    "function": (FunctionTransformer(np.log1p),),
-    "union": (FeatureUnion([("scaled", StandardScaler()), ("parts", PCA(3, random_state=0))]),),
     "columns": (make_column_transformer((StandardScaler(), ["p20", "p21"]), remainder="passthrough"),),
     "pandas_between": (StandardScaler().set_output(transform="pandas"),),
     "nothing": ("passthrough",),
@@ -60,39 +55,6 @@ def test_rows_are_recognised_behind_any_transformer(steps):
         assert np.array_equal(pipeline.predict(part), detector.labels_[rows])
         assert np.array_equal(pipeline.decision_function(part), detector.scores_[rows] - detector.threshold_)
     assert pipeline.predict(FRAME).sum() == 30
-
-
-KINDS = [CurvatureNoiseDetector, LossDetector, FusedDetector, SSFTDetector, CurvSSFT, ConfidentLearningDetector]
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_detector_fits_and_predicts_in_a_pipeline(kind):
-    options = {"cv": 2} if kind is ConfidentLearningDetector else {}
-    pipeline = make_pipeline(StandardScaler(), _detector(kind, **options))
-    flags = pipeline.fit_predict(X, LABELS)
-    assert flags.sum() == 12
-    assert np.array_equal(flags, pipeline.predict(X))
-    again = clone(pipeline).fit(X, LABELS)
-    assert np.array_equal(again.score_samples(X), pipeline.score_samples(X))
-
-
-def test_a_row_that_was_not_fitted_is_refused_with_two_ways_out():
-    pipeline = make_pipeline(StandardScaler(), _detector()).fit(X, LABELS)
-    strange = X[:5].copy()
-    strange[3, 20] += 0.1
-    with pytest.raises(
-        ValueError,
-        match=r"1 row\(s\) not among .* fitted: 3\. .*score_samples\(\).*score_samples\(X, y\).*or fit again",
-    ):
-        pipeline.score_samples(strange)
-
-
-def test_a_row_under_two_labels_is_refused_away_from_its_place():
-    double = np.r_[X, X[:1]]
-    pipeline = make_pipeline(StandardScaler(), _detector()).fit(double, np.r_[LABELS, (LABELS[0] + 1) % 10])
-    assert np.array_equal(pipeline.score_samples(double), pipeline[-1].scores_)
-    with pytest.raises(ValueError, match="several times among the fitted rows, under different labels"):
-        pipeline.score_samples(double[1:])
 
 
 class Net(nn.Sequential):
@@ -123,19 +85,44 @@ def test_a_mask_is_routed_to_the_score():
     assert detector.score(noise_mask=MASK) == auroc(MASK, detector.scores_) != value
 
 
-def test_without_routing_the_true_labels_grade_a_pipeline():
-    pipeline = make_pipeline(StandardScaler(), _detector()).fit(X, LABELS)
-    assert pipeline.score(X, TRUE) == auroc(MASK, pipeline[-1].scores_)
+KINDS = {
+    "array": (X, LABELS, np.ndarray, np.ndarray),
+    "frame": (
+        pd.DataFrame(X).add_prefix("p").set_index(np.arange(N) + 7),
+        pd.Series(LABELS),
+        pd.DataFrame,
+        pd.Series,
+    ),
+    "tensor": (torch.tensor(X), torch.tensor(LABELS), torch.Tensor, torch.Tensor),
+    "lists": (X.tolist(), LABELS.tolist(), list, list),
+    "dataset": (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None, Subset, np.ndarray),
+    "dataset_and_labels": (TensorDataset(torch.tensor(X)), LABELS, Subset, np.ndarray),
+}
 
 
-def test_new_samples_are_scored_behind_the_other_steps():
-    pipeline = make_pipeline(StandardScaler(), _detector(keep_snapshots=2)).fit(X[:90], LABELS[:90])
-    new = pipeline[:-1].transform(X[90:])
-    assert pipeline[-1].score_samples(new, LABELS[90:]).shape == (30,)
+@pytest.mark.parametrize(("data", "labels", "kind", "label_kind"), KINDS.values(), ids=KINDS)
+def test_what_is_left_is_of_the_same_kind_and_order(data, labels, kind, label_kind):
+    detector = _detector(q=13)
+    left, labels_left = detector.fit_resample(data, labels)
+    kept = np.flatnonzero(detector.labels_ == 0)
+    assert isinstance(left, kind)
+    assert isinstance(labels_left, label_kind)
+    assert np.array_equal(detector.sample_indices_, kept)
+    assert len(left) == len(labels_left) == 107
+    assert np.array_equal(np.asarray(labels_left), LABELS[kept])
+    rows = np.stack([np.asarray(item[0]) for item in left]) if isinstance(left, Subset) else np.asarray(left)
+    assert np.allclose(rows, X[kept])
+    if kind is pd.DataFrame:
+        assert list(left.index) == list(kept + 7)
+        assert list(left.columns) == list(data.columns)
 
 
-def test_a_pipeline_caches_its_transformers(tmp_path):
-    pipeline = make_pipeline(StandardScaler(), _detector(), memory=str(tmp_path)).fit(X, LABELS)
-    assert np.array_equal(
-        pipeline.score_samples(X), make_pipeline(StandardScaler(), _detector()).fit(X, LABELS)[-1].scores_
-    )
+def test_a_step_of_an_imbalanced_learn_pipeline_cleans_what_the_model_is_fitted_on():
+    X, labels, mask, true = noisy_digits(600, rate=0.2)
+    detector = LossDetector(q=0.25, device="cpu", random_state=0)
+    nearest = KNeighborsClassifier(1)  # as good as the labels it is given
+    model = cleaning_pipeline(StandardScaler(), detector, nearest).fit(X, labels)
+    assert model.score(X, true) > 0.95 > make_pipeline(StandardScaler(), nearest).fit(X, labels).score(X, true)
+    detector = model[1]
+    assert mask[detector.sample_indices_].mean() < 0.05
+    assert model.predict(X).shape == (600,)  # nothing is dropped where nothing is fitted

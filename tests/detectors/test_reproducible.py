@@ -22,7 +22,7 @@ from curvdetect import (
 from tests.cases import draw_from_every_generator, noisy_digits, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-X, LABELS, *_ = noisy_digits(300)
+X, LABELS, *_ = noisy_digits(200)
 PICTURES = X.reshape(-1, 1, 8, 8)
 KINDS = {
     "curvature": (CurvatureNoiseDetector, {"contrast": True}),
@@ -57,8 +57,8 @@ def test_without_a_seed_scores_differ():
     assert not np.array_equal(_scores(random_state=None), _scores(random_state=None))
 
 
-@each
-def test_in_processes_beside_each_other_scores_are_the_same(kind, options):
+def test_in_processes_beside_each_other_scores_are_the_same():
+    kind, options = KINDS["curv_ssft"]
     both = joblib.Parallel(n_jobs=2)(joblib.delayed(_scores)(kind, **options) for _ in range(2))
     assert np.array_equal(both[0], both[1])
     assert np.array_equal(both[0], _scores(kind, **options))
@@ -71,12 +71,6 @@ def test_in_threads_beside_each_other_scores_are_the_same(kind, options):
     assert np.array_equal(together[0], together[2])
     assert np.array_equal(together[0], _scores(kind, **options))
     assert np.array_equal(together[1], _scores(kind, random_state=1, **options))
-
-
-@each
-def test_tables_are_scored_alike_on_one_and_two_threads_where_that_is_asked_for(kind, options):
-    net = memorizing_net(None, deterministic=True)  # without it some processors share out products of matrices too
-    assert np.array_equal(_scores(kind, net, threads=2, **options), _scores(kind, net, **options))
 
 
 @pytest.mark.parametrize("kind", [CurvatureNoiseDetector, LossDetector])
@@ -92,11 +86,11 @@ def test_pictures_are_scored_alike_on_one_and_two_threads_where_that_is_asked_fo
 def test_unseen_samples_are_scored_alike_on_one_and_two_threads_where_that_is_asked_for():
     net = memorizing_net(None, deterministic=True)
     detector = CurvatureNoiseDetector(net, keep_snapshots=2, max_epochs=2, device="cpu", random_state=0)
-    detector.fit(PICTURES[:200], LABELS[:200])
-    alone = detector.score_samples(PICTURES[200:], LABELS[200:])
+    detector.fit(PICTURES[:150], LABELS[:150])
+    alone = detector.score_samples(PICTURES[150:], LABELS[150:])
     torch.set_num_threads(2)
     try:
-        assert np.array_equal(detector.score_samples(PICTURES[200:], LABELS[200:]), alone)
+        assert np.array_equal(detector.score_samples(PICTURES[150:], LABELS[150:]), alone)
     finally:
         torch.set_num_threads(1)
 

@@ -1,4 +1,4 @@
-"""The curvature detector from data to ranking."""
+"""The curvature detector from data to ranking, and the detectors of its run's other signals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from curvdetect import CurvatureNoiseDetector, input_curvature
+from curvdetect import (
+    CurvatureNoiseDetector,
+    InconfidenceDetector,
+    InputGradientDetector,
+    LearningTimeDetector,
+    LossDetector,
+    MarginDetector,
+    input_curvature,
+)
 from curvdetect.detectors.checks import derive_seed
 from curvdetect.metrics import auroc
 from tests.cases import digits_net, noisy_digits, quick_net
@@ -16,10 +24,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 PLAIN = {"curvature", "loss", "margin", "learning_time", "inconfidence"}
 ALWAYS = PLAIN | {"curvature_contrast"}
 EXTRAS = ("input_gradient", "averaged_margin")
-MORE = (*EXTRAS, "late_loss", "late_margin", "final_loss", "gradient_contrast")
+MORE = (*EXTRAS, "early_margin", "late_loss", "late_margin", "final_loss", "gradient_contrast")
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2], ids="seed_{}".format)
+@pytest.fixture(scope="module", params=[0, 1], ids="seed_{}".format)
 def run(request):
     """A detector fitted on digits with one wrong label in ten, and the mask of the wrong ones."""
     X, labels, mask, true = noisy_digits(600, seed=request.param)
@@ -53,13 +61,6 @@ def test_wrong_labels_are_memorized_flagged_and_set_right(run):
     # of 60 flags three in five or more were right in the worst training, and six of them are by chance
     assert mask[detector.predict() == 1].mean() > 0.5
     assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.8
-
-
-def test_score_is_the_contrast_of_the_curvature(run):
-    detector, mask, true = run
-    assert set(detector.signal_scores_) == ALWAYS | set(EXTRAS)
-    assert np.array_equal(detector.scores_, detector.signal_scores_["curvature_contrast"])
-    assert detector.score(y=true) == auroc(mask, detector.scores_)
 
 
 def test_what_was_decided_is_kept(run):
@@ -102,17 +103,10 @@ def _steady_net():
     return quick_net(callbacks=None)
 
 
-@pytest.mark.parametrize("extra", MORE)
-def test_extra_signals_change_no_other(extra):
-    plain, more = _fit(), _fit(signals=[extra])
-    assert set(plain.signal_scores_) == ALWAYS
-    assert set(more.signal_scores_) == {*ALWAYS, extra}
-    for name, scores in plain.signal_scores_.items():
-        assert np.array_equal(scores, more.signal_scores_[name]), name
-
-
-def test_contrast_is_the_score_and_leaves_every_other_signal_to_the_last_bit():
-    plain, contrast = _fit(contrast=False), _fit()
+def test_contrast_is_the_score_and_signals_leave_each_other_to_the_last_bit():
+    plain, contrast, more = _fit(contrast=False), _fit(), _fit(signals=MORE)
+    assert set(more.signal_scores_) == {*ALWAYS, *MORE}
+    assert all(np.array_equal(scores, more.signal_scores_[name]) for name, scores in contrast.signal_scores_.items())
     assert set(plain.signal_scores_) == PLAIN
     assert np.array_equal(plain.scores_, plain.signal_scores_["curvature"])
     assert set(contrast.signal_scores_) == ALWAYS
@@ -120,18 +114,6 @@ def test_contrast_is_the_score_and_leaves_every_other_signal_to_the_last_bit():
     assert ((contrast.scores_ > 0) & (contrast.scores_ < 1)).all()
     for name, scores in plain.signal_scores_.items():
         assert np.array_equal(scores, contrast.signal_scores_[name]), name
-
-
-def test_contrast_ranks_wrong_labels_of_pictures_better_than_plain_curvature():
-    found = []
-    for seed in (0, 1):  # of five seeds the contrast was 0.008 to 0.027 ahead, and 0.987 or more
-        X, labels, mask, _ = noisy_digits(400, seed=seed)
-        detector = CurvatureNoiseDetector(max_epochs=20, device="cpu", random_state=seed)
-        detector.fit(X.reshape(-1, 1, 8, 8), labels)
-        found.append([auroc(mask, detector.signal_scores_[name]) for name in ("curvature", "curvature_contrast")])
-    plain, contrast = np.mean(found, axis=0)
-    assert contrast > plain
-    assert contrast > 0.97
 
 
 CHANGES = {
@@ -148,12 +130,6 @@ def test_how_curvature_is_measured_changes_it_and_nothing_else(change):
     assert (plain.scores_ != changed.scores_).all()
     for name in ALWAYS - {"curvature", "curvature_contrast"}:
         assert np.array_equal(plain.signal_scores_[name], changed.signal_scores_[name]), name
-
-
-def test_seed_decides_everything():
-    first, again, other = (_fit(random_state=seed) for seed in (0, 0, 1))
-    assert np.array_equal(first.scores_, again.scores_)
-    assert (first.scores_ != other.scores_).mean() > 0.9
 
 
 def test_stop_at_ends_the_training_early():
@@ -181,41 +157,30 @@ def test_progress_is_silent_unless_asked_for(capsys):
     assert "memorizing" in err
 
 
-def test_wrong_labels_of_pictures_are_found_by_the_default_network():
-    X, labels, mask, _ = noisy_digits(200)
-    detector = CurvatureNoiseDetector(max_epochs=12, signals=EXTRAS, device="cpu", random_state=0)
-    detector.fit(X.reshape(-1, 1, 8, 8), labels)
-    # the worst of ten trainings: 0.95 and 0.992
-    assert auroc(mask, detector.scores_) > 0.92
-    assert auroc(mask, detector.signal_scores_["loss"]) > 0.97
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_pictures_are_memorized_and_their_wrong_labels_ranked_first(seed):
-    X, labels, mask, true = noisy_digits(600, seed=seed)
-    detector = CurvatureNoiseDetector(signals=("input_gradient",), device="cpu", random_state=seed)
+def test_pictures_are_memorized_and_their_wrong_labels_ranked_first():
+    X, labels, mask, true = noisy_digits(600)
+    detector = CurvatureNoiseDetector(signals=("input_gradient",), device="cpu", random_state=0)
     detector.fit(X.reshape(-1, 1, 8, 8), labels)
     found = {name: auroc(mask, scores) for name, scores in detector.signal_scores_.items()}
     assert detector.train_accuracy_ > 0.99
     # the worst of seven trainings: 0.995, 0.982, 0.994, 0.999 and 0.95
-    assert found["curvature_contrast"] > 0.98
+    assert found["curvature_contrast"] > max(0.98, found["curvature"])
     assert found["curvature"] > 0.95
     assert found["input_gradient"] > 0.98
     assert found["loss"] > 0.99
     assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.9
 
 
-@pytest.mark.parametrize("contrast", [False, True], ids=["plain", "contrast"])
-def test_a_grid_gives_the_scores_of_separate_fits_bit_by_bit(contrast, monkeypatch):
+def test_a_grid_gives_the_scores_of_separate_fits_bit_by_bit_in_many_passes_too(monkeypatch):
     monkeypatch.setattr("curvdetect.signals.passes.MANY", 1)  # so that 150 samples are more than one pass
-    common = {"size": 150, "max_epochs": 3, "contrast": contrast}
-    detector = _fit(**common, grid={"h": [1e-2, 1e-3], "n": [1, 3], "power": [1, 2]})
-    assert list(detector.grid_scores_) == [(h, n, p) for h in (1e-2, 1e-3) for n in (1, 3) for p in (1, 2)]
+    common = {"size": 150, "max_epochs": 2}
+    detector = _fit(**common, grid={"h": [1e-2, 1e-3], "n": [1, 3]})
+    assert list(detector.grid_scores_) == [(h, n, 1) for h in (1e-2, 1e-3) for n in (1, 3)]
     for (h, n, power), scores in detector.grid_scores_.items():
         assert np.array_equal(scores, _fit(**common, h=h, n=n, power=power).scores_)
     assert np.array_equal(detector.scores_, detector.grid_scores_[1e-2, 1, 1])
-    assert set(detector.signal_scores_) == (ALWAYS if contrast else PLAIN)
+    assert set(detector.signal_scores_) == ALWAYS
 
 
 def test_what_a_grid_leaves_out_is_the_detectors_own():
@@ -230,30 +195,27 @@ def test_several_grids_are_measured_each_for_itself():
         assert np.array_equal(scores, _fit(h=h, n=n, power=power).scores_)
 
 
-@pytest.mark.parametrize("contrast", [False, True], ids=["plain", "contrast"])
-def test_a_grid_keeps_every_signal_that_is_the_settings_own(contrast):
-    detector = _fit(contrast=contrast, grid={"h": [1e-3, 1e-1]})
-    names = ["curvature_contrast", "curvature"] if contrast else ["curvature"]
-    for (h, n, power), signals in detector.grid_signals_.items():
-        alone = _fit(contrast=contrast, h=h, n=n, power=power)
-        assert list(signals) == names
-        assert all(np.array_equal(scores, alone.signal_scores_[name]) for name, scores in signals.items())
-        assert signals[names[0]] is detector.grid_scores_[h, n, power]
-
-
-WRONG_GRIDS = {
-    "empty_list": ([], "grid must be a dict"),
-    "wrong_in_list": ([{"h": [1]}, {"q": [1]}], "keys among"),
-    "not_a_dict": ([1e-2], "grid must be a dict"),
-    "empty": ({}, "grid must be a dict"),
-    "unknown": ({"q": [0.1]}, "keys among"),
-    "no_sequence": ({"h": 1e-2}, r"grid\['h'\] must be a sequence"),
-    "nothing": ({"n": []}, r"grid\['n'\] must be a sequence"),
-    "out_of_range": ({"h": [-1.0]}, "h must be a positive number"),
+DETECTORS = {
+    "loss": LossDetector,
+    "margin": MarginDetector,
+    "learning_time": LearningTimeDetector,
+    "inconfidence": InconfidenceDetector,
+    "input_gradient": InputGradientDetector,
 }
 
 
-@pytest.mark.parametrize(("grid", "message"), WRONG_GRIDS.values(), ids=WRONG_GRIDS)
-def test_a_wrong_grid_is_refused(grid, message):
-    with pytest.raises(ValueError, match=message):
-        _fit(grid=grid)
+@pytest.fixture(scope="module")
+def whole():
+    """A run that measures everything, whose signals rank wrong labels first."""
+    signals = ("input_gradient",)
+    return _fit(200, signals=signals)
+
+
+@pytest.mark.parametrize("signal", DETECTORS)
+def test_the_score_is_bit_for_bit_the_signal_of_a_run_that_measures_more(whole, signal):
+    X, labels, *_ = noisy_digits(200)
+    detector = DETECTORS[signal](quick_net(), device="cpu", random_state=0).fit(X, labels)
+    assert np.array_equal(detector.scores_, whole.signal_scores_[signal])
+    assert np.array_equal(detector.scores_, detector.signal_scores_[signal])
+    assert np.array_equal(detector.suggested_labels_, whole.suggested_labels_)
+    assert not any(record["scored"] for record in detector.history_)

@@ -1,0 +1,185 @@
+"""Trainings that several settings of a search share: which these are, how a setting is read off one, and the table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Real
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import ParameterGrid
+from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
+
+from curvdetect.detectors.catalogue import grid_name
+from curvdetect.detectors.delegation import last_step
+from curvdetect.detectors.grading import grade_of
+from curvdetect.detectors.one_signal import CurvatureNoiseDetector
+from curvdetect.detectors.ranking import n_flagged
+
+#: Parameters that say how a training is measured and read, and leave it as it is.
+READ_OFF = ("h", "n", "power", "q")
+#: A step, a number of probes and a power: the keys of ``grid_scores_``.
+Setting = tuple[float, int, int]
+
+
+#: The grade of a setting by a training, the seconds of its fit, and those of the grading.
+Grade = tuple[float, float, float]
+
+
+class Trained(NamedTuple):
+    """What a search keeps of a training."""
+
+    grades: list[Grade]
+    """One for each setting."""
+    columns: SimpleNamespace
+    """Scikit-learn's attributes of the columns."""
+    run: Any = None
+    """The fitted estimator, where it is wanted."""
+
+
+def candidates_of(param_grid: Any) -> list[dict[str, Any]]:
+    """Return the settings that a grid spans, as scikit-learn's `ParameterGrid` does; raise where there are none."""
+    candidates = list(ParameterGrid(param_grid))
+    if not any(candidates):
+        raise ValueError(
+            f"param_grid names nothing to search over, got {param_grid!r}. Pass values by parameter, such as "
+            "{'h': [1e-3, 1e-2], 'n': [1, 10]}."
+        )
+    return candidates
+
+
+def by_training(candidates: Sequence[dict[str, Any]], prefix: str) -> list[list[int]]:
+    """Return the numbers of the candidates, those together that differ in nothing that touches training.
+
+    ``prefix`` stands before the names of the detector's own parameters.
+    """
+    read_off = {prefix + name for name in READ_OFF}
+    groups: list[tuple[dict[str, Any], list[int]]] = []
+    for number, params in enumerate(candidates):
+        touching = {name: value for name, value in params.items() if name not in read_off}
+        for other, members in groups:
+            if touching.keys() == other.keys() and all(_same(value, other[name]) for name, value in touching.items()):
+                members.append(number)
+                break
+        else:
+            groups.append((touching, [number]))
+    return [members for _, members in groups]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Say whether two values are equal numbers or names, or one and the same thing."""
+    if one is other:
+        return True
+    simple = (bool, int, float, str, np.generic)
+    return isinstance(one, simple) and isinstance(other, simple) and bool(one == other)
+
+
+def train(
+    estimator: BaseEstimator,
+    settings: Sequence[Setting],
+    y: Any,
+    mask: NDArray[np.bool_],
+    scoring: str,
+    keep: bool,
+    X: Any,
+) -> Trained:
+    """Fit an estimator that measures all settings, and grade each; return the estimator too where it is to be kept."""
+    started = time.perf_counter()
+    run = estimator.fit(X, y)
+    fit_seconds = time.perf_counter() - started
+    grades = []
+    for setting in settings:
+        started = time.perf_counter()
+        grade = grade_of(scoring, mask, last_step(run).grid_scores_[setting])
+        grades.append((grade, fit_seconds, time.perf_counter() - started))
+    names = ("n_features_in_", "feature_names_in_")
+    columns = SimpleNamespace(**{name: getattr(run, name) for name in names if hasattr(run, name)})
+    return Trained(grades, columns, run if keep else None)
+
+
+def trained(trainings: Iterable[Callable[[Any], Trained]], X: Any, n_jobs: int | None) -> Iterator[Trained]:
+    """Yield what trainings return, in their order and as they are done, ``n_jobs`` at a time by joblib's backend."""
+    if joblib.effective_n_jobs(n_jobs) == 1:
+        yield from (training(X) for training in trainings)
+        return
+    try:
+        beside = Parallel(n_jobs=n_jobs, return_as="generator")
+    except ValueError:  # raised for a backend that returns all at once, such as ray's
+        beside = Parallel(n_jobs=n_jobs)
+    yield from beside(delayed(training)(X) for training in trainings)
+
+
+def setting_of(detector: CurvatureNoiseDetector) -> Setting:
+    """Return the key of a detector's own scores in ``grid_scores_``."""
+    return detector.h, detector.n, detector.power
+
+
+def read_off(run: BaseEstimator, estimator: BaseEstimator) -> Any:
+    """Return ``estimator`` as a fit of its own would leave it, made of a run that measured its setting in a grid."""
+    if isinstance(run, Pipeline):
+        estimator.steps[:-1] = run.steps[:-1]
+        read_off(run.steps[-1][1], estimator.steps[-1][1])
+        return estimator
+    setting = setting_of(estimator)
+    own = run.grid_signals_[setting]
+    params = run.get_params(deep=False)
+    vars(estimator).update({name: value for name, value in vars(run).items() if name not in params})
+    estimator.signal_scores_ = {**run.signal_scores_, **own}
+    seconds = dict(run.seconds_)
+    for name in own:
+        seconds[name] += sum(seconds.pop(grid_name(name, *other)) for other in run.grid_signals_)
+    estimator.seconds_ = seconds
+    estimator.history_ = [_of_one(record, list(own), setting, run.grid_signals_) for record in run.history_]
+    del estimator.grid_signals_, estimator.grid_scores_
+    estimator._rank(run.grid_scores_[setting], n_flagged(estimator.q, len(run.ranking_)))
+    return estimator
+
+
+def _of_one(record: dict[str, Any], names: list[str], setting: Setting, settings: Iterable[Setting]) -> dict[str, Any]:
+    """Return what a fit of one setting would note of an epoch."""
+    one = dict(record)
+    means = {key: one.pop(key) for name in names for other in settings if (key := _mean_of(name, other)) in one}
+    return one | {f"mean_{name}": means[key] for name in names if (key := _mean_of(name, setting)) in means}
+
+
+def _mean_of(name: str, setting: Setting) -> str:
+    return f"mean_{grid_name(name, *setting)}"
+
+
+def best_of(graded: Mapping[int, Sequence[Grade]]) -> int:
+    """Return the number of the setting with the highest mean grade, the first of several."""
+    return max(sorted(graded), key=lambda number: np.mean([grade for grade, *_ in graded[number]]))
+
+
+def as_cv_results(candidates: Sequence[dict[str, Any]], graded: Sequence[Sequence[Grade]]) -> dict[str, Any]:
+    """Return the table of a search, whose settings have a grade for each repeat, as ``GridSearchCV.cv_results_``."""
+    grades, fit_seconds, score_seconds = np.moveaxis(np.array(graded, dtype=float), 2, 0)
+    results: dict[str, Any] = {}
+    for name, seconds in (("fit", fit_seconds), ("score", score_seconds)):
+        results |= {f"mean_{name}_time": seconds.mean(1), f"std_{name}_time": seconds.std(1)}
+    for name in sorted({name for params in candidates for name in params}):
+        results[f"param_{name}"] = _column([params.get(name, np.ma.masked) for params in candidates])
+    results["params"] = list(candidates)
+    results |= {f"split{repeat}_test_score": grades[:, repeat] for repeat in range(grades.shape[1])}
+    mean = np.array([np.mean(row) for row in grades])
+    results |= {"mean_test_score": mean, "std_test_score": grades.std(1)}
+    results["rank_test_score"] = rankdata(-mean, method="min").astype(np.int32)
+    return results
+
+
+def _column(values: list[Any]) -> NDArray[Any]:
+    """Return values as a masked array, of numbers where they are numbers."""
+    there = [value for value in values if value is not np.ma.masked]
+    numbers = all(isinstance(value, Real) and not isinstance(value, bool) for value in there)
+    column = np.ma.MaskedArray(np.empty(len(values), np.asarray(there).dtype if numbers else object), mask=True)
+    for row, value in enumerate(values):
+        if value is not np.ma.masked:
+            column[row] = value
+    return column
