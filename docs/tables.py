@@ -18,6 +18,8 @@ A page names a committed table and the heading of a section. It gets the whole s
 
 Several tables are put side by side, under names or those of their folders. Notes are the paragraphs that start with
 these words.
+
+The table of detectors is that of the package, between ``<!-- detectors -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
@@ -26,10 +28,24 @@ import re
 import sys
 from pathlib import Path
 
+from curvdetect.detectors.registry import DETECTORS
+
 ROOT = Path(__file__).parent.parent
 SLOT = re.compile(
     r'(<!-- table (?P<paths>[^"\n]+) "(?P<heading>[^"]+)"(?P<choice>.*?)-->\n).*?(<!-- end -->)', re.DOTALL
 )
+
+LISTED = re.compile(r"(<!-- detectors -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def detectors() -> str:
+    """Return the package's table of detectors: calls, scores and costs."""
+    lines = ["| name | score | cost, in plain trainings of the net |", "|---|---|---|"]
+    for entry in DETECTORS.values():
+        params = ", ".join(f"{name}={value!r}" for name, value in entry.params.items())
+        call = f"{entry.detector.__name__}({params})" if params else entry.detector.__name__
+        lines.append(f"| `{call}` | {entry.score} | {entry.trainings} |")
+    return "\n".join(lines)
 
 
 def section(path: str, heading: str) -> str:
@@ -91,6 +107,7 @@ def filled(page: str, depth: int) -> str:
             text = text.replace(f"]({path})", f"]({'../' * depth}{path})")
         return f"{slot[1]}\n{text}\n{slot[5]}"
 
+    page = LISTED.sub(lambda slot: f"{slot[1]}\n{detectors()}\n\n{slot[2]}", page)
     return SLOT.sub(fill, page)
 
 

@@ -16,12 +16,12 @@ from curvdetect.cli.options import PRINTING, READING, TRAINING, chosen, existing
 from curvdetect.cli.output import write_csv
 from curvdetect.cli.source import Data, read_data
 from curvdetect.data.noise import corrupt_labels
-from curvdetect.detectors.catalogue import EXTRAS
 from curvdetect.detectors.checks import derived_seed
 from curvdetect.detectors.fused import has_fallen, recommended_signals
 from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.detectors.ranking import fuse
 from curvdetect.metrics import auroc
+from curvdetect.signals.registry import recorded
 
 #: AUROC by score, rate and seed.
 Grades = dict[tuple[str, float, int], float]
@@ -67,7 +67,7 @@ def rate_of(text: str) -> float:
             type=click.Choice(list(COSTS)),
             multiple=True,
             help="Score that needs trainings of its own. In plain trainings, "
-            f"{', '.join(f'{name} costs {cost:g}' for name, cost in COSTS.items())}.",
+            f"{', '.join(f'{name} costs {cost:.2g}' for name, cost in COSTS.items())}.",
         ),
         *TRAINING,
         *READING,
@@ -141,7 +141,7 @@ def _scores(
     data: Data, labels: NDArray[Any], training: dict[str, Any], also: tuple[str, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield each score by name: those of one training, and those that need their own."""
-    detector = CurvatureNoiseDetector(signals=tuple(EXTRAS), **training).fit(data.X, labels)
+    detector = CurvatureNoiseDetector(signals=tuple(recorded("asked")), **training).fit(data.X, labels)
     signals = detector.signal_scores_
     weights = recommended_signals(detector.train_accuracy_, fallen=has_fallen(detector.history_))
     yield "fused", fuse(*(signals[name] for name in weights), weights=list(weights.values()))

@@ -11,18 +11,10 @@ from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.catalogue import (
-    ALWAYS,
-    CURVATURES,
-    EXTRAS,
-    curvature_signals,
-    extra_signals,
-    in_order,
-    is_names,
-)
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.detectors.parameters import RUNS, Constraints, OneRun, Probing, with_parameters
 from curvdetect.detectors.ranking import check_weights, fuse, fusion_rule
+from curvdetect.signals.registry import asked_for, curvatures, in_order, is_names, recorded
 from curvdetect.signals.signal import Signal
 from curvdetect.training.doubts import APART, fell_after
 from curvdetect.training.settings import Settings
@@ -147,7 +139,8 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
     _constraints: ClassVar[Constraints] = {"n_repeats": [RUNS]}
 
     def _signals(self, seed: int) -> Sequence[Signal]:
-        known = (*ALWAYS, *EXTRAS, *CURVATURES)
+        asked, probed = recorded("asked"), recorded("probed")
+        known = [*recorded("always"), *asked, *probed]
         if isinstance(self.signals, str) and self.signals == "auto":
             fused = [name for names in AUTO.values() for name in names]
         elif is_names(self.signals, known) and len(self.signals):
@@ -160,11 +153,11 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         if not is_names(self.beside, known):
             raise ValueError(f"beside must be a sequence of names from {sorted(known)}, got {self.beside!r}.")
         names = dict.fromkeys([*fused, *self.beside])
-        curvatures: list[Signal] = []
-        if names.keys() & CURVATURES.keys():
+        measured: list[Signal] = []
+        if names.keys() & probed.keys():
             contrast = "curvature_contrast" in names
-            curvatures = curvature_signals(contrast=contrast, h=self.h, n=self.n, power=self.power, seed=seed)
-        return in_order(curvatures, extra_signals([name for name in names if name in EXTRAS]))
+            measured = curvatures(contrast=contrast, h=self.h, n=self.n, power=self.power, seed=seed)
+        return in_order(measured, asked_for([name for name in names if name in asked]))
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
         fusion_rule(self.combine)

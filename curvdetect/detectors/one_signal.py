@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.catalogue import CURVATURES, curvature_signals, extra_signals, grid_name, in_order
 from curvdetect.detectors.inputs import check_step
 from curvdetect.detectors.measured import Measured
 from curvdetect.detectors.parameters import Contrasting, OneRun, with_parameters
 from curvdetect.signals.dynamics import InputGradient, LearningTime, Loss, Margin
 from curvdetect.signals.evaluated import Inconfidence
+from curvdetect.signals.registry import asked_for, curvatures, grid_name, in_order, recorded
 from curvdetect.signals.signal import Signal
 from curvdetect.training.settings import Settings
 
@@ -102,12 +102,12 @@ class CurvatureNoiseDetector(Contrasting, OneRun, BaseNoiseDetector):
         return cls(net, **{"h": 1e-3, "n": 10, "power": 2, "contrast": False, "units": "raw", "every": 1, **params})
 
     def _signals(self, seed: int) -> Sequence[Signal]:
-        extras = extra_signals(self.signals)
+        others = asked_for(self.signals)
         common: dict[str, Any] = {"contrast": self.contrast, "seed": seed}
-        curvatures = curvature_signals(h=self.h, n=self.n, power=self.power, **common)
+        probed = curvatures(h=self.h, n=self.n, power=self.power, **common)
         for h, n, power in self._grid_settings():
-            curvatures += curvature_signals(h=h, n=n, power=power, **common, beside=True)
-        return in_order(curvatures, extras)
+            probed += curvatures(h=h, n=n, power=power, **common, beside=True)
+        return in_order(probed, others)
 
     def _grid_settings(self) -> list[tuple[float, int, int]]:
         """Return the settings of ``grid``, each once."""
@@ -130,7 +130,7 @@ class CurvatureNoiseDetector(Contrasting, OneRun, BaseNoiseDetector):
         check_step(self.h, samples)
         measured = super()._measure(samples, settings)
         if self.grid is not None:
-            names = CURVATURES if self.contrast else (self._own_signal,)
+            names = recorded("probed") if self.contrast else (self._own_signal,)
             signals = {
                 setting: {name: measured.signal_scores.pop(grid_name(name, *setting)) for name in names}
                 for setting in self._grid_settings()

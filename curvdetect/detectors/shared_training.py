@@ -17,11 +17,11 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from curvdetect.detectors.catalogue import grid_name
 from curvdetect.detectors.delegation import last_step
 from curvdetect.detectors.grading import grade_of
 from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.detectors.ranking import n_flagged
+from curvdetect.signals.registry import grid_name
 
 #: Parameters that say how a training is measured and read, and leave it as it is.
 READ_OFF = ("h", "n", "power", "q")

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.catalogue import curvature_signals
 from curvdetect.detectors.inputs import check_step
 from curvdetect.detectors.measured import Measured, one_run, repeated
 from curvdetect.detectors.parameters import EPOCHS, RUNS, Constraints, Contrasting, Number, with_parameters
 from curvdetect.detectors.ranking import fuse, rank_share
+from curvdetect.signals.registry import curvatures
 from curvdetect.signals.signal import Signal
 from curvdetect.training.second_split import SecondSplit, second_split
 from curvdetect.training.settings import Settings
@@ -197,7 +197,7 @@ class CurvSSFT(Contrasting, _SecondSplit):
     }
 
     def _signals(self, seed: int) -> list[Signal]:
-        return curvature_signals(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
+        return curvatures(contrast=self.contrast, h=self.h, n=self.n, power=self.power, seed=seed)
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
         self._signals(settings.seed)  # raises for wrong h, n and power before anything is trained

@@ -24,14 +24,9 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 from sklearn.utils.validation import check_is_fitted
 
-import curvdetect.detectors.confident as confident
-import curvdetect.detectors.fused as fused
-import curvdetect.detectors.one_signal as curvature
-import curvdetect.detectors.one_signal as dynamics
-import curvdetect.detectors.ssft as curv_ssft
-import curvdetect.detectors.ssft as ssft
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import HeldInputs, Samples
+from curvdetect.detectors import registry
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.encoding import decoded, encoded
@@ -42,21 +37,6 @@ from curvdetect.training.ranks import writes_here
 
 #: In format 1, the names of files did not hold their digests.
 FORMAT = 2
-_DETECTORS: dict[str, type[BaseNoiseDetector]] = {
-    kind.__name__: kind
-    for kind in (
-        curvature.CurvatureNoiseDetector,
-        curv_ssft.CurvSSFT,
-        ssft.SSFTDetector,
-        fused.FusedDetector,
-        confident.ConfidentLearningDetector,
-        dynamics.LossDetector,
-        dynamics.MarginDetector,
-        dynamics.LearningTimeDetector,
-        dynamics.InconfidenceDetector,
-        dynamics.InputGradientDetector,
-    )
-}
 _JSON, _ARRAYS, _NET = "detector.json", "arrays.npz", "net.safetensors"
 #: Files that a description names by their digest, and drafts left by a process that was killed while it wrote.
 _PARTS = re.compile(r"(?:arrays|net|snapshot-\d+)-([0-9a-f]{32})\.(?:npz|safetensors)|.+\.\d+\.draft")
@@ -103,7 +83,7 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     True
     """
     kind = type(detector).__name__
-    if _DETECTORS.get(kind) is not type(detector):
+    if registry.classes().get(kind) is not type(detector):
         raise TypeError(
             f"save knows curvdetect's own detectors, got {kind}. Of a search pass best_estimator_, of a pipeline the "
             "last step; a class of your own goes with joblib.dump, which keeps code too."
@@ -212,10 +192,11 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
         way = "Pass load(..., net=...) for samples that were not fitted." if "net" in missing else "Set it again."
         said = f"the detector was saved without {texts}, which no file can hold. {way}"
         warnings.warn(said, UserWarning, stacklevel=2)
-    if saved["detector"] not in _DETECTORS:
+    kind = registry.classes().get(saved["detector"])
+    if kind is None:
         raise ValueError(f"path={str(path)!r}: this version knows no detector {saved['detector']!r}.")
     try:
-        detector = _DETECTORS[saved["detector"]](**params)
+        detector = kind(**params)
     except TypeError as error:
         raise ValueError(
             f"path={str(path)!r} holds a parameter that this version doesn't know, written by curvdetect "

@@ -5,10 +5,12 @@ Whatever lists signals reads this table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin, PartOfTheEpochs
 from curvdetect.signals.evaluated import (
@@ -74,3 +76,40 @@ SIGNALS: dict[str, Entry] = {
 def recorded(when: Recorded) -> dict[str, Callable[..., Signal]]:
     """Return what makes the signals that are recorded so, by name."""
     return {name: entry.make for name, entry in SIGNALS.items() if entry.recorded == when}
+
+
+def asked_for(names: Any) -> list[Signal]:
+    """Return the signals that are asked for by name beside those of every run."""
+    known = recorded("asked")
+    if not is_names(names, known):
+        raise ValueError(
+            f"signals must be a sequence of {sorted(known)}, got {names!r}. The loss, the margin, the learning time "
+            "and the inconfidence are always recorded."
+        )
+    return [known[name]() for name in names]
+
+
+def is_names(names: Any, known: Collection[str]) -> bool:
+    """Say whether ``names`` is an ordered collection of known names, rather than a string or something else."""
+    ordered = isinstance(names, Sequence | Mapping | np.ndarray) and not isinstance(names, str)
+    return ordered and all(isinstance(name, str) and name in known for name in names)
+
+
+def curvatures(*, contrast: bool, h: float, n: int, power: int, seed: int, beside: bool = False) -> list[Signal]:
+    """Return the curvature, after its contrast where that is wanted; ``beside`` gives them the names of a grid."""
+    return [
+        make(h=h, n=n, power=power, seed=seed, name=grid_name(name, h, n, power) if beside else None)
+        for name, make in recorded("probed").items()
+        if contrast or name != "curvature_contrast"
+    ]
+
+
+def grid_name(name: str, h: float, n: int, power: int) -> str:
+    """Return the name of a curvature that is measured beside the detector's own."""
+    return f"{name}(h={h!r}, n={n!r}, power={power!r})"
+
+
+def in_order(probed: list[Signal], others: list[Signal]) -> list[Signal]:
+    """Return signals in an order in which those that need more of a batch go first."""
+    contrast = any(isinstance(signal, CurvatureContrast) for signal in probed)
+    return [*probed, *others] if contrast else [*others, *probed]

@@ -8,9 +8,9 @@ from sklearn.preprocessing import StandardScaler
 
 from curvdetect import CurvatureNoiseDetector, SSFTDetector, corrupt_labels
 from curvdetect.cli.compare import as_table
-from curvdetect.detectors.catalogue import ALWAYS, CURVATURES, EXTRAS
 from curvdetect.detectors.checks import derived_seed
 from curvdetect.metrics import auroc
+from curvdetect.signals.registry import recorded
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
 from tests.cli.conftest import QUICK, read_csv
@@ -31,7 +31,7 @@ def test_the_numbers_are_those_of_detectors_on_planted_labels(run, arrays, tmp_p
     result = run("compare", arrays, *options, *QUICK)
     assert result.exit_code == 0
     rows = read_csv(target)
-    names = {*ALWAYS, *EXTRAS, *CURVATURES, "fused", "ssft"}
+    names = {*recorded("always"), *recorded("asked"), *recorded("probed"), "fused", "ssft"}
     assert {(row["score"], float(row["rate"]), int(row["seed"])) for row in rows} == {
         (name, rate, seed) for name in names for rate in (0.1, 0.3) for seed in (0, 1)
     }

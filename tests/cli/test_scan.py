@@ -17,7 +17,7 @@ from curvdetect.cli.detectors import CAPTIONS, DETECTORS
 from curvdetect.cli.options import READING
 from curvdetect.cli.scan import FITTING
 from curvdetect.cli.source import read_data
-from curvdetect.detectors.catalogue import ALWAYS, CURVATURES, EXTRAS
+from curvdetect.signals.registry import SIGNALS, recorded
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
 from tests.cli.conftest import QUICK, digits_table, read_csv, scan
@@ -36,7 +36,7 @@ def test_a_table_is_ranked_as_the_detector_ranks_it(first_scan):
     assert rows["given"].tolist() == y[expected.ranking_].tolist()
     assert rows["rank"].tolist() == list(range(1, 121))
     assert rows["flagged"].tolist() == [True] * 7 + [False] * 113
-    for name in ALWAYS:
+    for name in recorded("always"):
         assert rows[name].tolist() == expected.signal_scores_[name][expected.ranking_].tolist()
     assert {"curvature", "input_gradient", "late_loss", "late_margin"} < set(rows)
     assert np.array_equal(load(first_scan.out / "detector").scores_, expected.scores_)
@@ -129,7 +129,7 @@ def test_every_detector_takes_all_options_and_has_a_caption(name):
     assert {option.name for option in FITTING} < set(detector.get_params())
     assert isinstance(detector, CurvatureNoiseDetector) is name.endswith("curvature")
     assert getattr(detector, "contrast", False) is (name in ("curvature", "curv-ssft"))
-    assert {*ALWAYS, *EXTRAS, *CURVATURES} < set(CAPTIONS)
+    assert SIGNALS.keys() < set(CAPTIONS)
 
 
 def test_a_new_option_needs_its_definition_and_its_use_only(run, page, table, tmp_path, monkeypatch):

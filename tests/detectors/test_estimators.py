@@ -12,7 +12,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import curvdetect
-from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, LossDetector, SSFTDetector
+from curvdetect.detectors import registry
 from curvdetect.detectors.base import BaseNoiseDetector
 from tests.cases import noisy_digits, quick_net
 
@@ -21,16 +22,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 EXPORTED = [getattr(curvdetect, name) for name in curvdetect.__all__]
 CLASSES = [c for c in EXPORTED if isinstance(c, type) and issubclass(c, BaseNoiseDetector)]
 DETECTORS = [c for c in CLASSES if not inspect.isabstract(c)]
+ENTRIES = {entry.detector: entry for entry in reversed(registry.DETECTORS.values())}  # by default parameters
 EXPECTED_TO_FAIL = {"check_fit_idempotent": "scores rows that were not fitted, of which there is no training score"}
 
 each = pytest.mark.parametrize("detector", DETECTORS, ids=lambda c: c.__name__)
 
 
 @parametrize_with_checks(
-    # one as it comes, the others for fewer epochs; with a seed, checks that ask for determinism run too
+    # with a seed, checks that ask for determinism run too
     [
-        *(detector() if detector is CurvatureNoiseDetector else detector(max_epochs=3) for detector in DETECTORS),
-        *(LossDetector(q=q, max_epochs=2, random_state=0) for q in (0.1, "auto")),
+        *(detector(max_epochs=1) for detector in DETECTORS if detector is not LossDetector),
+        *(LossDetector(q=q, max_epochs=1, random_state=0) for q in (0.1, "auto")),
     ],
     expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL,
 )
@@ -127,6 +129,7 @@ def test_every_detector_sets_the_common_attributes(detector, fitted):
     assert estimator.scores_.dtype == np.float64
     assert estimator.labels_.sum() == 8
     assert all(values.shape == (80,) for values in estimator.signal_scores_.values())
+    assert estimator.signal_scores_.keys() == set(ENTRIES[detector].records)
 
 
 @each
@@ -153,8 +156,41 @@ def test_paper_sets_what_equation_6_says_and_can_be_overridden(given, expected):
     assert params == {**defaults, **printed, **expected}
 
 
-def test_paper_of_a_subclass_is_of_the_subclass():
-    class Mine(CurvatureNoiseDetector):
-        pass
+LABELS = {
+    "two_of_two": ["a"] * 40 + ["b"] * 2 + ["c"] * 2,
+    "one_alone": [0] * 40 + [1],
+    "two_of_each": list(range(10)) * 2,
+    "two_samples": [0, 1],
+    "a_thousand_classes": list(range(1000)) * 2,
+}
+SPLIT = r"every label only once.*needs at least one class of two"
+REFUSED = {
+    (SSFTDetector, "two_samples"): SPLIT,
+    (CurvSSFT, "two_samples"): SPLIT,
+    (ConfidentLearningDetector, "two_samples"): "cv=5 folds need .* the largest in y has 1",
+    (ConfidentLearningDetector, "two_of_each"): "cv=5 folds need .* the largest in y has 2: pass cv=2",
+    (ConfidentLearningDetector, "a_thousand_classes"): "cv=5 folds need .* pass cv=2",
+}
 
-    assert type(Mine.paper("resnet-mnist")) is Mine
+
+@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
+@pytest.mark.filterwarnings("ignore:y holds:UserWarning")
+@pytest.mark.filterwarnings("ignore:May not flag all label issues:UserWarning")
+@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("detector", [CurvatureNoiseDetector, *dict.fromkeys(kind for kind, _ in REFUSED)])
+def test_few_samples_and_many_classes_are_ranked_or_refused_with_a_reason(detector, name):
+    labels = LABELS[name]
+    X = np.random.default_rng(0).standard_normal((len(labels), 6))
+    net = quick_net(6, len(set(labels)), max_epochs=1)
+    made = detector(net, q=1, device="cpu", random_state=0)
+    if (detector, name) in REFUSED:
+        with pytest.raises(ValueError, match=REFUSED[detector, name]):
+            made.fit(X, labels)
+        if name == "two_samples":
+            return
+        made.set_params(cv=2)
+    made.fit(X, labels)
+    assert np.isfinite(made.scores_).all()
+    assert made.classes_.tolist() == sorted(set(labels))
+    assert (made.suggested_labels_ != np.asarray(labels)).all()
+    assert sorted(made.ranking_) == list(range(len(labels)))

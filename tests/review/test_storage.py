@@ -22,7 +22,6 @@ from sklearn.exceptions import NotFittedError
 from skorch import NeuralNetClassifier
 from torch import nn
 
-import curvdetect
 from curvdetect import (
     ConfidentLearningDetector,
     CurvatureNoiseDetector,
@@ -304,11 +303,6 @@ def test_a_detector_of_the_first_format_is_read(tmp_path):
     again, expected = load(tmp_path / "saved"), fitted("curvature")
     assert np.array_equal(again.scores_, expected.scores_)
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected.score_samples(X[NEW], NAMES[NEW]))
-
-
-def test_every_public_detector_can_be_saved():
-    kinds = [getattr(curvdetect, name) for name in curvdetect.__all__ if name.endswith(("Detector", "SSFT"))]
-    assert {kind.__name__ for kind in kinds} - {"BaseNoiseDetector"} == storage._DETECTORS.keys()
 
 
 def test_device_of_the_loaded_net(tmp_path):
