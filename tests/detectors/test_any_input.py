@@ -78,7 +78,7 @@ DTYPES = st.one_of(
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=6)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     X=arrays.arrays(DTYPES, SHAPES),
     n_classes=st.integers(1, 3),
@@ -148,7 +148,7 @@ HOLDERS = {
 X6 = np.random.default_rng(0).standard_normal((6, 3))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(labels=LABELS, holder=st.sampled_from(sorted(HOLDERS)))
 def test_labels_of_any_kind_come_back_or_are_refused(labels, holder):
     fitted = _fit(X6, HOLDERS[holder](labels))
@@ -168,7 +168,7 @@ TAKEN = ("q", "h", "n", "every", "power", "max_epochs", "stop_at", "random_state
 NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.floats(), st.text(max_size=2), st.just("auto"))
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(params=st.fixed_dictionaries({}, optional=dict.fromkeys(TAKEN, NUMBERS)))
 def test_parameters_of_any_value_are_taken_or_refused(params):
     fitted = _fit(X6, [0, 1] * 3, CurvatureNoiseDetector, **params)

@@ -32,13 +32,6 @@ def fitted():
     return _detector(net=quick_net(max_epochs=10, batch_size=16), q=0.1).fit(X, LABELS)
 
 
-def test_score_samples_without_rows_is_of_the_training_data(fitted):
-    scores = fitted.score_samples()
-    assert np.array_equal(scores, fitted.scores_)
-    scores[:] = 0
-    assert (fitted.scores_ != 0).all()
-
-
 @settings(max_examples=20, deadline=None)
 @given(rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=N + 5))
 def test_rows_get_their_training_answers_in_any_order_and_number(fitted, rows):
@@ -111,12 +104,6 @@ def test_learning_times_tie_across_the_threshold():
     assert (detector.decision_function() >= 0).sum() > detector.predict().sum()
 
 
-def test_fit_predict_is_fit_and_then_predict(fitted):
-    detector = _detector(net=fitted.net)
-    assert np.array_equal(detector.fit_predict(X, LABELS), fitted.predict())
-    assert np.array_equal(detector.predict(), fitted.labels_)
-
-
 def test_score_is_the_auroc_of_the_wrong_labels(fitted):
     expected = roc_auc_score(MASK, fitted.scores_)
     assert 0.5 < expected < 1
@@ -126,12 +113,6 @@ def test_score_is_the_auroc_of_the_wrong_labels(fitted):
     assert fitted.score(y=TRUE) == expected
     assert fitted.score(X[::-1], TRUE[::-1]) == expected
     assert fitted.score(X, LABELS, noise_mask=MASK) == expected
-
-
-def test_score_of_a_part_grades_that_part(fitted):
-    part = np.flatnonzero(MASK | (np.arange(N) % 3 == 0))
-    expected = roc_auc_score(MASK[part], fitted.scores_[part])
-    assert fitted.score(X[part], TRUE[part]) == fitted.score(X[part], noise_mask=MASK[part]) == expected
 
 
 def test_score_weighs_samples(fitted):
@@ -174,11 +155,6 @@ def test_ranking_lists_the_most_suspect_first(fitted):
     assert np.array_equal(table["given"], LABELS[table["index"]])
     assert np.array_equal(table["flagged"], np.arange(N) < 12)
     assert table["flagged"].dtype == bool
-
-
-@pytest.mark.parametrize(("k", "length"), [(None, N), (1, 1), (np.int64(5), 5), (N, N), (N + 1, N)])
-def test_ranking_is_as_long_as_asked_for(fitted, k, length):
-    assert fitted.ranking(k).equals(fitted.ranking().head(length))
 
 
 @pytest.mark.parametrize("k", [0, -1, 2.0, "5", True], ids=repr)

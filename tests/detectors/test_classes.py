@@ -59,10 +59,7 @@ def test_other_names_stay_apart(names):
 NAMES = np.array(["ant", "ant ", "bee", "Bee"])[np.arange(40) % 4]
 HOLDERS = {
     "array": NAMES,
-    "objects": NAMES.astype(object),
     "bytes": NAMES.astype("S"),
-    "list": NAMES.tolist(),
-    "series": pd.Series(NAMES),
     "category": pd.Series(NAMES, dtype="category"),
     "polars": pl.Series(NAMES),
 }

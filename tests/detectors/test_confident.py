@@ -58,14 +58,6 @@ def test_scores_and_flags_are_cleanlabs_own(run):
     assert detector.predict().sum() == 60 != issues.sum()
 
 
-def test_suggestion_is_the_most_probable_other_label(run):
-    detector, labels, *_ = run
-    others = detector.pred_probs_.copy()
-    others[np.arange(600), labels] = -1
-    assert np.array_equal(detector.suggested_labels_, others.argmax(1))
-    assert (detector.suggested_labels_ != labels).all()
-
-
 def test_labels_that_mean_nothing_are_predicted_at_chance():
     # a net that had seen a sample would know its label: it memorizes all of them
     X, y = digits(300)

@@ -63,36 +63,6 @@ def test_augmented_samples_that_are_not_memorized_are_ranked_by_the_late_margin_
     assert np.array_equal(fits[1].scores_, fuse(*parts))
 
 
-class Apart(Callback):
-    """Lets the training fall apart: from one epoch on, each begins with the weights in a random order."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_epoch_begin(self, net, **kwargs):
-        if len(net.history) >= self.epoch:
-            with torch.no_grad():
-                for weights in net.module_.parameters():
-                    weights.copy_(weights.flatten()[torch.randperm(weights.numel())].reshape(weights.shape))
-
-
-def test_a_training_that_fell_apart_is_said_so_and_what_came_after_not_listened_to():
-    net = digits_net(callbacks=[("apart", Apart(12))])
-    with pytest.warns(ConvergenceWarning, match=r"fell apart.*rose to [01]\.\d\d in epoch \d+ and.*for_tables=True"):
-        detector = FusedDetector(net, n_repeats=2, device="cpu", random_state=0).fit(X, LABELS)
-    assert (detector.regime_, detector.fused_signals_) == ("fallen", {"early_margin": 1.0})
-    assert np.array_equal(detector.scores_, fuse(detector.signal_scores_["early_margin"]))
-    assert auroc(MASK, detector.scores_) > 0.95  # of six seeds 0.99 or more
-
-
-def test_a_training_cut_short_by_stop_at_is_ranked_by_all_it_had():
-    detector = FusedDetector(digits_net(), stop_at=0.6, device="cpu", random_state=0).fit(X, LABELS)
-    assert detector.stop_reason_ == "stop_at"
-    assert detector.regime_ == "underfit"
-    assert np.array_equal(detector.signal_scores_["late_margin"], detector.signal_scores_["margin"])
-    assert auroc(MASK, detector.scores_) > 0.8  # 0.88 to 0.97, by the epoch in which the training ends
-
-
 def test_every_signal_can_be_asked_for_and_is_that_of_the_curvature_detectors_run(whole):
     assert whole.fused_signals_ == dict.fromkeys(EVERY, 1)
     assert set(whole.signal_scores_) == set(EVERY)
@@ -116,14 +86,6 @@ def test_signals_asked_for_are_fused_as_asked(combine):
     detector = fit(signals=["margin", "loss"], combine=combine)
     parts = [detector.signal_scores_[name] for name in ("margin", "loss")]
     assert np.array_equal(detector.scores_, fuse(*parts, combine=combine))
-
-
-def test_weights_of_signals_are_those_of_the_dictionary():
-    weights = {"margin": 2.0, "loss": 5.0}
-    detector = fit(signals=weights)
-    parts = [detector.signal_scores_[name] for name in weights]
-    assert detector.fused_signals_ == weights
-    assert np.array_equal(detector.scores_, fuse(*parts, weights=(2, 5)))
 
 
 def test_curvature_is_measured_only_where_it_is_asked_for():

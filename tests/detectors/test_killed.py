@@ -161,13 +161,6 @@ def test_the_training_that_finds_the_number_of_flags_is_taken_up_too(tmp_path):
     _assert_same(detector, expected)
 
 
-def test_a_seed_that_was_drawn_is_kept(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        _fit(random_state=None, trouble=KeyboardInterrupt, at=3, checkpoint_dir=tmp_path)
-    first = _fit(random_state=None, checkpoint_dir=tmp_path)
-    _assert_same(_fit(random_state=None, checkpoint_dir=tmp_path), first)
-
-
 def test_a_generator_that_stands_elsewhere_is_another_parameter(tmp_path):
     first = _fit(random_state=np.random.RandomState(3), checkpoint_dir=tmp_path)
     _assert_same(_fit(random_state=np.random.RandomState(3), checkpoint_dir=tmp_path), first)

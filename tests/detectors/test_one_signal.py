@@ -132,14 +132,6 @@ def test_how_curvature_is_measured_changes_it_and_nothing_else(change):
         assert np.array_equal(plain.signal_scores_[name], changed.signal_scores_[name]), name
 
 
-def test_stop_at_ends_the_training_early():
-    detector = _fit(net=digits_net(), stop_at=0.6)
-    assert detector.stop_reason_ == "stop_at"
-    assert detector.n_iter_ < 20
-    assert detector.history_[-1]["train_accuracy"] >= 0.6
-    assert np.isfinite(detector.scores_).all()
-
-
 def test_fit_runs_where_it_is_told_to(device):
     detector = _fit(device=str(device))
     assert detector.device_ == str(device)
@@ -181,11 +173,6 @@ def test_a_grid_gives_the_scores_of_separate_fits_bit_by_bit_in_many_passes_too(
         assert np.array_equal(scores, _fit(**common, h=h, n=n, power=power).scores_)
     assert np.array_equal(detector.scores_, detector.grid_scores_[1e-2, 1, 1])
     assert set(detector.signal_scores_) == ALWAYS
-
-
-def test_what_a_grid_leaves_out_is_the_detectors_own():
-    assert list(_fit(h=0.05, n=2, grid={"power": [2]}).grid_scores_) == [(0.05, 2, 2)]
-    assert not hasattr(_fit(), "grid_scores_")
 
 
 def test_several_grids_are_measured_each_for_itself():

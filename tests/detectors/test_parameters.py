@@ -6,6 +6,7 @@ import inspect
 import re
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
@@ -124,7 +125,15 @@ def test_constraints_are_inherited():
         check_parameters(Derived(b=1.0))
 
 
-@pytest.mark.parametrize("value", [True, 1.5, "other", b"auto", [1], float("nan")], ids=repr)
+GOOD = {"every": [1, np.int64(3), np.uint8(1), "auto"], "max_epochs": [7, None], "stop_at": [1e-9, 1, np.float32(0.9)]}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in GOOD for value in GOOD[name]], ids=repr)
+def test_numbers_of_any_kind_are_taken(name, value):
+    check_parameters(curvdetect.CurvatureNoiseDetector(**{name: value}))
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 1.5, "other", b"auto", [1], float("nan")], ids=repr)
 def test_only_what_is_listed_is_allowed(value):
     with pytest.raises(ValueError, match="got "):
         check_value("a", value, Base._constraints["a"])

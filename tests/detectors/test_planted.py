@@ -73,22 +73,6 @@ def test_repeats_differ_in_labels_and_seed(fitted):
     assert len(set(fitted.grades_["roc_auc"])) == 2
 
 
-def test_the_grade_of_some_rows_counts_those(fitted):
-    rows = np.arange(N)[::-2]
-    grades = [
-        roc_auc_score(mask[rows], detector.scores_[rows])
-        for mask, detector in zip(fitted.planted_masks_, fitted.detectors_, strict=True)
-    ]
-    assert fitted.score(X[rows]) == np.mean(grades)
-    weight = np.arange(N) + 1.0
-    assert fitted.score(sample_weight=weight) == np.mean(
-        [
-            roc_auc_score(mask, detector.scores_, sample_weight=weight)
-            for mask, detector in zip(fitted.planted_masks_, fitted.detectors_, strict=True)
-        ]
-    )
-
-
 def test_rows_that_tell_nothing_apart_have_no_grade(fitted):
     with pytest.warns(UndefinedMetricWarning, match="none or all of these rows"):
         assert np.isnan(fitted.score(X[fitted.planted_masks_[0]]))

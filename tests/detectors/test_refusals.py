@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from scipy.sparse import dok_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 from curvdetect import (
     ConfidentLearningDetector,
@@ -21,7 +29,13 @@ from curvdetect import (
     noise_scorer,
     recommended_signals,
 )
-from tests.cases import noisy_digits
+from curvdetect.training.nets import MLP
+from tests.cases import digits, noisy_digits, quick_net
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:The least populated class:UserWarning"),
+]
 
 N = 100
 X, LABELS, MASK, _ = noisy_digits(N)
@@ -57,34 +71,23 @@ REFUSED = {
     "units": (fit(units="std"), "units must be 'deviation' or 'raw', got 'std'"),
     "seed": (fit(random_state="x"), "random_state must be None, a whole number"),
     "h": (fit(h=-1), "h must be a positive number"),
-    "h of a grid": (fit(grid={"h": [-1.0]}), "h must be a positive number"),
     "n": (fit(n=0), "n must be a whole number of probes"),
     "power": (fit(power=True), "power must be 1"),
     "grid of nothing": (fit(grid=[]), "grid must be a dict"),
-    "grid in a list": (fit(grid=[{"h": [1]}, {"q": [1]}]), "keys among"),
-    "grid without keys": (fit(grid={}), "grid must be a dict"),
-    "grid of numbers": (fit(grid=[1e-2]), "grid must be a dict"),
     "grid of a number": (fit(grid={"h": 1e-2}), r"grid\['h'\] must be a sequence"),
     "grid of no values": (fit(grid={"n": []}), r"grid\['n'\] must be a sequence"),
     "signal": (fit(signals=("lost",)), "signals must be"),
     "method": (fit(ConfidentLearningDetector, method="x"), "method must be 'self_confidence' or 'normalized_margin'"),
     "folds": (fit(ConfidentLearningDetector, cv=1), "cv must be a whole number of folds, at least 2, got 1"),
-    "half a fold": (fit(ConfidentLearningDetector, cv=2.5), "cv must be a whole number of folds, at least 2, got 2.5"),
     "folds of a class": (fit(ConfidentLearningDetector, cv=50), "cv=50 folds need .* pass cv="),
     "statistic": (fit(SSFTDetector, statistic="epoch"), "statistic must be 'loss', 'share' or 'time', got 'epoch'"),
     "second stage": (fit(SSFTDetector, second_epochs=0), "second_epochs must be None or a whole number"),
     "patience": (fit(SSFTDetector, patience=0), "patience must be a whole number of epochs, at least 1, got 0"),
     "splits": (fit(SSFTDetector, n_repeats=1.5), "n_repeats must be a whole number of runs, at least 1, got 1.5"),
-    "first stage": (fit(SSFTDetector, max_epochs=-1), "max_epochs must be None or a whole number"),
     "combination": (fit(CurvSSFT, combine="vote"), "combine must be 'rank_mean'.*'log_mean' or a callable"),
     "weight": (fit(CurvSSFT, weight=2), r"weight must be a share in \[0, 1\].*got 2"),
-    "statistic of both": (fit(CurvSSFT, statistic=None), "statistic must be"),
-    "h of both": (fit(CurvSSFT, h=-1), "h must be a positive number"),
     "fused name": (fit(FusedDetector, signals=["loss", "lost"]), "signals must be 'auto', or a sequence .* names from"),
     "fused string": (fit(FusedDetector, signals="loss"), "signals must be 'auto', or .* names from .* got 'loss'"),
-    "fused nothing": (fit(FusedDetector, signals=[]), "signals must be 'auto'"),
-    "fused set": (fit(FusedDetector, signals={"loss", "margin"}), "signals must be 'auto', or a sequence"),
-    "fused kind": (fit(FusedDetector, signals=3), "signals must be 'auto'"),
     "fused weight": (fit(FusedDetector, signals={"loss": -1, "margin": 2}), "weights must hold 2 numbers"),
     "weights of a callable": (
         fit(FusedDetector, signals={"loss": 1, "margin": 2}, combine=np.maximum),
@@ -92,16 +95,35 @@ REFUSED = {
     ),
     "fusion": (fit(FusedDetector, combine="vote"), "combine must be one of"),
     "fused runs": (fit(FusedDetector, n_repeats=0), "n_repeats must be a whole number"),
-    "h of the fused": (fit(FusedDetector, signals=["curvature"], h=0), "h must be a positive number"),
     "beside": (fit(FusedDetector, beside="curvature"), "beside must be .* names from .*'curvature'.*got 'curvature'"),
+    "score_on word": (
+        fit(LossDetector, score_on="all"),
+        "score_on must be None, positions in the data, or a mask .*got <U3",
+    ),
+    "score_on share": (
+        fit(LossDetector, score_on=0.5),
+        r"score_on must be None, positions .*got float64 of shape \(\)",
+    ),
+    "score_on short_mask": (
+        fit(LossDetector, score_on=[True, False]),
+        f"score_on is a mask with 2 entries for {N} samples",
+    ),
+    "score_on beyond": (
+        fit(LossDetector, score_on=[0, N]),
+        f"score_on holds {N}, and the {N} samples are numbered from 0.*leave it out",
+    ),
+    "score_on negative": (fit(LossDetector, score_on=[0, -1]), "score_on holds -1"),
+    "score_on twice": (fit(LossDetector, score_on=[3, 4, 3]), "score_on holds sample 3 2 times: name each once"),
+    "score_on one": (fit(LossDetector, score_on=[3]), "score_on chooses 1 of 100 samples, and a ranking needs 2"),
+    "a count of the scored": (fit(LossDetector, score_on=[1, 2, 3], q=4), "a count from 1 to 3"),
+    "device": (fit(device="cud"), "device='cud' is not known"),
+    "known signal as a word": (fit(signals="input_gradient"), "signals must be a sequence"),
+    "no signals": (fit(signals=None), "signals must be"),
+    "count": (fit(q=N + 1), "q must be.*count from 1 to 100, or 'auto', got 101"),
     # planted noise
-    "rate zero": (planted(rate=0), r"rate must be a share.*got 0"),
     "rate one": (planted(rate=1.0), "rate must be a share"),
-    "rate count": (planted(rate=True), "rate must be a share"),
-    "rate name": (planted(rate="auto"), "rate must be a share"),
     "planted kind": (planted(kind="confusion"), r"kind must be 'uniform' or 'pair', got 'confusion'"),
     "planted scoring": (planted(scoring="f1"), "scoring must be 'roc_auc'"),
-    "planted repeats": (planted(n_repeats=0), "n_repeats must be a whole number of runs, at least 1, got 0"),
     "classifier": (planted(LogisticRegression()), "detector must be a detector.*LogisticRegression"),
     "no last step": (planted(make_pipeline(StandardScaler())), "ends with one, got StandardScaler"),
     "class": (planted(LossDetector), "detector must be a detector"),
@@ -124,12 +146,8 @@ REFUSED = {
         r"param_grid names \['scale__copy'\], and a parameter on the way there is None",
     ),
     "no grid": (search({}), "param_grid names nothing"),
-    "no grids": (search([]), "param_grid names nothing"),
-    "empty grids": (search([{}]), "param_grid names nothing"),
-    "no values": (search({"h": []}), "non-empty sequence"),
     "one value": (search({"h": 1e-2}), "parameter 'h' needs to be a list or a numpy array"),
     "a number": (search(3), "Parameter grid should be a dict or a list"),
-    "searched h": (search({"h": [1e-2, -1.0]}), "h must be a positive number"),
     "searched q": (search({"q": [0.1, 2.5]}), "q must be a share"),
     "q of the scored": (search({"q": [30]}, detector=curvature(score_on=range(20))), "from 1 to 20"),
     "score_on": (search(detector=curvature(score_on=[N])), f"score_on holds {N}"),
@@ -140,24 +158,19 @@ REFUSED = {
     "searched every": (search({"every": [1, 0]}), "every must be"),
     "searched epochs": (search({"max_epochs": [1, -1]}), "max_epochs must be"),
     "searched signals": (search({"signals": [(), ("lost",)]}), "signals must be"),
-    "grid in the grid": (search({"grid": [{"h": [1]}]}), "detector.grid must be None"),
     "detector has a grid": (search(detector=curvature(grid={"h": [1]})), "detector.grid must be None"),
     "no h": (search(detector=LossDetector()), "must be a CurvatureNoiseDetector.*LossDetector.*GridSearchCV"),
-    "no h at the end": (search(detector=SCALED), r"must be a CurvatureNoiseDetector.*got LossDetector\(\)"),
     "searched class": (search(detector=CurvatureNoiseDetector), "must be a CurvatureNoiseDetector"),
     "searched scoring": (search(scoring="accuracy"), "scoring must be 'roc_auc'"),
     "planted rate": (search(planted_rate=1), "planted_rate must be a share"),
     "searched kind": (search(planted_kind="blobs"), "planted_kind must be 'uniform'"),
-    "searched repeats": (search(n_repeats=0), "n_repeats must be"),
     "short mask": (search(mask=MASK[1:]), "noise_mask has 99 entries for 100 samples"),
     "nothing wrong": (search(mask=np.zeros(N, bool)), "noise_mask marks no label as wrong"),
-    "mask of names": (search(mask=np.full(N, "yes")), "noise_mask must hold booleans"),
     "no labels": (search(mask=None, labels=None), "requires y to be passed"),
     # functions
     "scorer of nothing": (lambda: noise_scorer(np.zeros(N, bool)), "marks no label as wrong.*PlantedNoise"),
     "scorer of everything": (lambda: noise_scorer(np.ones(N, bool)), "marks every label as wrong"),
     "scorer of strings": (lambda: noise_scorer(["yes", "no"]), "noise_mask must hold booleans"),
-    "scorer of two columns": (lambda: noise_scorer(np.stack([MASK, MASK], 1)), "1d array"),
     "grade": (
         lambda: noise_scorer(MASK, "accuracy"),
         "scoring must be 'roc_auc' or 'average_precision', got 'accuracy'",
@@ -170,16 +183,12 @@ REFUSED = {
     "fuse a matrix": (lambda: fuse(np.zeros((2, 2))), r"shape \(n_samples,\)"),
     "fuse nan": (lambda: fuse(A, [1, np.nan, 2, 3]), "NaN or infinity"),
     "fuse by name": (lambda: fuse(A, B, combine="vote"), "combine must be one of 'fisher'.*got 'vote'"),
-    "fuse by kind": (lambda: fuse(A, B, combine=3), "combine must be one of .* got 3"),
     "weigh the first": (lambda: fuse(A, B, weights=(1, 1), combine="first"), "weights go with ranks .*'first'"),
-    "weigh a callable": (lambda: fuse(A, B, weights=(1, 1), combine=np.maximum), "weights go with ranks"),
-    "one weight": (lambda: fuse(A, B, weights=(1,)), "weights must hold 2 numbers"),
     "negative weight": (lambda: fuse(A, B, weights=(2, -1)), "none negative"),
-    "no weight": (lambda: fuse(A, B, weights=(0, 0)), "not all zero"),
     "a sum": (lambda: fuse(A, B, combine=lambda a, b: a.sum()), "combine returned .* one finite number"),
     "to infinity": (lambda: fuse(A, B, combine=lambda a, b: a + np.inf), "combine returned .* one finite number"),
 }
-TYPES = ("classifier", "no last step", "class", "no h", "no h at the end", "searched class", "one value", "a number")
+TYPES = ("classifier", "no last step", "class", "no h", "searched class", "one value", "a number")
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -192,3 +201,147 @@ def test_what_is_wrong_is_said_before_any_training(case, monkeypatch):
     refuse, message = REFUSED[case]
     with pytest.raises(TypeError if case in TYPES else ValueError, match=message):
         refuse()
+
+
+FEW = 40
+SOME, Y = digits(FEW)
+TENSOR = torch.tensor(SOME)
+
+
+def _with(value, at=(3, 5)):
+    changed = SOME.copy()
+    changed[at] = value
+    return changed
+
+
+def _dataset(y=Y, X=TENSOR):
+    return TensorDataset(X, torch.tensor(y))
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter([])
+
+
+DATA = {
+    "infinity": (_with(np.inf), Y, "Input X contains infinity"),
+    "nan_in_tensor": (torch.tensor(_with(np.nan)), Y, "Input X contains NaN"),
+    "nan_in_picture": (_with(np.nan).reshape(FEW, 1, 8, 8), Y, "Input X contains NaN"),
+    "nan_in_dataset": (_dataset(X=torch.tensor(_with(np.nan))), None, r"X\[3\] contains NaN"),
+    "complex": (SOME + 1j, Y, "Complex data not supported"),
+    "complex_dataset": (_dataset(X=TENSOR + 1j), None, r"X\[0\] is complex"),
+    "strings": (SOME.astype(str), Y, "X holds numbers as text"),
+    "one_dimension": (SOME[:, 0], Y, "Expected 2D array, got 1D array"),
+    "five_dimensions": (
+        SOME.reshape(FEW, 1, 2, 4, 8),
+        Y,
+        r"X has samples of shape \(1, 2, 4, 8\).*no default network",
+    ),
+    "channels_last": (np.zeros((FEW, 8, 8, 3)), Y, "pictures of 8 by 3 pixels with 8 channel\\(s\\).*channels last"),
+    "too_small_pictures": (SOME.reshape(FEW, 1, 4, 16), Y, "pictures of 4 by 16 pixels"),
+    "no_features": (SOME[:, :0], Y, r"0 feature\(s\).*minimum of 1"),
+    "no_samples": (SOME[:0], Y[:0], r"0 sample\(s\).*minimum of 2"),
+    "empty_dataset": (_dataset(Y[:0], TENSOR[:0]), None, r"X is an empty dataset.*0 sample\(s\)"),
+    "one_sample": (SOME[:1], Y[:1], r"1 sample\(s\).*minimum of 2"),
+    "one_sample_dataset": (_dataset(Y[:1], TENSOR[:1]), None, "X holds 1 sample"),
+    "one_class": (SOME, np.zeros(FEW, int), r"y holds one class only \(\[0\]\)"),
+    "one_class_dataset": (_dataset(np.zeros(FEW, int)), None, "y holds one class only"),
+    "labels_missing": (SOME, None, "requires y to be passed"),
+    "labels_missing_in_dataset": (TensorDataset(TENSOR), None, "requires y to be passed"),
+    "fewer_labels": (SOME, Y[1:], r"inconsistent numbers of samples: \[40, 39\]"),
+    "more_labels": (SOME[1:], Y, r"inconsistent numbers of samples: \[39, 40\]"),
+    "fewer_labels_beside_dataset": (_dataset(), Y[1:], "inconsistent numbers of samples|y has 39"),
+    "more_labels_beside_dataset": (_dataset(), np.append(Y, 0), "inconsistent numbers of samples|y has 41"),
+    "continuous_labels": (SOME, Y + 0.5, "Unknown label type: continuous"),
+    "continuous_labels_beside_dataset": (_dataset(), Y + 0.5, "Unknown label type: continuous"),
+    "continuous_labels_of_dataset": (_dataset(Y + 0.5), None, "Unknown label type: continuous"),
+    "nan_label": (SOME, np.where(Y == 1, np.nan, Y), "Input y contains NaN"),
+    "nan_label_of_dataset": (_dataset(np.where(Y == 1, np.nan, Y)), None, "Input y contains NaN"),
+    "sparse_dictionary": (dok_array(SOME), Y, "Sparse data was passed for X"),
+    "stream": (Stream(), Y, "X is an IterableDataset"),
+    "loader": (DataLoader(_dataset()), None, "X is a DataLoader"),
+}
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_data_that_cannot_be_scored_is_refused(case):
+    data, labels, message = DATA[case]
+    kind = TypeError if case in ("sparse_dictionary", "stream", "loader") else ValueError
+    with pytest.raises(kind, match=message):
+        CurvatureNoiseDetector(max_epochs=1, device="cpu").fit(data, labels)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        named = pd.DataFrame(SOME[:, 20:24], columns=list("abcd"))
+        pictures = TensorDataset(torch.rand(FEW, 3, 8, 8), torch.tensor(Y))
+        return {
+            "array": LossDetector(quick_net(), device="cpu").fit(SOME, Y),
+            "frame": LossDetector(quick_net(4), device="cpu").fit(named, Y),
+            "dataset": LossDetector(max_epochs=1, device="cpu").fit(pictures),
+            "kept": LossDetector(quick_net(), keep_snapshots=2, device="cpu").fit(SOME, Y),
+        }
+
+
+ROWS = {
+    "fewer_features": ("array", SOME[:, :9], None, "X has 9 features, but LossDetector is expecting 64"),
+    "pictures_for_columns": ("array", SOME.reshape(FEW, 1, 8, 8), None, "X has 1 features, but"),
+    "other_dimension": (
+        "array",
+        SOME[:, :, None],
+        None,
+        r"X has samples of shape \(64, 1\).*fitted on samples of shape \(64,\)",
+    ),
+    "nan": ("array", _with(np.nan), None, "Input X contains NaN"),
+    "columns_swapped": (
+        "frame",
+        pd.DataFrame(SOME[:, 20:24], columns=list("abdc")),
+        None,
+        "feature names should match",
+    ),
+    "other_side": ("dataset", torch.zeros(2, 3, 8, 9), None, r"X has samples of shape \(3, 8, 9\)"),
+    "dataset_of_other_side": (
+        "dataset",
+        TensorDataset(torch.zeros(2, 3, 9, 8)),
+        None,
+        r"X has samples of shape \(3, 9, 8\)",
+    ),
+    "other_channels": ("dataset", torch.zeros(2, 1, 8, 8), None, "X has 1 features"),
+    "none_kept": ("array", SOME + 1, Y, r"fit LossDetector\(keep_snapshots=8\).*leave y out"),
+    "new_label": ("kept", SOME + 1, Y + 5, r"y holds labels that were not fitted: \[10, 11, 12, 13, 14\]"),
+    "length": ("kept", SOME, Y[1:], "inconsistent numbers of samples"),
+    "features": ("kept", SOME[:, :9], Y, "X has 9 features, but LossDetector is expecting 64"),
+    "dataset_shape": ("kept", TensorDataset(torch.zeros(FEW, 9)), Y, r"X has samples of shape \(9,\), but"),
+    "nan_label": ("kept", SOME, Y * np.nan, "contains NaN"),
+    "continuous": ("kept", SOME, Y + 0.5, "Unknown label type"),
+    "no_samples": ("kept", None, Y, r"y was passed without X.*Leave y out .*or pass the samples"),
+}
+
+
+@pytest.mark.parametrize(("holder", "rows", "labels", "message"), ROWS.values(), ids=ROWS)
+def test_rows_that_a_fitted_detector_can_t_score_are_refused(fitted, holder, rows, labels, message):
+    for ask in (fitted[holder].score_samples, fitted[holder].predict, fitted[holder].decision_function):
+        with pytest.raises(ValueError, match=message):
+            ask(rows, labels)
+
+
+LEAVING_OUT = {
+    "sampler": {"iterator_train__sampler": SubsetRandomSampler(range(FEW - 5))},
+    "drop_last": {"iterator_train__drop_last": True, "batch_size": 35},
+}
+
+
+@pytest.mark.parametrize("kind", [LossDetector, CurvatureNoiseDetector])
+@pytest.mark.parametrize("options", LEAVING_OUT.values(), ids=LEAVING_OUT)
+def test_samples_that_the_loader_leaves_out_are_named(options, kind):
+    net = NeuralNetClassifier(MLP(64, 10, 16), criterion=nn.CrossEntropyLoss, max_epochs=1, **options)
+    with pytest.raises(ValueError, match=r"5 sample\(s\) got no finite score of signal 'loss', the first at index 35"):
+        kind(net, device="cpu").fit(SOME, Y)
+
+
+def test_a_column_whose_steps_leave_single_precision_is_named():
+    rows = np.c_[SOME, np.where(np.arange(len(SOME)) % 2, 3e38, -3e38)].astype(np.float32)
+    with pytest.raises(ValueError, match=r"column 64 of X holds numbers as large as 3e\+38.*Scale X first"):
+        CurvatureNoiseDetector(device="cpu", max_epochs=1).fit(rows, Y)

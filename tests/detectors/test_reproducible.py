@@ -19,6 +19,7 @@ from curvdetect import (
     LossDetector,
     memorizing_net,
 )
+from curvdetect.detectors.checks import derive_seed
 from tests.cases import draw_from_every_generator, noisy_digits, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -117,3 +118,25 @@ def test_the_number_of_loading_processes_changes_nothing():
     expected = _scores(net=_with_workers(0))
     for n in (1, 2):
         assert np.array_equal(_scores(net=_with_workers(n)), expected)
+
+
+def test_number_and_generator_of_the_same_state_derive_the_same_seed():
+    assert derive_seed(3) == derive_seed(3) == derive_seed(np.random.RandomState(3)) != derive_seed(4)
+
+
+def test_generator_derives_another_seed_each_time():
+    state = np.random.RandomState(3)
+    assert derive_seed(state) != derive_seed(state)
+
+
+def test_none_derives_another_seed_each_time_without_the_global_generator():
+    with untouched_rng():
+        assert derive_seed(None) != derive_seed(None)
+
+
+@pytest.mark.parametrize("random_state", [None, 0, 2**32 - 1, np.random.RandomState(0)], ids=str)
+def test_seed_is_one_that_every_generator_takes(random_state):
+    seed = derive_seed(random_state)
+    assert type(seed) is int
+    assert 0 <= seed < 2**32
+    torch.Generator().manual_seed(seed)

@@ -12,23 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from curvdetect import (
     CurvatureNoiseDetector,
     CurvatureSearch,
     FusedDetector,
-    InSample,
     LossDetector,
-    PlantedNoise,
     fuse,
     memorizing_net,
     noise_scorer,
 )
 from curvdetect.detectors.inputs import rows_to_score
 from curvdetect.detectors.ranking import rank_share
-from tests.cases import digits_net, noisy_digits, quick_net
+from tests.cases import noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 120
@@ -39,7 +36,6 @@ MADE = {
     "curvature": lambda **p: CurvatureNoiseDetector(quick_net(), n=2, contrast=False, every=1, **COMMON, **p),
     "contrast": lambda **p: CurvatureNoiseDetector(quick_net(), **COMMON, **p),
     "fused": lambda **p: FusedDetector(quick_net(), signals=["curvature", "margin"], **COMMON, **p),
-    "repeated": lambda **p: FusedDetector(quick_net(), signals=["curvature"], n_repeats=2, **COMMON, **p),
     "loss": lambda **p: LossDetector(quick_net(), **COMMON, **p),
 }
 
@@ -56,12 +52,6 @@ def test_scores_are_those_of_a_run_that_scores_all(name):
     assert np.isnan(np.delete(part.scores_, SOME)).all()
     assert np.array_equal(np.flatnonzero(part.scored_mask_), SOME)
     assert whole.scored_mask_.all()
-
-
-def test_repeats_are_averaged_where_something_was_measured():
-    whole, part = (fitted("repeated", some).signal_scores_["curvature"] for some in (False, True))
-    np.testing.assert_allclose(part[SOME], whole[SOME], rtol=1e-5)
-    assert np.isnan(np.delete(part, SOME)).all()
 
 
 def test_what_is_fused_is_ranked_among_the_scored_samples():
@@ -123,37 +113,6 @@ def test_the_same_choice_may_be_said_in_several_ways(choice):
     assert rows_to_score(choice, N).tolist() == SOME.tolist()
 
 
-def test_nothing_chosen_is_everything():
-    assert rows_to_score(None, N) is None
-
-
-REFUSED = {
-    "word": ("all", "score_on must be None, positions in the data, or a mask .*got <U3"),
-    "share": (0.5, r"score_on must be None, positions .*got float64 of shape \(\)"),
-    "floats": ([0.0, 1.0], "score_on must be None, positions .*got float64"),
-    "two_axes": ([[0, 1]], r"got int64 of shape \(1, 2\)"),
-    "ragged": ([[0], [1, 2]], "score_on must be None, positions"),
-    "short_mask": ([True, False], f"score_on is a mask with 2 entries for {N} samples"),
-    "beyond": ([0, N], f"score_on holds {N}, and the {N} samples are numbered from 0.*leave it out"),
-    "negative": ([0, -1], "score_on holds -1"),
-    "twice": ([3, 4, 3], "score_on holds sample 3 2 times: name each once"),
-    "one": ([3], "score_on chooses 1 of 120 samples, and a ranking needs 2"),
-    "none": (np.zeros(N, dtype=bool), "score_on chooses 0 of 120 samples"),
-    "empty": (np.array([], dtype=int), "score_on chooses 0 of 120"),
-}
-
-
-@pytest.mark.parametrize(("choice", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_choice_is_refused_before_anything_is_trained(choice, message):
-    with pytest.raises(ValueError, match=message):
-        LossDetector(nn.Module, score_on=choice, device="cpu").fit(X, LABELS)
-
-
-def test_a_count_of_flags_is_one_of_the_scored_samples():
-    with pytest.raises(ValueError, match="a count from 1 to 3"):
-        LossDetector(quick_net(), score_on=[1, 2, 3], q=4, device="cpu").fit(X, LABELS)
-
-
 class Counting(nn.Module):
     """Counts the rows that pass in evaluation mode, in which nothing is trained."""
 
@@ -193,17 +152,6 @@ def test_a_grid_of_settings_is_measured_of_the_same_samples():
     assert np.isin(best.ranking_, SOME).all()
 
 
-def test_planted_labels_count_where_they_are_scored():
-    planted = PlantedNoise(MADE["loss"](score_on=SOME), rate=0.2, random_state=0).fit(X, LABELS)
-    mask, scores = planted.planted_masks_[0], planted.detectors_[0].scores_
-    expected = roc_auc_score(mask[SOME], scores[SOME])
-    assert planted.score() == planted.grades_["roc_auc"][0] == expected
-    weights = np.arange(1.0, N + 1)
-    weighted = roc_auc_score(mask[SOME], scores[SOME], sample_weight=weights[SOME])
-    assert planted.score(sample_weight=weights) == pytest.approx(weighted)
-    assert planted.detectors_[0].score(noise_mask=mask, sample_weight=weights) == pytest.approx(weighted)
-
-
 def test_where_no_scored_label_is_known_to_be_wrong_a_grade_says_so():
     clean = np.flatnonzero(~MASK)
     detector = MADE["loss"](score_on=clean).fit(X, LABELS)
@@ -211,20 +159,6 @@ def test_where_no_scored_label_is_known_to_be_wrong_a_grade_says_so():
         assert np.isnan(detector.score(noise_mask=MASK))
     with pytest.raises(ValueError, match=f"of the {len(clean)} samples that score_on chose 0 are known to be wrong"):
         noise_scorer(MASK)(detector)
-
-
-def test_where_no_label_is_planted_among_the_scored_ones_is_said_before_any_training(monkeypatch):
-    monkeypatch.delattr("curvdetect.detectors.measured.memorize")
-    with pytest.raises(ValueError, match="of the 2 samples that score_on chose 0 are known to be wrong"):
-        PlantedNoise(MADE["loss"](score_on=[0, 1]), random_state=0).fit(X, LABELS)
-
-
-def test_a_grid_search_chooses_among_choices():
-    search = GridSearchCV(
-        MADE["loss"](), {"score_on": [None, SOME]}, cv=InSample(), scoring=noise_scorer(MASK), error_score="raise"
-    ).fit(X, LABELS)
-    expected = [roc_auc_score(MASK, fitted("loss").scores_), roc_auc_score(MASK[SOME], fitted("loss").scores_[SOME])]
-    assert search.cv_results_["mean_test_score"].tolist() == expected
 
 
 def test_rows_get_their_answers_and_those_that_were_not_scored_are_no_suspects():
@@ -245,35 +179,9 @@ def test_samples_that_were_not_fitted_are_ranked_among_the_scored_ones():
         assert set(part.predict(new, labels)) <= {0, 1}
 
 
-def test_the_number_of_flags_is_found_out_among_the_scored_samples():
-    X, labels, mask, _ = noisy_digits(600)
-    right, wrong = np.flatnonzero(~mask), np.flatnonzero(mask)
-    many = np.concatenate([right[:140], wrong])  # 30 % of these are wrong, 10 % of all
-
-    def rate(score_on):
-        detector = LossDetector(digits_net(), q="auto", score_on=score_on, device="cpu", random_state=0)
-        return detector.fit(X, labels)
-
-    chosen = rate(many)
-    low, high = chosen.noise_rate_interval_
-    assert low - 0.05 < 0.3 < high + 0.05  # ten labels of room for the interval, which one in twenty misses
-    assert rate(None).noise_rate_interval_[1] < 0.2  # 0.11 to 0.13
-    assert chosen.labels_.sum() == int(chosen.noise_rate_ * len(many) + 0.5)
-
-
 def test_the_number_of_flags_is_guessed_among_very_few_too():
     with pytest.warns(UserWarning, match="q='auto': the share of wrong labels is somewhere between"):
         detector = MADE["loss"](score_on=[5, 17], q="auto").fit(X, LABELS)
     low, high = detector.noise_rate_interval_
     assert 0 <= low <= detector.noise_rate_ <= high <= 1
     assert not detector.interrupted_
-
-
-def test_a_checkpoint_is_one_of_the_same_choice(tmp_path):
-    def fit(score_on):
-        return MADE["curvature"](score_on=score_on, checkpoint_dir=tmp_path / "kept").fit(X, LABELS)
-
-    first = fit(SOME)
-    np.testing.assert_array_equal(fit(SOME.copy()).scores_, first.scores_)
-    with pytest.raises(ValueError, match=r"other parameters \(score_on was array"):
-        fit(SOME[1:])

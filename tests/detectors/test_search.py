@@ -114,20 +114,6 @@ def test_repeats_have_seeds_of_their_own_and_the_first_the_detectors():
     assert_equal_fits(search.best_estimator_, _detector(**search.best_params_).fit(X, LABELS))
 
 
-def test_without_a_seed_all_settings_share_one():
-    grid = {"h": [1e-2, 1.0], "max_epochs": [1, 2]}
-    search = _search(grid, _detector(random_state=None), random_state=None).fit(X, LABELS, noise_mask=MASK)
-    seed = search.best_estimator_.random_state
-    grades = [
-        _detector(random_state=seed, **p).fit(X, LABELS).score(noise_mask=MASK) for p in search.cv_results_["params"]
-    ]
-    assert search.cv_results_["mean_test_score"].tolist() == grades
-    other = _search(grid, _detector(random_state=None), random_state=None).fit(X, LABELS, noise_mask=MASK)
-    assert other.best_estimator_.random_state != seed
-    same = [_search(grid, _detector(random_state=None)).fit(X, LABELS, noise_mask=MASK) for _ in range(2)]
-    assert same[0].best_estimator_.random_state == same[1].best_estimator_.random_state
-
-
 def test_a_pipeline_is_searched_through_its_last_step():
     name = "curvaturenoisedetector__"
     pipeline = make_pipeline(StandardScaler(), PCA(10, random_state=0), _detector(quick_net(10)))
@@ -175,15 +161,6 @@ def test_nothing_of_the_callers_changes():
     assert np.array_equal(labels, LABELS)
     assert not hasattr(net, "module_")
     assert not hasattr(detector, "scores_")
-
-
-def test_progress_is_silent_unless_asked_for(capsys):
-    _search({"h": [1.0]}).fit(X, LABELS)
-    assert capsys.readouterr() == ("", "")
-    _search({"h": [1.0]}, verbose=1).fit(X, LABELS)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "searching" in err
 
 
 def test_a_mask_is_routed_through_a_pipeline():

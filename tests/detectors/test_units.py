@@ -110,11 +110,6 @@ def test_samples_that_were_not_fitted_are_stepped_as_the_training_was(tmp_path):
     assert np.array_equal(load(tmp_path / "kept").score_samples(more * units, Y[60:]), expected)
 
 
-def test_units_are_named():
-    with pytest.raises(ValueError, match="units must be 'deviation' or 'raw', got 'std'"):
-        CurvatureNoiseDetector(units="std", **FITTED).fit(X, Y)
-
-
 @pytest.mark.parametrize("make", [CurvatureNoiseDetector, CurvSSFT])
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
 def test_a_step_out_of_proportion_to_pictures_is_said_so(make, scale):
