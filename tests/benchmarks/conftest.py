@@ -11,13 +11,14 @@ import pytest
 #: How benchmarks of the paper measure the curvature.
 PAPERS = {"contrast": False, "units": "raw"}
 FOLDER = Path(__file__).parents[2] / "benchmarks"
+PAPER = FOLDER.with_name("reproduction")
 
 
 @pytest.fixture
 def script(monkeypatch, request):
     """The benchmark whose name the test module bears."""
     name = request.module.__name__.rsplit("test_", 1)[1]
-    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.syspath_prepend(str(PAPER if (PAPER / f"{name}.py").exists() else FOLDER))
     yield __import__(name)
     for module in [m for m in sys.modules if m == name or m.split(".")[0] == "harness"]:
         sys.modules.pop(module)

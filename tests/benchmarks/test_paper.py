@@ -37,7 +37,7 @@ def test_every_script_runs_once_and_is_timed(scripts, tmp_path, capsys):
         for line in table.splitlines()
         if ".py`" in line and line.startswith("|")
     ]
-    assert cells == [["`python benchmarks/memorization.py`", "Table 1"], ["`python benchmarks/two.py`", "Fig. 2"]]
+    assert cells == [["`python reproduction/memorization.py`", "Table 1"], ["`python benchmarks/two.py`", "Fig. 2"]]
     assert table in capsys.readouterr().out
 
 
