@@ -26,7 +26,7 @@ from harness.fits import FOLDS, Fit, detectors, fitted, name_of
 from harness.methods import METHODS
 from harness.options import command_line
 from harness.records import Records
-from harness.written import environments
+from harness.written import write
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
@@ -164,19 +164,7 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         if metric == "auroc":
             lines += [f"{brackets}\n"] * bool(beside) + told + [cost, ""]
             lines += [f"## {caption}, every method", "", tables.markdown(rows, metric, captions), "", cost, ""]
-    text = "\n".join([*lines, *environments(rows)]) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    if "markdown" in args.format:
-        (out / "table.md").write_text(text)
-        print("\n" + text)
-    if "csv" in args.format:
-        frame = tables.csv(rows, captions)
-        frame.to_csv(out / "table.csv", index=False, float_format="%.4f")
-        if "markdown" not in args.format:
-            print(frame.to_csv(index=False, float_format="%.4f"))
-    if "picture" in args.format:
-        tables.picture(rows, captions, title, out / "table.png")
-    print(f"written to {out}/: records.jsonl" + "".join(f", table.{EXTENSION[f]}" for f in args.format))
+    write(lines, rows, out)
 
 
 def described(rows: list[dict], args: argparse.Namespace) -> str:
@@ -193,9 +181,6 @@ def described(rows: list[dict], args: argparse.Namespace) -> str:
         f"over seeds {', '.join(map(str, args.seeds))}."
         + (f" Training accuracy {min(accuracy):.4f} or more." if accuracy else "")
     )
-
-
-EXTENSION = {"markdown": "md", "csv": "csv", "picture": "png"}
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -220,7 +205,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--threads", type=int, help="of torch, in each of them (default: 1 for digits, else the cores shared out)")
     add("--keep-scores", type=Path, help="folder that keeps the scores of every training, to be read again")
     add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/DATASET")
-    add("--format", choices=list(EXTENSION), nargs="+", default=list(EXTENSION))
     args = options.settle(parser, parser.parse_args(argv))
     on_cpu = args.device == "cpu" or (args.device == "auto" and not torch.accelerator.is_available())
     if args.jobs is None:

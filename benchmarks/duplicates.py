@@ -12,7 +12,6 @@ Every finished measurement is one line in OUT/records.jsonl; the same command ag
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,16 +19,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from harness import data
 from harness.copies import COPIES, NEAR, Planted, plant
-from harness.environment import announce, command
+from harness.environment import command
 from harness.fits import EXTRAS
-from harness.options import add_data, command_line
+from harness.options import add_data, add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.written import markdown, write
-from tqdm import tqdm
 
 from curvdetect import CurvatureNoiseDetector, find_conflicting_duplicates, load, memorizing_net, save
 from curvdetect.metrics import auroc, average_precision
@@ -54,24 +51,22 @@ CELL = ("dataset", "settings", "copies", "augmented", "seed")
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / f"duplicates-{args.dataset}"
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    environment = announce(args.device)
+    environment = started(args)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     settings = {name: getattr(args, name) for name in ("subset", "size", "pairs", "top", "net", "epochs")}
-    records = Records(out / "records.jsonl", CELL)
+    records = Records(args.out / "records.jsonl", CELL)
     cells = [
         {"dataset": args.dataset, "settings": settings, "copies": copies, "augmented": augmented == "yes", "seed": seed}
         for seed in args.seeds
         for augmented in args.augmented
         for copies in args.copies
     ]
-    for cell in tqdm([cell for cell in cells if cell not in records], unit="training", file=sys.stderr):
+
+    def measure(cell: dict[str, Any]) -> dict[str, Any]:
         planted = plant(X, y, args.pairs, cell["copies"], cell["seed"])
-        detector = memorized(planted, cell, args)
-        records.add({**cell, **measured(detector, planted, args), "environment": environment})
-    render([records.matching(**cell)[0] for cell in cells], args, out, len(y))
+        return measured(memorized(planted, cell, args), planted, args)
+
+    render(records.measured(cells, measure, environment=environment), args, len(y))
 
 
 def memorized(planted: Planted, cell: dict[str, Any], args: argparse.Namespace) -> Any:
@@ -131,7 +126,7 @@ def graded(found: pd.DataFrame, planted: Planted, top: int) -> dict[str, float]:
     }
 
 
-def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int) -> None:
+def render(rows: list[dict], args: argparse.Namespace, n_samples: int) -> None:
     """Print the tables and write them beside the records."""
     title = f"{args.title or args.dataset}, {args.pairs} pairs among {n_samples} samples, {len(args.seeds)} seed(s)"
     accuracy = min(row["train_accuracy"] for row in rows)
@@ -165,7 +160,7 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
             for name, words in SIGNALS.items()
         }
         lines += [f"## Members of pairs, {caption}", "", table(rows, numbers), ""]
-    write(lines, rows, out)
+    write(lines, rows, args.out)
 
 
 def table(rows: list[dict], cells: dict[str, Callable[[dict], Any]]) -> str:
@@ -208,10 +203,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, nargs="+", default=[0], help="of the pairs and the training")
     add("--net", help="a named network; by default one sized from the data")
     add("--epochs", type=int, help="length of the training; by default the net's own")
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice")
     add("--keep", type=Path, help="folder that keeps the fitted detectors, to be looked at again")
-    add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/duplicates-DATASET")
+    add_run(parser, Path(__file__).parent / "runs" / "duplicates-DATASET")
     return parser.parse_args(argv)
 
 

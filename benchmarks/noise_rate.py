@@ -12,20 +12,17 @@ Every finished fit is one line in OUT/records.jsonl; the same command again goes
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from harness import data
-from harness.environment import announce, command
-from harness.options import add_data, command_line
+from harness.environment import command
+from harness.options import add_data, add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.written import write
-from tqdm import tqdm
 
 from curvdetect import LossDetector
 from curvdetect.metrics import auroc
@@ -37,22 +34,18 @@ SETTINGS = ("subset", "size", "epochs")
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / f"noise-rate-{args.dataset}"
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    environment = announce(args.device)
+    environment = started(args)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     cell = {"dataset": args.dataset, "settings": {s: getattr(args, s) for s in SETTINGS}}
-    records = Records(out / "records.jsonl", ("dataset", "settings", "kind", "rate", "seed"))
+    records = Records(args.out / "records.jsonl", ("dataset", "settings", "kind", "rate", "seed"))
     wanted = [
         {**cell, "kind": kind, "rate": rate, "seed": seed}
         for seed in args.seeds
         for kind, rates in (("uniform", args.rates), ("pair", args.pair_rates))
         for rate in rates
     ]
-    for row in tqdm([row for row in wanted if row not in records], unit="fit", file=sys.stderr):
-        records.add({**row, **measure(X, y, row, args), "environment": environment})
-    render([records.matching(**row)[0] for row in wanted], args, out, len(y))
+    rows = records.measured(wanted, lambda row: measure(X, y, row, args), environment=environment)
+    render(rows, args, len(y))
 
 
 def measure(X, y, row: dict, args: argparse.Namespace) -> dict:
@@ -75,7 +68,7 @@ def measure(X, y, row: dict, args: argparse.Namespace) -> dict:
     }
 
 
-def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int) -> None:
+def render(rows: list[dict], args: argparse.Namespace, n_samples: int) -> None:
     """Print the table and write it beside the records."""
     frame = pd.DataFrame(rows)
     frame["truth"] = frame["n_wrong"] / frame["n_samples"]
@@ -94,9 +87,10 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
     ]
     for (kind, rate), part in frame.groupby(["kind", "rate"], sort=False):
         separation = f"{100 * part['auroc'].astype(float).mean():.1f}" if rate else ""
+        spread = f" ± {100 * part['estimate'].std():.1f}" if len(part) > 1 else ""
         lines.append(
             f"| {kind if rate else 'none'} | {100 * part['truth'].mean():.1f} | {len(part)} | {separation} "
-            f"| {100 * part['estimate'].mean():.1f} ± {100 * part['estimate'].std():.1f} "
+            f"| {100 * part['estimate'].mean():.1f}{spread} "
             f"| {100 * part['error'].mean():.2f} | {100 * part['low'].mean():.1f} to {100 * part['high'].mean():.1f} "
             f"| {part['held'].sum()} of {len(part)} |"
         )
@@ -112,7 +106,7 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         ]
     accuracy = f"Training accuracy {frame['train_accuracy'].min():.4f} or more; " if len(frame) else ""
     lines += [f"{accuracy}a fit took {np.median(frame['seconds_run']):.1f} s (median), both trainings.", ""]
-    write(lines, rows, out)
+    write(lines, rows, args.out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -123,9 +117,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--pair-rates", type=float, nargs="*", default=[], help="the same of pair-flip noise")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the training")
     add("--epochs", type=int, help="length of the training; by default the net's own")
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice")
-    add("--out", type=Path, help="folder for records and table; by default benchmarks/runs/noise-rate-DATASET")
+    add_run(parser, Path(__file__).parent / "runs" / "noise-rate-DATASET")
     return parser.parse_args(argv)
 
 

@@ -12,6 +12,7 @@ Every finished measurement is one line in OUT/records.jsonl; the same command ag
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ import numpy as np
 import pandas as pd
 import torch
 from harness import data, recipes
-from harness.environment import announce, command
-from harness.options import command_line
+from harness.environment import command
+from harness.options import add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.schedules import SCHEDULES
@@ -71,11 +72,8 @@ class EveryEpoch(Callback):
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    out = args.out or Path(__file__).parent / "runs" / "pareto"
-    environment = announce(args.device)
-    records = Records(out / "records.jsonl", KEY)
+    environment = started(args)
+    records = Records(args.out / "records.jsonl", KEY)
     cells = [(d, k, s) for d in args.datasets for k in args.kinds for s in args.seeds]
     wanted = []
     for dataset, kind, seed in tqdm(cells, unit="training", file=sys.stderr):
@@ -92,10 +90,9 @@ def main(argv: list[str] | None = None) -> None:
         if {**cell, "setting": "loss", "schedule": "every epoch"} in records:
             continue
         for row in measure(dataset, kind, seed, args):
-            # the row of the loss comes last, and once a training: it says where that ran
-            records.add({**cell, **row, **({"environment": environment} if row["setting"] == "loss" else {})})
+            records.add({**cell, **row, "environment": environment})
     rows = [row for cell in wanted for row in records.matching(**cell)]
-    render(rows, args, out)
+    render(rows, args)
 
 
 def loaded(name: str, args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -110,26 +107,20 @@ def loaded(name: str, args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]
 def measure(dataset: str, kind: str, seed: int, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the AUROC and the cost of every setting under every schedule, all read off one training."""
     X, labels, mask = data.corrupt(*loaded(dataset, args), args.rate, kind, seed)
-    words = (dataset, kind, args.rate, args.subset, args.epochs, args.net, seed)
-    kept = None if args.keep_values is None else args.keep_values / ("-".join(map(str, words)) + ".npz")
-    if kept is None or not kept.exists():
-        store = trained(X, labels, seed, args)
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(kept, **store)
-    else:
-        with np.load(kept) as file:
-            store = dict(file)
+    store = trained(X, labels, seed, args)
     training = float(store["training"])
     for name, settings in PASSES.items():
         whole = float(store[name]) / training
         for h, n, power in ((h, n, p) for h in settings["h"] for n in settings["n"] for p in settings["power"]):
             each = whole * (n + 1) / (max(settings["n"]) + 1)
             values = store[f"{h:g}, {n}, {power}"]
+            setting = f"h={h:g}, n={n}, power={power}"
             for schedule, choose in SCHEDULES.items():
+                if not shown(setting, schedule):
+                    continue
                 epochs = choose(values)
                 yield {
-                    "setting": f"h={h:g}, n={n}, power={power}",
+                    "setting": setting,
                     "schedule": schedule,
                     "auroc": round(auroc(mask, values[epochs].mean(0)), 6),
                     "n_scored": len(epochs),
@@ -147,11 +138,18 @@ def measure(dataset: str, kind: str, seed: int, args: argparse.Namespace) -> Ite
     }
 
 
+def shown(setting: str, schedule: str) -> bool:
+    """Say whether a setting under a schedule is in a table or in the picture."""
+    lines = any(setting == line and re.fullmatch(schedules, schedule) for line, schedules in LINES)
+    return setting == DEFAULT or schedule == "every epoch" or lines
+
+
 def trained(X: np.ndarray, labels: np.ndarray, seed: int, args: argparse.Namespace) -> dict[str, np.ndarray]:
     """Train once; return the curvature after every epoch in every setting, the loss, and median seconds."""
     inputs = torch.from_numpy(data.as_inputs(X))
     store = Shared(X=inputs, y=torch.as_tensor(np.unique(labels, return_inverse=True)[1]), seed=seed)
-    net = memorizing_net(args.net, batch_size=recipes.batch_size(128, len(labels)), callbacks=[EveryEpoch(store)])
+    batch_size = recipes.batch_size(recipes.BATCH, len(labels))
+    net = memorizing_net(args.net, batch_size=batch_size, callbacks=[EveryEpoch(store)])
     detector = LossDetector(net, max_epochs=args.epochs, device=args.device, random_state=seed)
     with quietly():
         detector.fit(X, labels)
@@ -165,7 +163,7 @@ def trained(X: np.ndarray, labels: np.ndarray, seed: int, args: argparse.Namespa
     }
 
 
-def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path) -> None:
+def render(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """Print the tables and write them, and the picture, beside the records."""
     frame = pd.DataFrame(rows)
     frame["percent"] = 100 * frame["auroc"]
@@ -173,7 +171,7 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path) -> N
     lines = [
         "# Detection against cost",
         "",
-        f"`{command(without='--keep-values')}`",
+        f"`{command()}`",
         "",
         f"{args.subset} samples, {100 * args.rate:g} % wrong, {args.epochs} epochs, net {args.net or 'default'}, "
         f"{len(args.seeds)} seed(s); overhead in plain trainings, timed within the run. AUROC in percent, mean over "
@@ -194,8 +192,8 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path) -> N
         table["overhead"] = [f"{np.median(values):.2f}" for values in table["overhead"]]
         table = table[[c for c in table if c != "overhead"] + ["overhead"]]
         lines += [f"## {title}", "", table.to_markdown(disable_numparse=True), ""]
-    picture(frame, paper, out / "pareto.png")
-    write(lines, rows, out)
+    picture(frame, paper, args.out / "pareto.png")
+    write(lines, rows, args.out)
 
 
 def picture(frame: pd.DataFrame, paper: str, path: Path) -> None:
@@ -241,10 +239,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--epochs", type=int, default=100)
     add("--net", help="a named network; by default one sized from the data")
-    add("--device", default="auto")
-    add("--threads", type=int)
-    add("--keep-values", type=Path, help="folder that keeps what every epoch gave, so that schedules can be tried anew")
-    add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/pareto")
+    add_run(parser, Path(__file__).parent / "runs" / "pareto")
     args = parser.parse_args(argv)
     args.loaded = {}
     args.folders, args.titles = dict(args.folders), dict(args.titles)

@@ -26,9 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 from harness import costs, loops
-from harness.environment import announce
 from harness.memory import megabytes
-from harness.options import command_line
+from harness.options import add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from tqdm import tqdm
@@ -37,7 +36,6 @@ from curvdetect import (
     ConfidentLearningDetector,
     CurvatureNoiseDetector,
     LossDetector,
-    input_curvature,
     memorizing_net,
 )
 
@@ -50,9 +48,6 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], str | None, int, int]] = {
     "cifar-resnet18": ((3, 32, 32), "resnet18-cifar", 128, 256),
 }
 
-#: Sizes of the pass that scaling starts from, and what each grows to.
-BASE = {"N": 512, "side": 32, "C": 10, "n": 1}
-GROWN = {"N": (512, 1024, 2048), "side": (16, 32, 64), "C": (10, 100, 1000), "n": (1, 5, 20)}
 #: Probes of the trainings whose memory is measured; 0 is one without a curvature.
 REMEMBERED = (0, 1, 10, 200)
 
@@ -62,23 +57,18 @@ def main(argv: list[str] | None = None) -> None:
     if args.memory_of is not None:
         print(json.dumps(memory_of(args.layouts[0], args.memory_of, args)))
         return
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    out = args.out or Path(__file__).parent / "runs" / "speed"
-    environment = announce(args.device)
-    records = Records(out / "records.jsonl", ("layout", "job"))
+    environment = started(args)
+    records = Records(args.out / "records.jsonl", ("layout", "job"))
     parts: dict[tuple[str, str], Callable[[], list[dict[str, Any]]]] = {}
     for layout in args.layouts:
         parts[layout, "raw epoch"] = partial(side_by_side, layout, args)
         parts[layout, "memory n=0"] = partial(memory, layout, args)
-    if args.scaling:
-        parts["scaling", f"N = {BASE['N']}"] = partial(scaling, args)
     for (layout, first), measure in parts.items():
         if {"layout": layout, "job": first} not in records:
             for row in measure():
                 records.add({"layout": layout, **row, "environment": environment})
     rows = [row for row in records.rows.values() if row["layout"] in {layout for layout, _ in parts}]
-    costs.write(rows, args.layouts, args.repeats, out)
+    costs.write(rows, args.layouts, args.repeats, args.out)
 
 
 def samples_of(layout: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +141,6 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
             "speedup": round(
                 statistics.median(a / s for s, a in zip(spent, seconds["authors' pass n=10"], strict=True)), 4
             ),
-            "per_second": round(len(y) / statistics.median(spent), 1),
         }
         for job, spent in seconds.items()
     ]
@@ -181,36 +170,6 @@ def memory_of(layout: str, n: int, args: argparse.Namespace) -> float:
     return round(megabytes("VmHWM"), 1)  # ``getrusage`` would count what its parent had when it forked
 
 
-def scaling(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return what a pass takes as one size grows: samples, side of the picture, classes, probes."""
-    device = torch.device("cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu")
-    rows = []
-    for size, values in GROWN.items():
-        seconds: dict[int, list[float]] = {value: [] for value in values}
-        for repeat in range(args.repeats + 1):
-            for value in values:
-                s = {**BASE, size: value}
-                X = torch.rand(s["N"], 3, s["side"], s["side"], device=device)
-                module = loops.small_network(s["C"]).to(device)
-                y = torch.arange(s["N"], device=device) % s["C"]
-                loops.wait(device)
-                started = time.perf_counter()
-                input_curvature(module, X, y, n=s["n"])
-                loops.wait(device)
-                if repeat:
-                    seconds[value].append(time.perf_counter() - started)
-        first = statistics.median(seconds[values[0]])
-        rows += [
-            {
-                "job": f"{size} = {value}",
-                "seconds": [round(s, 5) for s in spent],
-                "ratio": round(statistics.median(spent) / first, 3),
-            }
-            for value, spent in seconds.items()
-        ]
-    return rows
-
-
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__)
     add = parser.add_argument
@@ -218,10 +177,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--samples", type=int, help="samples at most")
     add("--rows", type=int, help="batch size of the authors' loop (default: 128 on a CPU, else 1024)")
     add("--repeats", type=int, default=7)
-    add("--no-scaling", dest="scaling", action="store_false", help="leave the scaling out")
-    add("--device", default="auto")
-    add("--threads", type=int)
-    add("--out", type=Path, help="folder for records and tables; by default benchmarks/runs/speed")
+    add_run(parser, Path(__file__).parent / "runs" / "speed")
     add("--memory-of", type=int, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 

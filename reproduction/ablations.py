@@ -17,7 +17,6 @@ Every finished training is one line in OUT/records.jsonl; the same command again
 from __future__ import annotations
 
 import argparse
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,17 @@ import numpy as np
 import pandas as pd
 import torch
 from harness import data, memorization, similarity
-from harness.environment import announce, command
-from harness.options import add_data, command_line
+from harness.environment import command
+from harness.options import add_data, add_run, add_training, command_line, started, training_net
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
 from harness.variants import ADVERSARIAL, NORMALISED, POWERS, RANDOM, Variants, scores, variant
 from harness.written import write
-from tqdm import tqdm
 
-from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
+from curvdetect import LossDetector
 from curvdetect.metrics import auroc
 
-DIGITS = Path(__file__).parent / "results" / "memorization-digits" / "memorization.csv"
 KINDS = {
     RANDOM: "Random directions",
     NORMALISED: "The same, step in normalised inputs",
@@ -66,9 +63,7 @@ SETTINGS = ("subset", "size", "net", "epochs", "augment", "step_decay", "h", "n"
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    environment = announce(args.device)
+    environment = started(args)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     reference = memorization.read(args.reference, n_samples=len(y))
     cell = {
@@ -78,12 +73,11 @@ def main(argv: list[str] | None = None) -> None:
     }
     records = Records(args.out / "records.jsonl", ("dataset", "reference", "settings", "weight_decay", "seed"))
     cells = [{**cell, "weight_decay": decay, "seed": seed} for seed in args.seeds for decay in args.weight_decays]
-    for one in tqdm(cells, unit="pair of trainings", file=sys.stderr):
-        if one not in records:
-            measured = measure(X, y, reference.values, one["weight_decay"], one["seed"], args)
-            records.add({**one, **measured, "environment": environment})
-    rows = [row for one in cells for row in records.matching(**one)]
-    render(rows, reference, args, len(y))
+
+    def measured(one: dict[str, Any]) -> dict[str, Any]:
+        return measure(X, y, reference.values, one["weight_decay"], one["seed"], args)
+
+    render(records.measured(cells, measured, environment=environment), reference, args, len(y))
 
 
 def measure(
@@ -104,14 +98,7 @@ def trained(
 ) -> tuple[dict[str, np.ndarray], float]:
     """Train once; return the scores of every variant, and the training accuracy."""
     store = Shared(X=torch.from_numpy(data.as_inputs(X)), y=torch.from_numpy(np.unique(y, return_inverse=True)[1]))
-    net = memorizing_net(
-        args.net,
-        weight_decay=weight_decay,
-        augment=args.augment,
-        schedule=step_decay if args.step_decay else one_cycle,
-        callbacks=[Variants(store, h=args.h, n=args.n, seed=seed)],
-        for_tables=False,  # a weight decay of choice, all the time
-    )
+    net = training_net(args, args.net, weight_decay, callbacks=[Variants(store, h=args.h, n=args.n, seed=seed)])
     detector = LossDetector(net, max_epochs=args.epochs, device=args.device, random_state=seed)
     with quietly():
         detector.fit(X, y)
@@ -121,7 +108,7 @@ def trained(
 def render(
     rows: list[dict[str, Any]], reference: memorization.Memorization, args: argparse.Namespace, n_samples: int
 ) -> None:
-    """Print the table and write it, and the picture, beside the records."""
+    """Print the table and write it beside the records."""
     frame = pd.DataFrame(
         [
             {"name": name, "weight_decay": row["weight_decay"], **grades, "auroc": 100 * grades["auroc"]}
@@ -156,34 +143,24 @@ def render(
         + similarity.explained(reference, args.top),
         "",
     ]
-    similarity.picture(frame, captions, f"Ablations: {title}", args.out / "ablations.png", MEASURES)
     write(lines, rows, args.out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__)
     add_data(parser)
+    add_training(parser)
     add = parser.add_argument
     add("--reference", type=Path, help="memorization: a CSV file of reproduction/memorization.py, or a released .npz")
     add("--net", help="a named network; by default one sized from the data. Full size: resnet18-cifar")
-    add("--epochs", type=int, help="length of every training; by default the net's own. Full size: 300")
-    add("--augment", action="store_true", help="crop and flip pictures while training; the paper does, for CIFAR")
-    add("--step-decay", action="store_true", help="the paper's schedule for CIFAR, in place of one cycle")
     add("--weight-decays", type=float, nargs="+", default=[1e-4, 0.0])
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings and of the corruption")
     add("--h", type=float, default=1e-3, help="step")
     add("--n", type=int, default=10, help="number of random directions")
     add("--rate", type=float, default=0.1, help="share of labels to corrupt, for the AUROC")
-    add("--top", type=float, default=0.1, help="share of the samples that top-K looks at; the paper: 5,000 of 50,000")
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice")
-    add("--out", type=Path, help="folder for records and tables; by default reproduction/runs/ablations-DATASET")
+    add_run(parser, Path(__file__).parent / "runs" / "ablations-DATASET")
     args = parser.parse_args(argv)
-    args.out = args.out or Path(__file__).parent / "runs" / f"ablations-{args.dataset}"
-    if args.reference is None:
-        if args.dataset != "digits" or args.subset:
-            parser.error("--reference is needed for other data than all digits: reproduction/memorization.py makes one.")
-        args.reference = DIGITS
+    args.reference = memorization.reference_of(parser, args)
     return args
 
 

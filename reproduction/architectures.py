@@ -15,7 +15,6 @@ Every finished comparison is one line in OUT/records.jsonl; the same command aga
 from __future__ import annotations
 
 import argparse
-import sys
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,23 @@ import pandas as pd
 import torch
 from harness import data, fits, memorization, similarity
 from harness.architectures import NAMES, build
-from harness.environment import announce, command
-from harness.options import add_data, command_line, every_or_auto, measuring
+from harness.environment import command
+from harness.options import (
+    add_data,
+    add_run,
+    add_training,
+    command_line,
+    every_or_auto,
+    measuring,
+    started,
+    training_net,
+)
 from harness.records import Records
 from harness.similarity import MEASURES
 from harness.written import markdown, write
-from tqdm import tqdm
 
-from curvdetect import CurvatureNoiseDetector, memorizing_net, one_cycle, step_decay
+from curvdetect import CurvatureNoiseDetector
 
-DIGITS = Path(__file__).parent / "results" / "memorization-digits" / "memorization.csv"
 #: The other side of the comparisons that are no network's.
 MEMORIZATION, CONSTANT = "memorization", "constant"
 #: Table 5 of the paper, CIFAR-100: similarity to memorization, of all samples and of the top 5,000.
@@ -58,9 +64,8 @@ SETTINGS = ("subset", "size", "narrower", "epochs", "augment", "step_decay", "we
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    environment = announce(args.device)
+    environment = started(args)
+    args.keep = args.keep or args.out
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     if args.dataset == "digits":
         X = X.reshape(-1, 1, 8, 8)
@@ -72,8 +77,8 @@ def main(argv: list[str] | None = None) -> None:
     }
     records = Records(args.out / "records.jsonl", ("dataset", "reference", "settings", "seed", "one", "other"))
     wanted = [{**cell, **pair} for pair in compared(args)]
-    missing = [one for one in wanted if one not in records]
-    for one in tqdm(missing, unit="comparison", file=sys.stderr):
+
+    def measured(one: dict[str, Any]) -> dict[str, Any]:
         fit = fitted(X, y, one["one"], one["seed"], args)
         if one["other"] == MEMORIZATION:
             other = reference.values
@@ -84,10 +89,9 @@ def main(argv: list[str] | None = None) -> None:
             seed = following(one["seed"], args) if one["other"] == one["one"] else one["seed"]
             other = fitted(X, y, one["other"], seed, args).signals["curvature"]
         grades = similarity.alike(fit.signals["curvature"], other, reference.values, args.top)
-        accuracy = round(fit.train_accuracy, 6)
-        records.add({**one, **grades, "train_accuracy": accuracy, "environment": environment})
-    rows = [row for one in wanted for row in records.matching(**one)]
-    render(rows, reference, args, len(y))
+        return {**grades, "train_accuracy": round(fit.train_accuracy, 6)}
+
+    render(records.measured(wanted, measured, environment=environment), reference, args, len(y))
 
 
 def compared(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -112,12 +116,7 @@ def fitted(X: np.ndarray, y: np.ndarray, name: str, seed: int, args: argparse.Na
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = build(name, len(np.unique(y)), X.shape[1], X.shape[2], args.narrower)
-    net = memorizing_net(
-        module,
-        weight_decay=args.weight_decay,
-        augment=args.augment,
-        schedule=step_decay if args.step_decay else one_cycle,
-    )
+    net = training_net(args, module, args.weight_decay)
     common = {"max_epochs": args.epochs, "device": args.device, "random_state": seed}
     detector = CurvatureNoiseDetector(net, **measuring(args), **common)
     return fits.fitted(detector, X, y, args.keep / f"{name}-{seed}-{fits.name_of(settings)}.npz")
@@ -126,7 +125,7 @@ def fitted(X: np.ndarray, y: np.ndarray, name: str, seed: int, args: argparse.Na
 def render(
     rows: list[dict[str, Any]], reference: memorization.Memorization, args: argparse.Namespace, n_samples: int
 ) -> None:
-    """Print the tables and write them, and the picture, beside the records."""
+    """Print the tables and write them beside the records."""
     frame = pd.DataFrame(rows)
     title = f"{args.title or args.dataset}, {n_samples} samples, {len(args.seeds)} seed(s)"
     explained = similarity.explained(reference, args.top)
@@ -157,7 +156,6 @@ def render(
     for number, measure in ((6, "top_k"), (7, "cosine")):
         lines += [f"## Table {number}", "", matrix(frame, measure, args), "", f"{MEASURES[measure]}. {between}", ""]
     lines += ["## Correlation of ranks", "", matrix(frame, "spearman", args), "", f"Spearman. {between}", ""]
-    picture(frame, args, f"Architectures: {title}", args.out / "architectures.png")
     write(lines, rows, args.out)
 
 
@@ -196,56 +194,24 @@ def matrix(frame: pd.DataFrame, measure: str, args: argparse.Namespace) -> str:
     return markdown(table)
 
 
-def picture(frame: pd.DataFrame, args: argparse.Namespace, title: str, path: Path) -> None:
-    """Draw the similarity of everything to every network: a panel for each measure."""
-    from matplotlib.figure import Figure
-
-    sides = [*args.nets, MEMORIZATION, CONSTANT]
-    words = [NAMES.get(name, name) for name in sides]
-    figure = Figure(figsize=(11, 3.9), layout="constrained")
-    axes = figure.subplots(1, len(MEASURES), sharey=True)
-    for ax, (measure, caption) in zip(axes, MEASURES.items(), strict=True):
-        means = np.array([[values_between(frame, measure, one, other).mean() for one in args.nets] for other in sides])
-        ax.imshow(means, vmin=0, vmax=1, cmap="viridis")
-        for i, j in np.ndindex(means.shape):
-            if np.isfinite(means[i, j]):
-                color = "black" if means[i, j] > 0.6 else "white"
-                ax.text(j, i, f"{means[i, j]:.2f}", ha="center", va="center", fontsize=8, color=color)
-        ax.set_title(caption, fontsize=9)
-        ax.set_xticks(range(len(args.nets)), words[: len(args.nets)], rotation=30, ha="right", fontsize=8)
-        ax.set_yticks(range(len(sides)), words, fontsize=8)
-    figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=80)
-
-
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__)
     add_data(parser)
+    add_training(parser)
     add = parser.add_argument
     add("--reference", type=Path, help="memorization: a CSV file of reproduction/memorization.py, or a released .npz")
     add("--nets", choices=list(NAMES), nargs="+", default=list(NAMES))
     add("--narrower", type=int, choices=[1, 2, 4, 8], default=8, help="what channels are divided by. Full size: 1")
-    add("--epochs", type=int, help="length of every training; by default the recipe's 30. Full size: 300")
-    add("--augment", action="store_true", help="crop and flip pictures while training; the paper does, for CIFAR")
-    add("--step-decay", action="store_true", help="the paper's schedule for CIFAR, in place of one cycle")
     add("--weight-decay", type=float, default=1e-4)
     add("--seeds", type=int, nargs="+", default=[0, 1])
     add("--h", type=float, default=1e-2, help="step; the paper: 0.001")
     add("--n", type=int, default=1, help="number of probes; the paper: 10")
     add("--power", type=int, choices=[1, 2], default=1, help="norm or squared norm")
     add("--every", type=every_or_auto, default="auto", help="measure the curvature every so many epochs; the paper: 1")
-    add("--top", type=float, default=0.1, help="share of the samples that top-K looks at; the paper: 5,000 of 50,000")
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice")
-    add("--keep", type=Path, help="folder that keeps scores; by default reproduction/runs/architectures-DATASET")
-    add("--out", type=Path, help="folder for records and tables; by default the same")
+    add("--keep", type=Path, help="folder that keeps scores; by default that of --out")
+    add_run(parser, Path(__file__).parent / "runs" / "architectures-DATASET")
     args = parser.parse_args(argv)
-    args.keep = args.keep or Path(__file__).parent / "runs" / f"architectures-{args.dataset}"
-    args.out = args.out or args.keep
-    if args.reference is None:
-        if args.dataset != "digits" or args.subset:
-            parser.error("--reference is needed for other data than all digits: reproduction/memorization.py makes one.")
-        args.reference = DIGITS
+    args.reference = memorization.reference_of(parser, args)
     return args
 
 

@@ -18,19 +18,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from harness import data, memorization, recipes
-from harness.environment import announce, command
+from harness.environment import command
 from harness.epochs import tables
 from harness.epochs_drawn import curves, similarities
-from harness.fits import name_of
-from harness.options import add_data, command_line
+from harness.options import add_data, add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
@@ -39,7 +36,6 @@ from harness.written import write
 from scipy.stats import spearmanr
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from tqdm import tqdm
 
 from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
 from curvdetect.metrics import auroc, cosine_similarity, top_k_cosine_similarity
@@ -56,11 +52,7 @@ KEY = ("dataset", "settings", "rate", "weight_decay", "seed", "reference")
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / f"dynamics-{args.dataset}"
-    threads = args.threads or (1 if args.dataset == "digits" else None)
-    if threads:
-        torch.set_num_threads(threads)
-    environment = announce(args.device)
+    environment = started(args)
     parts = split(args)
     settings = {s: getattr(args, s) for s in SETTINGS} | {s: v for s in LATER_SETTINGS if (v := getattr(args, s))}
     cells = [
@@ -76,15 +68,14 @@ def main(argv: list[str] | None = None) -> None:
         for r in args.rates
         for w in args.weight_decays
     ]
-    records = Records(out / "records.jsonl", KEY)
-    with tqdm([cell for cell in cells if cell not in records], unit="training", file=sys.stderr) as bar:
-        for cell in bar:
-            bar.set_description(f"{100 * cell['rate']:g} % wrong, weight decay {cell['weight_decay']:g}")
-            store, mask = measure(parts, cell, args)
-            row = summary(store, mask, None if cell["rate"] else parts["reference"])
-            records.add({**cell, **row, "first_phase": first_phase(args), "environment": environment})
-    rows = [records.matching(**cell)[0] for cell in cells]
-    render(rows, args, out, {name: len(parts[name][1]) for name in ("training", "held-out")})
+    records = Records(args.out / "records.jsonl", KEY)
+
+    def measured(cell: dict[str, Any]) -> dict[str, Any]:
+        row = summary(*measure(parts, cell, args), None if cell["rate"] else parts["reference"])
+        return {**row, "first_phase": first_phase(args)}
+
+    rows = records.measured(cells, measured, environment=environment)
+    render(rows, args, {name: len(parts[name][1]) for name in ("training", "held-out")})
 
 
 def split(args: argparse.Namespace) -> dict[str, Any]:
@@ -118,18 +109,7 @@ def measure(parts: dict[str, Any], cell: dict[str, Any], args: argparse.Namespac
     labels, mask = y, np.zeros(len(y), dtype=bool)
     if cell["rate"]:
         _, labels, mask = data.corrupt(X, y, cell["rate"], "uniform", cell["seed"])
-    kept = None
-    if args.keep_values:
-        key = name_of([args.data_dir, {k: v for k, v in cell.items() if k != "reference"}])
-        kept = args.keep_values / f"{args.dataset}-{key}.npz"
-    if kept is not None and kept.exists():
-        with np.load(kept) as file:
-            return dict(file), mask
-    store = {name: np.array(values) for name, values in trained(parts, labels, cell, args).items()}
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(kept, **store)
-    return store, mask
+    return {name: np.array(values) for name, values in trained(parts, labels, cell, args).items()}, mask
 
 
 def trained(parts: dict[str, Any], labels: Any, cell: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
@@ -146,15 +126,14 @@ def trained(parts: dict[str, Any], labels: Any, cell: dict[str, Any], args: argp
         weight_decay=cell["weight_decay"],
         schedule=one_cycle if args.schedule == "one-cycle" else partial(step_decay, milestones=args.milestones),
         augment=args.augment,
-        batch_size=recipes.batch_size(128, len(labels)),
+        batch_size=recipes.batch_size(recipes.BATCH, len(labels)),
         max_epochs=args.epochs,
         callbacks=[watch],
         for_tables=False,  # a weight decay of choice, all the time
     )
-    started = time.perf_counter()
     with quietly():
         LossDetector(net, device=args.device, random_state=seed).fit(X, labels)
-    return {**store, "seconds": time.perf_counter() - started}
+    return store
 
 
 def first_phase(args: argparse.Namespace) -> int:
@@ -166,7 +145,7 @@ def summary(store: dict[str, Any], mask: Any, reference: Any) -> dict[str, Any]:
     """Return the measurements of a training, by epoch."""
     curvature = np.asarray(store["training curvature"])
     means = running_mean(curvature)
-    row: dict[str, Any] = {"epochs": np.asarray(store["epochs"]).tolist(), "seconds": round(float(store["seconds"]), 1)}
+    row: dict[str, Any] = {"epochs": np.asarray(store["epochs"]).tolist()}
     for part in ("training", "held_out"):
         for what in ("loss", "correct", "curvature"):
             row[f"{part} {what}"] = short(np.asarray(store[f"{part} {what}"], dtype=float).mean(1))
@@ -192,8 +171,8 @@ def summary(store: dict[str, Any], mask: Any, reference: Any) -> dict[str, Any]:
 
 
 def short(values: Any) -> list[float]:
-    """Return numbers to five significant digits."""
-    return [float(f"{value:.5g}") for value in values]
+    """Return numbers to four significant digits."""
+    return [float(f"{value:.4g}") for value in values]
 
 
 SIMILARITIES = {
@@ -203,7 +182,7 @@ SIMILARITIES = {
 }
 
 
-def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path, sizes: dict[str, int]) -> None:
+def render(rows: list[dict[str, Any]], args: argparse.Namespace, sizes: dict[str, int]) -> None:
     """Print the tables and write them, and the pictures, beside the records."""
     augmented = ", cropped and flipped" if args.augment else ""
     decay = f"times 0.1 after {' and '.join(f'{share:.3g}' for share in args.milestones)} of them"
@@ -212,7 +191,7 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path, size
         f"# Dynamics: {args.title or args.dataset}, {sizes['training']} samples, {sizes['held-out']} held out, "
         f"{len(args.seeds)} seed(s)",
         "",
-        f"`{command(without='--keep-values')}`",
+        f"`{command()}`",
         "",
         f"Net {args.net or 'default'}{augmented}, {args.epochs} epochs, learning rate {args.lr:g}, {schedule}; "
         f"h = {args.h:g}, n = {args.n} (1 at held-out samples), power = {args.power}, measured after every "
@@ -221,11 +200,11 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path, size
         *tables(rows),
     ]
     for rate in args.rates:
-        curves([row for row in rows if row["rate"] == rate], out / f"dynamics-{100 * rate:g}.png")
+        curves([row for row in rows if row["rate"] == rate], args.out / f"dynamics-{100 * rate:g}.png")
     compared = [row for row in rows if "similarity" in row]
     if compared:
-        similarities(compared, out / "similarity.png")
-    write(lines, rows, out)
+        similarities(compared, args.out / "similarity.png")
+    write(lines, rows, args.out)
 
 
 def share_or_count(text: str) -> float | int | str:
@@ -262,10 +241,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--n", type=int, default=10, help="number of probes; held-out samples, of which the mean counts, get one")
     add("--power", type=int, choices=[1, 2], default=1, help="norm or squared norm")
     add("--every", type=int, default=1, help="measure after every so many epochs; the paper's 4 for ImageNet")
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice, and 1 for digits, too small to share out")
-    add("--keep-values", type=Path, help="folder that keeps what every epoch gave, so that it can be read off anew")
-    add("--out", type=Path, help="folder for records and tables; by default reproduction/runs/dynamics-DATASET")
+    add_run(parser, Path(__file__).parent / "runs" / "dynamics-DATASET")
     args = parser.parse_args(argv)
     if args.paper and args.dataset not in recipes.PAPER:
         parser.error(f"--paper: the paper has recipes for {', '.join(recipes.PAPER)}. Take one of them as --dataset.")

@@ -16,21 +16,19 @@ from __future__ import annotations
 
 import argparse
 import copy
-import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from harness import data, options, pictures
-from harness.environment import announce, command
-from harness.options import add_data, command_line
+from harness.environment import command
+from harness.options import add_data, add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.written import markdown, write
 from scipy.stats import rankdata, spearmanr
-from tqdm import tqdm
 
 from curvdetect import CurvatureNoiseDetector, LossDetector
 from curvdetect.metrics import auroc, average_precision
@@ -62,15 +60,11 @@ KEPT = 100
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / f"held-out-{args.dataset}"
-    threads = args.threads or (1 if args.dataset == "digits" else None)
-    if threads:
-        torch.set_num_threads(threads)
-    environment = announce(args.device)
+    environment = started(args)
     sizes = {"download": args.download, "subset": args.subset, "size": args.size}
     X, y, held_out, labels = data.load_both(args.dataset, args.data_dir, args.held_out_dir, **sizes)
     settings = {name: getattr(args, name) for name in SETTINGS}
-    records = Records(out / "records.jsonl", CELL)
+    records = Records(args.out / "records.jsonl", CELL)
     cell = {"dataset": args.dataset, "settings": settings}
     wanted = [
         {**cell, "rate": rate, "seed": seed, "trained on": trained_on}
@@ -78,24 +72,15 @@ def main(argv: list[str] | None = None) -> None:
         for trained_on in METHODS
         for rate in args.rates
     ]
-    with tqdm(total=len(wanted), unit="scoring", initial=sum(row in records for row in wanted), file=sys.stderr) as bar:
-        for seed in args.seeds:
-            for trained_on in METHODS:
-                missing = [
-                    row
-                    for row in wanted
-                    if row not in records and (row["seed"], row["trained on"]) == (seed, trained_on)
-                ]
-                fitted = on_training_set(X, y, seed, args) if missing and trained_on == "training set" else None
-                for row in missing:
-                    given, mask = planted(held_out, labels, row)
-                    if fitted is None:
-                        scores = on_held_out_set(held_out, given, seed, args)
-                    else:
-                        scores = over_snapshots(*fitted, held_out, given)
-                    records.add({**row, **graded(scores, mask), "environment": environment})
-                    bar.update()
-    render([records.matching(**row)[0] for row in wanted], held_out, labels, args, out)
+    trained = cache(lambda seed: on_training_set(X, y, seed, args))
+
+    def measured(row: dict[str, Any]) -> dict[str, Any]:
+        given, mask = planted(held_out, labels, row)
+        if row["trained on"] == "training set":
+            return graded(over_snapshots(*trained(row["seed"]), held_out, given), mask)
+        return graded(on_held_out_set(held_out, given, row["seed"], args), mask)
+
+    render(records.measured(wanted, measured, environment=environment), held_out, labels, args)
 
 
 def planted(held_out: np.ndarray, labels: np.ndarray, row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -150,18 +135,19 @@ def graded(scores: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
     """Return the top of each ranking, the ranks of all samples by the first, and what was found of the wrong labels."""
     told = {}
     for name, values in scores.items():
-        told[name] = {"top": np.argsort(-values, kind="stable")[:KEPT].tolist()}
+        told[name] = {}
         if mask.any():
-            told[name] |= {
+            told[name] = {
                 "auroc": round(auroc(mask, values), 6),
                 "average_precision": round(average_precision(mask, values), 6),
             }
         if any(name == compared for _, compared in PAIR):
+            told[name]["top"] = np.argsort(-values, kind="stable")[:KEPT].tolist()
             told[name]["ranks"] = rankdata(values, method="min").tolist()
     return {"methods": told}
 
 
-def render(rows: list[dict], held_out: np.ndarray, labels: np.ndarray, args: argparse.Namespace, out: Path) -> None:
+def render(rows: list[dict], held_out: np.ndarray, labels: np.ndarray, args: argparse.Namespace) -> None:
     """Print the table and write it and the figure beside the records."""
     rates = [rate for rate in args.rates if rate]
     lines = []
@@ -189,8 +175,8 @@ def render(rows: list[dict], held_out: np.ndarray, labels: np.ndarray, args: arg
         text += ["## Wrong labels in the held-out set", ""]
         text += [markdown(frame, index=False), "", PUBLISHED, ""]
     text += ["## The two curvatures of a held-out sample", "", agreement(rows, args), ""]
-    draw(rows, held_out, labels, args, out / "figure.png", title)
-    write(text, rows, out)
+    draw(rows, held_out, labels, args, args.out / "figure.png", title)
+    write(text, rows, args.out)
 
 
 def of(rows: list[dict], trained_on: str, rate: float) -> list[dict]:
@@ -239,10 +225,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--shown", type=int, default=30, help="how many of them the figure shows")
     add("--seeds", type=int, nargs="+", default=[0], help="of the wrong labels and the training")
     options.add_recipe(parser)
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice, and 1 for digits")
     add("--verbose", type=int, default=0)
-    add("--out", type=Path, help="folder for what is written; by default reproduction/runs/held-out-DATASET")
+    add_run(parser, Path(__file__).parent / "runs" / "held-out-DATASET")
     args = parser.parse_args(argv)
     if max(args.top, args.shown) > KEPT:
         parser.error(f"--top {args.top}, --shown {args.shown}: {KEPT} of each ranking are kept.")

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 import torch
 from harness import data, options, pictures
-from harness.environment import announce, command
-from harness.options import add_data, command_line
+from harness.environment import command
+from harness.options import add_data, add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.variants import adversarial_curvatures
@@ -54,23 +54,21 @@ SLO_CURVES = (
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / f"histograms-{args.dataset}"
-    threads = args.threads or (1 if args.dataset == "digits" else None)
-    if threads:
-        torch.set_num_threads(threads)
-    environment = announce(args.device)
+    environment = started(args)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     given, mask = corrupt_labels(y, args.rate, random_state=args.seed)
     cell = {"dataset": args.dataset, "settings": {name: getattr(args, name) for name in SETTINGS}, "seed": args.seed}
-    records, kept = Records(out / "records.jsonl", ("dataset", "settings", "seed")), out / f"scores-{args.seed}.npz"
-    if cell not in records or not kept.exists():
+    records = Records(args.out / "records.jsonl", ("dataset", "settings", "seed"))
+    kept = args.out / f"scores-{args.seed}.npz"
+    if not kept.exists():
         scores, accuracy = measured(X, y, given, args)
-        out.mkdir(parents=True, exist_ok=True)
+        args.out.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(kept, **{name: values.astype(np.float32) for name, values in scores.items()})
-        records.add({**cell, "train_accuracy": accuracy, **graded(scores, mask), "environment": environment})
+        if cell not in records:
+            records.add({**cell, "train_accuracy": accuracy, **graded(scores, mask), "environment": environment})
     with np.load(kept) as file:
         scores = dict(file)
-    render(records.matching(**cell)[0], scores, X, y, given, mask, args, out)
+    render(records.matching(**cell)[0], scores, X, y, given, mask, args)
 
 
 def measured(
@@ -120,7 +118,6 @@ def render(
     given: np.ndarray,
     mask: np.ndarray,
     args: argparse.Namespace,
-    out: Path,
 ) -> None:
     """Print the table and write it and the figures beside the records."""
     cells = []
@@ -151,10 +148,12 @@ def render(
         PUBLISHED,
         "",
     ]
-    pictures.save(histograms(scores, mask, title), out / "histograms.png")
-    pictures.save(extremes(scores["published"], X, y), out / "extremes.png")
-    pictures.draw(highest(scores, X, given, mask), out / "highest.png", title=f"{title}; red: a planted wrong label")
-    write(lines, [row], out)
+    pictures.save(histograms(scores, mask, title), args.out / "histograms.png")
+    pictures.save(extremes(scores["published"], X, y), args.out / "extremes.png")
+    pictures.draw(
+        highest(scores, X, given, mask), args.out / "highest.png", title=f"{title}; red: a planted wrong label"
+    )
+    write(lines, [row], args.out)
 
 
 def histograms(scores: dict[str, np.ndarray], mask: np.ndarray, title: str) -> Any:
@@ -200,10 +199,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--rate", type=float, default=0.01, help="share of each class's labels made wrong; 60 of 6,000 in Fig. 5")
     add("--seed", type=int, default=0, help="of the wrong labels and the training")
     options.add_recipe(parser)
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice, and 1 for digits")
     add("--verbose", type=int, default=0)
-    add("--out", type=Path, help="folder for what is written; by default reproduction/runs/histograms-DATASET")
+    add_run(parser, Path(__file__).parent / "runs" / "histograms-DATASET")
     return options.settle(parser, parser.parse_args(argv))
 
 

@@ -25,8 +25,8 @@ import pandas as pd
 import torch
 import torchvision
 from harness import data, pictures
-from harness.environment import announce, command
-from harness.options import command_line, every_or_auto, measuring
+from harness.environment import command
+from harness.options import add_run, command_line, every_or_auto, measuring, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.written import markdown, write
@@ -69,21 +69,17 @@ KEPT = 100
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / "imagenet"
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    environment = announce(args.device)
-    root = folder_of(args.data_dir or data.digits_as_files(out / "pictures"))
+    environment = started(args)
+    root = folder_of(args.data_dir or data.digits_as_files(args.out / "pictures"))
     views, labels, paths = two_views(root, args)
     settings = {name: getattr(args, name) for name in SETTINGS}
     cell = {"data": args.title or (root.parent.name if args.data_dir else "digits"), "settings": settings}
-    records = Records(out / "records.jsonl", ("data", "settings", "seed"))
+    records = Records(args.out / "records.jsonl", ("data", "settings", "seed"))
+    cells = [{**cell, "seed": seed} for seed in args.seeds]
+    rows = records.measured(cells, lambda one: run(views, labels, paths, one["seed"], args), environment=environment)
     for seed in args.seeds:
-        if {**cell, "seed": seed} not in records:
-            told = run(views, labels, paths, seed, args, out)
-            records.add({**cell, "seed": seed, **told, "environment": environment})
-            shutil.rmtree(out / f"checkpoints-{seed}")  # they hold the net several times over
-    render([records.matching(**cell, seed=seed)[0] for seed in args.seeds], views, labels, args, out)
+        shutil.rmtree(args.out / f"checkpoints-{seed}", ignore_errors=True)  # they hold the net several times over
+    render(rows, views, labels, args)
 
 
 def folder_of(path: Path) -> Path:
@@ -127,15 +123,13 @@ def network(n_classes: int, args: argparse.Namespace) -> Any:
     )
 
 
-def run(
-    views: TwoViews, labels: np.ndarray, paths: list[str], seed: int, args: argparse.Namespace, out: Path
-) -> dict[str, Any]:
+def run(views: TwoViews, labels: np.ndarray, paths: list[str], seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Train and score; write all scores, and return what there is to say of them."""
     given, mask = corrupt_labels(labels, args.rate, random_state=seed) if args.rate else (labels, None)
     detector = CurvatureNoiseDetector(
         network(len(np.unique(labels)), args),
         **measuring(args),
-        checkpoint_dir=out / f"checkpoints-{seed}",
+        checkpoint_dir=args.out / f"checkpoints-{seed}",
         device=args.device,
         random_state=seed,
         verbose=args.verbose,
@@ -144,7 +138,7 @@ def run(
     with quietly():
         detector.fit(views, given)
     seconds = time.perf_counter() - started
-    write_scores(detector, given, paths, out / f"scores-{seed}")
+    write_scores(detector, given, paths, args.out / f"scores-{seed}")
     history = detector.history_
     told: dict[str, Any] = {
         "n_samples": len(labels),
@@ -179,7 +173,7 @@ def write_scores(detector: Any, given: np.ndarray, paths: list[str], stem: Path)
     frame.iloc[detector.ranking_].to_csv(f"{stem}.csv", index=False, float_format="%.6g")
 
 
-def render(rows: list[dict], views: TwoViews, labels: np.ndarray, args: argparse.Namespace, out: Path) -> None:
+def render(rows: list[dict], views: TwoViews, labels: np.ndarray, args: argparse.Namespace) -> None:
     """Print the table and write it and the figure beside the records."""
     title = f"{rows[0]['data']}, {rows[0]['n_samples']} files, {len(np.unique(labels))} classes"
     cells = []
@@ -223,8 +217,8 @@ def render(rows: list[dict], views: TwoViews, labels: np.ndarray, args: argparse
         + f"; {args.workers} worker(s) read.",
         "",
     ]
-    draw(one, views, labels, args, out / "figure.png", title)
-    write(lines, rows, out)
+    draw(one, views, labels, args, args.out / "figure.png", title)
+    write(lines, rows, args.out)
 
 
 def members(row: dict[str, Any]) -> set[int]:
@@ -269,10 +263,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--workers", type=int, default=0, help="processes that read pictures, for training and for scoring")
     add("--seeds", type=int, nargs="+", default=[0])
     add("--shown", type=int, default=40, help=f"pictures of each ranking in the figure, up to {KEPT}")
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice")
     add("--verbose", type=int, default=1)
-    add("--out", type=Path, help="folder for what is written; by default reproduction/runs/imagenet")
+    add_run(parser, Path(__file__).parent / "runs" / "imagenet")
     args = parser.parse_args(argv)
     for name, sizes in SIZES.items():
         if getattr(args, name) is None:

@@ -29,16 +29,15 @@ import pandas as pd
 import torch
 from harness import data, fits, memorization, most_memorized, options, similarity
 from harness.copies import Planted, found_in, members_in, plant
-from harness.environment import announce, command
-from harness.options import command_line
+from harness.environment import command
+from harness.options import add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.similarity import CONSTANT, MEASURES
 from harness.written import markdown, write
-from skorch import NeuralNet
 from tqdm import tqdm
 
-from curvdetect import CurvatureNoiseDetector, memorizing_net, one_cycle, step_decay
+from curvdetect import CurvatureNoiseDetector
 
 #: Table 1 of the paper, CIFAR-100: by weight decay.
 TABLE_1 = {1e-4: {"cosine": 0.82, "top_k": 0.90}, 0.0: {"cosine": 0.73, "top_k": 0.82}}
@@ -72,9 +71,8 @@ SETTINGS = ("subset", "size", "net", "epochs", "augment", "step_decay", "every",
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    environment = announce(args.device)
+    environment = started(args)
+    args.keep = args.keep or args.out
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
     # the same pairs for all seeds: memorization is measured once
     planted = plant(X, y, args.pairs, "exact", seed=0)
@@ -126,7 +124,7 @@ def trained(X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: 
         return fits.read(kept)
     common = {"every": args.every, "max_epochs": args.epochs, "device": args.device, "random_state": seed}
     grid = {"h": args.h, "n": args.n, "power": [1, 2]}
-    net = unfitted(args, weight_decay)
+    net = options.training_net(args, args.net, weight_decay)
     with quietly():
         plain = CurvatureNoiseDetector(net, contrast=False, grid=grid, signals=fits.EXTRAS, **common).fit(X, y)
         contrast = CurvatureNoiseDetector(net, signals=["gradient_contrast"], **common).fit(X, y)
@@ -140,13 +138,6 @@ def trained(X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: 
     return fit
 
 
-def unfitted(args: argparse.Namespace, weight_decay: float) -> NeuralNet:
-    schedule = step_decay if args.step_decay else one_cycle
-    return memorizing_net(
-        args.net, weight_decay=weight_decay, augment=args.augment, schedule=schedule, for_tables=False
-    )
-
-
 def setting(h: float, n: int, power: int) -> str:
     return f"h={h:g}, n={n}, power={power}"
 
@@ -158,7 +149,7 @@ def render(
     planted: Planted,
     args: argparse.Namespace,
 ) -> None:
-    """Print the tables and write them, and the pictures, beside the records."""
+    """Print the tables and write them, and the picture, beside the records."""
     frame = pd.DataFrame(
         [
             {"name": name, "weight_decay": row["weight_decay"], **grades}
@@ -221,10 +212,11 @@ def render(
         f"{brackets} Weight decay {args.weight_decays[0]:g}. {explained}",
         "",
         *most_memorized.section(tops, captions, reference.values, planted, others),
-        options.shrinking(unfitted(args, 0.0), args.weight_decays, args.epochs, len(planted.labels)),
+        options.shrinking(
+            options.training_net(args, args.net, 0.0), args.weight_decays, args.epochs, len(planted.labels)
+        ),
         "",
     ]
-    similarity.picture(frame, captions, f"Similarity to memorization: {title}", args.out / "similarity.png")
     most_memorized.draw(tops, captions, planted, mask | others, title, args.out / "most-memorized.png")
     write(lines, rows, args.out)
 
@@ -235,7 +227,7 @@ def over_steps(frame: pd.DataFrame, args: argparse.Namespace) -> str:
     rows = []
     for n in args.n:
         for h in args.h:
-            row = {"h": f"{h:g}", "n": str(n)}
+            row = {"step, probes": f"h = {h:g}, n = {n}"}
             for power, norm in ((1, "norm"), (2, "squared")):
                 some = known.get_group(setting(h, n, power))
                 for measure, words in MEASURES.items():
@@ -244,48 +236,36 @@ def over_steps(frame: pd.DataFrame, args: argparse.Namespace) -> str:
             rows.append(row)
     base = frame[frame["name"] == CONSTANT]
     rows.append(
-        {"h": "constant", "n": ""}
+        {"step, probes": "constant"}
         | {
             f"{words}, {norm}": similarity.cell(base[m])
             for norm in ("norm", "squared")
             for m, words in MEASURES.items()
         }
     )
-    return markdown(pd.DataFrame(rows), index=False, left=0)
+    return markdown(pd.DataFrame(rows), index=False)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__)
     options.add_data(parser)
+    options.add_training(parser)
     add = parser.add_argument
     add("--pairs", type=int, default=0, help="plant so many pairs of one picture under two labels")
     add("--reference", type=Path, help="memorization that is known: a CSV file of this script, or a released .npz")
     add("--nets", type=int, default=200, help="networks to measure memorization with; the released file took 4,000")
     add("--jobs", type=int, help="processes that train them; by default one for each core, and one on a GPU")
     add("--net", help="a named network; by default one sized from the data. Full size: resnet18-cifar")
-    add("--epochs", type=int, help="length of every training; by default the net's own. Full size: 300")
-    add("--augment", action="store_true", help="crop and flip pictures while training; the paper does, for CIFAR")
-    add("--step-decay", action="store_true", help="the paper's schedule for CIFAR, in place of one cycle")
     add("--weight-decays", type=float, nargs="+", default=[1e-4, 0.0])
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings that are scored")
     add("--h", type=float, nargs="+", default=[1e-2, 1e-3, 1e-4], help="steps")
     add("--n", type=int, nargs="+", default=[1, 5, 10], help="numbers of probes; the paper: 5 10 20")
     add("--every", type=int, default=1, help="measure the curvature every so many epochs")
-    add("--top", type=float, default=0.1, help="share of the samples that top-K looks at; the paper: 5,000 of 50,000")
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch, in the trainings that are scored; by default its own choice")
-    add(
-        "--keep",
-        type=Path,
-        help="folder that keeps networks and scores; by default reproduction/runs/memorization-DATASET, and -pairs-N",
-    )
-    add("--out", type=Path, help="folder for records and tables; by default the same")
+    add("--keep", type=Path, help="folder that keeps networks and scores; by default that of --out")
+    add_run(parser, Path(__file__).parent / "runs" / "memorization-DATASET")
     args = parser.parse_args(argv)
     if args.pairs and args.reference and args.reference.suffix == ".npz":
         parser.error("--pairs changes the data, and a released file is of the data as it was. Leave one of them out.")
-    name = f"memorization-{args.dataset}" + (f"-pairs-{args.pairs}" if args.pairs else "")
-    args.keep = args.keep or Path(__file__).parent / "runs" / name
-    args.out = args.out or args.keep
     if args.jobs is None:
         on_cpu = args.device == "cpu" or (args.device == "auto" and not torch.accelerator.is_available())
         args.jobs = (os.cpu_count() or 1) if on_cpu else 1

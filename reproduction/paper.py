@@ -22,7 +22,6 @@ from harness.environment import announce, command
 from harness.options import command_line
 from harness.records import Records
 from harness.written import markdown, write
-from tqdm import tqdm
 
 #: Scripts beside this one, by what of the paper they make.
 SCRIPTS = {
@@ -43,13 +42,12 @@ def main(argv: list[str] | None = None) -> None:
     out = args.out or Path(__file__).parent / "runs" / "paper"
     environment = announce("auto")
     records = Records(out / "records.jsonl", ("script", "options"))
-    rows = []
-    for script in tqdm(args.only, unit="script", file=sys.stderr):
-        cell = {"script": script, "options": options}
-        if cell not in records:
-            records.add({**cell, "seconds": seconds_of(script, options, args.keep or out), "environment": environment})
-        rows += records.matching(**cell)
-    render(rows, out)
+    cells = [{"script": script, "options": options} for script in args.only]
+
+    def measured(cell: dict[str, Any]) -> dict[str, Any]:
+        return {"seconds": seconds_of(cell["script"], options, args.keep or out)}
+
+    render(records.measured(cells, measured, environment=environment), out)
 
 
 def seconds_of(script: str, options: Sequence[str], out: Path) -> float:

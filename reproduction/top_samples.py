@@ -15,21 +15,18 @@ Every finished training is in OUT/records.jsonl; the same command again goes on 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from harness import data, options, pictures
 from harness.copies import COPIES, NEAR, Planted, graded, members_in, plant
-from harness.environment import announce, command
-from harness.options import add_data, command_line
+from harness.environment import command
+from harness.options import add_data, add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
 from harness.written import markdown, write
-from tqdm import tqdm
 
 from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, SSFTDetector, find_conflicting_duplicates
 from curvdetect.metrics import auroc, average_precision
@@ -61,13 +58,9 @@ CELL = ("dataset", "settings", "pairs", "copies", "seed")
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / f"top-samples-{args.dataset}"
-    threads = args.threads or (1 if args.dataset == "digits" else None)
-    if threads:
-        torch.set_num_threads(threads)
-    environment = announce(args.device)
+    environment = started(args)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset, size=args.size)
-    records = Records(out / "records.jsonl", (*CELL, "training", "weight_decay"))
+    records = Records(args.out / "records.jsonl", (*CELL, "training", "weight_decay"))
     settings = {name: getattr(args, name) for name in SETTINGS}
     cells = [
         {"dataset": args.dataset, "settings": settings, "pairs": args.pairs, "copies": args.copies, "seed": seed}
@@ -76,11 +69,8 @@ def main(argv: list[str] | None = None) -> None:
     trainings = [("curvature", decay) for decay in args.weight_decay]
     trainings += [(name, RECIPE_DECAY) for name in ("ssft", "cl") if name not in args.skip]
     wanted = [{**cell, "training": name, "weight_decay": decay} for cell in cells for name, decay in trainings]
-    for row in tqdm([row for row in wanted if row not in records], unit="training", file=sys.stderr):
-        planted = planted_in(X, y, row)
-        records.add({**row, **measured(planted, row, args), "environment": environment})
-    rows = [records.matching(**row)[0] for row in wanted]
-    render(rows, X, y, args, out)
+    rows = records.measured(wanted, lambda row: measured(planted_in(X, y, row), row, args), environment=environment)
+    render(rows, X, y, args)
 
 
 def planted_in(X: np.ndarray, y: np.ndarray, cell: dict[str, Any]) -> Planted:
@@ -124,7 +114,7 @@ def unfitted(row: dict[str, Any], n_samples: int, args: argparse.Namespace) -> A
     return CurvatureNoiseDetector(net, signals=("final_loss",), **options.measuring(args), **common)
 
 
-def render(rows: list[dict], X: np.ndarray, y: np.ndarray, args: argparse.Namespace, out: Path) -> None:
+def render(rows: list[dict], X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> None:
     """Print the table and write it and the figure beside the records."""
     found = {row["seed"]: row["found"] for row in rows if "found" in row}
     grades: dict[tuple[str, str, float], list[dict[str, float]]] = {}
@@ -163,8 +153,8 @@ def render(rows: list[dict], X: np.ndarray, y: np.ndarray, args: argparse.Namesp
         "",
     ]
     shown = f"the {min(args.shown, args.top)} most suspect; red: in a pair, counted among {args.top}"
-    pictures.draw(panels, out / "figure.png", title=f"{title}: {shown}")
-    write(lines, rows, out)
+    pictures.draw(panels, args.out / "figure.png", title=f"{title}: {shown}")
+    write(lines, rows, args.out)
 
 
 def words(row: dict[str, Any], name: str) -> str:
@@ -234,10 +224,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--tolerance", type=float, default=0.2, help="largest distance of a near copy that is found")
     add("--seeds", type=int, nargs="+", default=[0], help="of the pairs and the training")
     options.add_recipe(parser)
-    add("--device", default="auto")
-    add("--threads", type=int, help="of torch; by default its own choice, and 1 for digits")
     add("--verbose", type=int, default=0)
-    add("--out", type=Path, help="folder for what is written; by default reproduction/runs/top-samples-DATASET")
+    add_run(parser, Path(__file__).parent / "runs" / "top-samples-DATASET")
     args = parser.parse_args(argv)
     if args.top > KEPT:
         parser.error(f"--top {args.top}: {KEPT} of each ranking are kept.")

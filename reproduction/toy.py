@@ -2,7 +2,7 @@
 
 Fig. 7 and Appendix A of the paper: seven fully connected layers, SGD with learning rate 0.1, momentum 0.9 and weight
 decay 5e-4, one minibatch an epoch, 150 epochs, 15 points of each class, abundant test data without noise. Nothing is
-downloaded; the first seed is drawn, as a still and as an animation.
+downloaded; the first seed is drawn.
 
     python reproduction/toy.py
     python reproduction/toy.py --shape moons --out reproduction/runs/toy-moons
@@ -13,7 +13,7 @@ Every finished training is one line in OUT/records.jsonl; the same command again
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -23,20 +23,19 @@ import numpy as np
 import pandas as pd
 import torch
 from harness import data
-from harness.environment import announce, command
-from harness.epochs import number, paragraphs, times, whole
-from harness.options import command_line
-from harness.plane import animation, still
+from harness.environment import command
+from harness.epochs import number, times, whole
+from harness.options import add_run, command_line, started
+from harness.plane import still
 from harness.quiet import quietly
 from harness.records import Records
 from harness.shared import Shared
-from harness.watching import Watch, outputs, running_mean, tensors
+from harness.watching import Watch, outputs, tensors
 from harness.written import markdown, write
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 from torch import nn
-from tqdm import tqdm
 
 from curvdetect import LossDetector, memorizing_net, step_decay
 from curvdetect.metrics import auroc
@@ -57,13 +56,7 @@ DRAWN = (5, 10, 20, 30, 50, 150)
 
 
 class Network(nn.Sequential):
-    """Seven fully connected layers, each but the last followed by BatchNorm and ReLU.
-
-    Parameters
-    ----------
-    momentum : float, default=0.1
-        Of BatchNorm's running averages.
-    """
+    """Seven fully connected layers, each but the last followed by BatchNorm and ReLU."""
 
     def __init__(self, momentum: float = 0.1) -> None:
         layers: list[nn.Module] = []
@@ -73,15 +66,7 @@ class Network(nn.Sequential):
 
 
 class Look(Callback):
-    """Gather the logits of the training points, and what the network says all over the plane.
-
-    Parameters
-    ----------
-    store : Shared
-        Where ``logits`` and ``plane``, the probability of class 1, are kept for each epoch.
-    sets : Shared
-        With ``points`` and ``grid``.
-    """
+    """Gather, after each epoch, the logits of the points and the probability of class 1 all over the grid."""
 
     def __init__(self, store: Shared, sets: Shared) -> None:
         self.store, self.sets = store, sets
@@ -94,20 +79,15 @@ class Look(Callback):
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    out = args.out or Path(__file__).parent / "runs" / "toy"
-    torch.set_num_threads(args.threads)
-    environment = announce(args.device)
+    environment = started(args)
     settings = {name: getattr(args, name) for name in SETTINGS}
     cells = [{"settings": settings, "averages": a, "seed": s} for s in args.seeds for a in args.averages]
-    records = Records(out / "records.jsonl", KEY)
-    with tqdm([cell for cell in cells if cell not in records], unit="training", file=sys.stderr) as bar:
-        for cell in bar:
-            records.add({**cell, **summary(*trained(cell, args)[:2]), "environment": environment})
+    records = Records(args.out / "records.jsonl", KEY)
+    rows = records.measured(cells, lambda cell: summary(*trained(cell, args)[:2]), environment=environment)
     store, mask, parts = trained(cells[0], args, looking=True)
     shown = [epoch for epoch in DRAWN if epoch < args.epochs] + [args.epochs]
-    still(store, mask, parts, shown, out / "toy.png")
-    animation(store, mask, parts, out / "toy.gif")
-    render([records.matching(**cell)[0] for cell in cells], args, out)
+    still(store, mask, parts, shown, args.out / "toy.png")
+    render(rows, args)
 
 
 def trained(cell: dict[str, Any], args: argparse.Namespace, *, looking: bool = False) -> tuple[Shared, Any, Shared]:
@@ -148,20 +128,35 @@ def trained(cell: dict[str, Any], args: argparse.Namespace, *, looking: bool = F
 
 
 def summary(store: Shared, mask: Any) -> dict[str, Any]:
-    """Return the measurements of a training, by epoch."""
+    """Return the measurements of a training: means after the epochs that are shown, and how they turn and end."""
     curvature = np.array(store["training curvature"])
-    means = running_mean(curvature)
-    row = {f"{part} {what}": np.array(store[f"{part} {what}"], dtype=float).mean(1) for part, what in MEANS}
-    row |= {"seen loss": store["seen loss"]}
-    row |= {"wrong curvature": curvature[:, mask].mean(1), "right curvature": curvature[:, ~mask].mean(1)}
-    row |= {"auroc": [auroc(mask, c) for c in curvature], "cumulative auroc": [auroc(mask, c) for c in means]}
-    return {name: [float(f"{value:.4g}") for value in values] for name, values in row.items()}
+    means = {
+        f"{part} {what}": np.array(store[f"{part} {what}"], dtype=float).mean(1)
+        for part in ("training", "held_out")
+        for what in ("loss", "correct", "curvature")
+    }
+    shown = {"seen loss": np.array(store["seen loss"])} | means
+    shown |= {"wrong curvature": curvature[:, mask].mean(1), "right curvature": curvature[:, ~mask].mean(1)}
+    at = np.array(epochs_shown(len(curvature))) - 1
+    return {
+        "shown": {name: short(values[at]) for name, values in shown.items()},
+        "lowest": int(means["held_out loss"].argmin()) + 1,
+        "highest": int(means["training curvature"].argmax()) + 1,
+        "left": short(v[-1] / v.max() for v in (means["training curvature"], means["held_out curvature"])),
+        "auroc": short(auroc(mask, scores) for scores in (curvature.mean(0), curvature[-1])),
+    }
 
 
-MEANS = [(part, what) for part in ("training", "held_out") for what in ("loss", "correct", "curvature")]
+def epochs_shown(n_epochs: int) -> list[int]:
+    return sorted({epoch for epoch in SHOWN if epoch < n_epochs} | {n_epochs})
 
 
-def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path) -> None:
+def short(values: Iterable[float]) -> list[float]:
+    """Return numbers to four significant digits."""
+    return [float(f"{value:.4g}") for value in values]
+
+
+def render(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """Print the tables and write them beside the records."""
     lines = [
         f"# Toy: two {args.shape} in the plane, {2 * args.points} points, {100 * args.rate:g} % wrong labels, "
@@ -175,14 +170,13 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace, out: Path) -> N
         "",
     ]
     groups = {AVERAGES.get(a, f"momentum {a:g}"): [row for row in rows if row["averages"] == a] for a in args.averages}
-    shown = sorted({e for e in SHOWN if e < args.epochs} | {args.epochs})
     for name, some in groups.items():
-        table = {f"epoch {epoch}": by_epoch(some, epoch - 1) for epoch in shown}
+        table = {f"epoch {epoch}": by_epoch(some, i) for i, epoch in enumerate(epochs_shown(args.epochs))}
         lines += [f"## By epoch, BatchNorm by {name}", "", markdown(pd.DataFrame(table).T), ""]
     ends = pd.DataFrame.from_dict({f"by {name}": end(some) for name, some in groups.items()}, orient="index")
     lines += ["## One epoch against all", "", markdown(ends.rename_axis("BatchNorm")), ""]
-    lines += paragraphs([said(name, some) for name, some in groups.items()])
-    write(lines, rows, out)
+    lines += [line for name, some in groups.items() for line in (said(name, some), "")]
+    write(lines, rows, args.out)
 
 
 def by_epoch(rows: list[dict[str, Any]], at: int) -> dict[str, str]:
@@ -196,16 +190,15 @@ def by_epoch(rows: list[dict[str, Any]], at: int) -> dict[str, str]:
         "curvature, wrong labels": "wrong curvature",
         "curvature, held out": "held_out curvature",
     }
-    return {words: number([np.mean([row[name][at] for row in rows])]) for words, name in columns.items()}
+    return {words: number([np.mean([row["shown"][name][at] for row in rows])]) for words, name in columns.items()}
 
 
 def end(rows: list[dict[str, Any]]) -> dict[str, str]:
     """Return the AUROC of averaged scores and of the last epoch's, and when curvature and losses turn."""
-    lowest = [int(np.argmin(row["held_out loss"])) + 1 for row in rows]
-    highest = [int(np.argmax(row["training curvature"])) + 1 for row in rows]
+    lowest, highest = ([row[name] for row in rows] for name in ("lowest", "highest"))
     return {
-        "AUROC, mean of all epochs": number(row["cumulative auroc"][-1] for row in rows),
-        "AUROC, last epoch alone": number(row["auroc"][-1] for row in rows),
+        "AUROC, mean of all epochs": number(row["auroc"][0] for row in rows),
+        "AUROC, last epoch alone": number(row["auroc"][1] for row in rows),
         "held-out loss lowest after epoch": f"{np.median(lowest):.0f} ({whole(lowest)})",
         "curvature highest after epoch": f"{np.median(highest):.0f} ({whole(highest)})",
     }
@@ -213,18 +206,13 @@ def end(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 def said(name: str, rows: list[dict[str, Any]]) -> str:
     """Return, in words, whether curvature rises and falls, and what the last epoch's is worth."""
-    curvatures = [np.array(row["training curvature"]) for row in rows]
-    falls = sum(c[-1] < c.max() / 2 for c in curvatures)
-    better = sum(row["cumulative auroc"][-1] > row["auroc"][-1] for row in rows)
-    held = [np.array(row["held_out curvature"]) for row in rows]
-    together = np.mean(curvatures, 0)
+    falls = sum(row["left"][0] < 0.5 for row in rows)
+    better = sum(row["auroc"][0] > row["auroc"][1] for row in rows)
+    training, held_out = (times(row["left"][i] for row in rows) for i in (0, 1))
     return (
         f"BatchNorm by {name}: the mean curvature of training points falls to less than half of its highest in {falls} "
-        f"of {len(rows)} training(s), on average to {times(c[-1] / c.max() for c in curvatures)} of it, that of "
-        f"held-out points to {times(c[-1] / c.max() for c in held)}. Averaged over trainings the "
-        f"highest, after epoch {together.argmax() + 1}, is {times([together.max() / together[0]])} times the first and "
-        f"{times([together.max() / together[-1]])} times the last. The mean of all epochs ranks wrong labels "
-        f"better than the last epoch alone in {better} of {len(rows)}."
+        f"of {len(rows)} training(s), on average to {training} of it, that of held-out points to {held_out}. The mean "
+        f"of all epochs ranks wrong labels better than the last epoch alone in {better} of {len(rows)}."
     )
 
 
@@ -236,19 +224,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--rate", type=float, default=0.3, help="share of wrong labels")
     add("--epochs", type=int, default=150)
     add("--averages", type=float, nargs="+", default=list(AVERAGES), help="momentum of BatchNorm's running averages")
-    add(
-        "--seeds",
-        type=int,
-        nargs="+",
-        default=list(range(20)),
-        help="of points, labels and training; the first is drawn",
-    )
+    add("--seeds", type=int, nargs="+", default=range(20), help="of points, labels and training; the first is drawn")
     add("--h", type=float, default=1e-2, help="step of the finite difference, in units of the plane")
     add("--n", type=int, default=10, help="number of probes")
     add("--power", type=int, choices=[1, 2], default=1, help="norm or squared norm")
-    add("--device", default="cpu")
-    add("--threads", type=int, default=1, help="of torch")
-    add("--out", type=Path, help="folder for records, tables and pictures; by default reproduction/runs/toy")
+    add_run(parser, Path(__file__).parent / "runs" / "toy")
     return parser.parse_args(argv)
 
 

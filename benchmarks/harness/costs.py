@@ -83,10 +83,6 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         "",
         "Put together from the medians above. The authors' recipe trains and measures with the channels not last.",
         "",
-        "## Samples per second",
-        "",
-        table("per_second", order, 0),
-        "",
         "## Peak memory, MiB",
         "",
         markdown(pd.DataFrame(peak).rename(index={"n=0": "training alone"})),
@@ -94,17 +90,6 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         "Of the whole process on a CPU, of what torch allocated on CUDA; 256 samples, one epoch.",
         "",
     ]
-    grown = [row for row in rows if row["layout"] == "scaling"]
-    if grown:
-        frame = pd.DataFrame([{"size": row["job"], "time": f"{row['ratio']:.2f}"} for row in grown])
-        lines += [
-            "## Scaling of a pass",
-            "",
-            markdown(frame, index=False),
-            "",
-            "Times the first of its kind; otherwise 512 pictures of 32 by 32, 10 classes, n = 1.",
-            "",
-        ]
     chart(timed, layouts, out / "speed.png")
     written.write(lines, rows, out)
 

@@ -50,16 +50,6 @@ def authors_pass(
     return measure
 
 
-def small_network(n_classes: int) -> nn.Module:
-    """Return a network that takes pictures of any size."""
-    return nn.Sequential(
-        *(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
-        *(nn.Conv2d(16, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU()),
-        *(nn.Conv2d(32, 64, 3, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, n_classes)),
-    )
-
-
 def wait(device: torch.device) -> None:
     """Wait until a device has done what it was asked to."""
     if device.type == "cuda":

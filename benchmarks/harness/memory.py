@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 
@@ -19,9 +18,3 @@ def megabytes(which: str) -> float:
         return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 1024)
-
-
-def forget_peak() -> None:
-    """Let "VmHWM" begin anew, where the system can."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")

@@ -30,20 +30,9 @@ def coloured_digits(root: Path, per_class: int, *, size: int = 32, seed: int = 0
 
 
 def misfile(source: Path, to: Path, *, per_class: int, rate: float, seed: int = 0) -> Path:
-    """Copy pictures of a folder, so many of each class, and put an exact share of each class into a wrong one.
+    """Copy some pictures of each class of a folder, an exact share of them into a wrong class; return the new folder.
 
-    Parameters
-    ----------
-    source : Path
-        One subfolder a class; stays as it is.
-    to : Path
-        The folder to make, which is returned. ``dog/cat-0012.jpg`` is a cat among the dogs.
-    per_class : int
-        Pictures of each class, a random choice.
-    rate : float
-        Share of each class that is misfiled, uniformly over the wrong classes.
-    seed : int, default=0
-        Of the choice, and of what is misfiled.
+    In it ``dog/cat-0012.jpg`` is a cat among the dogs.
     """
     rng = np.random.default_rng(seed)
     classes = sorted(path.name for path in source.iterdir() if path.is_dir())

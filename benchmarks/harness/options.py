@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 from skorch import NeuralNet
 
 from curvdetect import memorizing_net, one_cycle, step_decay
 
 from . import data, recipes
+from .environment import announce
 
-#: Batches of the paper's family of code; the paper itself names no size.
-_BATCH, _CIFAR = 128, 50_000
+_CIFAR = 50_000
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
@@ -64,6 +66,40 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     add("--every", type=every_or_auto, help="measure the curvature every so many epochs (default: auto; 1)")
 
 
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training that is compared with memorization."""
+    add = parser.add_argument
+    add("--epochs", type=int, help="length of every training; by default the net's own. Full size: 300")
+    add("--augment", action="store_true", help="crop and flip pictures while training; the paper does, for CIFAR")
+    add("--step-decay", action="store_true", help="the paper's schedule for CIFAR, in place of one cycle")
+    add("--top", type=float, default=0.1, help="share of the samples that top-K looks at; the paper: 5,000 of 50,000")
+
+
+def training_net(args: argparse.Namespace, net: Any, weight_decay: float, **more: Any) -> NeuralNet:
+    """Return the net of such a training, with a weight decay of choice all the time."""
+    schedule = step_decay if args.step_decay else one_cycle
+    options = {"batch_size": recipes.BATCH, "augment": args.augment, "schedule": schedule, "for_tables": False}
+    return memorizing_net(net, weight_decay=weight_decay, **options, **more)
+
+
+def add_run(parser: argparse.ArgumentParser, out: Path) -> None:
+    """Add the options of where a script runs, and where it writes: DATASET in ``out`` stands for the data's name."""
+    add = parser.add_argument
+    add("--device", default="auto")
+    add("--threads", type=int, help="of torch; by default its own choice, and 1 for digits")
+    add("--out", type=Path, default=out, help="folder for records, tables and pictures")
+
+
+def started(args: argparse.Namespace) -> dict[str, str]:
+    """Settle what `add_run` left open; print and return what the script runs on."""
+    dataset = getattr(args, "dataset", "")
+    args.out = Path(str(args.out).replace("DATASET", dataset))
+    threads = args.threads or (1 if dataset == "digits" else None)
+    if threads:
+        torch.set_num_threads(threads)
+    return announce(args.device)
+
+
 def every_or_auto(text: str) -> int | str:
     return text if text == "auto" else int(text)
 
@@ -94,7 +130,7 @@ def main_net(args: argparse.Namespace, weight_decay: float, n_samples: int) -> N
     net = nets(args, n_samples).main
     if not isinstance(net, NeuralNet):
         # a weight decay of choice, all the time
-        net = memorizing_net(net, batch_size=recipes.batch_size(_BATCH, n_samples), for_tables=False)
+        net = memorizing_net(net, batch_size=recipes.batch_size(recipes.BATCH, n_samples), for_tables=False)
     return net.set_params(optimizer__weight_decay=weight_decay)
 
 
@@ -115,7 +151,7 @@ def shrinking(net: NeuralNet, decays: Sequence[float], n_epochs: int | None, n_s
 
 def shrinkage_in_paper() -> float:
     """Return that product for the paper's 300 epochs of CIFAR, with its weight decay of 1e-4."""
-    return _shrinkage(1e-4, 0.1, step_decay, 300, _CIFAR, _BATCH)
+    return _shrinkage(1e-4, 0.1, step_decay, 300, _CIFAR, recipes.BATCH)
 
 
 def _shrinkage(weight_decay: float, lr: float, schedule: Any, n_epochs: int, n_samples: int, batch_size: int) -> float:

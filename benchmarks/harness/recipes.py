@@ -48,6 +48,8 @@ PAPER: dict[str, dict[str, Any]] = {"mnist": _GRAY, "fashion_mnist": _GRAY, "cif
 AUTHORS = {"h": 1e-3, "n": 10, "power": 1, "every": 1}
 DEFAULTS = {"h": 1e-2, "n": 1, "power": 1, "every": "auto"}
 SHORTER = 10
+#: Batches of the paper's family of code; the paper itself names no size.
+BATCH = 128
 
 
 @dataclass
@@ -60,23 +62,9 @@ class Nets:
 
 
 def nets(net: str | None, *, augment: bool, paper: str | None, quick: bool, n_samples: int) -> Nets:
-    """Return the nets of a table.
-
-    Parameters
-    ----------
-    net : str or None
-        A named network or the default one, with the default recipe, where ``paper`` is None.
-    augment : bool
-        Crop and flip pictures; the paper's recipes decide by themselves.
-    paper : str or None
-        Whose recipe: a key of `PAPER`.
-    quick : bool
-        A tenth of the epochs, with a one-cycle schedule.
-    n_samples : int
-        Batches are smaller than the recipes' where they would leave fewer than 32 steps in an epoch.
-    """
+    """Return the nets of a table: of the default recipe, or of ``paper``, a key of `PAPER`."""
     if paper is None:
-        one = memorizing_net(net, augment=True, batch_size=batch_size(128, n_samples)) if augment else net
+        one = memorizing_net(net, augment=True, batch_size=batch_size(BATCH, n_samples)) if augment else net
         return Nets(one, one)
     recipe = PAPER[paper]
     epochs = recipe["epochs"] // SHORTER if quick else recipe["epochs"]
@@ -85,7 +73,7 @@ def nets(net: str | None, *, augment: bool, paper: str | None, quick: bool, n_sa
         max_epochs=epochs,
         schedule=one_cycle if quick else partial(step_decay, milestones=recipe["milestones"]),
         augment=recipe["augment"],
-        batch_size=batch_size(128, n_samples),
+        batch_size=batch_size(BATCH, n_samples),
     )
     # Maini et al., NeurIPS 2022: their schedule and stopping rule, with this table's network
     second_split = memorizing_net(
@@ -99,4 +87,5 @@ def nets(net: str | None, *, augment: bool, paper: str | None, quick: bool, n_sa
 
 
 def batch_size(largest: int, n_samples: int) -> int:
+    """Return a recipe's batch size, or a smaller one that leaves 32 steps in an epoch."""
     return min(largest, max(16, n_samples // 32))

@@ -1,8 +1,7 @@
-"""Tables of mean and standard deviation over seeds: Markdown, CSV and a picture."""
+"""Tables of mean and standard deviation over seeds."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -74,35 +73,3 @@ def verdict(rows: list[dict[str, Any]], order: dict[str, str]) -> list[str]:
             parts.append(f"at {100 * rate:g} % {amount}{how} {order[best]}")
         lines.append(f"{words}: {'; '.join(parts)}.")
     return lines
-
-
-def csv(rows: list[dict[str, Any]], order: dict[str, str]) -> pd.DataFrame:
-    """Return all metrics in long form."""
-    parts = []
-    for metric in METRICS:
-        mean, std = pivot(rows, metric, order)
-        long = pd.DataFrame({"mean": mean.stack(), "std": std.stack()}).reset_index()
-        parts.append(long.assign(metric=metric))
-    return pd.concat(parts)[["metric", "method", "rate", "mean", "std"]]
-
-
-def picture(rows: list[dict[str, Any]], order: dict[str, str], title: str, path: Path) -> None:
-    """Draw the AUROC of every method, one panel a noise rate."""
-    from matplotlib.figure import Figure
-
-    mean, std = pivot(rows, "auroc", order)
-    rates = list(mean.columns)
-    figure = Figure(figsize=(3.0 + 2.2 * len(rates), 0.9 + 0.24 * len(mean)), layout="constrained")
-    axes = figure.subplots(1, len(rates), sharey=True, squeeze=False)[0]
-    for ax, rate in zip(axes, rates, strict=True):
-        colors = ["tab:red" if "curv" in method else "tab:blue" for method in mean.index]
-        places = range(len(mean))
-        ax.errorbar(mean[rate], places, xerr=std[rate].fillna(0), fmt="none", ecolor="0.6", elinewidth=1.5)
-        ax.scatter(mean[rate], places, c=colors, zorder=3)
-        ax.set_title(f"{100 * rate:g} % wrong")
-        ax.set_xlabel("AUROC, %")
-        ax.grid(axis="x", alpha=0.3)
-    axes[0].set_yticks(range(len(mean)), [order[m] for m in mean.index])
-    axes[0].invert_yaxis()
-    figure.suptitle(title)
-    figure.savefig(path, dpi=110)

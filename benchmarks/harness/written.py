@@ -17,15 +17,10 @@ def markdown(frame: pd.DataFrame, *, index: bool = True, left: int = 1) -> str:
     return frame.to_markdown(index=index, disable_numparse=True, colalign=["left"] * left + ["right"] * right)
 
 
-def environments(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """Return a line for each environment that records were measured in."""
-    each = (row["environment"] for row in rows if "environment" in row)
-    return [f"Environment: {text}." for text in dict.fromkeys(in_words(one) for one in each)]
-
-
 def write(lines: list[str], rows: Iterable[dict[str, Any]], out: Path) -> None:
     """Write ``table.md``, once everything else is written, and print it and what there is in the folder."""
-    text = "\n".join([*lines, *environments(rows)]) + "\n"
+    environments = dict.fromkeys(in_words(row["environment"]) for row in rows)
+    text = "\n".join([*lines, *(f"Environment: {text}." for text in environments)]) + "\n"
     (out / "table.md").write_text(text)
     print("\n" + text)
     print(f"written to {out}/: {', '.join(sorted(path.name for path in out.iterdir()))}")

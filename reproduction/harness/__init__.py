@@ -1,4 +1,4 @@
-"""Pieces of the paper's experiments; those that benchmarks need too lie in benchmarks/harness and are imported alike."""
+"""Pieces of the paper's experiments; those that benchmarks need too come from benchmarks/harness."""
 
 from pathlib import Path
 

@@ -23,21 +23,7 @@ NAMES = {
 
 
 def build(name: str, n_classes: int, channels: int = 3, side: int = 32, narrower: int = 1) -> nn.Module:
-    """Return an untrained network that puts out logits.
-
-    Parameters
-    ----------
-    name : str
-        A key of `NAMES`.
-    n_classes : int
-        Logits put out.
-    channels : int
-        Of the pictures.
-    side : int
-        Of the pictures, at least 8.
-    narrower : int
-        What the channels of every layer are divided by: 1, 2, 4 or 8.
-    """
+    """Return an untrained network of `NAMES`, with the channels of every layer divided by 1, 2, 4 or 8."""
     module = ADAPTED[name](n_classes, channels, side)
     return narrowed(module, narrower) if narrower > 1 else module
 

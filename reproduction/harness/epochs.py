@@ -23,16 +23,16 @@ MEASURES = {"cosine": "cosine", "top-k cosine": "top-K cosine", "spearman": "Spe
 
 
 def tables(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the tables, and what they say in words, as lines of Markdown."""
-    lines = ["## Rise and fall", "", markdown(turning_points(rows)), "", *paragraphs(rise_and_fall(rows))]
+    """Return the tables as lines of Markdown."""
+    rule = f"Rises and falls: the highest is {RISES:g} times the first epoch's or more, and {FALLS:g} times the last's."
+    lines = ["## Rise and fall", "", markdown(turning_points(rows)), "", f"{rule} Ranges are over seeds.", ""]
     planted = [row for row in rows if "auroc" in row]
     if planted:
         lines += ["## One epoch against all, wrong labels", "", markdown(wrong_labels(planted)), ""]
-        lines += paragraphs(end_of_training(planted))
     compared = [row for row in rows if "similarity" in row]
     if compared:
         lines += ["## One epoch against all, memorization", "", markdown(memorization(compared)), ""]
-        lines += paragraphs(["In brackets: Tables 1 and 4 of the paper, CIFAR-100.", *match(compared)])
+        lines += ["In brackets: Tables 1 and 4 of the paper, CIFAR-100.", ""]
     return lines
 
 
@@ -69,6 +69,7 @@ def turning_points(rows: list[dict[str, Any]]) -> pd.DataFrame:
         column = {
             "Training accuracy, last epoch": number(row["training correct"][-1] for row in some),
             "Held-out accuracy, last epoch": number(row["held_out correct"][-1] for row in some),
+            "Trainings whose mean curvature rises and falls": f"{sum(map(rises_and_falls, some))} of {len(some)}",
         }
         column |= {words: whole(row["epochs"][when(row)] for row in some) for words, when in whens.items()}
         for part, said in (("training", "Mean curvature"), ("held_out", "At held-out samples")):
@@ -82,27 +83,10 @@ def turning_points(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def rise_and_fall(rows: list[dict[str, Any]]) -> list[str]:
-    """Return, in words, whether curvature rises and falls, and where its highest lies."""
-    told = []
-    for name, some in grouped(rows).items():
-        curvatures = [np.array(row["training curvature"]) for row in some]
-        seen = sum(c.max() >= RISES * c[0] and c.max() >= FALLS * c[-1] for c in curvatures)
-        lowest = whole(row["epochs"][onset(row)] for row in some)
-        highest = whole(row["epochs"][int(c.argmax())] for row, c in zip(some, curvatures, strict=True))
-        held = [np.array(row["held_out curvature"]) for row in some]
-        told.append(
-            f"{name[0].upper()}{name[1:]}: rises and falls in {seen} of {len(some)} training(s). The highest, after "
-            f"epoch {highest}, is {times(c.max() / c[0] for c in curvatures)} times the first epoch's, and the last "
-            f"epoch's {times(c[-1] / c[0] for c in curvatures)} times; the held-out loss is lowest after epoch "
-            f"{lowest}. At held-out samples the last epoch's is {times(c[-1] / c[0] for c in held)} times the first's, "
-            f"and {times(c[-1] / c.max() for c in held)} of the highest."
-        )
-    rule = (
-        f"Mean curvature of training samples is said to rise and fall where its highest is at least {RISES:g} times "
-        f"that after the first epoch and {FALLS:g} times that after the last. Ranges are over seeds."
-    )
-    return [rule, *told]
+def rises_and_falls(row: dict[str, Any]) -> bool:
+    """Say whether the mean curvature of training samples rises and falls."""
+    first, *_, last = curvature = row["training curvature"]
+    return max(curvature) >= RISES * first and max(curvature) >= FALLS * last
 
 
 def wrong_labels(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -117,18 +101,6 @@ def wrong_labels(rows: list[dict[str, Any]]) -> pd.DataFrame:
             "after epoch": whole(row["epochs"][int(np.argmax(row["auroc"]["epoch"]))] for row in some),
         }
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("AUROC")
-
-
-def end_of_training(rows: list[dict[str, Any]]) -> list[str]:
-    """Return, in words, how much worse the last epoch's scores are."""
-    told = []
-    for name, some in grouped(rows).items():
-        gap = np.mean([row["auroc"]["cumulative"][-1] - row["auroc"]["epoch"][-1] for row in some])
-        told.append(
-            f"{name[0].upper()}{name[1:]}: the last epoch alone is {100 * abs(gap):.1f} points of AUROC "
-            f"{'behind' if gap >= 0 else 'ahead of'} the mean of all epochs."
-        )
-    return told
 
 
 def memorization(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -152,20 +124,6 @@ def memorization(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("Similarity to memorization")
 
 
-def match(rows: list[dict[str, Any]]) -> list[str]:
-    """Return, in words, how epochs compare with their mean before and after over-fitting begins."""
-    told = []
-    for name, some in grouped(rows).items():
-        parts = [(row["similarity"]["cosine"], onset(row)) for row in some]
-        before = np.mean([part["epoch"][at] - part["cumulative"][at] for part, at in parts])
-        after = np.mean([part["epoch"][-1] - part["cumulative"][-1] for part, at in parts])
-        told.append(
-            f"{name[0].upper()}{name[1:]}: cosine of the epoch alone less that of the mean so far {before:+.2f} where "
-            f"the held-out loss is lowest, {after:+.2f} after the last epoch."
-        )
-    return told
-
-
 def number(values: Iterable[float]) -> str:
     """Return mean ± standard deviation, to three significant digits."""
     array = np.array(list(values), dtype=float)
@@ -185,7 +143,3 @@ def times(values: Iterable[float]) -> str:
     """Return a mean to two significant digits."""
     mean = np.mean(list(values))
     return f"{mean:.0f}" if mean >= 100 else f"{float(f'{mean:.2g}'):g}"
-
-
-def paragraphs(sentences: list[str]) -> list[str]:
-    return [line for sentence in sentences for line in (sentence, "")]

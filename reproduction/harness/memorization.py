@@ -9,6 +9,7 @@ Feldman, Zhang, "What Neural Networks Memorize and Why", NeurIPS 2020.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import sys
@@ -27,7 +28,9 @@ from curvdetect import LossDetector, memorizing_net
 
 from .data import as_inputs
 from .quiet import quietly
+from .recipes import BATCH
 
+DIGITS = Path(__file__).parents[1] / "results" / "memorization-digits" / "memorization.csv"
 #: Of a network: which samples it saw, and whose label it gives; boolean, of shape (n_samples,).
 Outcome = tuple[np.ndarray, np.ndarray]
 
@@ -52,7 +55,6 @@ class Memorization(NamedTuple):
     values: np.ndarray
     described: str
     """In words, where it comes from."""
-    std_error: np.ndarray | None = None
     halves: tuple[np.ndarray, np.ndarray] | None = None
     """The values by every second network and by the others, where both halves know all samples."""
 
@@ -62,7 +64,7 @@ class Memorization(NamedTuple):
 
     def save(self, path: Path) -> None:
         """Write what `read` reads."""
-        columns = {"memorization": self.values, "std_error": self.std_error}
+        columns = {"memorization": self.values}
         if self.halves is not None:
             columns |= {"even_nets": self.halves[0], "odd_nets": self.halves[1]}
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,21 +72,7 @@ class Memorization(NamedTuple):
 
 
 def networks(X: np.ndarray, y: np.ndarray, recipe: Recipe, n_nets: int, folder: Path, n_jobs: int) -> Iterator[Outcome]:
-    """Train what is not kept yet; yield the outcome of each network, in the order of their numbers.
-
-    Parameters
-    ----------
-    X, y
-        As `harness.data.load` returns them.
-    recipe : Recipe
-        Of every network.
-    n_nets : int
-        Networks numbered 0 to n_nets - 1.
-    folder : Path
-        Where outcomes are kept, apart for each recipe and set of data.
-    n_jobs : int
-        Processes, each with one torch thread.
-    """
+    """Train the networks whose outcome is not kept in the folder; yield all outcomes, in the order of their numbers."""
     digest = hashlib.sha256(json.dumps(asdict(recipe) | {"device": None}).encode())
     for array in (X, y):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -103,7 +91,8 @@ def train(X: np.ndarray, y: np.ndarray, recipe: Recipe, number: int, path: Path)
     """Train a network on its part of the data, and keep what it saw and got right, whole or not at all."""
     rng = np.random.default_rng(np.random.SeedSequence(recipe.seed, spawn_key=(number,)))
     part = np.sort(rng.permutation(len(y))[: round(recipe.share * len(y))])
-    net = memorizing_net(recipe.net, weight_decay=recipe.weight_decay, augment=recipe.augment, for_tables=False)
+    options = {"weight_decay": recipe.weight_decay, "augment": recipe.augment, "batch_size": BATCH}
+    net = memorizing_net(recipe.net, **options, for_tables=False)
     seed = int(rng.integers(2**31))
     detector = LossDetector(net, max_epochs=recipe.epochs, device=recipe.device, random_state=seed)
     before = torch.get_num_threads()
@@ -126,13 +115,7 @@ def in_chunks(X: np.ndarray, rows: int = 1024) -> Iterator[np.ndarray]:
 
 
 def estimate(outcomes: Iterable[Outcome]) -> Memorization:
-    """Return what networks say of each sample; higher is more memorized.
-
-    Raises
-    ------
-    ValueError
-        Where a sample was seen by all networks, or by none.
-    """
+    """Return what networks say of each sample; higher is more memorized."""
     counts = None
     for number, (seen, correct) in enumerate(outcomes):
         if counts is None:
@@ -165,7 +148,6 @@ def estimate(outcomes: Iterable[Outcome]) -> Memorization:
         f"{100 * seen:.1f} % of those seen, and on {100 * unseen:.1f} % of the others. Mean memorization "
         f"{memorized.mean():.3f}; above 0.5 for {100 * (memorized > 0.5).mean():.1f} % of the samples, above 0.25 for "
         f"{100 * (memorized > 0.25).mean():.1f} %.{agreement}",
-        np.sqrt((share * (1 - share) / whole[:, 0]).sum(0)),
         halves,
     )
 
@@ -181,17 +163,11 @@ def reliability(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def read(path: str | Path, n_samples: int | None = None) -> Memorization:
-    """Return memorization from a file.
+    """Return memorization from a file that `Memorization.save` wrote, or that Feldman and Zhang released.
 
-    Parameters
-    ----------
-    path : str or Path
-        What `Memorization.save` wrote, or a file released by Feldman and Zhang such as ``cifar100_infl_matrix.npz``,
-        which holds it as ``tr_mem``, in the official order of the training data.
-    n_samples : int, optional
-        How many samples it has to be of.
+    Theirs, such as ``cifar100_infl_matrix.npz``, has it as ``tr_mem``, in the official order of the training data.
     """
-    path, described, std_error, halves = Path(path), f"Read from {Path(path).name}.", None, None
+    path, described, halves = Path(path), f"Read from {Path(path).name}.", None
     if path.suffix == ".npz":
         with np.load(path) as file:
             if "tr_mem" not in file.files:
@@ -199,7 +175,7 @@ def read(path: str | Path, n_samples: int | None = None) -> Memorization:
             values = np.asarray(file["tr_mem"], dtype=np.float64)
     else:
         frame = pd.read_csv(path, index_col="index")
-        values, std_error = frame["memorization"].to_numpy(), frame["std_error"].to_numpy()
+        values = frame["memorization"].to_numpy()
         if "even_nets" in frame:
             halves = (frame["even_nets"].to_numpy(), frame["odd_nets"].to_numpy())
             described += " " + agreement_of(*halves)
@@ -208,4 +184,11 @@ def read(path: str | Path, n_samples: int | None = None) -> Memorization:
             f"{path} is of {len(values)} samples, and the data has {n_samples}: pass the --dataset, --subset and "
             "--size that it was measured on."
         )
-    return Memorization(values, described, std_error, halves)
+    return Memorization(values, described, halves)
+
+
+def reference_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Path:
+    """Return the file of memorization that is asked for, or that of all digits."""
+    if args.reference is None and (args.dataset != "digits" or args.subset):
+        parser.error("--reference: only all digits have one here; reproduction/memorization.py makes others.")
+    return args.reference or DIGITS

@@ -32,17 +32,7 @@ Rankings = dict[tuple[str, float | None], list[int]]
 def rankings(
     reference: np.ndarray, trained: dict[float, list[dict[str, np.ndarray]]], names: Iterable[str]
 ) -> Rankings:
-    """Return the top of memorization and of each score.
-
-    Parameters
-    ----------
-    reference : array of shape (n_samples,)
-        Memorization.
-    trained : dict
-        By weight decay: the scores of each training, whose mean is ranked.
-    names : iterable of str
-        Of the scores, in their order; those that were not measured are left out.
-    """
+    """Return the top of memorization and, by weight decay, of the mean of each score over its trainings."""
     names = list(names)
     found: Rankings = {(REFERENCE, None): top_of(reference)}
     for decay in sorted(trained, reverse=True):
@@ -60,18 +50,7 @@ def section(
 ) -> list[str]:
     """Return lines of Markdown: what each ranking shares with memorization, and the contradictions in it.
 
-    Parameters
-    ----------
-    tops : dict
-        From `rankings`.
-    captions : dict
-        What the table calls the scores.
-    reference : array of shape (n_samples,)
-        Memorization.
-    planted : Planted
-        The data.
-    others : array of shape (n_samples,)
-        True for members of pairs that nobody planted.
+    ``others`` is true for the members of pairs that were found and not planted.
     """
     lines, most = [], set(tops[REFERENCE, None])
     least = reference[tops[REFERENCE, None][-1]]

@@ -31,19 +31,7 @@ class Panel:
 
 
 def panel(caption: str, X: np.ndarray, index: list[int], labels: Any, marked: Any) -> Panel:
-    """Return a panel of some samples of an array: rows of square pictures, or (channels, height, width).
-
-    Parameters
-    ----------
-    caption : str
-        What stands above it.
-    X : array of shape (n_samples, ...)
-        All samples; uint8, or floats in [0, 1].
-    index : list of int
-        Which, in their order.
-    labels, marked : array of shape (n_samples,)
-        Of all samples.
-    """
+    """Return a panel of some samples, given all: rows of square pictures, or (channels, height, width)."""
     chosen = np.asarray(index, dtype=int)
     shown = as_pictures(X[chosen])
     return Panel(caption, shown, [str(y) for y in np.asarray(labels)[chosen]], np.asarray(marked, dtype=bool)[chosen])

@@ -1,4 +1,4 @@
-"""The toy in the plane, drawn: a still after Fig. 7 of the paper, and an animation."""
+"""The toy in the plane, drawn after Fig. 7 of the paper."""
 
 from __future__ import annotations
 
@@ -6,42 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from .epochs_drawn import BLUE, GREEN, PINK, RED
 from .pictures import save
 
 COLORS, MARKERS = (BLUE, RED), ("o", "^")
-#: Epochs of the animation: each at first, when much happens, then fewer.
-EARLY, LATER = 40, 5
-
-
-def rendered(figure: Any, dpi: int) -> Any:
-    """Return a figure as a picture."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-
-
-def reduced(frames: list[Any], n_colors: int) -> list[Any]:
-    """Return pictures in few colours, the same for all, so that in an animation what stays is not stored again."""
-    from PIL import Image
-
-    some = np.concatenate([np.asarray(frame) for frame in frames[:: max(1, len(frames) // 8)]])
-    chosen = Image.fromarray(some).quantize(n_colors - 1, dither=Image.Dither.NONE).getpalette()
-    palette = np.concatenate([[[255, 255, 255]], np.reshape(chosen, (-1, 3))])[:n_colors]
-    search = cKDTree(palette)
-    small = []
-    for frame in frames:
-        seen, place = np.unique(np.asarray(frame).reshape(-1, 3), axis=0, return_inverse=True)
-        nearest = search.query(seen)[1].astype(np.uint8)
-        small.append(Image.frombytes("P", frame.size, nearest[place.ravel()].tobytes()))
-        small[-1].putpalette(palette.astype(np.uint8).ravel().tolist())
-    return small
 
 
 def still(store: dict[str, Any], wrong: Any, parts: dict[str, Any], shown: list[int], path: Path) -> None:
@@ -79,32 +48,6 @@ def still(store: dict[str, Any], wrong: Any, parts: dict[str, Any], shown: list[
     axes[0, 0].set_ylabel("input space, size: curvature", fontsize=8)
     axes[1, 0].set_ylabel("logit of class 2", fontsize=8)
     save(figure, path, dpi=100)
-
-
-def animation(store: dict[str, Any], wrong: Any, parts: dict[str, Any], path: Path) -> None:
-    """Draw the plane, the logits and the curvature so far, a frame for each of many epochs."""
-    from matplotlib.figure import Figure
-
-    n_epochs = len(store["seen loss"])
-    curvature = np.array(store["training curvature"])
-    frames = []
-    for epoch in (e for e in range(1, n_epochs + 1) if e <= EARLY or e % LATER == 0 or e == n_epochs):
-        figure = Figure(figsize=(6.6, 2.4), layout="constrained")
-        left, middle, right = figure.subplots(1, 3)
-        plane(left, store, wrong, parts, epoch)
-        left.set_title(f"epoch {epoch}", fontsize=9)
-        logits(middle, store, wrong, parts, epoch)
-        middle.set_title("logits", fontsize=9)
-        for mask, color, style in ((wrong, PINK, "-."), (~wrong, GREEN, ":")):
-            right.plot(range(1, epoch + 1), curvature[:epoch, mask].mean(1), color=color, ls=style)
-        right.set(xlim=(0, n_epochs), yscale="log")
-        right.set_ylim(curvature[:, ~wrong].mean(1).min(), 2 * curvature[:, wrong].mean(1).max())
-        right.set_title("curvature: wrong -., right :", fontsize=8)
-        right.tick_params(labelsize=7)
-        frames.append(rendered(figure, 100))
-    frames = reduced(frames, 64)
-    lasting = [180] * (len(frames) - 1) + [2500]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=lasting, loop=0, optimize=True)
 
 
 def plane(ax: Any, store: dict[str, Any], wrong: Any, parts: dict[str, Any], epoch: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -32,24 +30,14 @@ def explained(reference: Memorization, top: float) -> str:
 
 
 def graded(scores: np.ndarray, reference: np.ndarray, top: float) -> dict[str, float]:
-    """Return the similarity of scores to memorization. Parameters as in `alike`."""
+    """Return the similarity of scores to memorization."""
     return alike(scores, reference, reference, top)
 
 
 def alike(one: np.ndarray, other: np.ndarray, reference: np.ndarray, top: float) -> dict[str, float]:
-    """Return the similarity of two scores.
-
-    Parameters
-    ----------
-    one, other : array of shape (n_samples,)
-        Higher is more memorized. A cosine needs a zero that means none: where some of ``one`` are negative, the lowest
-        is taken.
-    reference : array of shape (n_samples,)
-        Memorization, which says what top-K looks at.
-    top : float
-        Share of the samples that it looks at.
-    """
+    """Return the similarity of two scores, over all samples and over the share with the highest ``reference``."""
     one = np.asarray(one, dtype=np.float64)
+    # a cosine needs a zero that means none: the lowest of negative scores
     one = one - min(0.0, one.min())
     most = np.argsort(-reference, kind="stable")[: top_k(len(one), top)]
     ranked = one.min() < one.max() and other.min() < other.max()
@@ -88,19 +76,10 @@ def table(
     published: dict[tuple[str, float, str], float] | None = None,
     measures: dict[str, str] = MEASURES,
 ) -> str:
-    """Return a table: a row for each score, a column for each measure and weight decay.
+    """Return a table: a row for each score in captions, a column for each measure and weight decay.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        A row for each score and training: ``name``, ``weight_decay`` and the measures. Rows of `BASELINES` hold for
-        every weight decay.
-    captions : dict
-        From names to what the table calls them, in its order.
-    published : dict, optional
-        By name, weight decay and measure: what stands in brackets.
-    measures : dict
-        From columns of the frame to what the table calls them.
+    The frame has a row for each score and training; `BASELINES` hold for every weight decay. What was published, by
+    name, weight decay and measure, stands in brackets.
     """
     decays = sorted(frame["weight_decay"].dropna().unique(), reverse=True)
     rows = {}
@@ -123,31 +102,3 @@ def cell(values: pd.Series) -> str:
     if values.empty:
         return ""
     return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")
-
-
-def picture(
-    frame: pd.DataFrame, captions: dict[str, str], title: str, path: Path, measures: dict[str, str] = MEASURES
-) -> None:
-    """Draw the table of the same arguments: a panel for each measure, the baselines as lines."""
-    from matplotlib.figure import Figure
-
-    names = [name for name in captions if name not in BASELINES and name in set(frame["name"])]
-    figure = Figure(figsize=(9, 1.4 + 0.24 * len(names)), layout="constrained")
-    axes = figure.subplots(1, len(measures), sharey=True)
-    for ax, (measure, words) in zip(axes, measures.items(), strict=True):
-        for baseline, style in ((CONSTANT, ":"), (CEILING, "--")):
-            value = frame.loc[frame["name"] == baseline, measure].dropna()
-            if len(value):
-                ax.axvline(value.iloc[0], color="0.5", ls=style, lw=1, label=BASELINES[baseline])
-        for i, decay in enumerate(sorted(frame["weight_decay"].dropna().unique(), reverse=True)):
-            groups = frame[frame["weight_decay"] == decay].groupby("name")[measure]
-            mean, std = groups.mean().reindex(names), groups.std(ddof=1).fillna(0).reindex(names)
-            places = np.arange(len(names)) + 0.2 * i
-            ax.errorbar(mean, places, xerr=std, fmt="o", ms=4, lw=1, color=f"C{i}", label=named(decay))
-        ax.set_xlabel(words)
-        ax.grid(axis="x", alpha=0.3)
-    axes[0].set_yticks(range(len(names)), [captions[name] for name in names], fontsize=8)
-    axes[0].invert_yaxis()
-    figure.suptitle(title, fontsize=10)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
-    figure.savefig(path, dpi=72)

@@ -20,15 +20,7 @@ RANDOM, ADVERSARIAL, NORMALISED = "random", "adversarial", "normalised"
 
 
 class Scaled(nn.Module):
-    """A network that receives standardized inputs, around one that receives them as they are.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Of inputs as they are.
-    center, scale : Tensor
-        What standardizing subtracts and divides by; of a shape that broadcasts to a sample.
-    """
+    """A network that receives standardized inputs, around one that receives them as they are."""
 
     def __init__(self, module: nn.Module, center: Tensor, scale: Tensor) -> None:
         super().__init__()
@@ -57,17 +49,6 @@ def adversarial_curvatures(module: nn.Module, X: Tensor, y: Tensor, h: float, ro
 
     The step moves every pixel by ``h``, as a Rademacher probe's does, so that only the direction differs from
     `input_curvature`; there is one, and so no ``n``.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Puts out logits; measured in evaluation mode.
-    X, y : Tensor
-        Inputs and labels.
-    h : float
-        Step.
-    rows : int
-        In one pass.
     """
     device, training = next(module.parameters()).device, module.training
     convolutions: Any = torch.backends.cudnn.conv
@@ -94,16 +75,7 @@ def gradient(module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 class Variants(Callback):
-    """Measure every variant after every epoch.
-
-    Parameters
-    ----------
-    store : Shared
-        Holds ``X`` and ``y``, tensors; ``total`` and ``last`` are dictionaries from a variant, (kind, power), to the
-        sum over the epochs and to the last.
-    h, n, seed
-        Of the curvature.
-    """
+    """Measure every variant after every epoch at ``X`` and ``y`` of the store; leave there ``total`` and ``last``."""
 
     def __init__(self, store: Shared, *, h: float, n: int, seed: int) -> None:
         self.store, self.h, self.n, self.seed = store, h, n, seed

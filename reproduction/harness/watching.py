@@ -21,17 +21,8 @@ ROWS = 512
 class Watch(Callback):
     """Measure sets of samples after an epoch, in evaluation mode and without drawing from any generator.
 
-    Parameters
-    ----------
-    store : Shared
-        Where measurements are gathered: ``loss``, ``correct`` and ``curvature`` of each set, a list with an array of
-        shape (n_samples,) for each epoch, and the list ``epochs``.
-    sets : Shared
-        From a name to inputs and labels, as tensors, and the number of probes.
-    h, power, seed
-        Of the curvature.
-    every : int, default=1
-        Measure after every so many epochs, counted back from the last.
+    The sets are inputs, labels and a number of probes by name. For each set and epoch the store gets the arrays
+    ``loss``, ``correct`` and ``curvature``, and the list ``epochs``.
     """
 
     def __init__(self, store: Shared, sets: Shared, *, h: float, power: int, seed: int, every: int = 1) -> None:
@@ -56,7 +47,7 @@ class Watch(Callback):
 
 
 def outputs(module: torch.nn.Module, X: torch.Tensor) -> torch.Tensor:
-    """Return what a module makes of inputs in evaluation mode, on the host."""
+    """Return what a module makes of inputs in evaluation mode."""
     device, training = next(module.parameters()).device, module.training
     module.eval()
     with torch.no_grad():

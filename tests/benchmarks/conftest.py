@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
-#: How benchmarks of the paper measure the curvature.
-PAPERS = {"contrast": False, "units": "raw"}
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 PAPER = FOLDER.with_name("reproduction")
+#: The folder of each script.
+SCRIPTS = {path.stem: folder for folder in (FOLDER, PAPER) for path in sorted(folder.glob("*.py"))}
 
 
 @pytest.fixture
-def script(monkeypatch, request):
-    """The benchmark whose name the test module bears."""
-    name = request.module.__name__.rsplit("test_", 1)[1]
-    monkeypatch.syspath_prepend(str(PAPER if (PAPER / f"{name}.py").exists() else FOLDER))
-    yield __import__(name)
-    for module in [m for m in sys.modules if m == name or m.split(".")[0] == "harness"]:
+def load(monkeypatch):
+    """Return what imports a script, or with it a piece of its harness, by name."""
+
+    def load(name: str, piece: str | None = None):
+        for module in [module for module in sys.modules if module.split(".")[0] in {"harness", *SCRIPTS}]:
+            monkeypatch.delitem(sys.modules, module)
+        monkeypatch.syspath_prepend(str(SCRIPTS[name]))
+        script = importlib.import_module(name)
+        return importlib.import_module(f"harness.{piece}") if piece else script
+
+    yield load
+    for module in [module for module in sys.modules if module.split(".")[0] in {"harness", *SCRIPTS}]:
         sys.modules.pop(module)
 
 
-def rows_of(out):
-    """Return the records that a benchmark left in a folder."""
+def rows_of(out: Path):
+    """Return the records that a script left in a folder."""
     return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
