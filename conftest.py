@@ -28,7 +28,7 @@ def pytest_addoption(parser):
         default=0,
         metavar="N",
         help="Train every net with its seed plus N, which stands for another processor: bounds of what is found are to "
-        "hold, whatever N is. Data, and processes that tests start, stay as they are.",
+        "hold, whatever N is. Data, and processes that tests start, stay as they are: tests marked 'processes' skip.",
     )
     parser.addoption(
         "--threads",
@@ -37,6 +37,14 @@ def pytest_addoption(parser):
         metavar="N",
         help="Threads of torch in each process.",
     )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what compares a training here with one of a process that knows of no other seed."""
+    if config.getoption("--seed-shift"):
+        for item in items:
+            if item.get_closest_marker("processes"):
+                item.add_marker(pytest.mark.skip(reason="compares with a process whose seeds are not shifted"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -75,6 +75,7 @@ def searched(name):
     return search.fit(X, LABELS).cv_results_["mean_test_score"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster, name):
     with joblib.parallel_config(backend=cluster[0]):
@@ -86,6 +87,7 @@ def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster, name):
     assert len(set(found)) > 1
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("mask", [MASK, None], ids=["known", "planted"])
 def test_trainings_of_a_curvature_search_are_done_by_the_workers(cluster, mask):
     grid = {"net__lr": [0.02, 0.1], "h": [1e-3, 1e-1]}

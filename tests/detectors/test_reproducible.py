@@ -58,6 +58,7 @@ def test_without_a_seed_scores_differ():
     assert not np.array_equal(_scores(random_state=None), _scores(random_state=None))
 
 
+@pytest.mark.processes
 def test_in_processes_beside_each_other_scores_are_the_same():
     kind, options = KINDS["curv_ssft"]
     both = joblib.Parallel(n_jobs=2)(joblib.delayed(_scores)(kind, **options) for _ in range(2))

@@ -101,7 +101,11 @@ def test_texts_are_the_same_in_another_process():
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env={"PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1", "PYTHONPATH": str(ROOT)},
+        env={
+            **os.environ,  # the instructions of the processor decide the weights
+            "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1",
+            "PYTHONPATH": str(ROOT),
+        },
         capture_output=True,
         text=True,
     )

@@ -90,6 +90,7 @@ def test_all_processes_end_with_the_same(started, size, name):
             np.testing.assert_array_equal(value, first[key], err_msg=key)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("size", "name"), [(size, name) for size, name in EACH if not name.startswith("stopped")])
 def test_scores_are_those_of_one_process_on_the_same_batches(started, size, name):
     found, expected = of(started(size)[0], name), alone(name)
