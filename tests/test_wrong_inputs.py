@@ -157,7 +157,7 @@ PARAMETERS = {
     "random_state_negative": (lambda: _fit(random_state=-1), "random_state must be.*between 0 and"),
     "random_state_generator": (lambda: _fit(random_state=np.random.default_rng(0)), "random_state must be"),
     "both_combine_callable": (lambda: _fit(y=Y % 3, kind=CurvSSFT, combine=lambda a, b: 3), "returned .*of the 40"),
-    "both_weight": (lambda: _fit(kind=CurvSSFT, weight=NAN), r"weight must lie in \[0, 1\].*got nan"),
+    "both_weight": (lambda: _fit(kind=CurvSSFT, weight=NAN), r"weight must be a share in \[0, 1\], got nan"),
     "fused_weight_word": (
         lambda: _fit(kind=FusedDetector, signals={"loss": "a", "margin": 1}),
         "weights must hold 2 numbers",

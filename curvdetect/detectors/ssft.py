@@ -193,7 +193,7 @@ class CurvSSFT(Contrasting, _SecondSplit):
 
     _constraints: ClassVar[Constraints] = {
         "combine": [*COMBINATIONS, callable],
-        "weight": [Number("a share in [0, 1], the curvature's of weighted ranks", Real, lambda share: 0 <= share <= 1)],
+        "weight": [Number("a share in [0, 1]", Real, lambda share: 0 <= share <= 1)],
     }
 
     def _signals(self, seed: int) -> list[Signal]:

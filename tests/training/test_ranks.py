@@ -98,7 +98,9 @@ def test_scores_are_those_of_one_process_on_the_same_batches(started, size, name
     rtol = STILL if name.startswith("still") else TRAINED
     for key, value in expected.items():
         if value.dtype.kind == "f":
-            np.testing.assert_allclose(found[key], value, rtol=rtol, atol=rtol * np.nanmax(np.abs(value)), err_msg=key)
+            # where ranks are combined two samples may change places
+            atol = 1 / len(value) if name == "second split" else rtol * np.nanmax(np.abs(value))
+            np.testing.assert_allclose(found[key], value, rtol=rtol, atol=atol, err_msg=key)
     assert found["epochs"] == expected["epochs"]
     assert (found["suggested"] == expected["suggested"]).mean() > 0.98
     assert (found["flags"] != expected["flags"]).sum() <= 2
