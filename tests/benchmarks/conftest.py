@@ -15,20 +15,24 @@ PAPER = FOLDER.with_name("reproduction")
 SCRIPTS = {path.stem: folder for folder in (FOLDER, PAPER) for path in sorted(folder.glob("*.py"))}
 
 
+def forget_scripts():
+    """Let scripts and harnesses be imported anew: those of the two folders have one name."""
+    for module in [module for module in sys.modules if module.split(".")[0] in {"harness", *SCRIPTS}]:
+        del sys.modules[module]
+
+
 @pytest.fixture
 def load(monkeypatch):
     """Return what imports a script, or with it a piece of its harness, by name."""
 
     def load(name: str, piece: str | None = None):
-        for module in [module for module in sys.modules if module.split(".")[0] in {"harness", *SCRIPTS}]:
-            monkeypatch.delitem(sys.modules, module)
+        forget_scripts()
         monkeypatch.syspath_prepend(str(SCRIPTS[name]))
         script = importlib.import_module(name)
         return importlib.import_module(f"harness.{piece}") if piece else script
 
     yield load
-    for module in [module for module in sys.modules if module.split(".")[0] in {"harness", *SCRIPTS}]:
-        sys.modules.pop(module)
+    forget_scripts()
 
 
 def rows_of(out: Path):

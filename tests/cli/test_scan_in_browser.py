@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.conftest import FOLDER
+from tests.benchmarks.conftest import FOLDER, forget_scripts
 from tests.cli.conftest import read_csv
 from tests.review.browsing import chromium, exported, opened
 
@@ -28,10 +29,10 @@ def browser():
 @pytest.fixture
 def misfiled(monkeypatch):
     """What makes the pictures, for benchmarks too."""
+    forget_scripts()
     monkeypatch.syspath_prepend(str(FOLDER))
-    yield __import__("harness.misfiled").misfiled
-    for module in [name for name in sys.modules if name.split(".")[0] == "harness"]:
-        sys.modules.pop(module)
+    yield importlib.import_module("harness.misfiled")
+    forget_scripts()
 
 
 def curvdetect(*words: object) -> str:
