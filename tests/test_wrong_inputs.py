@@ -162,6 +162,7 @@ PARAMETERS = {
         lambda: _fit(kind=FusedDetector, signals={"loss": "a", "margin": 1}),
         "weights must hold 2 numbers",
     ),
+    "fused_one_weight_word": (lambda: _fit(kind=FusedDetector, signals={"loss": "a"}), "weights must hold 1 numbers"),
     "fused_weight_zero": (lambda: _fit(kind=FusedDetector, signals={"loss": 0}), "weights must hold 1 numbers"),
     "unknown": (lambda: LossDetector().set_params(foo=1), "Invalid parameter 'foo'"),
     "of_no_net": (lambda: LossDetector().set_params(net__lr=1), r"net=None has no .* net=memorizing_net\(None\)"),

@@ -163,7 +163,8 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         fusion_rule(self.combine)
         self._signals(settings.seed)  # raises for wrong signals before anything is trained
         weights = [] if isinstance(self.signals, str) else list(self._asked().values())
-        if isinstance(self.signals, Mapping) and (len(set(weights)) > 1 or not weights[0]):
+        alike = len(set(weights)) == 1 and isinstance(weights[0], Real) and 0 < weights[0] < np.inf
+        if isinstance(self.signals, Mapping) and not alike:
             check_weights(weights, len(weights), self.combine)
         measured = repeated(lambda own: super(FusedDetector, self)._measure(samples, own), self.n_repeats, settings)
         accuracy, fallen = measured.attributes["train_accuracy_"], has_fallen(measured.attributes["history_"])
