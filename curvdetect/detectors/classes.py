@@ -1,4 +1,4 @@
-"""Classes that were hardly meant: one class under several names, and nearly a class for each sample."""
+"""Classes that were hardly meant: under several names, missing labels as a class, nearly a class for each sample."""
 
 from __future__ import annotations
 
@@ -14,17 +14,27 @@ from curvdetect.data.wording import brief, callers_level
 #: Samples a class, on average, below which a ranking says little: at two of them the average precision of planted wrong
 #: labels was about half of that at three, in clouds that overlap and in clouds that don't.
 FEW = 3
+#: Names of missing labels in files: of ARFF, pandas, spreadsheets and databases. NA and none are names of classes, too.
+MISSING = {"", "?", "nan", "<na>", "n/a", "#n/a", "null"}
 #: Characters of names that are shown.
 _WIDTH = 180
 
 
 def warn_of_classes(classes: NDArray[Any], n_samples: int) -> None:
-    """Warn where names of classes differ by their form alone, and where there are nearly as many classes as samples."""
+    """Warn where names of classes differ by form alone or say missing, and where there is nearly a class a sample."""
     alike = names_alike(classes.tolist())
     if alike:
         warnings.warn(
             f"y holds class names that differ by case, blanks or Unicode form alone: {_shown(alike)}. Each is a class "
             "of its own. Where they are one class, give it one name (str.strip, str.casefold, unicodedata.normalize).",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
+    missing = [name for name in classes.tolist() if isinstance(name, str | bytes) and _bare(name) in MISSING]
+    if missing:
+        warnings.warn(
+            f"y holds a class of the name {' and one of '.join(map(repr, missing))}, as missing labels are written. If "
+            "they are missing, leave these samples out: the network learns them as a class like any other.",
             UserWarning,
             stacklevel=callers_level(),
         )

@@ -123,6 +123,18 @@ def test_many_classes_of_some_samples_each_are_in_order(labels):
         warn_of_classes(np.unique(labels), len(labels))
 
 
+@pytest.mark.parametrize("name", ["?", b"?", "", "NaN", " n/a", "<NA>", "NULL"])
+def test_a_class_of_missing_labels_is_warned_of(name):
+    with pytest.warns(UserWarning, match=r"y holds a class of the name .* missing labels are written.*leave these"):
+        warn_of_classes(np.array([name, b"ant" if isinstance(name, bytes) else "ant"]), 100)
+
+
+def test_names_of_classes_that_may_be_meant_are_in_order():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_classes(np.array(["NA", "none", "nana", "unknown", "0"]), 100)
+
+
 def test_a_fit_warns_of_a_class_for_each_sample():
     with pytest.warns(UserWarning, match="y holds 40 classes in 40 samples"):
         _fit([f"id{i}" for i in range(40)])
