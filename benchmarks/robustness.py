@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 from harness.environment import announce, command
-from harness.kinds import KINDS, LARGE, PICTURES, TABLES
+from harness.kinds import KINDS
 from harness.options import command_line
 from harness.records import Records
 from harness.written import markdown, write
@@ -144,8 +144,7 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__)
     add = parser.add_argument
-    kinds = f"names of data; by default all tables but {', '.join(LARGE)}. Pictures: {', '.join(PICTURES)}"
-    add("--kinds", nargs="+", default=[], choices=list(KINDS), metavar="KIND", help=kinds)
+    add("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS), metavar="KIND", help="names of data")
     add("--rates", type=float, nargs="+", default=[0.1, 0.3], help="shares of wrong labels, uniform noise")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the data, the corruption and the training")
     add("--learning-rates", type=float, nargs="+", default=list(RATES), help="that the default is compared with")
@@ -153,9 +152,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--jobs", type=int, default=1, help="cells measured at a time, on one thread each")
     add("--device", default="auto")
     add("--out", type=Path, default=Path(__file__).parent / "runs" / "robustness", help="folder for records and table")
-    args = parser.parse_args(argv)
-    args.kinds = args.kinds or list(TABLES)
-    return args
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
