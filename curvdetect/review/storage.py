@@ -11,29 +11,33 @@ import json
 import re
 import warnings
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
+from numbers import Integral, Real
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 
 from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import HeldInputs, Samples
+from curvdetect.data.types import Array, Record
+from curvdetect.data.wording import brief
 from curvdetect.detectors import registry
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
-from curvdetect.review.encoding import decoded, encoded
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.device import resolve_device
 from curvdetect.training.own_net import own_net, take_whole_numbers, takes_whole_numbers, whole_of
 from curvdetect.training.ranks import writes_here
+from curvdetect.training.snapshots import Snapshot
 
 #: In format 1, the names of files did not hold their digests.
 FORMAT = 2
@@ -45,29 +49,19 @@ _PARTS = re.compile(r"(?:arrays|net|snapshot-\d+)-([0-9a-f]{32})\.(?:npz|safeten
 def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a fitted detector to a directory of JSON, npz and safetensors files.
 
-    Parameters
-    ----------
-    detector : BaseNoiseDetector
-        Fitted; one of curvdetect's own, as ``search.best_estimator_`` or the last step of a pipeline.
-    path : str or Path
-        The directory, which is made.
-    overwrite : bool, default=False
-        Whether to replace a detector that was saved there.
-
-    Raises
-    ------
-    FileExistsError
-        Where there is something at ``path`` already.
-    TypeError
-        For anything but a detector.
-    ValueError
-        Where labels are of a kind that these files can't hold.
-
-    Notes
-    -----
     The files hold scores, flags, rows, the net's weights and copies of the snapshots, but not the data. A net of your
     own and functions are left out by name; pass the net to `load`. A detector that is replaced stays whole until the
     new one is, whatever ends the process.
+
+    Parameters
+    ----------
+    detector : BaseNoiseDetector
+        Fitted; one of curvdetect's own, as ``search.best_estimator_`` or the last step of a pipeline. Anything else
+        raises TypeError, and labels of a kind that these files can't hold raise ValueError.
+    path : str or Path
+        The directory, which is made. Where there is something already, FileExistsError is raised.
+    overwrite : bool, default=False
+        Whether to replace a detector that was saved there.
 
     Examples
     --------
@@ -96,24 +90,23 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
         why = "holds something else than a detector" if overwrite else "is there already"
         raise FileExistsError(f"path={str(path)!r} {why}. Pass another, or overwrite=True where a detector may go.")
     files: dict[str, bytes] = {}
-    arrays: dict[str, NDArray[Any]] = {}
-    params, left_out = {}, {}
+    arrays: dict[str, Array] = {}
+    params, left_out, attributes = {}, {}, {}
     for name, value in detector.get_params(deep=False).items():
         try:
-            params[name] = encoded(value, arrays, files)
+            params[name] = _encoded(value, arrays, files)
         except TypeError:
-            left_out[name] = shorten(repr(value), 100, placeholder=" ...")
-    attributes = {}
+            left_out[name] = brief(value)
     for name, value in vars(detector).items():
         if name not in params and name not in left_out and name != "net_":
             try:
-                attributes[name] = encoded(value, arrays, files)
+                attributes[name] = _encoded(value, arrays, files)
             except TypeError as error:
                 raise ValueError(f"{name} can't be saved: {error}. Fit on labels that are text or numbers.") from error
-    net: dict[str, Any] | None = None
+    net: Record | None = None
     if hasattr(detector, "net_"):
-        net = {"max_epochs": detector.net_.max_epochs, "batch_size": detector.net_.batch_size}
-        net |= {"whole_numbers": True} if takes_whole_numbers(detector.net_) else {}
+        settings = {name: getattr(detector.net_, name) for name in ("max_epochs", "batch_size")}
+        net = {**settings, "whole_numbers": takes_whole_numbers(detector.net_)}
         weights = whole_of(detector.net_).state_dict()
         files[_NET] = save_weights({name: part.cpu().clone().contiguous() for name, part in weights.items()})
     content = io.BytesIO()
@@ -127,21 +120,22 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
         "left_out": left_out,
         "attributes": attributes,
         "net": net,
-        "files": {name: _digest(content) for name, content in files.items()},
+        "files": {name: _digest(part) for name, part in files.items()},
     }
     _write(target, files, description)
 
 
-def load(path: str | Path, *, net: Any = None, map_location: str | torch.device | None = None) -> BaseNoiseDetector:
+def load(path: str | Path, *, net: object = None, map_location: str | torch.device | None = None) -> BaseNoiseDetector:
     """Return a detector that `save` wrote.
 
     Parameters
     ----------
     path : str or Path
-        The directory.
+        The directory; FileNotFoundError is raised where it holds no detector, ValueError where a file is torn or was
+        written by a newer version.
     net : skorch.NeuralNet, nn.Module or nn.Module class, optional
         The net of your own that the detector was made with, whose code is not in the files. Without it the detector
-        has no ``net_``, and can't score samples that were not fitted.
+        has no ``net_``, and can't score samples that were not fitted. Another net raises ValueError.
     map_location : str or torch.device, optional
         Device of the loaded net and detector; by default that of the saved one, or the CPU where it is missing.
 
@@ -149,13 +143,6 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
     -------
     BaseNoiseDetector
         Fitted.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where there is no saved detector.
-    ValueError
-        Where a file is torn or was written by a newer version, or ``net`` is not the one that was fitted.
 
     Examples
     --------
@@ -165,25 +152,27 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
         ...
     FileNotFoundError: path='no/such/folder' holds no saved detector: there is no detector.json in it.
     """
-    folder = Path(path)
+    folder, here = Path(path), f"path={str(path)!r}"
     if not (folder / _JSON).exists():
-        raise FileNotFoundError(f"path={str(path)!r} holds no saved detector: there is no {_JSON} in it.")
+        raise FileNotFoundError(f"{here} holds no saved detector: there is no {_JSON} in it.")
     try:
         saved = json.loads((folder / _JSON).read_bytes())
         form = saved["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / _JSON} is torn ({error}).") from error
+    by = f"curvdetect {saved.get('curvdetect')}"
     if form > FORMAT:
         raise ValueError(
-            f"path={str(path)!r} was written in format {form} by curvdetect {saved.get('curvdetect')}, and this "
-            f"version reads up to {FORMAT}: upgrade curvdetect."
+            f"{here} was written in format {form} by {by}, and this version reads up to {FORMAT}: upgrade curvdetect."
         )
-    names = {name: Path(name).name if form == 1 else _stored(name, digest) for name, digest in saved["files"].items()}
-    places = {name: folder / stored for name, stored in names.items()}
+    places = {
+        name: folder / (Path(name).name if form == 1 else _stored(name, digest))
+        for name, digest in saved["files"].items()
+    }
     files = {name: _read(place, saved["files"][name]) for name, place in places.items()}
     with np.load(io.BytesIO(files[_ARRAYS]), allow_pickle=False) as stored:
         arrays = dict(stored)
-    params = {name: decoded(value, arrays, places) for name, value in saved["params"].items()}
+    params = {name: _decoded(value, arrays, places) for name, value in saved["params"].items()}
     if net is not None:
         params["net"] = net
     missing = {name: text for name, text in saved["left_out"].items() if name not in params}
@@ -194,18 +183,16 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
         warnings.warn(said, UserWarning, stacklevel=2)
     kind = registry.classes().get(saved["detector"])
     if kind is None:
-        raise ValueError(f"path={str(path)!r}: this version knows no detector {saved['detector']!r}.")
+        raise ValueError(f"{here}: this version knows no detector {saved['detector']!r}.")
     try:
         detector = kind(**params)
     except TypeError as error:
-        raise ValueError(
-            f"path={str(path)!r} holds a parameter that this version doesn't know, written by curvdetect "
-            f"{saved.get('curvdetect')}: {error}."
-        ) from error
+        why = "holds a parameter that this version doesn't know"
+        raise ValueError(f"{here} {why}, written by {by}: {error}.") from error
     for name, value in saved["attributes"].items():
         if name.startswith("__") or hasattr(type(detector), name):
-            raise ValueError(f"path={str(path)!r} holds an attribute {name!r}, which is no result of a fit.")
-        setattr(detector, name, decoded(value, arrays, places))
+            raise ValueError(f"{here} holds an attribute {name!r}, which is no result of a fit.")
+        setattr(detector, name, _decoded(value, arrays, places))
     if map_location is not None:
         detector.device = str(resolve_device(map_location))
     try:
@@ -213,17 +200,18 @@ def load(path: str | Path, *, net: Any = None, map_location: str | torch.device 
     except ValueError:
         detector.device, device = "cpu", torch.device("cpu")  # saved where there was another
     if saved["net"] is not None and "net" not in missing:
-        detector.net_ = _net_of(detector, saved["net"], files[_NET], device)
+        detector.net_ = _net_of(detector, files[_NET], device, **saved["net"])
     return detector
 
 
-def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: torch.device) -> Any:
+def _net_of(
+    detector: BaseNoiseDetector, weights: bytes, device: torch.device, *, whole_numbers: bool = False, **settings: int
+) -> NeuralNet:
     """Return a new net with the weights of the trained one."""
     rows = fitted_rows(detector)
     # as many samples as were fitted, by which a default network is sized; one number for all of them
     inputs = HeldInputs(torch.zeros(()).expand(len(rows.labels), *rows.shape))
     stand_in = Samples(inputs, torch.from_numpy(rows.labels), detector.classes_)
-    whole_numbers = settings.pop("whole_numbers", False)
     with isolated_rng(device, 0):
         net = own_net(detector.net, stand_in).set_params(device=str(device), **settings).initialize()
     if whole_numbers:
@@ -236,12 +224,65 @@ def _net_of(detector: Any, settings: dict[str, Any], weights: bytes, device: tor
     return net
 
 
+def _encoded(value: object, arrays: dict[str, Array], files: dict[str, bytes]) -> object:
+    """Return a value as JSON, or raise TypeError; its arrays and weights go to ``arrays`` and ``files``, by name."""
+    inside = partial(_encoded, arrays=arrays, files=files)
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if np.isfinite(float(value)) else {"float": repr(float(value))}
+    if isinstance(value, Path):
+        return {"path": str(value)}
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        arrays[key := f"array-{len(arrays)}"] = value
+        return {"array": key}
+    if isinstance(value, list | tuple | np.ndarray) and type(value) in (list, tuple, np.ndarray):
+        items = list(map(inside, value))
+        return items if isinstance(value, list) else {"tuple" if isinstance(value, tuple) else "objects": items}
+    if type(value) is dict:
+        return {"items": [[inside(key), inside(item)] for key, item in value.items()]}
+    if isinstance(value, RowIndex):
+        return {"rows": inside(value.__getstate__())}
+    if isinstance(value, Snapshot):
+        name = f"snapshot-{value.epoch:04d}.safetensors"
+        files[name] = save_weights(value.load())
+        return {"snapshot": [value.epoch, name]}
+    raise TypeError(f"it holds a {type(value).__name__}, which is no text, number or array")
+
+
+def _decoded(node: Any, arrays: dict[str, Array], files: dict[str, Path]) -> Any:
+    """Return the value that was encoded as ``node``, its arrays and the paths of its files by name."""
+    inside = partial(_decoded, arrays=arrays, files=files)
+    if isinstance(node, list):
+        return list(map(inside, node))
+    if not isinstance(node, dict):
+        return node
+    ((kind, content),) = node.items()
+    if kind == "items":
+        return {inside(key): inside(item) for key, item in content}
+    if kind == "rows":
+        rows = RowIndex.__new__(RowIndex)
+        rows.__dict__.update(inside(content))
+        return rows
+    if kind == "objects":
+        return np.fromiter(inside(content), dtype=object, count=len(content))
+    if kind == "snapshot":
+        return Snapshot(content[0], files[content[1]])
+    if kind == "tuple":
+        return tuple(inside(content))
+    return arrays[content] if kind == "array" else {"float": float, "path": Path}[kind](content)
+
+
 def is_unfinished(folder: Path) -> bool:
     """Say whether a folder that exists is empty, save for the parts of a first detector whose `save` was killed."""
     return folder.is_dir() and all(_PARTS.fullmatch(entry.name) for entry in folder.iterdir())
 
 
-def _write(target: Path, files: dict[str, bytes], description: dict[str, Any]) -> None:
+def _write(target: Path, files: dict[str, bytes], description: Record) -> None:
     """Write files beside those that are there, and then, in one step, the description that names them."""
     content, fresh = json.dumps(description, indent=1, allow_nan=False).encode(), not target.exists()
     try:

@@ -27,7 +27,6 @@ from curvdetect import (
     CurvatureNoiseDetector,
     CurvSSFT,
     FusedDetector,
-    InputGradientDetector,
     LossDetector,
     SSFTDetector,
     load,
@@ -37,7 +36,6 @@ from curvdetect import (
 from curvdetect.review import storage
 from curvdetect.training import nets
 from curvdetect.training.nets import ResNet
-from curvdetect.training.snapshots import Snapshot
 from tests.cases import noisy_digits
 from tests.files import killed_at
 
@@ -50,11 +48,10 @@ OLD, NEW = slice(0, 90), slice(90, 120)
 KINDS = {
     "curvature": (CurvatureNoiseDetector, {"keep_snapshots": 2, "signals": ("late_loss",)}),
     "grid": (CurvatureNoiseDetector, {"grid": {"h": [0.1, 1e-2], "n": np.array([1, 2])}}),
-    "loss": (LossDetector, {"q": 7, "stop_at": 0.5}),
-    "gradient": (InputGradientDetector, {"q": np.float64(0.2)}),
+    "loss": (LossDetector, {"q": np.float64(0.2), "stop_at": 0.5}),
     "fused": (FusedDetector, {"signals": {"loss": 1.0, "margin": 2.0}, "keep_snapshots": 1}),
     "ssft": (SSFTDetector, {"statistic": "time"}),
-    "curv_ssft": (CurvSSFT, {"n_repeats": 2}),
+    "curv_ssft": (CurvSSFT, {"n_repeats": 2, "max_epochs": 1}),
     "confident": (ConfidentLearningDetector, {"cv": 2}),
 }
 
@@ -91,58 +88,35 @@ def stored(path, name):
     return file
 
 
-def equal(one, other):
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return type(one) is type(other) and len(one) == len(other) and all(map(equal, one, other))
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and (pd.DataFrame(one.ravel()).equals(pd.DataFrame(other.ravel())))
-    if isinstance(one, Snapshot):
-        return one.epoch == other.epoch and all(torch.equal(w, other.load()[n]) for n, w in one.load().items())
-    if hasattr(one, "directions"):
-        return equal(vars(one), vars(other))
-    return one == other or (one != one and other != other)
-
-
-def by_joblib(detector, tmp_path):
-    joblib.dump(detector, tmp_path / "file")
-    return joblib.load(tmp_path / "file")
+def files_of(path):
+    return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
 WAYS = {
-    "save": saved_and_loaded,
+    **dict.fromkeys(KINDS, saved_and_loaded),
     "pickle": lambda detector, _: pickle.loads(pickle.dumps(detector)),
-    "joblib": by_joblib,
+    "joblib": lambda detector, path: joblib.load(*joblib.dump(detector, path / "file")),
     "cloudpickle": lambda detector, _: pickle.loads(cloudpickle.dumps(detector)),
     "deepcopy": lambda detector, _: copy.deepcopy(detector),
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "way"), [*((name, way) for name in KINDS for way in ("save", "pickle")), *(("grid", way) for way in WAYS)]
-)
-def test_everything_comes_back(tmp_path, name, way):
-    detector = fitted(name)
+@pytest.mark.parametrize("way", WAYS)
+def test_everything_comes_back(tmp_path, way):
+    detector = fitted(way if way in KINDS else "grid")
     again = WAYS[way](detector, tmp_path)
     assert type(again) is type(detector)
     assert vars(again).keys() == vars(detector).keys()
-    for attribute, value in vars(detector).items():
-        if attribute != "net_":
-            assert equal(value, getattr(again, attribute)), attribute
+    save(detector, tmp_path / "one")
+    save(again, tmp_path / "other")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
     assert np.array_equal(again.score_samples(X[60:10:-1]), detector.score_samples(X[60:10:-1]))
     assert again.ranking().equals(detector.ranking())
     if hasattr(detector, "net_"):
-        weights = detector.net_.module_.state_dict()
-        assert all(torch.equal(value, weights[n]) for n, value in again.net_.module_.state_dict().items())
+        assert np.array_equal(again.net_.predict_proba(X), detector.net_.predict_proba(X))
         assert again.net_.classes_.tolist() == detector.net_.classes_.tolist() == list(range(len(detector.classes_)))
     if getattr(detector, "keep_snapshots", 0):
         assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
-
-
-def test_a_loaded_detector_can_be_fitted_again(tmp_path):
-    again = saved_and_loaded(fitted("curvature"), tmp_path)
-    assert np.array_equal(again.fit(X[OLD], NAMES[OLD]).scores_, fitted("curvature").scores_)
 
 
 def test_the_default_network_comes_back_as_wide_as_the_number_of_samples_made_it(tmp_path, monkeypatch):
@@ -167,7 +141,6 @@ class Own(nn.Module):
 
 
 NETS = {
-    "instance": Own,
     "class": lambda: Own,
     "recipe": lambda: memorizing_net(Own()),
     "skorch": lambda: NeuralNetClassifier(Own, module__width=5, criterion=nn.CrossEntropyLoss),
@@ -176,13 +149,13 @@ NETS = {
 
 @pytest.mark.parametrize("make", NETS.values(), ids=NETS)
 def test_a_net_of_ones_own_is_handed_over_again(tmp_path, make):
-    detector = fit_digits(net=make(), keep_snapshots=2)
+    detector = fit_digits(LossDetector, net=make(), keep_snapshots=1)
     again = saved_and_loaded(detector, tmp_path, net=make())
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]))
 
 
 def test_without_its_net_a_detector_has_its_scores_and_another_net_is_refused(tmp_path):
-    detector = fit_digits(net=Own(), keep_snapshots=2)
+    detector = fit_digits(LossDetector, net=Own(), keep_snapshots=1)
     with pytest.warns(UserWarning, match=r"saved without net=Own\(.*Pass load\(\.\.\., net=\.\.\.\)"):
         again = saved_and_loaded(detector, tmp_path)
     assert np.array_equal(again.score_samples(X[OLD]), detector.scores_)
@@ -194,32 +167,19 @@ def test_without_its_net_a_detector_has_its_scores_and_another_net_is_refused(tm
 
 
 def test_other_things_that_are_left_out_are_named(tmp_path):
-    detector = fit_digits(CurvSSFT, combine=np.minimum, random_state=np.random.RandomState(0))
+    detector = fit_digits(CurvSSFT, combine=np.minimum, max_epochs=1, random_state=np.random.RandomState(0))
     with pytest.warns(UserWarning, match="saved without combine=<ufunc 'minimum'>; random_state=RandomState"):
         again = saved_and_loaded(detector, tmp_path)
     assert again.combine == "rank_mean"
 
 
-LABEL_KINDS = {
-    "objects": np.array(list("abcdefghij"), dtype=object),
-    "negative": np.arange(10) - 100,
-    "floats": np.arange(10.0),
-    "booleans": np.arange(10) % 2 == 0,
-}
-
-
-@pytest.mark.parametrize("kinds", LABEL_KINDS.values(), ids=LABEL_KINDS)
-def test_labels_of_many_kinds_come_back(tmp_path, kinds):
-    detector = fit_digits(LossDetector, y=kinds[LABELS])
+@pytest.mark.parametrize("kinds", [np.array(list("abcdefghij"), dtype=object), np.arange(10.0)], ids=["text", "float"])
+def test_labels_of_other_kinds_and_names_of_columns_come_back(tmp_path, kinds):
+    frame = pd.DataFrame(X).add_prefix("pixel")
+    detector = fit_digits(LossDetector, X=frame, y=kinds[LABELS], max_epochs=1)
     again = saved_and_loaded(detector, tmp_path)
     assert again.classes_.dtype == detector.classes_.dtype
-    assert again.classes_.tolist() == detector.classes_.tolist()
     assert again.ranking().equals(detector.ranking())
-
-
-def test_columns_keep_their_names(tmp_path):
-    frame = pd.DataFrame(X).add_prefix("pixel")
-    again = saved_and_loaded(fit_digits(LossDetector, X=frame), tmp_path)
     assert list(again.feature_names_in_) == list(frame.columns)
     with pytest.raises(ValueError, match="feature names should match"):
         again.score_samples(frame.add_prefix("x"))
@@ -283,16 +243,17 @@ def test_killed_at_any_step_the_old_or_the_new_is_there_and_the_next_save_works(
             break
         save(new, path, overwrite=there or (path / "detector.json").exists())
         assert vars(load(path)).keys() == vars(new).keys()
-        assert {file.name for file in path.iterdir()} == {file.name for file in (tmp_path / "new").iterdir()}
+        assert files_of(path) == files_of(tmp_path / "new")
     assert step > 8
 
 
-def test_a_detector_that_was_loaded_is_saved_over_itself_and_keeps_its_snapshots(tmp_path):
+def test_a_detector_that_was_loaded_is_saved_over_itself_with_its_snapshots_and_can_be_fitted_again(tmp_path):
     again = saved_and_loaded(fitted("curvature"), tmp_path)
-    save(again.set_params(verbose=1), tmp_path / "saved", overwrite=True)
+    save(again.set_params(verbose=0), tmp_path / "saved", overwrite=True)
     expected = fitted("curvature").score_samples(X[NEW], NAMES[NEW])
     for one in (again, load(tmp_path / "saved")):
         assert np.array_equal(one.score_samples(X[NEW], NAMES[NEW]), expected)
+    assert np.array_equal(again.fit(X[OLD], NAMES[OLD]).scores_, fitted("curvature").scores_)
 
 
 def test_a_detector_of_the_first_format_is_read(tmp_path):
@@ -319,16 +280,10 @@ def test_device_of_the_loaded_net(tmp_path):
 @pytest.mark.parametrize("way", ["save", "pickle"])
 def test_from_the_accelerator_to_the_host(tmp_path, device, way):
     detector = fit_digits(keep_snapshots=2, device=str(device))
-    if way == "save":
-        again = saved_and_loaded(detector, tmp_path, map_location="cpu")
-        assert next(again.net_.module_.parameters()).device.type == "cpu"
-    else:
-        again = WAYS[way](detector, tmp_path)
-    assert np.array_equal(again.scores_, detector.scores_)
+    again = saved_and_loaded(detector, tmp_path, map_location="cpu") if way == "save" else WAYS[way](detector, tmp_path)
     again.device = "cpu"
-    np.testing.assert_allclose(
-        again.score_samples(X[NEW], NAMES[NEW]), detector.score_samples(X[NEW], NAMES[NEW]), rtol=1e-2
-    )
+    expected = detector.score_samples(X[NEW], NAMES[NEW])
+    np.testing.assert_allclose(again.score_samples(X[NEW], NAMES[NEW]), expected, rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "net.safetensors", "detector.json", "snapshot-0001.safetensors"])
