@@ -23,10 +23,9 @@ from curvdetect.detectors.search import CurvatureSearch
 from curvdetect.detectors.ssft import CurvSSFT, SSFTDetector
 from curvdetect.review.cleanlab import label_issues, register_with_datalab
 from curvdetect.review.duplicates import find_conflicting_duplicates
-from curvdetect.review.plots.detection import DetectionCurveDisplay
+from curvdetect.review.plots.agreement import DetectionCurveDisplay, SimilarityCurveDisplay
 from curvdetect.review.plots.overview import LabelConfusionDisplay, ScoreHistogramDisplay
 from curvdetect.review.plots.pictures import ExtremesDisplay, SuspectsDisplay
-from curvdetect.review.plots.similarity import SimilarityCurveDisplay
 from curvdetect.review.plots.training import TrainingCurveDisplay
 from curvdetect.review.report import write_report
 from curvdetect.review.results import scores_by_epoch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from curvdetect.detectors.inputs import samples_labelled
 from curvdetect.detectors.measured import measure_by_epoch
 
 
-def fitted_detector(estimator: Any, name: str = "estimator") -> BaseNoiseDetector:
+def fitted_detector(estimator: object, name: str = "estimator") -> BaseNoiseDetector:
     """Return the fitted detector that ``estimator`` is or holds, or raise; errors call it ``name``."""
     found = last_step(estimator)
     while not isinstance(found, BaseNoiseDetector):
@@ -36,7 +36,7 @@ def fitted_detector(estimator: Any, name: str = "estimator") -> BaseNoiseDetecto
     return found
 
 
-def refuse_other_than_fitted(detector: Any, name: str) -> None:
+def refuse_other_than_fitted(detector: object, name: str) -> None:
     """Raise where ``detector`` is no detector, or not fitted; ``name`` is the function that needs one."""
     if not isinstance(detector, BaseNoiseDetector):
         raise TypeError(
@@ -46,7 +46,7 @@ def refuse_other_than_fitted(detector: Any, name: str) -> None:
     check_is_fitted(detector, "scores_")
 
 
-def scores_of(estimator: Any, signal: str | None = None) -> Any:
+def scores_of(estimator: object, signal: str | None = None) -> NDArray[np.float64]:
     """Return the scores of the training data, or of a signal of the run; NaN where a sample has none."""
     detector = fitted_detector(estimator)
     if signal is None:
@@ -59,7 +59,7 @@ def scores_of(estimator: Any, signal: str | None = None) -> Any:
 
 
 def known_scores(
-    estimator: Any, signal: str | None, noise_mask: ArrayLike | None
+    estimator: object, signal: str | None, noise_mask: ArrayLike | None
 ) -> tuple[NDArray[np.float64], ArrayLike | None]:
     """Return the scores of the samples that have one, and the mask of these samples, where there is one."""
     scores = scores_of(estimator, signal)
@@ -67,11 +67,6 @@ def known_scores(
     if noise_mask is None or known.all():
         return scores[known], noise_mask
     return scores[known], as_noise_mask(noise_mask, len(scores))[known]
-
-
-def name_of(estimator: Any, signal: str | None = None) -> str:
-    """Return the name of a detector, or of one of its signals, in a legend."""
-    return type(fitted_detector(estimator)).__name__ if signal is None else signal
 
 
 class EpochScores(NamedTuple):
@@ -93,7 +88,7 @@ class EpochScores(NamedTuple):
         return signal
 
 
-def scores_by_epoch(estimator: Any, X: Any, y: ArrayLike) -> EpochScores:
+def scores_by_epoch(estimator: object, X: object, y: ArrayLike) -> EpochScores:
     """Return the curvature, loss and other signals of samples in single epochs; higher is more suspect.
 
     They are measured on the weights that ``keep_snapshots`` kept, in evaluation mode, whether the samples were trained
@@ -103,11 +98,11 @@ def scores_by_epoch(estimator: Any, X: Any, y: ArrayLike) -> EpochScores:
     Parameters
     ----------
     estimator : fitted detector, pipeline or search
-        One with snapshots. To keep all scored epochs, set ``keep_snapshots`` to their number.
+        One with snapshots, or ValueError is raised. To keep all scored epochs, set ``keep_snapshots`` to their number.
     X : array, tensor, DataFrame or Dataset
         Samples as the detector gets them, behind the other steps of a pipeline.
     y : array-like of shape (n_samples,)
-        Their labels, among those that were fitted.
+        Their labels, among those that were fitted; others raise ValueError.
 
     Returns
     -------
@@ -115,11 +110,6 @@ def scores_by_epoch(estimator: Any, X: Any, y: ArrayLike) -> EpochScores:
         A named tuple: ``epoch``, shape (n_epochs,), and ``signals``, a dict from names to arrays of shape
         (n_epochs, n_samples): ``"loss"``, ``"margin"``, ``"inconfidence"``, and the other signals of the detector that
         have a value in one epoch.
-
-    Raises
-    ------
-    ValueError
-        Where no weights were kept, or a label was not fitted.
 
     Examples
     --------

@@ -33,7 +33,7 @@ from curvdetect import (
     scores_by_epoch,
     write_report,
 )
-from curvdetect.review.results import fitted_detector, name_of, scores_of
+from curvdetect.review.results import EpochScores, fitted_detector, scores_of
 from tests.cases import noisy_digits, quick_net, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -45,7 +45,7 @@ FAST = {"stop_at": 1.0, "device": "cpu", "random_state": 0}
 
 
 def loss():
-    return LossDetector(quick_net(), max_epochs=2, **FAST)
+    return LossDetector(quick_net(), max_epochs=1, **FAST)
 
 
 def search(refit=True):
@@ -61,7 +61,6 @@ HOLDERS = {
     "detector": loss,
     "pipeline": lambda: make_pipeline("passthrough", loss()),
     "grid search": search,
-    "planted": planted,
     "search of planted": lambda: GridSearchCV(planted(), {"rate": [0.1]}, cv=InSample()),
 }
 
@@ -88,17 +87,14 @@ def test_an_estimator_without_a_detector_is_refused(make, message):
         fitted_detector(make())
 
 
-def test_a_search_over_curvatures_leads_to_its_best():
-    search = CurvatureSearch(CurvatureNoiseDetector(quick_net(), max_epochs=2, **FAST), {"h": [1e-2, 1e-3]})
-    found = search.fit(X[:60], LABELS[:60], noise_mask=MASK[:60])
-    assert fitted_detector(found) is found.best_estimator_
-
-
-def test_scores_are_the_detectors_own_or_those_of_a_signal():
+def test_a_search_over_curvatures_leads_to_its_best_whose_scores_are_its_own_or_those_of_a_signal():
+    search = CurvatureSearch(CurvatureNoiseDetector(quick_net(), max_epochs=1, **FAST), {"h": [1e-2, 1e-3]})
+    search.fit(X[:60], LABELS[:60], noise_mask=MASK[:60])
+    detector = search.best_estimator_
+    assert fitted_detector(search) is detector
+    assert scores_of(search) is detector.scores_
+    assert scores_of(search, "margin") is detector.signal_scores_["margin"]
     detector = loss().fit(X[:60], LABELS[:60])
-    assert scores_of(detector) is detector.scores_
-    assert scores_of(detector, "margin") is detector.signal_scores_["margin"]
-    assert (name_of(detector), name_of(detector, "margin")) == ("LossDetector", "margin")
     with pytest.raises(ValueError, match=r"signal must be None or one .*'loss'.*got 'curvature'"):
         scores_of(detector, "curvature")
 
@@ -141,18 +137,17 @@ def test_signals_of_fitted_samples_are_those_of_the_history_and_of_the_weights_t
 def test_which_signal_is_chosen():
     found = scores_by_epoch(kept(), X[NEW], LABELS[NEW])
     assert (found.chosen(), found.chosen("margin")) == ("curvature_contrast", "margin")
+    assert EpochScores(found.epoch, {"loss": found.signals["loss"]}).chosen() == "loss"
     with pytest.raises(
         ValueError, match=r"signal must be 'auto' or one that has a value in each epoch, \['curvature_c"
     ):
         found.chosen("learning_time")
-    plain = LossDetector(quick_net(), keep_snapshots=1, **FAST).fit(X[OLD], LABELS[OLD])
-    assert scores_by_epoch(plain, X[NEW], LABELS[NEW]).chosen() == "loss"
 
 
 def test_what_has_no_scores_by_epoch_is_refused():
     for detector, said in (
         (loss(), r"fit LossDetector\(keep_snapshots=8\)"),
-        (CurvSSFT(quick_net(), device="cpu"), "use a detector that has keep_snapshots"),
+        (CurvSSFT(quick_net(max_epochs=1), device="cpu"), "use a detector that has keep_snapshots"),
     ):
         detector.fit(X[OLD], LABELS[OLD])
         with pytest.raises(ValueError, match=said):
@@ -162,7 +157,7 @@ def test_what_has_no_scores_by_epoch_is_refused():
 
 
 def some_scored(kind=CurvatureNoiseDetector):
-    return kind(quick_net(), score_on=SOME, q=4, max_epochs=3, device="cpu", random_state=0)
+    return kind(quick_net(), score_on=SOME, q=4, max_epochs=2, device="cpu", random_state=0)
 
 
 @cache

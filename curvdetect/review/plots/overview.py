@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from curvdetect.data.labels import encode
-from curvdetect.detectors.checks import is_count
+from curvdetect.data.types import Record
 from curvdetect.detectors.grading import as_noise_mask
+from curvdetect.detectors.parameters import Number, check_value
 from curvdetect.metrics import as_mask, as_scores
-from curvdetect.review.plots import COLOURS, Display, as_labels, check_choice, is_spread, legend_above, shortened
-from curvdetect.review.results import fitted_detector, known_scores, name_of
+from curvdetect.review.plots import COLOURS, Display, as_labels, is_spread, shortened
+from curvdetect.review.results import fitted_detector, known_scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import StepPatch
 
 #: Most wrong labels that are drawn as a cross each.
 FEW = 100
@@ -27,24 +34,15 @@ _LEVELS = 4
 class ScoreHistogramDisplay(Display):
     """Histogram of scores, with the labels that are known to be wrong marked; higher is more suspect.
 
-    As Figs. 2 and 5 of Garg, Ravikumar and Roy (ICML 2024). What a threshold on this axis would find is in
-    `DetectionCurveDisplay`.
+    As Figs. 2 and 5 of Garg, Ravikumar and Roy (ICML 2024). `DetectionCurveDisplay` shows what a threshold would find.
 
     Parameters
     ----------
-    scores : array-like of shape (n_samples,)
-        Higher is more suspect.
-    noise_mask : array-like of shape (n_samples,), bool, optional
-        True where a label is known to be wrong.
     threshold : float, optional
         Lowest score that is flagged.
-    name : str, optional
-        Name of the scores in the legend.
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
     bars_ : dict of matplotlib StepPatch
         By name: ``"all"``, or ``"right"`` and ``"wrong"``.
     crosses_ : matplotlib Line2D or None
@@ -67,31 +65,14 @@ class ScoreHistogramDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: Any,
-        *,
-        noise_mask: ArrayLike | None = None,
-        signal: str | None = None,
-        name: str | None = None,
-        **options: Any,
+        cls, estimator: object, *, noise_mask: ArrayLike | None = None, signal: str | None = None, **options: object
     ) -> Self:
-        """Draw the scores of the training data, and the threshold of the detector.
-
-        Parameters
-        ----------
-        estimator : fitted detector, pipeline or search
-            Holds the scores.
-        noise_mask : array-like of shape (n_samples,), bool, optional
-            True where a label is known to be wrong.
-        signal : str, optional
-            A key of ``signal_scores_``, whose scores are drawn instead of the detector's own, without a threshold.
-        name, **options
-            As in `plot`; the name is that of the class, or of the signal, by default.
-        """
-        name = name_of(estimator, signal) if name is None else name
+        """Draw the scores of the training data, and the threshold of the detector where they are its own."""
         scores, mask = known_scores(estimator, signal, noise_mask)
         threshold = fitted_detector(estimator).threshold_ if signal is None else None
-        return cls.from_predictions(scores, noise_mask=mask, threshold=threshold, name=name, **options)
+        return cls.from_predictions(
+            scores, noise_mask=mask, threshold=threshold, **cls._with_name(options, estimator, signal)
+        )
 
     @classmethod
     def from_predictions(
@@ -100,27 +81,17 @@ class ScoreHistogramDisplay(Display):
         *,
         noise_mask: ArrayLike | None = None,
         threshold: float | None = None,
-        name: str | None = None,
-        **options: Any,
+        **options: object,
     ) -> Self:
-        """Draw scores.
-
-        Parameters
-        ----------
-        scores, noise_mask, threshold
-            As for the class.
-        name, **options
-            As in `plot`.
-        """
+        """Draw scores."""
         values = as_scores(scores)
         mask = None if noise_mask is None else as_noise_mask(noise_mask, len(values))
-        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, Real)):
-            raise ValueError(f"threshold must be None or a score, got {threshold!r}.")
-        return cls(scores=values, noise_mask=mask, threshold=threshold, name=name).plot(**options)
+        check_value("threshold", threshold, [None, Number("a score", Real, lambda value: True)])
+        return cls(scores=values, noise_mask=mask, threshold=threshold)._drawn(options)
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         bins: int = 50,
         xscale: str = "auto",
@@ -132,8 +103,6 @@ class ScoreHistogramDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
         bins : int, default=50
             Most bins; each score has a bin where there are fewer different ones.
         xscale : {"auto", "linear", "log"}, default="auto"
@@ -142,41 +111,38 @@ class ScoreHistogramDisplay(Display):
             Scale of the numbers of samples: wrong labels are few.
         marks : {"auto", "crosses", "bars"}, default="auto"
             A cross for each wrong label, as in the paper, or bars; "auto" draws up to 100 crosses, and bars for more.
-        name : str, optional
-            Name in the legend; by default the display's own.
         """
         scores = np.asarray(self.scores, dtype=np.float64)
-        if not is_count(bins):
-            raise ValueError(f"bins must be a whole number, at least 1, got {bins!r}.")
-        check_choice(xscale, "xscale", ("auto", "linear", "log"))
-        check_choice(yscale, "yscale", ("log", "linear"))
-        check_choice(marks, "marks", ("auto", "crosses", "bars"))
+        check_value("bins", bins, [Number("a whole number, at least 1")])
+        check_value("xscale", xscale, ["auto", "linear", "log"])
+        check_value("yscale", yscale, ["log", "linear"])
+        check_value("marks", marks, ["auto", "crosses", "bars"])
         if xscale == "log" and scores.min() <= 0:
             raise ValueError(f"xscale='log' needs positive scores, and the smallest is {scores.min():g}: 'linear'.")
         log = xscale == "log" or (xscale == "auto" and is_spread(scores, 20))
         ax = self._draw_on(ax)
         edges, floor = _edges(scores, bins, log=log), 0.7 if yscale == "log" else 0.0
 
-        def bars(values: NDArray[np.float64], label: str | None, **look: Any) -> Any:
+        def bars(values: NDArray[np.float64], label: str | None, look: Record) -> StepPatch:
             counts = np.histogram(values, edges)[0]
             return ax.stairs(np.maximum(counts, floor), edges, baseline=floor, label=label, **look)
 
         name = self.name if name is None else name
-        self.crosses_ = None
+        self.crosses_: Line2D | None = None
         if self.noise_mask is None:
             colour = COLOURS[len(ax.patches) % len(COLOURS)]
-            self.bars_ = {"all": bars(scores, name, fill=True, color=colour, alpha=0.6)}
+            self.bars_ = {"all": bars(scores, name, {"fill": True, "color": colour, "alpha": 0.6})}
         else:
             wrong = np.asarray(self.noise_mask, dtype=bool)
             n_wrong = int(wrong.sum())
             label = f"right label ({len(wrong) - n_wrong:,})"
-            self.bars_ = {"right": bars(scores[~wrong], label, fill=True, color=COLOURS[0], alpha=0.45)}
+            self.bars_ = {"right": bars(scores[~wrong], label, {"fill": True, "color": COLOURS[0], "alpha": 0.45})}
             label = f"wrong label ({n_wrong:,})"
             if marks == "bars" or (marks == "auto" and n_wrong > FEW):
-                self.bars_["wrong"] = bars(scores[wrong], label, color=COLOURS[1], linewidth=1.8)
+                self.bars_["wrong"] = bars(scores[wrong], label, {"color": COLOURS[1], "linewidth": 1.8})
             else:
                 heights = 0.025 + 0.03 * (np.arange(n_wrong) % _LEVELS)
-                look = {"color": "black", "markersize": 4.5, "transform": ax.get_xaxis_transform()}
+                look: Record = {"color": "black", "markersize": 4.5, "transform": ax.get_xaxis_transform()}
                 (self.crosses_,) = ax.plot(np.sort(scores[wrong]), heights, "x", label=label, **look)
         if self.threshold is not None:
             ax.axvline(self.threshold, color="0.25", linestyle="--", linewidth=1, label="flagged from here on")
@@ -185,7 +151,7 @@ class ScoreHistogramDisplay(Display):
         ax.set_ylim(bottom=floor)
         handles = ax.get_legend_handles_labels()[0]
         if handles:
-            legend_above(ax, handles, None if self.noise_mask is None else name)
+            self._legend(handles, None if self.noise_mask is None else name)
         return self
 
 
@@ -196,10 +162,8 @@ def _edges(scores: NDArray[np.float64], bins: int, *, log: bool) -> NDArray[np.f
     if 1 < len(values) <= bins:
         middle = (values[1:] + values[:-1]) / 2
         edges = np.concatenate([[2 * low - middle[0]], middle, [2 * high - middle[-1]]])
-    elif low == high:
-        edges = low + np.array([-0.5, 0.5])
     else:
-        edges = np.linspace(low, high, bins + 1)
+        edges = np.histogram_bin_edges(values, 1 if low == high else bins)
     if log:
         edges = np.exp(edges)
         edges[[0, -1]] = min(edges[0], scores.min()), max(edges[-1], scores.max())  # exp(log(x)) may miss x
@@ -215,12 +179,10 @@ class LabelConfusionDisplay(Display):
     confusion : array-like of shape (n_classes, n_classes), int
         Number of suspects by given label, down, and suggested label, across.
     labels : array-like of shape (n_classes,)
-        The classes.
+        All classes, in the order of the axes; by default those that occur, sorted.
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
     im_ : matplotlib AxesImage
         The matrix.
     shown_ : array of int
@@ -238,16 +200,8 @@ class LabelConfusionDisplay(Display):
     labels: ArrayLike
 
     @classmethod
-    def from_estimator(cls, estimator: Any, **options: Any) -> Self:
-        """Draw the suspects of a detector: the training samples that it flags.
-
-        Parameters
-        ----------
-        estimator : fitted detector, pipeline or search
-            Holds the suspects.
-        **options
-            Options of `plot`, such as ``ax``.
-        """
+    def from_estimator(cls, estimator: object, **options: object) -> Self:
+        """Draw the suspects of a detector: the training samples that it flags."""
         detector = fitted_detector(estimator)
         table = detector.ranking()
         given, suggested, flagged = (table[name].to_numpy() for name in ("given", "suggested", "flagged"))
@@ -261,20 +215,14 @@ class LabelConfusionDisplay(Display):
         *,
         flagged: ArrayLike | None = None,
         labels: ArrayLike | None = None,
-        **options: Any,
+        **options: object,
     ) -> Self:
         """Draw labels against each other.
 
         Parameters
         ----------
-        given, suggested : array-like of shape (n_samples,)
-            Labels of any kind.
         flagged : array-like of shape (n_samples,), bool, optional
             Which samples count; by default all.
-        labels : array-like of shape (n_classes,), optional
-            All classes, in the order of the axes; by default those that occur, sorted.
-        **options
-            Options of `plot`, such as ``ax``.
         """
         one = as_labels(given, "given")
         two = as_labels(suggested, "suggested", len(one))
@@ -289,24 +237,21 @@ class LabelConfusionDisplay(Display):
             raise ValueError(f"labels leaves out {', '.join(unknown[:5])}, which occur(s) in given or suggested.")
         confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
         np.add.at(confusion, tuple([place[label] for label in part.tolist()] for part in (one, two)), 1)
-        return cls(confusion=confusion, labels=classes).plot(**options)
+        return cls(confusion=confusion, labels=classes)._drawn(options)
 
-    def plot(self, ax: Any = None, *, max_classes: int = 20, cmap: Any = "Blues", colorbar: bool = False) -> Self:
+    def plot(
+        self, ax: Axes | None = None, *, max_classes: int = 20, cmap: str | Colormap = "Blues", colorbar: bool = False
+    ) -> Self:
         """Draw it.
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
         max_classes : int, default=20
             Most classes shown: those with the most suspects, in the order of ``labels``.
-        cmap : str or matplotlib Colormap, default="Blues"
-            Colours, from none to many.
         colorbar : bool, default=False
             Whether to draw what the colours mean.
         """
-        if not is_count(max_classes):
-            raise ValueError(f"max_classes must be a whole number, at least 1, got {max_classes!r}.")
+        check_value("max_classes", max_classes, [Number("a whole number, at least 1")])
         confusion, labels = np.asarray(self.confusion), np.asarray(self.labels)
         busiest = np.argsort(-(confusion.sum(0) + confusion.sum(1)), kind="stable")
         self.shown_ = np.sort(busiest[:max_classes])

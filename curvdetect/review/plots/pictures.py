@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
+from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import encode, plain
-from curvdetect.detectors.checks import is_count
+from curvdetect.data.samples import as_unlabelled
+from curvdetect.data.types import Array, Record
+from curvdetect.data.wording import brief
 from curvdetect.detectors.inputs import fitted_rows
+from curvdetect.detectors.parameters import Number, check_value
 from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import as_mask, as_scores
-from curvdetect.review.plots import Display, as_labels, drawable, pictures_of, shortened
+from curvdetect.review.plots import Display, as_labels, shortened
 from curvdetect.review.results import fitted_detector, scores_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
 
 #: Most classes that are drawn unless they are named.
 CLASSES = 20
+_PICTURES = Number("a whole number of pictures, at least 1")
 
 
 @dataclass(eq=False, repr=False)
-class SuspectsDisplay:
+class SuspectsDisplay(Display):
     """A grid of the most suspect pictures with their given and suggested labels.
 
     Parameters
     ----------
     images : array of shape (k, height, width) or (k, height, width, 3)
         Pictures in [0, 1], most suspect first.
-    given, suggested : array-like of shape (k,)
-        Given labels, and those to consider instead.
     index : array-like of shape (k,)
         Positions in the training data.
-    marked : array-like of shape (k,), bool, optional
-        Which pictures get a dot.
+    marked : array-like, bool, optional
+        Which get a dot, such as labels known to be wrong: of `plot` k pictures, of other methods all samples.
 
     Attributes
     ----------
@@ -51,7 +60,7 @@ class SuspectsDisplay:
     'cat → dog?'
     """
 
-    images: NDArray[np.floating[Any]]
+    images: Array
     given: ArrayLike
     suggested: ArrayLike
     index: ArrayLike
@@ -59,61 +68,52 @@ class SuspectsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, *, k: int = 24, marked: ArrayLike | None = None, **options: Any
+        cls, estimator: object, X: object, *, k: int = 24, marked: ArrayLike | None = None, **options: object
     ) -> Self:
         """Draw the ``k`` most suspect pictures of the training data.
 
         Parameters
         ----------
-        estimator : fitted detector, pipeline or search
-            Holds the suspects.
-        X : array of shape (n_samples, ...), tensor or Dataset
-            The training data, before any transformer: pictures with one, three or no channel.
         k : int, default=24
             Number of pictures.
-        marked : array-like of shape (n_samples,), bool, optional
-            Samples that get a dot: labels known to be wrong, or members of conflicting pairs.
         **options
             Options of `plot`.
         """
         detector = fitted_detector(estimator)
-        table, n_samples = detector.ranking(k), len(detector.scores_)
-        index = table["index"].to_numpy()
-        images, dots = pictures_of(drawable(X, n_samples), index), _marked(marked, n_samples, index)
-        return cls(images, table["given"], table["suggested"], index, dots).plot(**options)
+        given = detector.classes_[fitted_rows(detector).labels]
+        return cls._chosen(X, given, detector.suggested_labels_, detector.scores_, k, marked)._drawn(options)
 
     @classmethod
     def from_predictions(
         cls,
-        X: Any,
+        X: object,
         given: ArrayLike,
         suggested: ArrayLike,
         scores: ArrayLike,
         *,
         k: int = 24,
         marked: ArrayLike | None = None,
-        **options: Any,
+        **options: object,
     ) -> Self:
-        """Draw the ``k`` pictures with the highest scores, such as those of samples that were held out.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, ...), tensor or Dataset
-            Pictures with one, three or no channel.
-        given, suggested, scores : array-like of shape (n_samples,)
-            Given labels, those to consider instead, and scores; higher is more suspect.
-        k, marked, **options
-            As in `from_estimator`.
-        """
+        """Draw the ``k`` pictures with the highest scores, such as those of samples that were held out."""
         values = as_scores(scores)
-        labels = [as_labels(y, name, len(values)) for y, name in ((given, "given"), (suggested, "suggested"))]
-        if not is_count(k):
-            raise ValueError(f"k must be a whole number of pictures, at least 1, got {k!r}.")
-        index = worst_first(values)[:k]
-        images, dots = pictures_of(drawable(X, len(values)), index), _marked(marked, len(values), index)
-        return cls(images, labels[0][index], labels[1][index], index, dots).plot(**options)
+        one, two = (as_labels(y, name, len(values)) for y, name in ((given, "given"), (suggested, "suggested")))
+        return cls._chosen(X, one, two, values, k, marked)._drawn(options)
 
-    def plot(self, *, n_columns: int = 8, show_index: bool = False, figure: Any = None) -> Self:
+    @classmethod
+    def _chosen(
+        cls, X: object, given: Array, suggested: Array, scores: Array, k: int, marked: ArrayLike | None
+    ) -> Self:
+        """Choose the pictures, and read them."""
+        check_value("k", k, [_PICTURES])
+        index = worst_first(scores)[:k]
+        dots = None if marked is None else as_mask(plain(marked), "marked")
+        if dots is not None and len(dots) != len(scores):
+            raise ValueError(f"marked has {len(dots)} entries for {len(scores)} samples.")
+        images = _pictures(X, len(scores), index)
+        return cls(images, given[index], suggested[index], index, None if dots is None else dots[index])
+
+    def plot(self, *, n_columns: int = 8, show_index: bool = False, figure: Figure | None = None) -> Self:
         """Draw the grid.
 
         Parameters
@@ -127,8 +127,7 @@ class SuspectsDisplay:
         """
         import matplotlib.pyplot as plt
 
-        if not is_count(n_columns):
-            raise ValueError(f"n_columns must be a whole number, at least 1, got {n_columns!r}.")
+        check_value("n_columns", n_columns, [Number("a whole number, at least 1")])
         n_rows = -(-len(self.images) // n_columns)
         size = (1.15 * n_columns, (1.6 if show_index else 1.4) * n_rows)
         self.figure_ = figure or plt.figure(figsize=size, layout="constrained")
@@ -143,7 +142,7 @@ class SuspectsDisplay:
             title = f"{shortened(given)} → {shortened(suggested)}?"
             ax.set_title(f"{i}\n{title}" if show_index else title, fontsize=9)
             if dot:
-                look = {"color": "red", "markeredgecolor": "white", "markersize": 7, "transform": ax.transAxes}
+                look: Record = {"color": "red", "markeredgecolor": "white", "markersize": 7, "transform": ax.transAxes}
                 self.dots_ += ax.plot([0.9], [0.9], "o", **look)
         return self
 
@@ -165,8 +164,6 @@ class ExtremesDisplay(Display):
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
     im_ : matplotlib AxesImage
         All pictures.
 
@@ -181,8 +178,8 @@ class ExtremesDisplay(Display):
     (3, 5)
     """
 
-    lowest: NDArray[np.floating[Any]]
-    highest: NDArray[np.floating[Any]]
+    lowest: Array
+    highest: Array
     labels: ArrayLike
     lowest_index: ArrayLike
     highest_index: ArrayLike
@@ -190,67 +187,53 @@ class ExtremesDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
+        estimator: object,
+        X: object,
         *,
         k: int = 10,
         classes: ArrayLike | None = None,
         signal: str | None = None,
-        **options: Any,
+        **options: object,
     ) -> Self:
         """Draw the training pictures of each given label with the lowest and the highest scores.
 
         Parameters
         ----------
-        estimator : fitted detector, pipeline or search
-            Holds the scores.
-        X : array of shape (n_samples, ...), tensor or Dataset
-            The training data, before any transformer: pictures with one, three or no channel.
         k : int, default=10
             Most pictures of a class on each side.
         classes : array-like, optional
             Given labels to draw; by default all, or the first 20 of more.
-        signal : str, optional
-            A key of ``signal_scores_``, by which pictures are chosen instead of the detector's own score.
-        **options
-            Options of `plot`, such as ``ax``.
         """
         detector = fitted_detector(estimator)
         given = detector.classes_[fitted_rows(detector).labels]
-        return cls._chosen(X, given, scores_of(detector, signal), k, classes).plot(**options)
+        return cls._chosen(X, given, scores_of(detector, signal), k, classes)._drawn(options)
 
     @classmethod
     def from_predictions(
-        cls, X: Any, y: ArrayLike, scores: ArrayLike, *, k: int = 10, classes: ArrayLike | None = None, **options: Any
+        cls,
+        X: object,
+        y: ArrayLike,
+        scores: ArrayLike,
+        *,
+        k: int = 10,
+        classes: ArrayLike | None = None,
+        **options: object,
     ) -> Self:
-        """Draw pictures with the lowest and the highest scores of each label.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, ...), tensor or Dataset
-            Pictures with one, three or no channel.
-        y, scores : array-like of shape (n_samples,)
-            Given labels, and scores; higher is more suspect.
-        k, classes, **options
-            As in `from_estimator`.
-        """
+        """Draw pictures with the lowest and the highest scores of each label, ``y``."""
         values = as_scores(scores)
-        return cls._chosen(X, as_labels(y, "y", len(values)), values, k, classes).plot(**options)
+        return cls._chosen(X, as_labels(y, "y", len(values)), values, k, classes)._drawn(options)
 
     @classmethod
-    def _chosen(
-        cls, X: Any, given: NDArray[Any], scores: NDArray[np.float64], k: int, classes: ArrayLike | None
-    ) -> Self:
+    def _chosen(cls, X: object, given: Array, scores: Array, k: int, classes: ArrayLike | None) -> Self:
         """Choose the pictures, and read them once."""
-        samples = drawable(X, len(scores))
-        if not is_count(k):
-            raise ValueError(f"k must be a whole number of pictures, at least 1, got {k!r}.")
+        check_value("k", k, [_PICTURES])
         labels, codes = encode(given)
         place = {label: i for i, label in enumerate(labels.tolist())}
         wanted = labels[:CLASSES] if classes is None else as_labels(classes, "classes")
         chosen = np.array([place[label] for label in wanted.tolist() if label in place])
         if not 0 < len(wanted) == len(chosen):
-            raise ValueError(f"classes must hold some of the labels {_some(labels)}, got {_some(wanted)}.")
+            some, got = (brief(part.tolist()) for part in (labels, wanted))
+            raise ValueError(f"classes must hold some of the labels {some}, got {got}.")
         k = min(k, int(np.bincount(codes)[chosen].max()))
         index = np.full((2, len(chosen), k), -1)
         order = worst_first(scores)[::-1]
@@ -259,28 +242,19 @@ class ExtremesDisplay(Display):
             index[0, row, : len(members)] = members[:k]
             index[1, row, k - min(k, len(members)) :] = members[-k:]
         there = index >= 0
-        read = pictures_of(samples, index[there])
+        read = _pictures(X, len(scores), index[there])
         shown = np.full((*index.shape, *read.shape[1:]), np.nan, dtype=read.dtype)
         shown[there] = read
         return cls(
             lowest=shown[0], highest=shown[1], labels=labels[chosen], lowest_index=index[0], highest_index=index[1]
         )
 
-    def plot(self, ax: Any = None, *, cmap: Any = "gray_r") -> Self:
-        """Draw them, all in one image.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
-        cmap : str or matplotlib Colormap, default="gray_r"
-            Colours of pictures that have none.
-        """
-        lowest, highest = np.asarray(self.lowest), np.asarray(self.highest)
-        n_classes, k, height, width = lowest.shape[:4]
+    def plot(self, ax: Axes | None = None, *, cmap: str | Colormap = "gray_r") -> Self:
+        """Draw them, all in one image; ``cmap`` is for pictures without colours."""
+        n_classes, k, height, width = self.lowest.shape[:4]
         gap = max(1, round(width / 14))
         middle = max(2 * gap, round(width / 2))
-        left, right = (_rows(side, gap) for side in (lowest, highest))
+        left, right = (_rows(np.asarray(side), gap) for side in (self.lowest, self.highest))
         space = np.full((len(left), middle - gap, *left.shape[2:]), np.nan)
         canvas = np.concatenate([left, space, right], axis=1)
         if canvas.ndim == 3:
@@ -297,24 +271,29 @@ class ExtremesDisplay(Display):
         return self
 
 
-def _marked(marked: ArrayLike | None, n_samples: int, index: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-    """Return which of the pictures shown get a dot."""
-    if marked is None:
-        return None
-    mask = as_mask(plain(marked), "marked")
-    if len(mask) != n_samples:
-        raise ValueError(f"marked has {len(mask)} entries for {n_samples} samples.")
-    return mask[index]
+def _pictures(X: object, n_samples: int, index: NDArray[np.int64]) -> Array:
+    """Return pictures in [0, 1], (k, height, width) or (k, height, width, 3), scaled together where they are beyond."""
+    samples = as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
+    if len(samples) != n_samples:
+        raise ValueError(
+            f"X has {len(samples)} samples, but the detector was fitted on {n_samples}. Pass the training data itself."
+        )
+    shape = samples.shape
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3)):
+        raise ValueError(
+            f"X has samples of shape {shape}, which is no picture: (height, width), (1, height, width) or (3, height, "
+            "width) can be drawn. Rows of a table that are pictures: X.reshape(-1, height, width)."
+        )
+    images = samples.batch(torch.from_numpy(index)).cpu().numpy()
+    if images.ndim == 4:
+        images = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+    low, high = images.min(), images.max()
+    return (images - low) / (high - low) if low < 0 or high > 1 else images
 
 
-def _rows(side: NDArray[np.floating[Any]], gap: int) -> NDArray[np.floating[Any]]:
+def _rows(side: Array, gap: int) -> Array:
     """Return pictures of shape (n_classes, k, height, width, ...) beside and below each other, with gaps between."""
     n_classes, k, height, width, *colours = side.shape
     padded = np.full((n_classes, k, height + gap, width + gap, *colours), np.nan)
     padded[:, :, :height, :width] = side
     return padded.swapaxes(1, 2).reshape(n_classes * (height + gap), k * (width + gap), *colours)
-
-
-def _some(labels: NDArray[Any]) -> str:
-    listed = labels.tolist()
-    return f"{listed[:10]}{'...' if len(listed) > 10 else ''}"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvdetect.review.plots import COLOURS, DRAWN, STYLES, Display, is_spread, legend_above
-from curvdetect.review.results import fitted_detector, name_of, scores_by_epoch
+from curvdetect.data.types import Record
+from curvdetect.review.plots import COLOURS, DRAWN, STYLES, Display, is_spread, numbers
+from curvdetect.review.results import fitted_detector, scores_by_epoch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 _SIGNAL_AXES = "curvdetect signal"
 
@@ -22,8 +27,6 @@ class TrainingCurveDisplay(Display):
 
     Parameters
     ----------
-    epoch : array-like of shape (n_epochs,)
-        Counted from 1.
     loss : array-like of shape (n_epochs,)
         Mean over the samples: of the training, or of others.
     signal : array-like of shape (n_epochs,), optional
@@ -32,13 +35,9 @@ class TrainingCurveDisplay(Display):
         Name of the signal at its axis.
     run : array-like of shape (n_epochs,), int, optional
         Number of the training that an epoch belongs to; by default there is one training.
-    name : str, optional
-        Name of the training in the legend.
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib Axes and Figure
-        Where the loss was drawn.
     signal_ax_ : matplotlib Axes or None
         Where the signal was drawn, to the right.
     loss_lines_, signal_lines_ : list of matplotlib Line2D
@@ -63,16 +62,9 @@ class TrainingCurveDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any = None,
-        y: ArrayLike | None = None,
-        *,
-        signal: str = "auto",
-        name: str | None = None,
-        **options: Any,
+        cls, estimator: object, X: object = None, y: ArrayLike | None = None, *, signal: str = "auto", **options: object
     ) -> Self:
-        """Draw the training of a detector; of one that trained several times, each.
+        """Draw the training of a detector, or all of them where it trained several times.
 
         Parameters
         ----------
@@ -84,21 +76,19 @@ class TrainingCurveDisplay(Display):
             are wrong. Their mean is drawn for each snapshot. By default the means noted during the training are drawn.
         signal : str, default="auto"
             A signal that was measured after epochs. "auto" is the curvature where there is one, else the first other.
-        name, **options
-            As in `plot`; the name is that of the class by default.
         """
         detector = fitted_detector(estimator)
         if (X is None) != (y is None):
             raise ValueError("X and y go together: samples and the labels whose loss and curvature are drawn.")
-        name = name_of(detector) if name is None else name
+        named_so = cls._with_name(options, detector)
         if y is not None:
             found = scores_by_epoch(detector, X, y)
             # the plain curvature, as of the training
             shown = "curvature" if signal == "auto" and "curvature" in found.signals else found.chosen(signal)
             means = {key: values.mean(1) for key, values in found.signals.items()}
             values = None if shown == "loss" else means[shown]
-            return cls.from_predictions(found.epoch, means["loss"], values, signal_name=shown, name=name, **options)
-        history = getattr(detector, "history_", None)
+            return cls.from_predictions(found.epoch, means["loss"], values, signal_name=shown, **named_so)
+        history: list[Record] = getattr(detector, "history_", [])
         if not history:
             raise ValueError(
                 f"estimator is a {type(detector).__name__}, which keeps no history of its trainings. Pass a detector "
@@ -107,15 +97,14 @@ class TrainingCurveDisplay(Display):
         known = list(dict.fromkeys(key[5:] for record in history for key in record if key.startswith("mean_")))
         if signal != "auto" and signal not in known:
             raise ValueError(
-                f"signal must be 'auto' or one that was measured after epochs, {known}, got {signal!r}. What is read "
-                "off the training passes, as the loss is, has no such pass."
+                f"signal must be 'auto' or one that was measured after epochs, {known}, got {signal!r}. Signals of the "
+                "training passes, such as the loss, are not."
             )
         shown = signal if signal != "auto" else "curvature" if "curvature" in known else next(iter(known), "")
-        values = [record.get(f"mean_{shown}", np.nan) for record in history] if shown else None
-        losses, (epoch, run) = [record["train_loss"] for record in history], _one_after_another(history)
-        return cls.from_predictions(
-            epoch, losses, values, signal_name=shown or "curvature", run=run, name=name, **options
-        )
+        noted = [record.get(f"mean_{shown}", np.nan) for record in history] if shown else None
+        epoch, run = _one_after_another(history)
+        losses, shown = [record["train_loss"] for record in history], shown or "curvature"
+        return cls.from_predictions(epoch, losses, noted, signal_name=shown, run=run, **named_so)
 
     @classmethod
     def from_predictions(
@@ -126,50 +115,34 @@ class TrainingCurveDisplay(Display):
         *,
         signal_name: str = "curvature",
         run: ArrayLike | None = None,
-        name: str | None = None,
-        **options: Any,
+        **options: object,
     ) -> Self:
-        """Draw numbers of a training loop of your own.
+        """Draw numbers of a training loop of your own."""
+        epochs = numbers(epoch, "epoch", "one number for each epoch", None)
+        given = {"loss": loss, "signal": signal, "run": run}
+        wanted = f"one number for each of {len(epochs)} epochs"
+        data: Record = {key: numbers(part, key, wanted, len(epochs)) for key, part in given.items() if part is not None}
+        return cls(epoch=epochs, signal_name=signal_name, **data)._drawn(options)
 
-        Parameters
-        ----------
-        epoch, loss, signal, signal_name, run
-            As for the class.
-        name, **options
-            As in `plot`.
-        """
-        given = {"epoch": epoch, "loss": loss, "signal": signal, "run": run}
-        data: dict[str, Any] = {key: _numbers(part, key) for key, part in given.items() if part is not None}
-        for key, part in data.items():
-            if len(part) != len(data["epoch"]):
-                raise ValueError(f"{key} has {len(part)} entries for {len(data['epoch'])} epochs.")
-        return cls(signal_name=signal_name, name=name, **data).plot(**options)
-
-    def plot(self, ax: Any = None, *, name: str | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Self:
         """Draw it. An axis is logarithmic where its numbers are positive and the largest is ten times the median.
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure. On axes that hold a training already the next one gets other
-            dashes, and shares the axis to the right.
-        name : str, optional
-            Name in the legend; by default the display's own.
+        On axes that hold a training the next one gets other dashes, and shares the axis to the right.
         """
         ax = self._draw_on(ax)
-        epoch, loss = np.asarray(self.epoch), np.asarray(self.loss, dtype=np.float64)
+        epoch = np.asarray(self.epoch)
         run = np.zeros(len(epoch)) if self.run is None else np.asarray(self.run)
         runs = [run == one for one in dict.fromkeys(run.tolist())]
         name = self.name if name is None else name
         suffix = f", {name}" if name else ""
-        number = len({line.get_linestyle() for line in ax.lines if line.get_gid() == DRAWN})
-        alpha = 1.0 if len(runs) == 1 else max(0.35, 1 / len(runs))
-        look: dict[str, Any] = {"linestyle": STYLES[number % len(STYLES)], "gid": DRAWN, "alpha": alpha}
-        dots = {"marker": "o", "markersize": 3.5}
+        look: Record = {"linestyle": STYLES[self._n_drawn() % len(STYLES)], "gid": DRAWN}
+        look["alpha"] = 1.0 if len(runs) == 1 else max(0.35, 1 / len(runs))
+        dots: Record = {"marker": "o", "markersize": 3.5}
         # where epochs are left out, as of snapshots, dots show which there are
         apart = any(one.sum() < 2 or (np.diff(epoch[one]) != 1).any() for one in runs)
 
-        def lines(on: Any, values: NDArray[np.float64], what: str, **look: Any) -> list[Any]:
+        def lines(on: Axes, means: ArrayLike, what: str, look: Record) -> list[Line2D]:
+            values = np.asarray(means, dtype=np.float64)
             seen = [one & ~np.isnan(values) for one in runs]
             labels = [f"{what}{suffix}", *[None] * (len(runs) - 1)]
             drawn = [on.plot(epoch[s], values[s], label=label, **look) for s, label in zip(seen, labels, strict=True)]
@@ -177,54 +150,38 @@ class TrainingCurveDisplay(Display):
             _scale(on, values[~np.isnan(values)])
             return [line for (line,) in drawn]
 
-        self.loss_lines_ = lines(ax, loss, "loss", color=COLOURS[0], **look, **(dots if apart else {}))
-        ax.set(xlabel="Epoch")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        self.signal_ax_, self.signal_lines_ = None, []
+        self.loss_lines_ = lines(ax, self.loss, "loss", look | {"color": COLOURS[0]} | (dots if apart else {}))
+        self._count_epochs()
+        self.signal_ax_: Axes | None = None
+        self.signal_lines_: list[Line2D] = []
+        beside = _beside(ax)
         if self.signal is not None:
-            self.signal_ax_ = _beside(ax) or ax.twinx()
-            self.signal_ax_.set_gid(_SIGNAL_AXES)
-            values, what = np.asarray(self.signal, dtype=np.float64), self.signal_name.replace("_", " ")
-            self.signal_lines_ = lines(self.signal_ax_, values, what, color=COLOURS[1], **look, **dots)
-        both = [part.get_legend_handles_labels()[0] for part in (ax, _beside(ax)) if part is not None]
-        legend_above(ax, [handle for handles in both for handle in handles])
+            beside = self.signal_ax_ = beside or ax.twinx()
+            beside.set_gid(_SIGNAL_AXES)
+            what = self.signal_name.replace("_", " ")
+            self.signal_lines_ = lines(beside, self.signal, what, look | {"color": COLOURS[1]} | dots)
+        both = [part.get_legend_handles_labels()[0] for part in (ax, beside) if part is not None]
+        self._legend([handle for handles in both for handle in handles])
         return self
 
 
-def _one_after_another(history: list[dict[str, Any]]) -> tuple[list[int], list[int]]:
+def _one_after_another(history: list[Record]) -> tuple[list[int], list[int]]:
     """Return the epoch of each record, second stages counted on from the first, and the number of its training."""
-    runs: dict[tuple[Any, ...], int] = {}
-    last: dict[tuple[Any, ...], int] = {}
-    epochs = []
-    for record in history:
-        key = (record.get("repeat"), record.get("half"))
-        first = last.get((*key, 1), 0) if record.get("stage") == 2 else 0
-        epochs.append(first + record["epoch"])
-        last[*key, record.get("stage")] = record["epoch"]
-        runs.setdefault(key, len(runs))
-    return epochs, [runs[record.get("repeat"), record.get("half")] for record in history]
+    runs = [(record.get("repeat"), record.get("half")) for record in history]
+    numbers = {run: number for number, run in enumerate(dict.fromkeys(runs))}
+    return [runs[: i + 1].count(run) for i, run in enumerate(runs)], [numbers[run] for run in runs]
 
 
-def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold numbers, one for each epoch ({error}).") from error
-    if array.ndim != 1 or not len(array):
-        raise ValueError(f"{name} must hold one number for each epoch, got an array of shape {array.shape}.")
-    return array
-
-
-def _scale(ax: Any, values: NDArray[np.float64]) -> None:
+def _scale(ax: Axes, values: NDArray[np.float64]) -> None:
     """Make the vertical axis logarithmic where these numbers, or earlier ones, spread widely and all are positive."""
-    lowest = min((line.get_ydata().min() for line in ax.lines if len(line.get_ydata())), default=0)
+    lowest = np.min(np.concatenate([np.ravel(line.get_ydata()) for line in ax.lines]), initial=np.inf)
     if lowest <= 0:
         ax.set_yscale("linear")
     elif is_spread(values, 10):
         ax.set_yscale("log")
 
 
-def _beside(ax: Any) -> Any:
+def _beside(ax: Axes) -> Axes | None:
     """Return the axes to the right that belong to these, or None where there are none."""
     for other in ax.figure.axes:
         if other.get_gid() == _SIGNAL_AXES and other in ax.get_shared_x_axes().get_siblings(ax):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import re
 from dataclasses import fields
 
 import matplotlib.pyplot as plt
@@ -10,7 +13,6 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from curvdetect import (
-    ConfidentLearningDetector,
     DetectionCurveDisplay,
     ExtremesDisplay,
     LabelConfusionDisplay,
@@ -20,8 +22,6 @@ from curvdetect import (
     SuspectsDisplay,
     TrainingCurveDisplay,
 )
-from curvdetect.review.plots import as_labels, is_spread, shortened
-from tests.cases import digits, quick_net
 from tests.review.plots.fitted import N, axes, fitted, in_a_pipeline
 
 DISPLAYS = {
@@ -46,6 +46,18 @@ def test_a_detector_and_a_pipeline_that_ends_with_it_are_drawn_alike(name):
     assert one.figure_.number in plt.get_fignums()  # new figures are pyplot's
     with pytest.raises(NotFittedError):
         display.from_estimator(LossDetector(), *arguments(*data))
+
+
+@pytest.mark.parametrize("display", [display for display, _ in DISPLAYS.values()])
+def test_the_docstrings_describe_every_parameter_and_where_it_was_drawn(display):
+    assert "figure_" in display.__doc__
+    for thing in (display, display.from_estimator, display.from_predictions, display.plot):
+        section = thing.__doc__.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+        described = {
+            name for head in re.findall(r"^(\S.*?)(?: :|$)", section, re.MULTILINE) for name in head.split(", ")
+        }
+        names = {str(part).partition(":")[0] for part in inspect.signature(thing).parameters.values()}
+        assert names - {"self"} == described, thing
 
 
 @pytest.mark.parametrize("name", sorted(DISPLAYS.keys() - {"suspects"}))
@@ -82,40 +94,51 @@ WRONG = [
     (DetectionCurveDisplay, {"noise_mask": MASK[:5]}, "noise_mask has 5 entries for 30 samples"),
     (DetectionCurveDisplay, {"noise_mask": MASK | True}, "marks every label"),
     (DetectionCurveDisplay, {"scores": np.full(30, np.nan)}, "scores holds NaN"),
-    (DetectionCurveDisplay, {"kind": "pr"}, "kind must be one of"),
-    (DetectionCurveDisplay, {"xscale": "cubic"}, "xscale must be one of"),
+    (DetectionCurveDisplay, {"kind": "pr"}, "kind must be 'roc' or 'precision', got 'pr'"),
+    (DetectionCurveDisplay, {"xscale": "cubic"}, "xscale must be 'auto', 'linear' or 'log'"),
     (ExtremesDisplay, {"X": PICTURES[:2]}, "X has 2 samples"),
     (ExtremesDisplay, {"X": PICTURES.reshape(3, 16)}, "no picture.*reshape"),
     (ExtremesDisplay, {"y": GIVEN[:2]}, "y must have one entry for each of 3 samples"),
-    (ExtremesDisplay, {"k": 0}, "k must be"),
     (ExtremesDisplay, {"classes": ["cow"]}, r"classes must hold some of the labels \['a', .*got \['cow'\]"),
-    (ExtremesDisplay, {"classes": []}, "classes must hold some"),
-    (ScoreHistogramDisplay, {"noise_mask": MASK[:5]}, "noise_mask has 5 entries for 30 samples"),
     (ScoreHistogramDisplay, {"noise_mask": MASK & False}, "marks no label"),
     (ScoreHistogramDisplay, {"threshold": "high"}, "threshold must be None or a score"),
     (ScoreHistogramDisplay, {"bins": 0}, "bins must be"),
     (ScoreHistogramDisplay, {"xscale": "log"}, "xscale='log' needs positive scores, and the smallest is 0"),
-    (ScoreHistogramDisplay, {"yscale": None}, "yscale must be one of"),
-    (ScoreHistogramDisplay, {"marks": "stars"}, "marks must be one of"),
+    (ScoreHistogramDisplay, {"yscale": None}, "yscale must be"),
+    (ScoreHistogramDisplay, {"marks": "stars"}, "marks must be"),
     (SimilarityCurveDisplay, {"scores": EPOCHS[0]}, r"one row for each epoch .* got an array of shape \(30,\)"),
     (SimilarityCurveDisplay, {"reference": REFERENCE[:9]}, "one column for each of 9 samples"),
-    (SimilarityCurveDisplay, {"scores": EPOCHS[:0]}, "one row for each epoch"),
-    (SimilarityCurveDisplay, {"scores": [[1.0], [1.0, 2.0]]}, "scores must hold numbers, a row of 30 for each epoch"),
+    (SimilarityCurveDisplay, {"scores": [[1.0], [1.0, 2.0]]}, "scores must hold numbers, one row for each epoch"),
     (SimilarityCurveDisplay, {"scores": EPOCHS * [[1], [np.nan], [1], [1], [1]]}, "NaN or infinity in row 1"),
     (SimilarityCurveDisplay, {"scores": EPOCHS * [[1], [1], [0], [1], [1]]}, "scores is 0 everywhere in row 2"),
-    (SimilarityCurveDisplay, {"epoch": [1, 2]}, "epoch must have one entry for each of 5 rows"),
+    (
+        SimilarityCurveDisplay,
+        {"epoch": [1, 2]},
+        r"epoch must hold one number for each of 5 rows of scores, got an array of shape \(2,\)",
+    ),
     (SimilarityCurveDisplay, {"reference": REFERENCE * np.nan}, "reference holds NaN"),
     (SimilarityCurveDisplay, {"top_k": 31}, "k must be a whole number of samples, from 1 to 30"),
-    (SuspectsDisplay, {"X": PICTURES[:2]}, "X has 2 samples"),
     (SuspectsDisplay, {"marked": [True]}, "marked has 1 entries for 3 samples"),
     (SuspectsDisplay, {"k": 0}, "k must be"),
     (SuspectsDisplay, {"n_columns": 0}, "n_columns must be"),
     (SuspectsDisplay, {"given": ["a"]}, "given must have one entry for each of 3 samples"),
     (SuspectsDisplay, {"suggested": "cat"}, "suggested must have one entry for each of 3 samples"),
     (SuspectsDisplay, {"scores": [1, 2, np.nan]}, "scores holds NaN"),
-    (TrainingCurveDisplay, {"loss": [1.0]}, "loss has 1 entries for 2 epochs"),
-    (TrainingCurveDisplay, {"signal": [1.0]}, "signal has 1 entries for 2 epochs"),
-    (TrainingCurveDisplay, {"run": [0]}, "run has 1 entries for 2 epochs"),
+    (
+        TrainingCurveDisplay,
+        {"loss": [1.0]},
+        r"loss must hold one number for each of 2 epochs, got an array of shape \(1,\)",
+    ),
+    (
+        TrainingCurveDisplay,
+        {"signal": [1.0]},
+        r"signal must hold one number for each of 2 epochs, got an array of shape \(1,\)",
+    ),
+    (
+        TrainingCurveDisplay,
+        {"run": [0]},
+        r"run must hold one number for each of 2 epochs, got an array of shape \(1,\)",
+    ),
     (TrainingCurveDisplay, {"loss": ["a", "b"]}, "loss must hold numbers"),
     (TrainingCurveDisplay, {"epoch": [], "loss": []}, "epoch must hold one number for each epoch"),
 ]
@@ -138,18 +161,7 @@ def test_estimators_without_what_is_drawn_are_refused():
     ):
         with pytest.raises(ValueError, match=said):
             TrainingCurveDisplay.from_estimator(detector, *arguments, **options)
-    detector = ConfidentLearningDetector(quick_net(), cv=2, device="cpu", random_state=0).fit(*digits(80))
-    with pytest.raises(ValueError, match="ConfidentLearningDetector, which keeps no history"):
-        TrainingCurveDisplay.from_estimator(detector)
-    with pytest.raises(ValueError, match="given must have one entry for each sample"):
-        as_labels("cat", "given")
-
-
-def test_positive_numbers_with_a_long_tail_ask_for_a_logarithm():
-    values = ([1.0, 1.0, 30.0], [1.0, 1.0, 3.0], [0.0, 1.0, 30.0], [])
-    assert [is_spread(np.array(some), 20) for some in values] == [True, False, False, False]
-
-
-def test_ticks_hold_any_label():
-    labels = (7, b"cat", "a$x_1$", "two\nlines", "a" * 30)
-    assert [shortened(label) for label in labels] == ["7", "cat", r"a\$x_1\$", "two lines", "a" * 17 + "…"]
+    without = copy.copy(detector)
+    del without.history_
+    with pytest.raises(ValueError, match="CurvatureNoiseDetector, which keeps no history"):
+        TrainingCurveDisplay.from_estimator(without)
