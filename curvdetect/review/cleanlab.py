@@ -5,7 +5,7 @@ In cleanlab a quality lies between 0 and 1, and low is bad. Importing this modul
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.results import fitted_detector
 
 
-def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
+def label_issues(estimator: object, *, index: Sequence[object] | pd.Index | None = None) -> pd.DataFrame:
     """Return what a detector found as ``CleanLearning.get_label_issues`` would; low ``label_quality`` is bad.
 
     ``CleanLearning(clf).fit(X, codes, label_issues=frame)`` trains a classifier without the flagged samples.
@@ -30,11 +30,10 @@ def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each training sample, in the order of the data: ``is_label_issue`` (bool: flagged, exactly the top
-        ``q``), ``label_quality`` (in (0, 1): the share of samples that are more suspect, no probability),
-        ``given_label`` and ``predicted_label`` (int). As in cleanlab, labels are positions in the sorted classes,
-        ``classes_`` of the detector. The predicted label is the suggested one of a flagged sample, and the given one
-        of any other.
+        A row for each training sample: ``is_label_issue`` (bool: flagged, exactly the top ``q``), ``label_quality``
+        (in (0, 1): the share of samples that are more suspect, no probability), ``given_label`` and
+        ``predicted_label`` (int: positions in the detector's ``classes_``). The predicted label is the suggested one of
+        a flagged sample, and the given one of any other.
 
     Examples
     --------
@@ -47,21 +46,17 @@ def label_issues(estimator: Any, *, index: Any = None) -> pd.DataFrame:
     (['is_label_issue', 'label_quality', 'given_label', 'predicted_label'], 6)
     """
     detector = fitted_detector(estimator)
-    given = fitted_rows(detector).labels
-    flagged = detector.labels_.astype(bool)
-    index = pd.RangeIndex(len(given)) if index is None else pd.Index(index)
-    if len(index) != len(given):
+    given, flagged = fitted_rows(detector).labels, detector.labels_ == 1
+    if index is not None and len(index) != len(given):
         raise ValueError(f"index has {len(index)} entries for {len(given)} samples.")
     suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
-    return pd.DataFrame(
-        {
-            "is_label_issue": flagged,
-            "label_quality": detector.label_quality(),
-            "given_label": given,
-            "predicted_label": np.where(flagged, suggested, given),
-        },
-        index=index,
-    )
+    columns = {
+        "is_label_issue": flagged,
+        "label_quality": detector.label_quality(),
+        "given_label": given,
+        "predicted_label": np.where(flagged, suggested, given),
+    }
+    return pd.DataFrame(columns, index=None if index is None else pd.Index(index))
 
 
 def register_with_datalab() -> None:
@@ -77,13 +72,9 @@ def register_with_datalab() -> None:
 
     The lab then has the columns ``is_curvature_issue`` and ``curvature_score``, a summary, whose score is the share of
     samples that are not flagged, and in ``lab.get_info("curvature")`` the ``given_label``, the ``predicted_label`` and
-    the fitted ``detector``. The report has the labels too. Wrong parameters are refused at once; where the fit fails,
-    cleanlab prints the message and goes on to the next kind of issue. Calling this again changes nothing.
-
-    Raises
-    ------
-    ImportError
-        Where the requirements of Datalab are not installed.
+    the fitted ``detector``. Wrong parameters are refused at once; where the fit fails, cleanlab prints the message and
+    goes on to the next kind of issue. Calling this again changes nothing. ImportError is raised where Datalab's
+    requirements are not installed.
 
     Examples
     --------

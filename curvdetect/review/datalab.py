@@ -5,14 +5,16 @@ It is apart from the rest because the import of its base class, which is cleanla
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from cleanlab import Datalab
 from cleanlab.datalab.internal.issue_manager import IssueManager
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
+from curvdetect.data.types import Array, Record
 from curvdetect.detectors.delegation import last_step, prefix_of
 from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.detectors.one_signal import CurvatureNoiseDetector
@@ -30,7 +32,7 @@ class CurvatureIssueManager(IssueManager):
     issue_name: ClassVar[str] = "curvature"
     verbosity_levels: ClassVar[dict[int, list[str]]] = {0: [], 1: [], 2: [], 3: ["num_curvature_issues"]}
 
-    def __init__(self, datalab: Any, features: Any = None, detector: Any = None, **params: Any) -> None:
+    def __init__(self, datalab: Datalab, features: object = None, detector: object = None, **params: object) -> None:
         super().__init__(datalab)
         if not datalab.has_labels:
             raise ValueError(
@@ -39,37 +41,32 @@ class CurvatureIssueManager(IssueManager):
         self.fitted, self.detector = _detector(detector, params, np.asarray(datalab.labels))
         self.features = None if self.fitted else _features(datalab, features)
 
-    def find_issues(self, **_: Any) -> None:
+    def find_issues(self, **_: object) -> None:
         """Fit the detector, unless it is, and fill ``issues``, ``summary`` and ``info``."""
         if not self.fitted:
             self.detector.fit(self.features, np.asarray(self.datalab.labels))
         found = label_issues(self.detector)
-        self.issues = pd.DataFrame(
-            {f"is_{self.issue_name}_issue": found["is_label_issue"], self.issue_score_key: found["label_quality"]}
-        )
+        columns = {f"is_{self.issue_name}_issue": "is_label_issue", self.issue_score_key: "label_quality"}
+        self.issues = pd.DataFrame({name: found[own] for name, own in columns.items()})
         self.summary = self.make_summary(score=float(1 - found["is_label_issue"].mean()))
         self.info = self.collect_info(found)
 
-    def collect_info(self, found: pd.DataFrame) -> dict[str, Any]:
+    def collect_info(self, found: pd.DataFrame) -> Record:
         """Return the labels and the detector behind what `label_issues` found."""
         # positions among the classes that occur; a column of Hugging Face's may name others as well
         names = np.array(self.datalab.class_names, dtype=object)[np.unique(self.datalab.labels)]
-        return {
-            "num_curvature_issues": int(found["is_label_issue"].sum()),
-            "given_label": names[found["given_label"].to_numpy()].tolist(),
-            "predicted_label": names[found["predicted_label"].to_numpy()].tolist(),
-            "detector": self.detector,
-        }
+        labels = {name: names[found[name].to_numpy()].tolist() for name in ("given_label", "predicted_label")}
+        return {"num_curvature_issues": int(found["is_label_issue"].sum()), **labels, "detector": self.detector}
 
     @classmethod
-    def report(cls, issues: pd.DataFrame, summary: pd.DataFrame, info: dict[str, Any], **options: Any) -> str:
+    def report(cls, issues: pd.DataFrame, summary: pd.DataFrame, info: Record, **options: object) -> str:
         """Return the text of the report, with the labels beside the scores."""
         labels = {name: info[name] for name in ("given_label", "predicted_label")}
         rest = {name: value for name, value in info.items() if name not in labels}
         return super().report(issues.assign(**labels), summary, rest, **options)
 
 
-def _detector(detector: Any, params: dict[str, Any], labels: Any) -> tuple[bool, Any]:
+def _detector(detector: object, params: Record, labels: Array) -> tuple[bool, BaseEstimator]:
     """Return whether a detector is fitted on these labels, and a detector to be fitted, or that one."""
     if detector is None:
         detector = CurvatureNoiseDetector()
@@ -92,11 +89,11 @@ def _detector(detector: Any, params: dict[str, Any], labels: Any) -> tuple[bool,
     raise ValueError(f"detector {why}. Pass an unfitted one: sklearn.base.clone(detector).")
 
 
-def _features(datalab: Any, features: Any) -> Any:
+def _features(datalab: Datalab, features: object) -> object:
     """Return the samples: those that were passed, or the columns of the lab beside its label."""
     n_samples = len(datalab.labels)
     if features is not None:
-        if len(features) != n_samples:
+        if hasattr(features, "__len__") and len(features) != n_samples:
             raise ValueError(f"features has {len(features)} samples, and the Datalab {n_samples} labels.")
         return features
     data = datalab.data.remove_columns(datalab.label_name)

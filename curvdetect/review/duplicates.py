@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import combinations
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,20 +19,22 @@ from scipy.stats import rankdata
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Array
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.inputs import fitted_rows, samples_unlabelled
+from curvdetect.detectors.parameters import Number, check_value
 from curvdetect.review.neighbours import Fingerprints, features_of, nearest
 from curvdetect.review.results import refuse_other_than_fitted
 from curvdetect.training.device import resolve_device
 
 #: Most copies of one sample of which all pairs are listed; of more, each copy is in one.
 _ALL_PAIRS = 16
+_TOLERANCE = Number("a number in [0, 1), where 0 is the same and 1 has nothing in common", Real, lambda x: 0 <= x < 1)
 
 
 def find_conflicting_duplicates(
     detector: BaseNoiseDetector,
-    X: Any,
+    X: object,
     *,
     k: int | None = None,
     near: bool = True,
@@ -47,14 +49,14 @@ def find_conflicting_duplicates(
     Parameters
     ----------
     detector : fitted detector
-        Its late loss and its curvature order the pairs, where it has them. Near copies are searched in the features of
-        its ``net_``, and in the pixels.
+        Its late loss and its curvature order the pairs, where it has them. Anything else raises TypeError.
     X : array, tensor, DataFrame or Dataset, n_samples long
-        The training data, in the same order.
+        The training data, in the same order; other data raises ValueError.
     k : int, optional
         Most pairs in the table; by default all that were found.
     near : bool, default=True
-        Whether to look for near copies too. Exact ones are found from their hashes, in one reading of the data.
+        Whether to look for near copies too, in the features of the net and in the pixels or columns. Without a net, or
+        a linear layer in it, a warning says that there are no features. Exact copies are found from their hashes.
     tolerance : float, default=0.2
         Largest distance of a near copy: 0 is the same, 1 has nothing in common. 0.2 finds pictures moved by a pixel, 10
         percent brighter and stored as JPEG again, and few that merely look alike; 0.3 finds many of the latter.
@@ -67,34 +69,18 @@ def find_conflicting_duplicates(
         A row for each pair: ``first`` and ``second``, positions in the training data, the smaller first;
         ``first_label`` and ``second_label``, as given; ``kind``, ``"exact"`` or ``"near"``; ``distance``; ``score``,
         in [0, 1], higher for the more contradictory; ``late_loss`` and ``curvature``, means of both members, NaN
-        where the detector has none. Exact copies come first, each kind in order of ``score``. Without any pair the
-        table has its columns alone.
-
-    Raises
-    ------
-    TypeError
-        For anything but a detector.
-    ValueError
-        Where ``X`` is not the training data, or a parameter is out of range.
-
-    Warns
-    -----
-    UserWarning
-        Where the detector was loaded without its net, or the net has no linear layer, so that there are no features to
-        search in. Near copies are then found by pixels or columns alone.
+        where the detector has none. Exact copies come first, each kind in order of ``score``.
 
     Notes
     -----
     Near copies are searched among the nearest samples of other labels, in the inputs of the net's last linear layer and
-    in small pictures. The distance of such a pair is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of pictures of at most 32
-    pixels a side with their mean removed, one moved over the other by up to 2 pixels; other samples are compared by
-    column, in standard deviations.
+    in small pictures. Their distance is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of pictures of at most 32 pixels a side
+    with their mean removed, one moved over the other by up to 2 pixels, or of columns in standard deviations.
 
     ``score`` is the mean, over both members, of the share of all samples with less loss in the last quarter of the
     training, and with less curvature. A net can't fit one sample under two labels, so that both stay high, unless it
     trained with augmentation. A sample with more than 16 copies has one pair for each. Time grows with the square of
-    the number of samples, as a few matrix products; memory with the number alone: the features, and 12 kB of a colour
-    picture.
+    the number of samples, memory with the number alone: the features, and 12 kB of a colour picture.
 
     Examples
     --------
@@ -108,12 +94,9 @@ def find_conflicting_duplicates(
     (7, ['exact', 'exact', 'exact', 'exact', 'exact', 'exact', 'exact'])
     """
     refuse_other_than_fitted(detector, "find_conflicting_duplicates")
-    if k is not None and not is_count(k):
-        raise ValueError(f"k must be None or a whole number of pairs, at least 1, got {k!r}.")
-    if not is_count(n_neighbors):
-        raise ValueError(f"n_neighbors must be a whole number, at least 1, got {n_neighbors!r}.")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
-        raise ValueError(f"tolerance must lie in [0, 1), got {tolerance!r}: 0 is the same, 1 has nothing in common.")
+    check_value("k", k, [None, Number("a whole number of pairs, at least 1")])
+    check_value("n_neighbors", n_neighbors, [Number("a whole number, at least 1")])
+    check_value("tolerance", tolerance, [_TOLERANCE])
     labels = fitted_rows(detector).labels
     with isolated_rng(resolve_device("cpu")):
         samples = _samples_fitted(detector, X)
@@ -126,14 +109,14 @@ def find_conflicting_duplicates(
             views["features"] = features
         candidates = _nearest_pairs(views, labels, n_neighbors)
         candidates = candidates[prints.digests[candidates[:, 0]] != prints.digests[candidates[:, 1]]]
-        candidates = candidates[prints.distances_at_least(*candidates.T) <= tolerance]
-        measured = prints.distances(*candidates.T)
+        candidates = candidates[prints.distances_at_least(candidates) <= tolerance]
+        measured = prints.distances(candidates)
         pairs = np.concatenate([exact, candidates[measured <= tolerance]])
         distance = np.concatenate([distance, measured[measured <= tolerance]])
-    return _table(detector, pairs, distance, len(exact), k)
+    return _table(detector, pairs, distance, len(exact)).head(len(pairs) if k is None else k)
 
 
-def _samples_fitted(detector: BaseNoiseDetector, X: Any) -> Samples:
+def _samples_fitted(detector: BaseNoiseDetector, X: object) -> Samples:
     """Return the training data, or raise where it is another or in another order."""
     samples, n_samples = samples_unlabelled(detector, X), len(detector.scores_)
     if len(samples) == n_samples and (fitted_rows(detector).find(samples) == np.arange(n_samples)).all():
@@ -143,11 +126,11 @@ def _samples_fitted(detector: BaseNoiseDetector, X: Any) -> Samples:
 
 
 def _features(detector: BaseNoiseDetector, samples: Samples) -> NDArray[np.float32] | None:
-    net = getattr(detector, "net_", None)
+    """Return the features of the detector's net, or warn why there are none."""
     why = "the detector was loaded without its net: load(path, net=...) takes what it was made with"
     try:
-        if net is not None:
-            return features_of(net, samples)
+        if hasattr(detector, "net_"):
+            return features_of(detector.net_, samples)
     except ValueError as error:
         why = str(error).rstrip(".")
     where = "columns" if len(samples.shape) == 1 else "pixels"
@@ -155,21 +138,20 @@ def _features(detector: BaseNoiseDetector, samples: Samples) -> NDArray[np.float
     return None
 
 
-def _exact_pairs(digests: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def _exact_pairs(digests: Array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return pairs of equal samples under two labels, shape (n_pairs, 2)."""
     groups: dict[bytes, list[int]] = defaultdict(list)
     for i, digest in enumerate(digests.tolist()):
         groups[digest].append(i)
     found: list[tuple[int, int]] = []
     for members in groups.values():
-        if len(members) <= _ALL_PAIRS:
-            found += [(i, j) for i, j in combinations(members, 2) if labels[i] != labels[j]]
-            continue
-        # each with the first of another label, of which two are enough
-        first = members[0]
-        other = next((i for i in members if labels[i] != labels[first]), first)
-        found += [(first, i) for i in members if labels[i] != labels[first]]
-        found += [(min(i, other), max(i, other)) for i in members[1:] if labels[i] == labels[first] != labels[other]]
+        pairs: Iterable[tuple[int, int]] = combinations(members, 2)
+        if len(members) > _ALL_PAIRS:
+            # each with the first of another label, of which two are enough
+            first = members[0]
+            other = next((i for i in members if labels[i] != labels[first]), first)
+            pairs = ((first if labels[i] != labels[first] else other, i) for i in members[1:])
+        found += [(min(i, j), max(i, j)) for i, j in pairs if labels[i] != labels[j]]
     return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
@@ -181,7 +163,7 @@ def _nearest_pairs(
     for points in views.values():
         for label in np.unique(labels):
             asked = np.flatnonzero(labels == label)
-            index = nearest(points, asked, n_neighbors, among=labels != label)[1]
+            index = nearest(points, asked, n_neighbors, among=labels != label)
             found.append(np.stack([np.repeat(asked, index.shape[1]), index.ravel()], axis=1))
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
 
@@ -197,12 +179,12 @@ def _late_loss(detector: BaseNoiseDetector) -> NDArray[np.float64] | None:
 
 
 def _table(
-    detector: BaseNoiseDetector, pairs: NDArray[np.int64], distance: NDArray[np.float64], n_exact: int, k: int | None
+    detector: BaseNoiseDetector, pairs: NDArray[np.int64], distance: NDArray[np.float64], n_exact: int
 ) -> pd.DataFrame:
+    """Return the table of pairs, the most contradictory first."""
     n_samples, labels = len(detector.scores_), detector.classes_[fitted_rows(detector).labels]
-    missing = np.full(n_samples, np.nan)
-    late_loss, curvature = _late_loss(detector), detector.signal_scores_.get("curvature", missing)
-    signals = {"late_loss": missing if late_loss is None else late_loss, "curvature": curvature}
+    found = {"late_loss": _late_loss(detector), "curvature": detector.signal_scores_.get("curvature")}
+    signals = {name: np.full(n_samples, np.nan) if values is None else values for name, values in found.items()}
     known = [values for values in signals.values() if not np.isnan(values).any()]
     shares = np.mean([(rankdata(s, method="min") - 1) / n_samples for s in known or [detector.scores_]], axis=0)
     first, second = pairs.T
@@ -217,5 +199,6 @@ def _table(
             **{name: values[pairs].mean(axis=1) for name, values in {"score": shares, **signals}.items()},
         }
     )
-    table = table.sort_values(["kind", "score", "first", "second"], ascending=[True, False, True, True])
-    return table.head(len(table) if k is None else k).reset_index(drop=True)
+    return table.sort_values(
+        ["kind", "score", "first", "second"], ascending=[True, False, True, True], ignore_index=True
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Array, Record
 from curvdetect.signals.passes import measuring, rows_within
 
 #: Most pixels a side at which pictures are compared, and most pixels they are moved by, or an eighth of a small side.
@@ -39,7 +39,7 @@ def features_of(net: NeuralNet, samples: Samples, shape: tuple[int, ...] | None 
     device = torch.device(net.device)
     module, seen, shape = net.module_, list[Tensor](), shape or samples.shape
 
-    def look(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def look(layer: nn.Module, args: tuple[Tensor, ...], kwargs: Record) -> None:
         # the last that is passed through, which need not be the last that was made
         seen[:] = [args[0] if args else kwargs["input"]]
 
@@ -54,9 +54,19 @@ def features_of(net: NeuralNet, samples: Samples, shape: tuple[int, ...] | None 
             for index in torch.split(torch.arange(len(samples)), rows):
                 seen.clear()
                 net.infer(samples.batch(index).reshape(-1, *shape))
-                values = _checked(seen, len(index)).flatten(1).float().cpu().numpy()
-                if not len(found):
-                    found = np.empty((len(samples), values.shape[1]), dtype=np.float32)
+                if not seen:
+                    raise ValueError(
+                        "net passes through no torch.nn.Linear, so it has no features before its last one. Put its "
+                        "head into a Linear layer (a 1x1 convolution over one pixel is the same), or do without "
+                        "features."
+                    )
+                if seen[0].ndim < 2 or len(seen[0]) != len(index):
+                    raise ValueError(
+                        f"net hands its last Linear layer a tensor of shape {tuple(seen[0].shape)} for {len(index)} "
+                        "samples. Features need (n_samples, ...): one row for each sample."
+                    )
+                values = seen[0].flatten(1).float().cpu().numpy()
+                found = found if len(found) else np.empty((len(samples), values.shape[1]), dtype=np.float32)
                 found[index.numpy()] = values
     finally:
         for hook in hooks:
@@ -64,43 +74,26 @@ def features_of(net: NeuralNet, samples: Samples, shape: tuple[int, ...] | None 
     return found
 
 
-def _checked(seen: list[Tensor], n_rows: int) -> Tensor:
-    if not seen:
-        raise ValueError(
-            "net passes through no torch.nn.Linear, so it has no features before its last one. Put its head into a "
-            "Linear layer (a 1x1 convolution over one pixel is the same), or do without features."
-        )
-    if seen[0].ndim < 2 or len(seen[0]) != n_rows:
-        raise ValueError(
-            f"net hands its last Linear layer a tensor of shape {tuple(seen[0].shape)} for {n_rows} samples. Features "
-            "need (n_samples, ...): one row for each sample."
-        )
-    return seen[0]
-
-
-def nearest(
-    points: NDArray[np.floating[Any]], queries: ArrayLike, k: int, *, among: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return Euclidean distances and positions of the ``k`` nearest points, or fewer, of each query.
+def nearest(points: Array, queries: ArrayLike, k: int, *, among: ArrayLike) -> NDArray[np.int64]:
+    """Return the positions of the ``k`` nearest points, or fewer, of each query, by Euclidean distance.
 
     Queries are positions, and ``among`` is a mask of the points that can be a neighbour; a point is not its own. Memory
     grows with the points and the result alone.
     """
     asked, pool = np.asarray(queries, dtype=np.int64), np.flatnonzero(among)
-    itself = np.isin(asked, pool)
-    k = min(k, len(pool) - int(itself.any()))
-    if k < 1 or len(asked) == 0:
-        return np.empty((len(asked), max(k, 0))), np.empty((len(asked), max(k, 0)), dtype=np.int64)
+    itself = bool(np.isin(asked, pool).any())
+    k = max(0, min(k, len(pool) - itself))
+    if k == 0 or len(asked) == 0:
+        return np.empty((len(asked), k), dtype=np.int64)
     # one more than wanted, since a point that is among the pool is found too
-    search = NearestNeighbors(n_neighbors=k + int(itself.any()), algorithm="brute").fit(points[pool])
-    distances, places = search.kneighbors(points[asked])
-    index = pool[places]
-    if itself.any():
+    search = NearestNeighbors(n_neighbors=k + itself, algorithm="brute").fit(points[pool])
+    index = pool[search.kneighbors(points[asked], return_distance=False)]
+    if itself:
         own = index == asked[:, None]
         # copies of a point can take its place among the nearest: then the farthest goes
         own[~own.any(axis=1), -1] = True
-        distances, index = (part[~own].reshape(len(asked), k) for part in (distances, index))
-    return distances.astype(np.float64), index.astype(np.int64)
+        index = index[~own].reshape(len(asked), k)
+    return index
 
 
 class Fingerprints:
@@ -129,40 +122,37 @@ class Fingerprints:
         self.digests = np.array(digests, dtype="V16")
         self.kept = torch.cat(kept)
         if not self.pictures:
-            mean, scale = self.kept.mean(0), self.kept.std(0, correction=0)
+            scale, mean = torch.std_mean(self.kept, 0, correction=0)
             self.kept = (self.kept - mean) / torch.where(scale > 0, scale, 1.0)
             views = {"columns": [self.kept]}
         self.views: dict[str, NDArray[np.float32]] = {name: torch.cat(parts).numpy() for name, parts in views.items()}
 
-    def distances(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    def distances(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return ``|a - b| / sqrt(|a|**2 + |b|**2)`` of pairs: 0 for the same, about 1 where nothing is in common.
 
         The distance of pictures is the smallest over all small shifts.
         """
         compare, times = (_of_shifted, (2 * SHIFT + 1) ** 2) if self.pictures else (_relative, 1)
-        return _in_chunks(compare, self.kept, first, second, times)
+        return _in_chunks(compare, self.kept, pairs, times)
 
-    def distances_at_least(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    def distances_at_least(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return a cheap lower bound of `distances`, save for what enters a picture over its edge.
 
         Amplitudes differ by no more than the pictures do.
         """
         if not self.pictures:
-            return np.zeros(len(first))
-        return _in_chunks(_relative, torch.from_numpy(self.views["spectrum"]), first, second)
+            return np.zeros(len(pairs))
+        return _in_chunks(_relative, torch.from_numpy(self.views["spectrum"]), pairs)
 
 
 def _in_chunks(
-    compare: Callable[[Tensor, Tensor], Tensor],
-    of: Tensor,
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    times: int = 1,
+    compare: Callable[[Tensor, Tensor], Tensor], of: Tensor, pairs: NDArray[np.int64], times: int = 1
 ) -> NDArray[np.float64]:
     """Compare pairs of rows, as many at once as fit where comparing takes ``times`` the memory of a row."""
     chunk = max(1, _CHUNK_BYTES // (4 * times * max(1, of[0].numel())))
-    pairs = torch.from_numpy(np.stack([first, second]))
-    parts = [compare(of[part[0]], of[part[1]]) for part in torch.split(pairs, chunk, dim=1) if part.numel()]
+    parts = [
+        compare(of[i], of[j]) for i, j in (part.T for part in torch.split(torch.from_numpy(pairs), chunk)) if len(i)
+    ]
     return torch.cat([torch.empty(0), *parts]).double().numpy()
 
 
@@ -170,10 +160,11 @@ def _small(x: Tensor) -> Tensor:
     """Return pictures with a channel axis, at most `SIDE` pixels a side."""
     x = x if x.ndim == 4 else x[:, None]
     height, width = (min(side, SIDE) for side in x.shape[2:])
-    return x if (height, width) == tuple(x.shape[2:]) else F.adaptive_avg_pool2d(x, (height, width))
+    return F.adaptive_avg_pool2d(x, (height, width))
 
 
 def _spectrum(x: Tensor) -> Tensor:
+    """Return the amplitudes of the low frequencies of pictures without their mean."""
     amplitudes = torch.fft.rfft2(x - x.mean((2, 3), keepdim=True), norm="ortho").abs()
     most = min(FREQUENCIES, x.shape[2] // 2)
     low = amplitudes[..., : min(FREQUENCIES, x.shape[3] // 2)]

@@ -16,16 +16,17 @@ from collections.abc import Sequence
 from hashlib import blake2b, sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Array, Record
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import is_count
 from curvdetect.detectors.inputs import fitted_rows
+from curvdetect.detectors.parameters import Number, check_value
 from curvdetect.review.results import refuse_other_than_fitted
 from curvdetect.review.shown import Shown, input_of_net, look_alikes, samples_shown, shown_as
 from curvdetect.review.verdicts import label_texts
@@ -41,11 +42,11 @@ PAGE = files("curvdetect.review").joinpath("page")
 
 def write_report(
     detector: BaseNoiseDetector,
-    X: Any,
+    X: object,
     path: str | os.PathLike[str],
     *,
-    X_display: Any = None,
-    paths: Sequence[Any] | None = None,
+    X_display: object = None,
+    paths: Sequence[object] | pd.Series | None = None,
     k: int | None = None,
     title: str | None = None,
     note: str | None = None,
@@ -58,16 +59,15 @@ def write_report(
     Parameters
     ----------
     detector : BaseNoiseDetector
-        Fitted.
+        Fitted; anything else raises TypeError.
     X : array, tensor, DataFrame or map-style Dataset, n_samples long
-        The training data, in which the net finds the look-alikes.
+        The training data, in which the net finds the look-alikes. Another length raises ValueError.
     path : str or Path
         The file, replaced in one step where there is one; missing folders are made.
     X_display : array, DataFrame, list of str or map-style Dataset, n_samples long, optional
         The same samples as a person would look at them, in the same order, where ``X`` says little: the table before it
         was scaled and encoded, the texts or pictures behind embeddings. Pictures are (n_samples, height, width),
-        (n_samples, channels, height, width) or have the channels last, uint8 or float. A DataFrame is shown with its
-        words, dates and gaps.
+        (n_samples, channels, height, width) or have the channels last, uint8 or float.
     paths : sequence of length n_samples, optional
         The origin of each sample, shown as text.
     k : int, optional
@@ -81,13 +81,6 @@ def write_report(
     -------
     Path
         The file.
-
-    Raises
-    ------
-    TypeError
-        For anything but a detector.
-    ValueError
-        Where ``X``, ``X_display`` or ``paths`` are not as long as the training data.
 
     Notes
     -----
@@ -109,16 +102,14 @@ def write_report(
     'suspects.html'
     """
     refuse_other_than_fitted(detector, "write_report")
-    if k is not None and not is_count(k):
-        raise ValueError(f"k must be None or a whole number of suspects, at least 1, got {k!r}.")
+    check_value("k", k, [None, Number("a whole number of suspects, at least 1")])
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder. Pass the name of a file, such as 'suspects.html'.")
-    shown = shown_as(X) if X_display is None else shown_as(X_display, "X_display")
-    samples = shown if X_display is None and isinstance(shown, Samples) else input_of_net(X)
-    n_samples = len(detector.scores_)
-    for name, given in {"X": X if samples is None else samples, "X_display": shown, "paths": paths}.items():
-        length = n_samples if given is None else len(given)
+    fitted, n_samples = shown_as(X), len(detector.scores_)
+    samples, shown = input_of_net(fitted), fitted if X_display is None else shown_as(X_display, "X_display")
+    lengths = {"X": len(fitted), "X_display": len(shown), "paths": n_samples if paths is None else len(paths)}
+    for name, length in lengths.items():
         if length != n_samples:
             raise ValueError(
                 f"{name} has {length} entries, but the detector was fitted on {n_samples} samples. Pass one for each, "
@@ -129,9 +120,8 @@ def write_report(
     index = detector.ranking_[: min(int(detector.labels_.sum()), SHOWN) if k is None else k]
     content = _content(detector, samples, index, shown)
     if paths is not None:
-        of = paths.iloc if hasattr(paths, "iloc") else paths
-        chosen = [of[int(i)] for i in index]
-        content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p, bytes) else str(p) for p in chosen]
+        of = list(paths)
+        content["suspects"]["path"] = [os.fsdecode(p) if isinstance(p := of[i], bytes) else str(p) for i in index]
     content["title"] = f"{len(index):,} suspects of {n_samples:,}" if title is None else str(title)
     content["detector"] = type(detector).__name__
     if note is not None:
@@ -140,9 +130,7 @@ def write_report(
     return target
 
 
-def _content(
-    detector: BaseNoiseDetector, samples: Samples | None, index: NDArray[np.int64], shown: Shown
-) -> dict[str, Any]:
+def _content(detector: BaseNoiseDetector, samples: Samples | None, index: NDArray[np.int64], shown: Shown) -> Record:
     """Return the data of the page, in columns: one entry for each suspect."""
     suggested = np.searchsorted(detector.classes_, detector.suggested_labels_)
     alike = {} if samples is None else look_alikes(detector, samples, index, suggested)
@@ -171,7 +159,7 @@ def _identity(detector: BaseNoiseDetector) -> str:
     return blake2b(given.tobytes() + classes, digest_size=12).hexdigest()
 
 
-def _share(scores: ArrayLike) -> NDArray[Any]:
+def _share(scores: ArrayLike) -> Array:
     """Return the share of samples with at most this score; None where it is no number."""
     scores = np.asarray(scores, dtype=np.float64)
     known = ~np.isnan(scores)
@@ -180,7 +168,7 @@ def _share(scores: ArrayLike) -> NDArray[Any]:
     return share
 
 
-def rendered(content: dict[str, Any]) -> bytes:
+def rendered(content: Record) -> bytes:
     """Return the page that shows this content, of which ``"title"`` is the page's title."""
     style = _read("page.css")
     # one scope of their own: a browser's window is full of names
@@ -199,7 +187,7 @@ def rendered(content: dict[str, Any]) -> bytes:
     return page.encode("utf-8", "replace")
 
 
-def as_json(content: Any) -> str:
+def as_json(content: object) -> str:
     """Return JSON that can stand in an HTML file: ASCII, without ``<``, ``>`` and ``&``; lone surrogates survive."""
     text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from PIL import Image, features
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain
 from curvdetect.data.samples import Samples, as_unlabelled
+from curvdetect.data.types import Array, Record
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.neighbours import features_of, nearest
@@ -38,35 +38,28 @@ ALIKE, MANY = 3, 2_000
 Shown = Samples | pd.DataFrame | list[str]
 
 
-def shown_as(X: Any, name: str = "X") -> Shown:
+def shown_as(X: object, name: str = "X") -> Shown:
     """Return samples as they are shown: frames and texts as they are, datasets and arrays as indexed samples."""
     if is_dataset(X, name):
         return as_unlabelled(X)
     if isinstance(X, pd.DataFrame):
         return X
-    if are_texts(X):
-        return ["" if pd.isna(text) else str(text) for text in X]
     if hasattr(X, "columns"):  # of polars
         return pd.DataFrame(np.asarray(X), columns=[str(column) for column in X.columns])
-    return as_unlabelled(np.asarray(plain(X, name)))
+    X = plain(X, name)
+    if getattr(X, "ndim", 1) == 1:
+        items = np.asarray(X, dtype=object)
+        if pd.api.types.infer_dtype(items, skipna=True) == "string":
+            return ["" if pd.isna(text) else str(text) for text in items]
+    return as_unlabelled(np.asarray(X))
 
 
-def are_texts(X: Any) -> bool:
-    """Say whether samples are texts: a list, an array or a series of strings, of which some may be missing."""
-    if is_dataset(X) or hasattr(X, "columns"):
-        return False
-    X = plain(X)
-    return getattr(X, "ndim", 1) == 1 and pd.api.types.infer_dtype(np.asarray(X, dtype=object), skipna=True) == "string"
-
-
-def input_of_net(X: Any) -> Samples | None:
+def input_of_net(shown: Shown) -> Samples | None:
     """Return samples as a net reads them; None for texts and for tables that aren't all numbers."""
-    words = isinstance(X, pd.DataFrame) and not all(
-        pd.api.types.is_numeric_dtype(column) and column.notna().all() for _, column in X.items()
-    )
-    if words or are_texts(X):
-        return None
-    return as_unlabelled(X if is_dataset(X) else np.asarray(plain(X)))
+    if not isinstance(shown, pd.DataFrame):
+        return shown if isinstance(shown, Samples) else None
+    numbers = all(pd.api.types.is_numeric_dtype(kind) for kind in shown.dtypes) and shown.notna().all(axis=None)
+    return as_unlabelled(shown.to_numpy()) if numbers else None
 
 
 def look_alikes(
@@ -96,7 +89,7 @@ def look_alikes(
             asked = np.flatnonzero(of[index] == code)
             among = given == code
             among = among & clear if (among & clear).any() else among
-            _, near = nearest(points, index[asked], n_alike, among=among)
+            near = nearest(points, index[asked], n_alike, among=among)
             found[name][asked, : near.shape[1]] = near
     return found
 
@@ -113,7 +106,7 @@ def _are_fitted(detector: BaseNoiseDetector, samples: Samples) -> bool:
         return False
 
 
-def samples_shown(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, Any]:
+def samples_shown(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64]) -> Record:
     """Return the kind of the samples and, by position, what the page shows of suspects and their look-alikes."""
     positions = np.concatenate([index, others])
     if isinstance(shown, list):
@@ -128,8 +121,8 @@ def samples_shown(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int
         else:
             batches = [batch.reshape(len(batch), -1)[:, :width] for batch in _chunks(shown, positions)]
             part = pd.DataFrame(np.concatenate(batches) if batches else np.empty((0, width)))
-        values = zip(positions.tolist(), part.to_numpy(object), strict=True)
-        rows = {str(i): [_cell(value) for value in row] for i, row in values}
+        values = part.astype(object).where(part.notna(), "").to_numpy()
+        rows = {str(i): [_cell(value) for value in row] for i, row in zip(positions, values, strict=True)}
         return {"kind": "rows", "rows": rows, "columns": [str(name) for name in part.columns], "n_columns": n_columns}
     if len(shown.shape) > 3:
         return {"kind": "nothing"}
@@ -156,10 +149,8 @@ def _thumbnails(samples: Samples, index: NDArray[np.int64], others: NDArray[np.i
     return made
 
 
-def _cell(value: Any) -> float | str:
-    """Return a value of a table as it is shown: words and dates as text, gaps as nothing."""
-    if pd.isna(value) is True:
-        return ""
+def _cell(value: object) -> float | str:
+    """Return a value of a table as it is shown: words and dates as text."""
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_) and np.isfinite(float(value)):
         return int(value) if isinstance(value, Integral) else float(f"{value:.5g}")
     if isinstance(value, pd.Timestamp) and value == value.normalize():
@@ -177,7 +168,7 @@ def _chunks(samples: Samples, positions: NDArray[np.int64]) -> Iterator[NDArray[
             yield samples.batch(part).cpu().numpy()
 
 
-def _as_bytes(batch: NDArray[Any]) -> NDArray[np.uint8]:
+def _as_bytes(batch: Array) -> NDArray[np.uint8]:
     """Return pictures in [0, 1] as bytes of shape (n, height, width) or (n, height, width, 3)."""
     if batch.ndim == 4:
         last = batch.shape[1] not in (1, 3, 4) and batch.shape[3] in (1, 3, 4)

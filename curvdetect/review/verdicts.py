@@ -12,13 +12,13 @@ import os
 import re
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from curvdetect.data.labels import plain_labels
+from curvdetect.data.types import Array
 
 _VERDICTS = ("right", "wrong", "unsure")
 _NEEDED = ("index", "verdict", "new_label")
@@ -26,7 +26,7 @@ _NEEDED = ("index", "verdict", "new_label")
 _PROTECTED = re.compile(r"'(?:[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n'\ufeff]|.*\\u[0-9a-f]{4})", re.DOTALL)
 
 
-def label_texts(labels: NDArray[Any]) -> list[str]:
+def label_texts(labels: Array) -> list[str]:
     """Return labels of any kind as text: the same for a label wherever it comes from."""
     values = labels.astype(str) if labels.dtype.kind in "mM" else labels
     return [str(value) for value in values.tolist()]
@@ -40,7 +40,7 @@ def unprotected(cell: str) -> str:
     return re.sub(escaped, lambda found: chr(int(found[1], 16)) if found[1] else found[2], cell[1:])
 
 
-def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame) -> NDArray[Any] | pd.Series[Any]:
+def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame) -> Array | pd.Series:
     """Return labels in which those that a person found wrong are replaced.
 
     Parameters
@@ -51,22 +51,13 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
         The CSV file that the page of `write_report` exports, or such a table: ``index`` (position in ``y``),
         ``verdict`` (``"right"``, ``"wrong"`` or ``"unsure"``) and ``new_label``, one of the classes of ``y`` where the
         verdict is ``"wrong"``. A column ``given``, if there is one, is compared with ``y``. ``pandas.concat`` puts
-        the files of several persons together.
+        the files of several persons together. ValueError is raised where the table doesn't belong to ``y``, contradicts
+        itself or has an unknown verdict or label; it names the row as a spreadsheet counts it (the header is row 1).
 
     Returns
     -------
     array or Series of shape (n_samples,)
         A Series where ``y`` is one. Labels that are right, unsure or not in the table are kept.
-
-    Raises
-    ------
-    ValueError
-        Where the table doesn't belong to ``y``, contradicts itself or has an unknown verdict or label. The message
-        names the row as a spreadsheet counts it (the header is row 1).
-
-    See Also
-    --------
-    write_report : The page on which verdicts are given.
 
     Examples
     --------
@@ -87,7 +78,7 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
         )
     cleaned = given.copy()
     example = {text: i for i, text in enumerate(texts)}  # where a label of this text stands
-    said: dict[int, tuple[str, str]] = {}
+    said: dict[int, tuple[object, str]] = {}
     for row, (where, verdict, new) in enumerate(zip(*(table[column] for column in _NEEDED), strict=True)):
         at = f"{name}, row {row + 2}"
         i = _position(where, len(given), at)
@@ -99,19 +90,19 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
                 "labels that the detector was fitted on, in the same order."
             )
         label = _text(new, example, at) if verdict == "wrong" else ""
-        if verdict == "wrong" and label not in example:
-            way = "Fill it in, or make the verdict 'unsure'" if label == "" else "Take one of the classes of y"
-            raise ValueError(f"{at}: the new label of sample {i} is {label!r}, which no sample of y has. {way}.")
         if said.setdefault(i, (verdict, label)) != (verdict, label):
             raise ValueError(f"{at}: sample {i} is {verdict!r} here and {said[i][0]!r} above. Leave one of them out.")
         if verdict == "wrong":
+            if label not in example:
+                way = "Fill it in, or make the verdict 'unsure'" if label == "" else "Take one of the classes of y"
+                raise ValueError(f"{at}: the new label of sample {i} is {label!r}, which no sample of y has. {way}.")
             cleaned[i] = given[example[label]]
     if isinstance(y, pd.Series):
         return pd.Series(cleaned, index=y.index, name=y.name).astype(y.dtype)
     return cleaned
 
 
-def _table(verdicts: Any) -> tuple[dict[str, list[Any]], str]:
+def _table(verdicts: str | os.PathLike[str] | pd.DataFrame) -> tuple[dict[str, list[object]], str]:
     """Return the columns of a table as plain values, and what an error calls it."""
     if isinstance(verdicts, pd.DataFrame):
         return {str(column): verdicts[column].tolist() for column in verdicts}, "verdicts"
@@ -123,28 +114,28 @@ def _table(verdicts: Any) -> tuple[dict[str, list[Any]], str]:
         file.seek(0)
         lines = [line for line in csv.reader(file, delimiter=separator) if line]
     name = f"verdicts={str(verdicts)!r}"
-    header = lines[0] if lines else []
-    for row, line in enumerate(lines[1:], 2):
+    header, rows = (lines[0], lines[1:]) if lines else ([], [])
+    for row, line in enumerate(rows, 2):
         if len(line) != len(header):
             raise ValueError(
                 f"{name}, row {row}: {len(line)} cells below {len(header)} columns. Save it with commas between cells."
             )
-    columns = zip(*lines[1:], strict=True) if lines[1:] else ([] for _ in header)
-    return {column: list(map(unprotected, cells)) for column, cells in zip(header, columns, strict=True)}, name
+    return {column: [unprotected(line[i]) for line in rows] for i, column in enumerate(header)}, name
 
 
-def _position(where: Any, n_samples: int, at: str) -> int:
+def _position(where: object, n_samples: int, at: str) -> int:
     """Return a position in the labels, or raise."""
-    try:
-        i = int(where) if isinstance(where, str) or float(where).is_integer() else -1
-    except (TypeError, ValueError):
-        i = -1
+    i = -1
+    if isinstance(where, str) and where.strip().isdecimal():
+        i = int(where)
+    elif isinstance(where, Real) and float(where).is_integer():
+        i = int(float(where))
     if not 0 <= i < n_samples:
         raise ValueError(f"{at}: the index is {where!r}, and must be a whole number from 0 to {n_samples - 1}.")
     return i
 
 
-def _text(label: Any, known: dict[str, int], at: str) -> str:
+def _text(label: object, known: dict[str, int], at: str) -> str:
     """Return a label of the table as text; pandas reads whole numbers as real ones where some are missing."""
     if label is None or label is pd.NA or (isinstance(label, float) and np.isnan(label)):
         return ""
@@ -158,10 +149,10 @@ def _text(label: Any, known: dict[str, int], at: str) -> str:
         )
     text = label_texts(np.array([label]))[0]
     whole = isinstance(label, float) and label.is_integer()
-    return str(int(label)) if whole and text not in known else text
+    return f"{label:.0f}" if whole and text not in known else text
 
 
-def _reads_as(text: str, label: Any) -> bool:
+def _reads_as(text: str, label: object) -> bool:
     """Say whether a reader of tables makes this number or truth value of a text."""
     if isinstance(label, bool | np.bool_):
         return text.lower() == str(label).lower()

@@ -80,7 +80,7 @@ def test_suspects_are_shown_worst_first_and_a_click_puts_one_under_review(page, 
     assert detail.locator(".alike .zoomable").count() == 6
 
 
-def test_filters(page, report):
+def test_filters_and_orders(page, report):
     _, content, _ = report
     suspects = content["suspects"]
     for field in ("given", "suggested"):
@@ -91,26 +91,13 @@ def test_filters(page, report):
         assert page.locator("#count").inner_text() == f"{len(wanted)} of 12 suspects"
         assert under_review(page) == f"Suspect {wanted[0] + 1}"
         page.click("#reset")
-        assert numbers(page) == list(range(12))
     assert page.locator("#share").is_disabled()
     page.select_option("#signal", label="learning time")
     page.select_option("#share", "0.1")
     shares = suspects["shares"][content["signals"].index("learning_time")]
     assert numbers(page) == [n for n in range(12) if 1 - shares[n] + 1 / 60 <= 0.1]
     page.click("#reset")
-    page.fill("#find", str(suspects["index"][7]))
-    assert 7 in numbers(page)
-    page.fill("#find", "photos/CAT")
-    assert numbers(page) == [n for n in range(12) if "/cat/" in suspects["path"][n]]
-    page.fill("#find", "nowhere")
-    assert numbers(page) == []
-    assert page.locator("#which").inner_text() == "No suspect fits the filters."
-
-
-def test_sort(page, report):
-    suspects = report[1]["suspects"]
-    orders = {"index": suspects["index"], "given": suspects["given"], "rank": range(12)}
-    orders["2"] = [-share for share in suspects["shares"][2]]
+    orders = {"index": suspects["index"], "2": [-share for share in suspects["shares"][2]], "rank": range(12)}
     for order, values in orders.items():
         page.select_option("#sort", order)
         wanted = sorted(range(12), key=lambda n, values=values: (values[n], n))
@@ -118,6 +105,13 @@ def test_sort(page, report):
         page.click("#order")
         assert numbers(page) == wanted[::-1]
         page.click("#order")
+    page.fill("#find", str(suspects["index"][7]))
+    assert 7 in numbers(page)
+    page.fill("#find", "photos/CAT")
+    assert numbers(page) == [n for n in range(12) if "/cat/" in suspects["path"][n]]
+    page.fill("#find", "nowhere")
+    assert numbers(page) == []
+    assert page.locator("#which").inner_text() == "No suspect fits the filters."
 
 
 def test_review_by_keyboard_alone(page, report, tmp_path):
@@ -230,22 +224,22 @@ def test_when_single_keys_are_verdicts(page):
     assert tally(page) == "1 of 12 reviewed: 1 wrong"
 
 
-def test_ten_thousand_suspects_scroll_like_ten(browser, tmp_path):
-    detector, X, _ = fitted((12, 12), n=10_050, q=10_000)
-    path = write_report(detector, X, tmp_path / "suspects.html", k=10_000)
+def test_thousands_of_suspects_scroll_like_ten(browser, tmp_path):
+    detector, X, _ = fitted(n=2_050, q=2_000)
+    path = write_report(detector, X, tmp_path / "suspects.html", k=2_000)
     with opened(browser, path) as page:
-        assert page.locator("#count").inner_text() == "10,000 suspects"
+        assert page.locator("#count").inner_text() == "2,000 suspects"
         assert page.locator("#grid > li").count() < 200
         page.evaluate("document.getElementById('scroller').scrollTop = 1e9")
-        page.wait_for_selector("[data-number='9999']")
+        page.wait_for_selector("[data-number='1999']")
         assert page.locator("#grid > li").count() < 200
         assert page.evaluate("document.querySelectorAll('*').length") < 3_000
-        page.click("[data-number='9999'] button")
+        page.click("[data-number='1999'] button")
         press(page, "r")
-        assert tally(page) == "1 of 10000 reviewed: 1 right"
+        assert tally(page) == "1 of 2000 reviewed: 1 right"
         page.select_option("#sort", "index")
-        page.fill("#find", str(detector.ranking_[5_000]))
-        assert numbers(page) == [5_000]
+        page.fill("#find", str(detector.ranking_[1_000]))
+        assert numbers(page) == [1_000]
 
 
 @pytest.mark.parametrize("kind", ["rows", "texts", "neither"])
@@ -279,10 +273,11 @@ def test_without_a_suspect_the_page_says_so(browser, tmp_path):
         assert tally(page) == "0 of 0 reviewed"
 
 
-def channels(page, selector, what):
-    """Return a colour as numbers from 0 to 255."""
-    text = page.locator(selector).first.evaluate(f"e => getComputedStyle(e).{what}")
-    return [float(part) for part in text.removeprefix("rgb(").removesuffix(")").split(",")]
+def colours(page, *selectors):
+    """Return the colour and the ground of elements, as luminances."""
+    script = "all => all.map((s) => (({color, backgroundColor: b}) => [color, b])(getComputedStyle($(s))))"
+    found = page.evaluate(script.replace("$(s)", "document.querySelector(s)"), list(selectors))
+    return [[luminance(map(float, re.findall(r"[\d.]+", text)[:3])) for text in pair] for pair in found]
 
 
 def luminance(rgb):
@@ -291,24 +286,27 @@ def luminance(rgb):
 
 
 def contrast(*colours):
-    low, high = sorted(map(luminance, colours))
-    return (high + 0.05) / (low + 0.05)
+    return (max(colours) + 0.05) / (min(colours) + 0.05)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_schemes_can_be_read(browser, report, scheme):
-    with opened(browser, report[0], color_scheme=scheme) as page:
-        ground, surface = (channels(page, place, "backgroundColor") for place in ("body", ".top"))
-        assert (luminance(ground) < 0.05) == (scheme == "dark")
+ON_SURFACE = ("h1", "#about", ".names .given", ".names .suggested", ".rank", ".value")
+OWN_GROUND = (".label.given", ".label.suggested", "#export", ".wrong > .mark")
+
+
+def test_both_schemes_can_be_read(page):
+    page.click("[data-number='0'] button")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        (_, ground), (_, surface), (count, _) = colours(page, "body", ".top", ".count")
+        assert (ground < 0.05) == (scheme == "dark")
+        assert contrast(count, ground) >= 4.5
+        for selector, (colour, _) in zip(ON_SURFACE, colours(page, *ON_SURFACE), strict=True):
+            assert contrast(colour, surface) >= 4.5, selector
+        press(page, "w")
         page.click("[data-number='0'] button")
-        assert contrast(channels(page, ".count", "color"), ground) >= 4.5
-        on_surface = ("h1", "#about", ".names .given", ".names .suggested", ".rank", ".value")
-        for selector in (*on_surface, "#is-right", "#is-wrong", "#is-unsure"):
-            assert contrast(channels(page, selector, "color"), surface) >= 4.5, selector
-        page.click("#is-wrong")
-        for selector in (".label.given", ".label.suggested", "#export", ".wrong > .mark"):
-            own = channels(page, selector, "color"), channels(page, selector, "backgroundColor")
+        for selector, own in zip(OWN_GROUND, colours(page, *OWN_GROUND), strict=True):
             assert contrast(*own) >= 4.5, selector
+        press(page, "z")
 
 
 def test_on_a_phone(browser, report, tmp_path):
@@ -368,7 +366,7 @@ def test_what_a_screen_reader_needs(page):
 
 
 def test_hostile_names_are_text_and_come_back(browser, tmp_path):
-    n, title = 2 * len(HOSTILE), "".join(HOSTILE[:8])
+    n, title = len(HOSTILE), "".join(HOSTILE[:8])
     detector, X, y = fitted((8, 8), n=n, classes=np.array(HOSTILE, dtype=object), q=n - 1)
     paths = np.resize(np.roll(HOSTILE, 1), n).tolist()
     path = write_report(detector, X, tmp_path / "suspects.html", paths=paths, title=title, note=title)
@@ -399,7 +397,7 @@ def test_any_text_comes_back_from_the_file(browser):
     page = browser.new_page()
     source = "(text) => {" + _read("csv.js") + "; return csvOf(JSON.parse(text)); }"
 
-    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(st.lists(cells, min_size=1, max_size=20))
     def comes_back(texts):
         text = page.evaluate(source, json.dumps([[0, *texts]]))
