@@ -147,7 +147,7 @@ def _exact_pairs(digests: Array, labels: NDArray[np.int64]) -> NDArray[np.int64]
     for members in groups.values():
         pairs: Iterable[tuple[int, int]] = combinations(members, 2)
         if len(members) > _ALL_PAIRS:
-            # each with the first of another label, of which two are enough
+            # two samples of different labels are enough: each other one makes a pair with one of them
             first = members[0]
             other = next((i for i in members if labels[i] != labels[first]), first)
             pairs = ((first if labels[i] != labels[first] else other, i) for i in members[1:])

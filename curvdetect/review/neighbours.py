@@ -100,10 +100,10 @@ class Fingerprints:
     """Digests and small views of samples, by which copies are found without labels and net.
 
     Pictures, of at least 8 pixels a side, are compared with their mean removed, moved over each other by a little;
-    other samples by column, in standard deviations. What is kept of a picture is small: 50,000 of any size fit in
-    memory. ``digests`` are equal where the network receives the same input. In each of ``views`` near copies lie near
-    each other: ``"coarse"``, 8 by 8 pixels, and ``"spectrum"``, amplitudes of low frequencies, which stay the same
-    where a picture is moved, or ``"columns"``.
+    other samples by column, in standard deviations. Little of a picture is kept: 50,000 of any size fit in memory.
+    ``digests`` are equal where the network receives the same input. Near copies lie near each other in each of
+    ``views``: ``"coarse"``, 8 by 8 pixels, and ``"spectrum"``, amplitudes of low frequencies, which stay the same where
+    a picture is moved, or ``"columns"``.
     """
 
     def __init__(self, samples: Samples) -> None:

@@ -87,7 +87,7 @@ def write_report(
     Pictures become thumbnails, smaller where there are more: 1,000 suspects in colour of 32 x 32 pixels, with their
     look-alikes, take some 7 MB, and so do 10,000. Floats outside [0, 1] are scaled together. Look-alikes are the
     nearest samples that aren't flagged, in the inputs of the net's last layer, at the cost of a forward pass over the
-    data; without ``net_``, or where ``X`` is other data, there are none. Of several processes that train together the
+    data; without ``net_``, or where ``X`` is other data, there are none. Where several processes train together, the
     first one writes, and the others return at once.
 
     Examples
@@ -169,7 +169,7 @@ def _share(scores: ArrayLike) -> Array:
 
 
 def rendered(content: Record) -> bytes:
-    """Return the page that shows this content, of which ``"title"`` is the page's title."""
+    """Return the page that shows this content, under its ``"title"``."""
     style = _read("page.css")
     # one scope of their own: a browser's window is full of names
     script = f'(() => {{\n"use strict";\n{"".join(_read(f"{name}.js") for name in SCRIPTS)}}})();\n'

@@ -40,8 +40,8 @@ def refuse_other_than_fitted(detector: object, name: str) -> None:
     """Raise where ``detector`` is no detector, or not fitted; ``name`` is the function that needs one."""
     if not isinstance(detector, BaseNoiseDetector):
         raise TypeError(
-            f"{name} needs a fitted detector, got {type(detector).__name__}. Of a search pass best_estimator_, of a "
-            "pipeline the last step, and X as that step received it."
+            f"{name} needs a fitted detector, got {type(detector).__name__}. Pass best_estimator_ of a search, or the "
+            "last step of a pipeline and X as that step received it."
         )
     check_is_fitted(detector, "scores_")
 

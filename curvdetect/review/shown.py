@@ -31,7 +31,7 @@ EXACT = 5_000
 CELLS = 400_000
 #: Most characters of a word, and of all texts together.
 WORD, CHARACTERS = 200, 4_000_000
-#: Look-alikes of each class, and the most suspects that have so many; of more suspects each has one.
+#: Look-alikes of each class for each suspect, where there are at most this many suspects; else there is one.
 ALIKE, MANY = 3, 2_000
 
 #: What a person can look at: pictures or rows of numbers, rows of a table with its words, or texts.

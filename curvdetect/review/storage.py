@@ -79,8 +79,8 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     kind = type(detector).__name__
     if registry.classes().get(kind) is not type(detector):
         raise TypeError(
-            f"save knows curvdetect's own detectors, got {kind}. Of a search pass best_estimator_, of a pipeline the "
-            "last step; a class of your own goes with joblib.dump, which keeps code too."
+            f"save knows curvdetect's own detectors, got {kind}. Pass best_estimator_ of a search, or the last step of "
+            "a pipeline; joblib.dump writes a class of your own, with its code."
         )
     check_is_fitted(detector, "scores_")
     if not writes_here():

@@ -1,4 +1,4 @@
-// The suspects as cards, of which only those in sight are in the document: ten thousand scroll like ten.
+// The suspects as cards. Only those in sight are in the document: ten thousand scroll like ten.
 
 const GAP = 12;
 const CAPTION = 74; // height of the text below a thumbnail

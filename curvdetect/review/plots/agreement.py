@@ -162,7 +162,7 @@ class SimilarityCurveDisplay(Display):
     """Cosine similarity to a reference, by epoch: of the epoch's scores, and of their mean over the epochs so far.
 
     As Figs. 14 and 15 of Garg, Ravikumar and Roy (ICML 2024), where the reference is Feldman and Zhang's memorization.
-    It is drawn by `curvdetect.metrics.cosine_similarity` or `curvdetect.metrics.top_k_cosine_similarity`.
+    The similarity is `curvdetect.metrics.cosine_similarity` or `curvdetect.metrics.top_k_cosine_similarity`.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class TrainingCurveDisplay(Display):
 
     Examples
     --------
-    Of a training loop of your own:
+    Numbers of a training loop of your own:
 
     >>> from curvdetect import TrainingCurveDisplay
     >>> display = TrainingCurveDisplay.from_predictions([1, 2, 3], [2.3, 0.9, 0.2], [0.1, float("nan"), 0.4])
