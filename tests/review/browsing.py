@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: Nothing is wider than the window.
+NO_OVERFLOW = "document.documentElement.scrollWidth <= innerWidth"
 OPTIONS = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
@@ -59,3 +61,16 @@ def exported(page, to):
     assert download.value.suggested_filename == "verdicts.csv"
     download.value.save_as(to)
     return list(csv.DictReader(to.open(encoding="utf-8-sig", newline="")))
+
+
+def under_review(page):
+    return page.locator("#which").inner_text().split("\n")[0]
+
+
+def tally(page):
+    return page.locator("#tally").inner_text()
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)

@@ -13,46 +13,10 @@ from hypothesis import strategies as st
 from curvdetect import apply_verdicts, write_report
 from curvdetect.review.report import _read
 from curvdetect.review.verdicts import unprotected
-from tests.review.browsing import chromium, exported, numbers, opened
-from tests.review.pages import HOSTILE, content_of, fitted
+from tests.review.browsing import NO_OVERFLOW, exported, numbers, opened, press, tally, under_review
+from tests.review.pages import HOSTILE, fitted
 
 pytestmark = pytest.mark.browser
-NO_OVERFLOW = "document.documentElement.scrollWidth <= innerWidth"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    """A page of 12 suspects among 60 pictures, what it was told, and the labels."""
-    detector, X, y = fitted((3, 8, 8))
-    detector._rank(np.random.default_rng(0).random(60), 12)  # so that suspects of all classes are mixed
-    paths = [f"photos/{label}/{i}.png" for i, label in enumerate(y)]
-    path = write_report(detector, X, tmp_path_factory.mktemp("page") / "suspects.html", paths=paths)
-    return path, content_of(path), y
-
-
-@pytest.fixture
-def page(browser, report):
-    with opened(browser, report[0]) as page:
-        yield page
-
-
-def under_review(page):
-    return page.locator("#which").inner_text().split("\n")[0]
-
-
-def tally(page):
-    return page.locator("#tally").inner_text()
-
-
-def press(page, *keys):
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def test_suspects_are_shown_worst_first_and_a_click_puts_one_under_review(page, report):
@@ -271,98 +235,6 @@ def test_without_a_suspect_the_page_says_so(browser, tmp_path):
         assert page.locator("#which").inner_text() == "There is no suspect."
         press(page, "r", "j", "z", "ArrowUp", "Enter", "+")
         assert tally(page) == "0 of 0 reviewed"
-
-
-def colours(page, *selectors):
-    """Return the colour and the ground of elements, as luminances."""
-    script = "all => all.map((s) => (({color, backgroundColor: b}) => [color, b])(getComputedStyle($(s))))"
-    found = page.evaluate(script.replace("$(s)", "document.querySelector(s)"), list(selectors))
-    return [[luminance(map(float, re.findall(r"[\d.]+", text)[:3])) for text in pair] for pair in found]
-
-
-def luminance(rgb):
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(*colours):
-    return (max(colours) + 0.05) / (min(colours) + 0.05)
-
-
-ON_SURFACE = ("h1", "#about", ".names .given", ".names .suggested", ".rank", ".value")
-OWN_GROUND = (".label.given", ".label.suggested", "#export", ".wrong > .mark")
-
-
-def test_both_schemes_can_be_read(page):
-    page.click("[data-number='0'] button")
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        (_, ground), (_, surface), (count, _) = colours(page, "body", ".top", ".count")
-        assert (ground < 0.05) == (scheme == "dark")
-        assert contrast(count, ground) >= 4.5
-        for selector, (colour, _) in zip(ON_SURFACE, colours(page, *ON_SURFACE), strict=True):
-            assert contrast(colour, surface) >= 4.5, selector
-        press(page, "w")
-        page.click("[data-number='0'] button")
-        for selector, own in zip(OWN_GROUND, colours(page, *OWN_GROUND), strict=True):
-            assert contrast(*own) >= 4.5, selector
-        press(page, "z")
-
-
-def test_on_a_phone(browser, report, tmp_path):
-    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-    with opened(browser, report[0], **phone) as page:
-        fits = f"{NO_OVERFLOW} && scrollX === 0"
-        assert page.evaluate(fits)
-        assert not page.locator("#detail").is_visible()
-        page.tap("#fold")
-        assert page.evaluate(fits)
-        page.select_option("#sort", "index")
-        page.tap("#fold")
-        page.tap("[data-number='0'] button")
-        assert page.locator("#detail").is_visible()
-        assert page.evaluate("document.activeElement.id") == "detail"
-        assert page.evaluate("document.getElementById('suspects').inert")
-        assert page.evaluate(fits)
-        heights = "[...document.querySelectorAll('.verdict')].map((b) => b.getBoundingClientRect().height)"
-        assert min(page.evaluate(heights)) >= 44
-        page.tap("#is-unsure")
-        assert page.locator("#detail").is_visible()
-        page.tap("#close")
-        assert not page.locator("#detail").is_visible()
-        assert tally(page).endswith("1 unsure")
-        assert len(exported(page, tmp_path / "verdicts.csv")) == 1
-
-
-def test_what_a_screen_reader_needs(page):
-    assert page.locator("html").get_attribute("lang") == "en"
-    for role, name in {
-        "banner": None,
-        "main": None,
-        "search": "Filter and sort suspects",
-        "status": None,
-        "list": "12 suspects",
-        "group": "Is the given label right?",
-        "progressbar": "0 of 12 reviewed",
-    }.items():
-        assert page.get_by_role(role, name=name, exact=True).count() == 1, role
-    assert page.get_by_role("heading", level=1).count() == 1
-    assert page.get_by_role("listitem").first.get_attribute("aria-setsize") == "12"
-    unnamed = page.evaluate("""() => [...document.querySelectorAll("button, select, input")]
-        .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.[0]?.textContent.trim()))
-        .map((e) => e.outerHTML)""")
-    assert unnamed == []
-    assert page.locator("img:not([alt])").count() == 0
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
-    assert len(ids) == len(set(ids))
-    assert page.locator("#grid [tabindex='0']").count() == 1  # one stop of the tab key for all cards
-    page.click("[data-number='0'] button")
-    press(page, "Tab")
-    assert page.evaluate("document.getElementById('detail').contains(document.activeElement)")
-    page.focus("#is-right")
-    press(page, "Space")
-    assert page.evaluate("document.activeElement.id") == "is-right"  # the focus stays where the hand is
-    assert page.locator("#said").inner_text().startswith("Right. 1 of 12 reviewed. Suspect 2: given")
 
 
 def test_hostile_names_are_text_and_come_back(browser, tmp_path):

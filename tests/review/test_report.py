@@ -31,8 +31,8 @@ def test_the_page_is_told_what_the_ranking_says(pictures, tmp_path):
     classes = np.array(content["classes"])
     assert suspects["index"] == table["index"].tolist()
     assert suspects["score"] == table["score"].tolist()
-    assert classes[suspects["given"]].tolist() == table["given"].tolist()
-    assert classes[suspects["suggested"]].tolist() == table["suggested"].tolist()
+    for name in ("given", "suggested"):
+        assert classes[suspects[name]].tolist() == table[name].tolist()
     assert (content["n_samples"], content["detector"], content["title"]) == (60, "LossDetector", "Mine & <yours>")
     assert "<title>Mine &amp; &lt;yours&gt;</title>" in path.read_text()
     assert content["note"] == "Two <i>more"
@@ -71,6 +71,10 @@ def test_what_is_hostile_arrives_as_it_was_and_is_no_markup(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert text.count("<script") == text.count("</script") == 2
     assert "window.ran" not in re.sub(r"<title>.*?</title>|<script type.*?</script", "", text, flags=re.DOTALL)
+    text = as_json(dict.fromkeys(HOSTILE))
+    assert json.loads(text) == dict.fromkeys(HOSTILE)
+    assert text.isascii()
+    assert not set("<>&\n\r\0") & set(text)
 
 
 def test_verdicts_are_known_again_on_the_same_labels(tmp_path):
@@ -84,19 +88,17 @@ def test_verdicts_are_known_again_on_the_same_labels(tmp_path):
     assert identity(n=61) != first
 
 
-def test_paths_of_any_kind_are_text(tmp_path):
-    detector, X, _ = fitted()
+def test_paths_of_any_kind_are_text(pictures, tmp_path):
+    detector, X, _ = pictures
     paths = pd.Series([b"caf\xe9", tmp_path, "x/y"] * 20, index=np.arange(60)[::-1])
     shown = content_of(write_report(detector, X, tmp_path / "page.html", paths=paths, k=60))["suspects"]["path"]
-    texts = ["caf\udce9", str(tmp_path), "x/y"]
-    assert shown == [texts[i % 3] for i in detector.ranking_]
+    assert shown == [["caf\udce9", str(tmp_path), "x/y"][i % 3] for i in detector.ranking_]
 
 
 REFUSALS = {
-    "other data": ({"X": lambda X: X[:7]}, ValueError, "X has 7 entries"),
+    "other data": ({"X": np.ones((7, 8, 8))}, ValueError, "X has 7 entries"),
     "too few paths": ({"paths": ["a"]}, ValueError, "paths has 1 entries"),
     "k of zero": ({"k": 0}, ValueError, "k must be None or a whole number"),
-    "k of a half": ({"k": 0.5}, ValueError, "k must be None or a whole number"),
     "no detector": ({"detector": SimpleNamespace(scores_=[])}, TypeError, "write_report needs a fitted detector"),
     "not fitted": ({"detector": LossDetector()}, ValueError, "not fitted"),
     "a folder": ({"path": "."}, IsADirectoryError, "is a folder"),
@@ -106,20 +108,9 @@ REFUSALS = {
 @pytest.mark.parametrize(("change", "error", "message"), REFUSALS.values(), ids=REFUSALS)
 def test_refusals(pictures, tmp_path, change, error, message):
     detector, X, _ = pictures
-    arguments = {"detector": detector, "X": X, "path": tmp_path / "page.html", **change}
-    if callable(arguments["X"]):
-        arguments["X"] = arguments["X"](X)
     with pytest.raises(error, match=message):
-        write_report(**arguments)
+        write_report(**{"detector": detector, "X": X, "path": tmp_path / "page.html", **change})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_json_has_nothing_that_html_reads():
-    names = dict(zip(HOSTILE, HOSTILE, strict=True))
-    text = as_json(names)
-    assert json.loads(text) == names
-    assert text.isascii()
-    assert not set("<>&\n\r\0") & set(text)
 
 
 def test_the_policy_lets_only_this_style_and_this_script_in(pictures, tmp_path):
@@ -127,8 +118,7 @@ def test_the_policy_lets_only_this_style_and_this_script_in(pictures, tmp_path):
     text = write_report(detector, X, tmp_path / "page.html").read_text()
     policy = re.search(r'http-equiv="Content-Security-Policy" content="(.*?)"', text)[1]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
-    assert rules["default-src"] == "'none'"
-    assert rules["img-src"] == "data:"
+    assert (rules["default-src"], rules["img-src"]) == ("'none'", "data:")
     for kind in ("style", "script"):
         inside = re.search(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)[1]
         digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
@@ -139,10 +129,6 @@ def test_the_policy_lets_only_this_style_and_this_script_in(pictures, tmp_path):
 def test_scripts_parse_no_markup_and_no_code():
     files = {path.name: path.read_text() for path in PAGE.iterdir()}
     assert set(files) == {"page.html", "page.css", *(f"{name}.js" for name in SCRIPTS)}
-    for name, text in files.items():
-        assert len(text.splitlines()) < 300, name
-        if name.endswith(".js"):
-            assert not re.search(
-                r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(|DOMParser", text
-            )
-            assert "</" not in text
+    scripts = "".join(text for name, text in files.items() if name.endswith(".js"))
+    forbidden = r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(|DOMParser|</"
+    assert re.findall(forbidden, scripts) == []

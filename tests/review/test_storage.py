@@ -73,6 +73,13 @@ def saved_and_loaded(detector, tmp_path, **options):
     return load(tmp_path / "saved", **options)
 
 
+@pytest.fixture
+def saved(tmp_path):
+    """Return the directory of a saved detector."""
+    save(fitted("curvature"), tmp_path / "saved")
+    return tmp_path / "saved"
+
+
 def described(path):
     return json.loads((path / "detector.json").read_text())
 
@@ -185,45 +192,34 @@ def test_labels_of_other_kinds_and_names_of_columns_come_back(tmp_path, kinds):
         again.score_samples(frame.add_prefix("x"))
 
 
-def test_snapshots_of_a_directory_are_copied(tmp_path):
-    detector = fit_digits(keep_snapshots=2, checkpoint_dir=tmp_path / "fit")
-    expected = detector.score_samples(X[NEW], NAMES[NEW])
-    again = saved_and_loaded(detector, tmp_path)
-    for file in (tmp_path / "fit").rglob("*.safetensors"):
-        file.unlink()
-    assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected)
-
-
-def test_files_are_json_npz_and_safetensors_and_small(tmp_path):
-    save(fitted("loss"), tmp_path / "saved")
-    names = sorted(re.sub("-[0-9a-f]{32}", "", p.name) for p in tmp_path.rglob("*"))
-    assert names == ["arrays.npz", "detector.json", "net.safetensors", "saved"]
-    with np.load(stored(tmp_path / "saved", "arrays.npz"), allow_pickle=False) as arrays:
+def test_files_are_json_npz_and_safetensors_and_small(saved):
+    names = {re.sub("-[0-9a-f]{32}", "", file.name) for file in saved.iterdir()}
+    snapshots = {f"snapshot-{snapshot.epoch:04d}.safetensors" for snapshot in fitted("curvature").snapshots_}
+    assert names == {"arrays.npz", "detector.json", "net.safetensors", *snapshots}
+    with np.load(stored(saved, "arrays.npz"), allow_pickle=False) as arrays:
         assert sum(array.nbytes for array in arrays.values()) < X[OLD].nbytes * 2
-    assert described(tmp_path / "saved")["format"] == storage.FORMAT
+    assert described(saved)["format"] == storage.FORMAT
 
 
-def test_only_a_detector_is_written_over_and_only_when_asked(tmp_path):
+def test_only_a_detector_is_written_over_and_only_when_asked(saved, tmp_path):
     for name in ("mine", "saved.old", "saved.draft"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "thesis.txt").touch()
-    save(fitted("loss"), tmp_path / "saved")
     with pytest.raises(FileExistsError, match=r"is there already.*overwrite=True"):
-        save(fitted("ssft"), tmp_path / "saved")
-    save(fitted("ssft"), tmp_path / "saved", overwrite=True)
-    assert isinstance(load(tmp_path / "saved"), SSFTDetector)
+        save(fitted("ssft"), saved)
+    save(fitted("ssft"), saved, overwrite=True)
+    assert isinstance(load(saved), SSFTDetector)
     with pytest.raises(FileExistsError, match="holds something else than a detector"):
         save(fitted("ssft"), tmp_path / "mine", overwrite=True)
     assert len(list(tmp_path.glob("*/thesis.txt"))) == 3
 
 
-def test_a_failure_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
-    save(fitted("loss"), tmp_path / "saved")
+def test_a_failure_while_writing_leaves_the_old_one(saved, tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "write_whole", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left")))
-    for path, overwrite in ((tmp_path / "saved", True), (tmp_path / "new", False)):
+    for path, overwrite in ((saved, True), (tmp_path / "new", False)):
         with pytest.raises(OSError, match="No space left"):
             save(fitted("ssft"), path, overwrite=overwrite)
-    assert isinstance(load(tmp_path / "saved"), LossDetector)
+    assert isinstance(load(saved), CurvatureNoiseDetector)
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
 
 
@@ -256,12 +252,11 @@ def test_a_detector_that_was_loaded_is_saved_over_itself_with_its_snapshots_and_
     assert np.array_equal(again.fit(X[OLD], NAMES[OLD]).scores_, fitted("curvature").scores_)
 
 
-def test_a_detector_of_the_first_format_is_read(tmp_path):
-    save(fitted("curvature"), tmp_path / "saved")
-    for file in (tmp_path / "saved").iterdir():
+def test_a_detector_of_the_first_format_is_read(saved):
+    for file in saved.iterdir():
         file.rename(file.with_name(re.sub("-[0-9a-f]{32}", "", file.name)))
-    change(tmp_path / "saved", format=1)
-    again, expected = load(tmp_path / "saved"), fitted("curvature")
+    change(saved, format=1)
+    again, expected = load(saved), fitted("curvature")
     assert np.array_equal(again.scores_, expected.scores_)
     assert np.array_equal(again.score_samples(X[NEW], NAMES[NEW]), expected.score_samples(X[NEW], NAMES[NEW]))
 
@@ -287,15 +282,14 @@ def test_from_the_accelerator_to_the_host(tmp_path, device, way):
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "net.safetensors", "detector.json", "snapshot-0001.safetensors"])
-def test_a_file_that_is_torn_or_gone_is_named(tmp_path, name):
-    save(fitted("curvature"), tmp_path / "saved")
-    file = stored(tmp_path / "saved", name)
+def test_a_file_that_is_torn_or_gone_is_named(saved, name):
+    file = stored(saved, name)
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(ValueError, match=rf"{file.name} is torn"):
-        load(tmp_path / "saved")
+        load(saved)
     file.unlink()
     with pytest.raises((ValueError, FileNotFoundError), match=rf"{file.name} .*can't be read|no {name} in it"):
-        load(tmp_path / "saved")
+        load(saved)
 
 
 class Executed:
@@ -303,16 +297,15 @@ class Executed:
         return os.mkdir, ("executed",)
 
 
-def test_a_forged_file_is_not_executed(tmp_path, monkeypatch):
+def test_a_forged_file_is_not_executed(saved, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    save(fitted("loss"), tmp_path / "saved")
     content = io.BytesIO()
     np.savez(content, **{"array-0": np.array([Executed()], dtype=object)})
     digest = storage._digest(content.getvalue())
-    (tmp_path / "saved" / f"arrays-{digest}.npz").write_bytes(content.getvalue())
-    change(tmp_path / "saved", files=described(tmp_path / "saved")["files"] | {"arrays.npz": digest})
+    (saved / f"arrays-{digest}.npz").write_bytes(content.getvalue())
+    change(saved, files=described(saved)["files"] | {"arrays.npz": digest})
     with pytest.raises(ValueError, match="allow_pickle=False"):
-        load(tmp_path / "saved")
+        load(saved)
     assert not (tmp_path / "executed").exists()
 
 
@@ -326,23 +319,21 @@ FORGED = {
 
 
 @pytest.mark.parametrize(("forged", "message"), FORGED.values(), ids=FORGED)
-def test_what_no_save_wrote_is_refused(tmp_path, forged, message):
-    save(fitted("loss"), tmp_path / "saved")
-    change(tmp_path / "saved", **forged)
+def test_what_no_save_wrote_is_refused(saved, forged, message):
+    change(saved, **forged)
     with pytest.raises(ValueError, match=message):
-        load(tmp_path / "saved")
+        load(saved)
 
 
-def test_no_file_outside_the_directory_is_read(tmp_path):
-    save(fitted("loss"), tmp_path / "saved")
-    inside = stored(tmp_path / "saved", "net.safetensors")
+def test_no_file_outside_the_directory_is_read(saved, tmp_path):
+    inside = stored(saved, "net.safetensors")
     inside.rename(tmp_path / inside.name)
-    files = described(tmp_path / "saved")["files"]
+    files = described(saved)["files"]
     digest = files.pop("net.safetensors")
     for forged in ({"../net.safetensors": digest}, {"net.safetensors": f"/../../net-{digest}"}):
-        change(tmp_path / "saved", files=files | forged)
+        change(saved, files=files | forged)
         with pytest.raises(ValueError, match="can't be read"):
-            load(tmp_path / "saved")
+            load(saved)
 
 
 def test_what_is_no_fitted_detector_is_refused(tmp_path):
