@@ -70,11 +70,10 @@ def register_with_datalab() -> None:
       `CurvatureNoiseDetector`. A copy of it is fitted, unless it was fitted on the labels of the lab already.
     - the parameters of that detector: ``q``, ``h``, ``n``, ``max_epochs``, ``device``, ``random_state``, ....
 
-    The lab then has the columns ``is_curvature_issue`` and ``curvature_score``, a summary, whose score is the share of
-    samples that are not flagged, and in ``lab.get_info("curvature")`` the ``given_label``, the ``predicted_label`` and
-    the fitted ``detector``. Wrong parameters are refused at once; where the fit fails, cleanlab prints the message and
-    goes on to the next kind of issue. Calling this again changes nothing. ImportError is raised where Datalab's
-    requirements are not installed.
+    The lab then has the columns ``is_curvature_issue`` and ``curvature_score``, a summary, and in
+    ``lab.get_info("curvature")`` the labels and the fitted ``detector``. Wrong parameters are refused at once; where
+    the fit fails, cleanlab prints the message and goes on. Calling this again changes nothing. ImportError is raised
+    where Datalab's requirements are not installed.
 
     Examples
     --------

@@ -145,7 +145,7 @@ def _content(detector: BaseNoiseDetector, samples: Samples | None, index: NDArra
             "score": detector.scores_[index].tolist(),
             "given": fitted_rows(detector).labels[index].tolist(),
             "suggested": suggested[index].tolist(),
-            "shares": [_share(scores)[index].tolist() for scores in detector.signal_scores_.values()],
+            "shares": [_shares(scores)[index].tolist() for scores in detector.signal_scores_.values()],
             **{name: [[i for i in row if i >= 0] for row in found.tolist()] for name, found in alike.items()},
         },
         **samples_shown(shown, index, others[others >= 0]),
@@ -159,13 +159,13 @@ def _identity(detector: BaseNoiseDetector) -> str:
     return blake2b(given.tobytes() + classes, digest_size=12).hexdigest()
 
 
-def _share(scores: ArrayLike) -> Array:
+def _shares(scores: ArrayLike) -> Array:
     """Return the share of samples with at most this score; None where it is no number."""
-    scores = np.asarray(scores, dtype=np.float64)
-    known = ~np.isnan(scores)
-    share = np.full(len(scores), None, dtype=object)
-    share[known] = np.round(rankdata(scores[known]) / max(1, known.sum()), 6)
-    return share
+    ranks = rankdata(scores, nan_policy="omit")
+    known = ~np.isnan(ranks)
+    shares = np.round(ranks / max(1, known.sum()), 6).astype(object)
+    shares[~known] = None
+    return shares
 
 
 def rendered(content: Record) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.types import Record
@@ -88,23 +89,24 @@ class TrainingCurveDisplay(Display):
             means = {key: values.mean(1) for key, values in found.signals.items()}
             values = None if shown == "loss" else means[shown]
             return cls.from_predictions(found.epoch, means["loss"], values, signal_name=shown, **named_so)
-        history: list[Record] = getattr(detector, "history_", [])
-        if not history:
+        history = pd.DataFrame(getattr(detector, "history_", []))
+        if history.empty:
             raise ValueError(
                 f"estimator is a {type(detector).__name__}, which keeps no history of its trainings. Pass a detector "
                 "with history_, or your own numbers to from_predictions."
             )
-        known = list(dict.fromkeys(key[5:] for record in history for key in record if key.startswith("mean_")))
+        known = [name[5:] for name in map(str, history) if name.startswith("mean_")]
         if signal != "auto" and signal not in known:
             raise ValueError(
                 f"signal must be 'auto' or one that was measured after epochs, {known}, got {signal!r}. Signals of the "
                 "training passes, such as the loss, are not."
             )
         shown = signal if signal != "auto" else "curvature" if "curvature" in known else next(iter(known), "")
-        noted = [record.get(f"mean_{shown}", np.nan) for record in history] if shown else None
-        epoch, run = _one_after_another(history)
-        losses, shown = [record["train_loss"] for record in history], shown or "curvature"
-        return cls.from_predictions(epoch, losses, noted, signal_name=shown, run=run, **named_so)
+        noted, shown = history[f"mean_{shown}"] if shown else None, shown or "curvature"
+        # the epochs of a second stage are counted on from the first
+        runs = history.reindex(columns=["repeat", "half"]).groupby(["repeat", "half"], sort=False, dropna=False)
+        epoch, run = runs.cumcount() + 1, runs.ngroup()
+        return cls.from_predictions(epoch, history["train_loss"], noted, signal_name=shown, run=run, **named_so)
 
     @classmethod
     def from_predictions(
@@ -163,13 +165,6 @@ class TrainingCurveDisplay(Display):
         both = [part.get_legend_handles_labels()[0] for part in (ax, beside) if part is not None]
         self._legend([handle for handles in both for handle in handles])
         return self
-
-
-def _one_after_another(history: list[Record]) -> tuple[list[int], list[int]]:
-    """Return the epoch of each record, second stages counted on from the first, and the number of its training."""
-    runs = [(record.get("repeat"), record.get("half")) for record in history]
-    numbers = {run: number for number, run in enumerate(dict.fromkeys(runs))}
-    return [runs[: i + 1].count(run) for i, run in enumerate(runs)], [numbers[run] for run in runs]
 
 
 def _scale(ax: Axes, values: NDArray[np.float64]) -> None:
