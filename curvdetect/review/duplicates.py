@@ -1,7 +1,6 @@
 """One sample under two labels: exact copies by their contents, near copies among the nearest samples of other labels.
 
-A contradiction is not a wrong label, and has a table of its own: two samples side by side, at least one of which is
-wrong. Copies under one label contradict nothing and are passed over.
+Copies under one label contradict nothing and are passed over.
 """
 
 from __future__ import annotations
@@ -43,8 +42,7 @@ def find_conflicting_duplicates(
 ) -> pd.DataFrame:
     """Return pairs of the same, or nearly the same, sample under two labels, the most contradictory first.
 
-    At least one label of a pair is wrong, or the two classes overlap. `BaseNoiseDetector.ranking` does not show such
-    pairs, and this table shows no other wrong labels.
+    At least one label of a pair is wrong, or the two classes overlap. No ranking shows such pairs.
 
     Parameters
     ----------
@@ -68,19 +66,15 @@ def find_conflicting_duplicates(
     DataFrame
         A row for each pair: ``first`` and ``second``, positions in the training data, the smaller first;
         ``first_label`` and ``second_label``, as given; ``kind``, ``"exact"`` or ``"near"``; ``distance``; ``score``,
-        in [0, 1], higher for the more contradictory; ``late_loss`` and ``curvature``, means of both members, NaN
-        where the detector has none. Exact copies come first, each kind in order of ``score``.
+        in [0, 1], higher for the more contradictory: the share of all samples with less ``late_loss`` and less
+        ``curvature``, of which the table has the means of both members, NaN where the detector has none. Exact copies
+        come first, each kind in order of ``score``.
 
     Notes
     -----
-    Near copies are searched among the nearest samples of other labels, in the inputs of the net's last linear layer and
-    in small pictures. Their distance is ``|a - b| / sqrt(|a|**2 + |b|**2)`` of pictures of at most 32 pixels a side
-    with their mean removed, one moved over the other by up to 2 pixels, or of columns in standard deviations.
-
-    ``score`` is the mean, over both members, of the share of all samples with less loss in the last quarter of the
-    training, and with less curvature. A net can't fit one sample under two labels, so that both stay high, unless it
-    trained with augmentation. A sample with more than 16 copies has one pair for each. Time grows with the square of
-    the number of samples, memory with the number alone: the features, and 12 kB of a colour picture.
+    The guide says how near copies are found, and how pairs are scored and measured. A sample with more than 16 copies
+    has one pair for each. Time grows with the square of the number of samples, memory with the number alone: the
+    features, and 12 kB of a colour picture.
 
     Examples
     --------

@@ -1,8 +1,4 @@
-"""A fitted detector as files that outlive the code: JSON, npz and safetensors, none of which is executed on reading.
-
-Pickle would run whatever is in a file; these files can be taken from anybody. A net of your own or a function is no
-data: it is left out by name, and passed again when the detector is loaded.
-"""
+"""A fitted detector as files that outlive the code: JSON, npz and safetensors, none of which is executed on reading."""
 
 from __future__ import annotations
 

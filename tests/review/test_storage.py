@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import shutil
+from datetime import date
 from functools import cache
 from itertools import count
 
@@ -175,9 +176,13 @@ def test_without_its_net_a_detector_has_its_scores_and_another_net_is_refused(tm
 
 def test_other_things_that_are_left_out_are_named(tmp_path):
     detector = fit_digits(CurvSSFT, combine=np.minimum, max_epochs=1, random_state=np.random.RandomState(0))
+    detector.set_params(checkpoint_dir=tmp_path / "fit", verbose=np.bool_(True))
     with pytest.warns(UserWarning, match="saved without combine=<ufunc 'minimum'>; random_state=RandomState"):
         again = saved_and_loaded(detector, tmp_path)
-    assert again.combine == "rank_mean"
+    assert (again.combine, again.checkpoint_dir, again.verbose) == ("rank_mean", tmp_path / "fit", True)
+    detector.classes_ = np.array([date(2026, 1, day) for day in range(1, 11)])
+    with pytest.raises(ValueError, match="classes_ can't be saved: it holds a date, which is no text, number or array"):
+        save(detector, tmp_path / "dates")
 
 
 @pytest.mark.parametrize("kinds", [np.array(list("abcdefghij"), dtype=object), np.arange(10.0)], ids=["text", "float"])

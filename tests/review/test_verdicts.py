@@ -82,6 +82,7 @@ def test_a_number_that_may_be_several_labels_is_refused(y, new):
     with pytest.raises(ValueError, match=r"verdicts, row 2: .* may be any of the labels .* dtype=str"):
         apply_verdicts(y, table((0, "wrong", new)))
     assert apply_verdicts([1, 2], table((0, "wrong", 2.0), (1, "unsure", None))).tolist() == [2, 2]
+    assert apply_verdicts(["x", "7"], table((0, "wrong", 7))).tolist() == ["7", "7"]
 
 
 def test_a_file_saved_by_others(tmp_path):

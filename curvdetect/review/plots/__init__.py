@@ -54,7 +54,7 @@ class Display:
     name : str, optional
         Name in the legend; by default the display's own, which is that of the signal or the class of an estimator.
     **options
-        Options of `plot`, such as ``ax`` and ``name``, and with an estimator those of `from_predictions` too.
+        Options of `plot`, such as ``ax``, and with an estimator those of `from_predictions`. A ``name`` is kept.
     epoch : array-like of shape (n_epochs,)
         Counted from 1; by default one after another.
     ax : matplotlib Axes, optional

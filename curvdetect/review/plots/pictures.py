@@ -41,8 +41,8 @@ class SuspectsDisplay(Display):
         Pictures in [0, 1], most suspect first.
     index : array-like of shape (k,)
         Positions in the training data.
-    marked : array-like, bool, optional
-        Which get a dot, such as labels known to be wrong: of `plot` k pictures, of other methods all samples.
+    marked : array-like of shape (k,) or (n_samples,), bool, optional
+        Which pictures get a dot, such as labels known to be wrong; the constructor takes those of the pictures alone.
 
     Attributes
     ----------

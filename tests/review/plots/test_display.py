@@ -36,14 +36,19 @@ DISPLAYS = {
 
 
 @pytest.mark.parametrize("name", DISPLAYS)
-def test_a_detector_and_a_pipeline_that_ends_with_it_are_drawn_alike(name):
+def test_a_detector_and_a_pipeline_that_ends_with_it_are_drawn_alike_on_given_axes_and_on_new_ones(name):
     display, arguments = DISPLAYS[name]
     detector, *data = fitted()
-    one, two = (display.from_estimator(estimator, *arguments(*data)) for estimator in (detector, in_a_pipeline()))
+    ax = axes()
+    where = {"figure": ax.figure} if name == "suspects" else {"ax": ax}
+    two = display.from_estimator(in_a_pipeline(), *arguments(*data), **where)
+    assert two.figure_ is ax.figure
+    assert plt.get_fignums() == []
+    one = display.from_estimator(detector, *arguments(*data))
+    assert one.figure_.number in plt.get_fignums()  # new figures are pyplot's
     for field in fields(display):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(two, field.name))
     assert getattr(one, "name", "CurvatureNoiseDetector") == "CurvatureNoiseDetector"
-    assert one.figure_.number in plt.get_fignums()  # new figures are pyplot's
     with pytest.raises(NotFittedError):
         display.from_estimator(LossDetector(), *arguments(*data))
 
@@ -58,16 +63,6 @@ def test_the_docstrings_describe_every_parameter_and_where_it_was_drawn(display)
         }
         names = {str(part).partition(":")[0] for part in inspect.signature(thing).parameters.values()}
         assert names - {"self"} == described, thing
-
-
-@pytest.mark.parametrize("name", sorted(DISPLAYS.keys() - {"suspects"}))
-def test_given_axes_are_left_to_their_figure(name):
-    display, arguments = DISPLAYS[name]
-    detector, *data = fitted()
-    ax = axes()
-    drawn = display.from_estimator(detector, *arguments(*data), ax=ax)
-    assert (drawn.ax_, drawn.figure_) == (ax, ax.figure)
-    assert plt.get_fignums() == []
 
 
 MASK = np.arange(30) % 10 == 0
@@ -111,11 +106,7 @@ WRONG = [
     (SimilarityCurveDisplay, {"scores": [[1.0], [1.0, 2.0]]}, "scores must hold numbers, one row for each epoch"),
     (SimilarityCurveDisplay, {"scores": EPOCHS * [[1], [np.nan], [1], [1], [1]]}, "NaN or infinity in row 1"),
     (SimilarityCurveDisplay, {"scores": EPOCHS * [[1], [1], [0], [1], [1]]}, "scores is 0 everywhere in row 2"),
-    (
-        SimilarityCurveDisplay,
-        {"epoch": [1, 2]},
-        r"epoch must hold one number for each of 5 rows of scores, got an array of shape \(2,\)",
-    ),
+    (SimilarityCurveDisplay, {"epoch": [1, 2]}, r"epoch must hold one number for each of 5 rows of scores"),
     (SimilarityCurveDisplay, {"reference": REFERENCE * np.nan}, "reference holds NaN"),
     (SimilarityCurveDisplay, {"top_k": 31}, "k must be a whole number of samples, from 1 to 30"),
     (SuspectsDisplay, {"marked": [True]}, "marked has 1 entries for 3 samples"),
@@ -124,21 +115,9 @@ WRONG = [
     (SuspectsDisplay, {"given": ["a"]}, "given must have one entry for each of 3 samples"),
     (SuspectsDisplay, {"suggested": "cat"}, "suggested must have one entry for each of 3 samples"),
     (SuspectsDisplay, {"scores": [1, 2, np.nan]}, "scores holds NaN"),
-    (
-        TrainingCurveDisplay,
-        {"loss": [1.0]},
-        r"loss must hold one number for each of 2 epochs, got an array of shape \(1,\)",
-    ),
-    (
-        TrainingCurveDisplay,
-        {"signal": [1.0]},
-        r"signal must hold one number for each of 2 epochs, got an array of shape \(1,\)",
-    ),
-    (
-        TrainingCurveDisplay,
-        {"run": [0]},
-        r"run must hold one number for each of 2 epochs, got an array of shape \(1,\)",
-    ),
+    (TrainingCurveDisplay, {"loss": [1.0]}, r"loss must hold one number for each of 2 epochs, got .*\(1,\)"),
+    (TrainingCurveDisplay, {"signal": [1.0]}, r"signal must hold one number for each of 2 epochs, got .*\(1,\)"),
+    (TrainingCurveDisplay, {"run": [0]}, r"run must hold one number for each of 2 epochs, got .*\(1,\)"),
     (TrainingCurveDisplay, {"loss": ["a", "b"]}, "loss must hold numbers"),
     (TrainingCurveDisplay, {"epoch": [], "loss": []}, "epoch must hold one number for each epoch"),
 ]
