@@ -220,7 +220,12 @@ def test_only_a_detector_is_written_over_and_only_when_asked(saved, tmp_path):
 
 
 def test_a_failure_while_writing_leaves_the_old_one(saved, tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "write_whole", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left")))
+    def until_full(path, content, write=storage.write_whole):
+        if path.suffix == ".json":
+            raise OSError(28, "No space left")
+        write(path, content)
+
+    monkeypatch.setattr(storage, "write_whole", until_full)
     for path, overwrite in ((saved, True), (tmp_path / "new", False)):
         with pytest.raises(OSError, match="No space left"):
             save(fitted("ssft"), path, overwrite=overwrite)

@@ -71,7 +71,9 @@ class Display:
     name: str | None
 
     def __init_subclass__(cls) -> None:
-        """Complete the docstrings of a display."""
+        """Complete the docstrings of a display, unless it has none of its own."""
+        if cls.__doc__ is None:
+            return
         described = _entries(Display.__doc__) | _entries(cls.from_estimator.__doc__) | _entries(cls.__doc__)
         cls.__doc__ = _completed(cls.__doc__, cls.__annotations__, described)
         if "figure_" not in cls.__doc__:
@@ -99,13 +101,6 @@ class Display:
         """Return how many curves with a name earlier calls drew on the axes."""
         labels = [str(line.get_label()) for line in self.ax_.lines if line.get_gid() == DRAWN]
         return sum(not label.startswith("_") for label in labels)
-
-    def _count_epochs(self) -> None:
-        """Name the horizontal axis, and keep to whole numbers on it."""
-        from matplotlib.ticker import MaxNLocator
-
-        self.ax_.set_xlabel("Epoch")
-        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     def _legend(self, handles: Sequence[Artist], title: str | None = None) -> None:
         """Draw a legend above the axes, where it hides nothing."""

@@ -281,8 +281,8 @@ class SimilarityCurveDisplay(Display):
         self.constant_line_: Line2D | None = None
         if constant and self.constant is not None and number == 0:
             self.constant_line_ = ax.axhline(self.constant, color="0.5", linestyle=":", label="a constant")
-        ax.set_ylabel("Cosine similarity" + ("" if self.top_k is None else f", top {self.top_k:,}"))
-        self._count_epochs()
+        ax.set(xlabel="Epoch", ylabel="Cosine similarity" + ("" if self.top_k is None else f", top {self.top_k:,}"))
+        ax.locator_params("x", integer=True)
         self._legend(ax.get_legend_handles_labels()[0])
         return self
 

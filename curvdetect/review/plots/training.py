@@ -153,7 +153,8 @@ class TrainingCurveDisplay(Display):
             return [line for (line,) in drawn]
 
         self.loss_lines_ = lines(ax, self.loss, "loss", look | {"color": COLOURS[0]} | (dots if apart else {}))
-        self._count_epochs()
+        ax.set_xlabel("Epoch")
+        ax.locator_params("x", integer=True)
         self.signal_ax_: Axes | None = None
         self.signal_lines_: list[Line2D] = []
         beside = _beside(ax)
