@@ -24,7 +24,18 @@ def report(tmp_path_factory):
     return path, content_of(path), y
 
 
-@pytest.fixture
-def page(browser, report):
+@pytest.fixture(scope="module")
+def tab(browser, report):
     with opened(browser, report[0]) as page:
         yield page
+
+
+@pytest.fixture
+def page(tab):
+    """Return the page as it is when it is opened for the first time."""
+    tab.evaluate("localStorage.clear()")
+    tab.emulate_media(color_scheme="light")
+    tab.reload()
+    tab.wait_for_selector(".card")
+    yield tab
+    assert tab.complaints == []
