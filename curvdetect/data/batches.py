@@ -12,17 +12,25 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
 
-#: What a loader that is given its batches can't be given too.
+Item: TypeAlias = tuple[int, tuple[Tensor, int]]
+Collate: TypeAlias = Callable[[list[tuple[Tensor, int]]], tuple[object, object]]
+#: What a loader that is given its batches can't be given too, and what matters only where it reads.
 _MAKES_BATCHES = ("batch_size", "shuffle", "sampler", "batch_sampler", "drop_last")
+_OF_WORKERS = ("num_workers", "persistent_workers", "prefetch_factor")
+_SHARING = (
+    "Several processes share the batches of a torch.utils.data.DataLoader with a batch_size or a batch_sampler: pass "
+    "that class as iterator_train, or train in one process."
+)
 
 
 class Share(NamedTuple):
@@ -69,31 +77,29 @@ class BatchLoader:
 
     def indexed(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield ``(index, x, y)``, of every batch the share of this process where there are several."""
-        n = len(self.dataset)
+        n, device = len(self.dataset), self.dataset.device
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         # to the device at once, rather than a batch at a time
-        order, labels = order.to(self.dataset.device), self.dataset.labels.to(self.dataset.device)
-        shifts = self._shifts([len(index) for index in order.tensor_split(len(self))]) if self.augment else None
-        for place in torch.arange(n, device=order.device).tensor_split(len(self)):
+        order, labels = order.to(device), self.dataset.labels.to(device)
+        places = torch.arange(n, device=device).tensor_split(len(self))
+        # all of each batch, even where it is shared
+        drawn = [draw_shifts(self.dataset.shape, len(place)) for place in places] if self.augment else []
+        shifts = torch.cat(drawn).to(device) if drawn else None
+        for place in places:
             if self.share is not None:
                 mine = self.share.of(place)
                 self.sizes.append((len(mine), len(place)))
                 place = mine if len(mine) else place[:1]
             index = order[place]
             x = self.dataset.batch(index)
-            yield index, crop_and_flip(x, shifts.only(place)) if shifts else x, labels[index]
-
-    def _shifts(self, sizes: Sequence[int]) -> Shifts:
-        """Draw the shifts of an epoch batch by batch, for all of each batch even where it is shared."""
-        each = [Shifts.draw(self.dataset.shape, size) for size in sizes]
-        return Shifts(*(torch.cat(parts).to(self.dataset.device) for parts in zip(*each, strict=True)))
+            yield index, x if shifts is None else crop_and_flip(x, shifts[place]), labels[index]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _, x, y in self.indexed():
             yield x, y
 
 
-def is_ours(loader: object) -> bool:
+def is_ours(loader: object) -> TypeGuard[Callable[..., BatchLoader]]:
     """Say whether a loader is `BatchLoader` or a kind of it."""
     return isinstance(loader, type) and issubclass(loader, BatchLoader)
 
@@ -102,7 +108,7 @@ class IndexedLoader:
     """Walk a loader over indexed samples and report the index of every batch before yielding it.
 
     ``loader`` is `BatchLoader`, or any class with the signature of ``torch.utils.data.DataLoader``, made with
-    ``options``. Where several processes share each batch, ``share`` says which this one is, and ``on_share`` is called
+    ``options``. Where several processes share each batch, ``share`` says which this one is. ``on_share`` is called
     after ``on_index``, with the size of its share and that of the whole batch.
     """
 
@@ -110,44 +116,43 @@ class IndexedLoader:
         self,
         dataset: Samples,
         *,
-        loader: Callable[..., Any],
+        loader: Callable[..., DataLoader[object]],
         on_index: Callable[[Tensor], None],
         share: Share | None = None,
         on_share: Callable[[int, int], None] = lambda mine, whole: None,
         **options: Any,
     ) -> None:
         self.on_index, self.on_share = on_index, on_share
-        self.ours = is_ours(loader)
-        self.sizes: deque[tuple[int, int]] | None = None if share is None else deque()
-        if self.ours:
+        self.sizes: deque[tuple[int, int]] = deque()
+        self.loader: BatchLoader | DataLoader[object]
+        if is_ours(loader):
             self.loader = loader(dataset, **options)
-            if share is not None and self.sizes is not None:
-                self.loader.share, self.loader.sizes = share, self.sizes
-        else:
-            options["collate_fn"] = _CollateIndexed(options.pop("collate_fn", None) or default_collate)
-            indexed = _WithIndex(dataset)
-            if share is not None and self.sizes is not None:
-                self.loader = _shared_loader(loader, indexed, share, self.sizes, options)
-            else:
-                self.loader = loader(indexed, **options)
+            self.loader.share, self.loader.sizes = share, self.sizes
+            return
+        indexed = _WithIndex(dataset)
+        options["collate_fn"] = _CollateIndexed(options.pop("collate_fn", None) or default_collate)
+        if share is not None:
+            options = _shared(loader, indexed, share, self.sizes, options)
+        try:
+            self.loader = loader(indexed, **options)
+        except TypeError as error:
+            if share is None:
+                raise
+            raise ValueError(f"the net's iterator_train can't be given its batches ({error}). {_SHARING}") from error
 
     def __len__(self) -> int:
         return len(self.loader)
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        if self.sizes is not None:
-            self.sizes.clear()  # of a walk that was broken off
-        for index, x, y in self.loader.indexed() if self.ours else self.loader:
-            if self.sizes is None:
-                self.on_index(index)
-            else:
-                mine, whole = self.sizes.popleft()
-                self.on_index(index[:mine])
-                self.on_share(mine, whole)
+    def __iter__(self) -> Iterator[tuple[object, object]]:
+        self.sizes.clear()  # of a walk that was broken off
+        for index, x, y in self.loader.indexed() if isinstance(self.loader, BatchLoader) else self.loader:
+            mine, whole = self.sizes.popleft() if self.sizes else (len(index), len(index))
+            self.on_index(index[:mine])
+            self.on_share(mine, whole)
             yield x, y
 
 
-class _WithIndex(Dataset[tuple[int, Any]]):
+class _WithIndex(Dataset[Item]):
     """Samples together with their index."""
 
     def __init__(self, dataset: Samples) -> None:
@@ -156,10 +161,10 @@ class _WithIndex(Dataset[tuple[int, Any]]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> tuple[int, Any]:
+    def __getitem__(self, index: int) -> Item:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: list[int]) -> list[tuple[int, Any]]:
+    def __getitems__(self, indices: list[int]) -> list[Item]:
         beyond = [index for index in indices if not 0 <= index < len(self)]
         if beyond:
             raise ValueError(
@@ -174,10 +179,10 @@ class _WithIndex(Dataset[tuple[int, Any]]):
 class _CollateIndexed:
     """Collate ``(index, (x, y))`` items with a collate function for ``(x, y)``; picklable for worker processes."""
 
-    def __init__(self, collate: Callable[[list[Any]], Any]) -> None:
+    def __init__(self, collate: Collate) -> None:
         self.collate = collate
 
-    def __call__(self, items: list[tuple[int, Any]]) -> tuple[Tensor, Any, Any]:
+    def __call__(self, items: list[Item]) -> tuple[Tensor, object, object]:
         x, y = self.collate([item for _, item in items])
         return torch.tensor([index for index, _ in items]), x, y
 
@@ -188,7 +193,7 @@ class _SharedBatches:
     Of a batch too small for a share it yields the first sample, so that this process keeps step.
     """
 
-    def __init__(self, batches: Any, share: Share, sizes: deque[tuple[int, int]]) -> None:
+    def __init__(self, batches: Collection[list[int]], share: Share, sizes: deque[tuple[int, int]]) -> None:
         self.batches, self.share, self.sizes = batches, share, sizes
 
     def __len__(self) -> int:
@@ -202,63 +207,47 @@ class _SharedBatches:
             yield [whole[i] for i in mine] if mine else whole[:1]
 
 
-def _shared_loader(
-    loader: Callable[..., Any],
-    dataset: Dataset[Any],
+def _shared(
+    loader: Callable[..., DataLoader[object]],
+    dataset: _WithIndex,
     share: Share,
     sizes: deque[tuple[int, int]],
-    options: dict[str, Any],
-) -> DataLoader[Any]:
-    """Return a loader that walks one share of the batches that ``loader(dataset, **options)`` would draw."""
-    way = (
-        "Several processes share the batches of a torch.utils.data.DataLoader with a batch_size or a batch_sampler: "
-        "pass that class as iterator_train, or train in one process."
-    )
+    options: Record,
+) -> Record:
+    """Return options by which ``loader`` walks one share of the batches that ``loader(dataset, **options)`` draws."""
     # made once without workers, for its batches
-    single = {k: v for k, v in options.items() if k not in ("num_workers", "persistent_workers", "prefetch_factor")}
-    whole = loader(dataset, **single)
-    if not isinstance(whole, DataLoader) or whole.batch_sampler is None:
-        raise ValueError(f"the net's iterator_train makes no batches of indices. {way}")
+    made = loader(dataset, **{name: value for name, value in options.items() if name not in _OF_WORKERS})
+    batches: Any = made.batch_sampler if isinstance(made, DataLoader) else None
+    if batches is None:
+        raise ValueError(f"the net's iterator_train makes no batches of indices. {_SHARING}")
     rest = {name: value for name, value in options.items() if name not in _MAKES_BATCHES}
-    try:
-        return loader(dataset, batch_sampler=_SharedBatches(whole.batch_sampler, share, sizes), **rest)
-    except TypeError as error:
-        raise ValueError(f"the net's iterator_train can't be given its batches ({error}). {way}") from error
+    return {**rest, "batch_sampler": _SharedBatches(batches, share, sizes)}
 
 
-class Shifts(NamedTuple):
-    """The shift of each picture of a batch, and whether it is mirrored."""
+def draw_shifts(shape: Sequence[int], n: int) -> Tensor:
+    """Draw the shifts of ``n`` pictures, down and right by up to an eighth of the side, and which are mirrored.
 
-    top: Tensor
-    left: Tensor
-    mirrored: Tensor
-
-    @classmethod
-    def draw(cls, shape: Sequence[int], n: int) -> Shifts:
-        """Draw those of ``n`` pictures: shifts of up to an eighth of the side, and an even chance to be mirrored."""
-        if len(shape) < 2:
-            raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(shape)}.")
-        most = [2 * _pad(side) + 1 for side in shape[-2:]]
-        return cls(torch.randint(most[0], (n, 1)), torch.randint(most[1], (n, 1)), torch.rand(n, 1) < 0.5)
-
-    def only(self, rows: Tensor) -> Shifts:
-        """Return those of some of the pictures."""
-        return Shifts(self.top[rows], self.left[rows], self.mirrored[rows])
+    Shape (n, 3), of whole numbers.
+    """
+    if len(shape) < 2:
+        raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(shape)}.")
+    moved = [torch.randint(2 * _pad(side) + 1, (n, 1)) for side in shape[-2:]]
+    return torch.cat([*moved, torch.rand(n, 1) < 0.5], 1)
 
 
 def _pad(side: int) -> int:
     return max(1, side // 8)
 
 
-def crop_and_flip(x: Tensor, shifts: Shifts) -> Tensor:
+def crop_and_flip(x: Tensor, shifts: Tensor) -> Tensor:
     """Return pictures, shape (batch, ..., height, width), each shifted and mirrored; what a shift uncovers is zero."""
-    top, left, mirrored = (part.to(x.device) for part in shifts)
+    top, left, mirrored = shifts.to(x.device)[:, :, None].unbind(1)
     n, height, width = len(x), x.shape[-2], x.shape[-1]
     pad = _pad(height), _pad(width)
     padded = torch.nn.functional.pad(x, (pad[1], pad[1], pad[0], pad[0]))
     rows = top + torch.arange(height, device=x.device)
     across = torch.arange(width, device=x.device)
-    columns = left + torch.where(mirrored, width - 1 - across, across)
+    columns = left + torch.where(mirrored == 1, width - 1 - across, across)
     flat = padded.reshape(n, -1, height + 2 * pad[0], width + 2 * pad[1])
     sample = torch.arange(n, device=x.device)[:, None, None]
     cut = flat[sample, :, rows[:, :, None], columns[:, None, :]]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, SubsetRandomSampler, default_collate
 
-from curvdetect.data.batches import BatchLoader, IndexedLoader, Share, Shifts, crop_and_flip
+from curvdetect.data.batches import BatchLoader, IndexedLoader, Share, crop_and_flip, draw_shifts
 from curvdetect.data.samples import as_samples
 
 
@@ -92,7 +92,7 @@ def test_the_index_of_each_batch_is_reported_before_it_is_yielded(loader, option
 
 def augment(x, seed=0):
     torch.manual_seed(seed)
-    return crop_and_flip(x, Shifts.draw(x.shape[1:], len(x)))
+    return crop_and_flip(x, draw_shifts(x.shape[1:], len(x)))
 
 
 def shifts_and_mirrors(picture):
