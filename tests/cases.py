@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from curvdetect import corrupt_labels, memorizing_net
-from curvdetect.data.values import columns_of
+from curvdetect.data.inputs import columns_of
 from curvdetect.training.nets import MLP
 
 

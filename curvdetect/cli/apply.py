@@ -15,7 +15,7 @@ from curvdetect.cli.options import PRINTING, READING, chosen, existing
 from curvdetect.cli.output import FORMULA, inert_path, write_csv
 from curvdetect.cli.source import read_data, rewrite_arrays
 from curvdetect.cli.tables import PARQUET, TEXT, read_labels, rewrite
-from curvdetect.data.choosing import drawn
+from curvdetect.data.isolation import drawn
 from curvdetect.review.verdicts import apply_verdicts, unprotected
 from curvdetect.training.checkpoints import write_whole
 

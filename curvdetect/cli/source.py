@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 from curvdetect.cli.console import Failure, listed, say, short
 from curvdetect.cli.tables import PARQUET, TEXT, read_table
-from curvdetect.data.choosing import drawn
 from curvdetect.data.folders import load_image_folder
+from curvdetect.data.isolation import drawn
 from curvdetect.data.labels import plain_labels
 from curvdetect.detectors.inputs import rows_of
 from curvdetect.training.checkpoints import write_whole

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from curvdetect.data.choosing import spread
-from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.inputs import HeldInputs, Inputs, check_finite
+from curvdetect.data.isolation import isolated_rng, spread
 from curvdetect.data.items import (
     Items,
     TwoViews,
@@ -26,44 +26,68 @@ from curvdetect.data.items import (
     columns,
     is_hugging_face,
     label_value,
+    read_input,
     read_item,
     reads_the_same,
     training_view,
 )
 from curvdetect.data.labels import plain_labels
-from curvdetect.data.values import check_finite
+from curvdetect.data.types import Array
 from curvdetect.data.wording import callers_level
 
+Wanted = TypeVar("Wanted")
+Found = TypeVar("Found")
 #: Samples whose labels are compared with the dataset's own list of them.
 _COMPARED = 16
 
 
-class Read(NamedTuple):
-    """What the first reading of a dataset found."""
+class DatasetInputs(Inputs):
+    """Inputs of a map-style dataset. Each is checked as it is read where the dataset is ``unread`` as a whole."""
 
-    inputs: Tensor | None
-    """Of all samples, where they are kept."""
-    labels: NDArray[Any]
-    first: Tensor
-    """Input of the first sample."""
-    in_part: bool
-    """Whether only a few were read."""
+    lazy = True
+
+    def __init__(self, dataset: Items, *, unread: bool = False) -> None:
+        self.dataset, self.unread = dataset, unread
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @cached_property
+    def first(self) -> Tensor:
+        """The first of them, which the others have to be like."""
+        with isolated_rng(torch.device("cpu")):  # a dataset may draw as it is read
+            return read_input(self.dataset, 0)
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one."""
+        return tuple(self.first.shape)
+
+    def read(self, index: Tensor) -> Tensor:
+        """Return some of them."""
+        first, inputs = self.first if self.unread else None, []
+        for i in index.tolist():
+            inputs.append(read_input(self.dataset, i))
+            if first is not None:
+                _check_item(inputs[-1], i, first)
+        return torch.stack(inputs)
 
 
-def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: int = 0) -> Read:
+def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: int = 0) -> tuple[Inputs, Array, Tensor]:
     """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time.
 
     ``y`` takes the place of its own labels. Inputs that are the same at each reading are kept up to ``n_bytes``. More
-    of them are not read as a whole where the labels are known without. ``n_workers`` processes read ahead.
+    of them are not read as a whole where the labels are known without. ``n_workers`` processes read ahead. The first
+    input is returned, too, in its own dtype.
     """
     n_samples = len(dataset)
     if n_samples == 0:
         raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
     with isolated_rng(torch.device("cpu")):
-        first = read_item(dataset, 0, False)[0]
+        first = read_input(dataset, 0)
         check_shape(first.shape)
         view = training_view(dataset)
-        trained = first if view is None else read_item(view, 0, False)[0]
+        trained = first if view is None else read_input(view, 0)
         if trained.shape != first.shape:
             raise ValueError(
                 f"X is trained on in shape {tuple(trained.shape)} and scored in {tuple(first.shape)}: let both views "
@@ -72,21 +96,21 @@ def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: i
         bits, fixed = bits_used(dataset), reads_the_same(dataset)
         fits = first.nbytes * n_samples <= n_bytes
         stored = torch.empty((n_samples, *first.shape), dtype=first.dtype) if fixed and fits else None
-        labels = None if fits else [None] * n_samples if y is not None else labels_of(dataset)
-        in_part = labels is not None
-        if labels is None:
-            labels = []
+        listed = labels_of(dataset) if y is None and not fits else None
+        unread = not fits and (listed is not None or y is not None)
+        carried = listed or []
+        if not unread:
             read = partial(read_item, dataset, with_label=y is None)
-            for i, (x, label) in enumerate(by_workers(read, n_samples, n_workers)):
+            for i, (x, label) in enumerate(by_workers(read, range(n_samples), n_workers)):
                 _check_item(x, i, first)
-                labels.append(label_value(label, i))
+                carried.append(label_value(label, i))
                 if stored is not None:
                     stored[i] = x
-    given = None if y is None else np.asarray(y)
-    if given is not None and len(given) != n_samples:
-        raise ValueError(f"y has {len(given)} labels and X {n_samples} samples: pass one label for each sample.")
-    if y is None and labels[0] is None:
+    if y is None and carried[0] is None:
         raise ValueError("requires y to be passed, but the target y is None: the dataset X yields no labels either.")
+    labels = plain_labels(carried) if y is None else np.asarray(y)
+    if len(labels) != n_samples:
+        raise ValueError(f"y has {len(labels)} labels and X {n_samples} samples: pass one label for each sample.")
     if not fixed:
         warnings.warn(
             "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
@@ -102,46 +126,41 @@ def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: i
             UserWarning,
             stacklevel=callers_level(),
         )
-    return Read(stored, plain_labels(labels) if given is None else given, first, in_part)
+    if stored is not None:
+        return HeldInputs(stored), labels, first
+    inputs = DatasetInputs(dataset, unread=unread)
+    inputs.first = first
+    return inputs, labels, first
 
 
-def read_like(dataset: Items, index: Tensor, first: Tensor | None) -> Tensor:
-    """Return some inputs in one tensor, as they are.
-
-    Where the ``first`` of the dataset is passed, raise which of them is not of its shape and dtype, or not finite.
-    """
-    inputs = [read_item(dataset, i, False)[0] for i in index.tolist()]
-    if first is not None:
-        for i, x in zip(index.tolist(), inputs, strict=True):
-            _check_item(x, i, first)
-    return torch.stack(inputs)
-
-
-def by_workers(read: Callable[[int], Any], n: int, n_workers: int) -> Iterator[Any]:
-    """Yield what ``read`` returns for 0..n-1, in order, read ahead by some processes.
+def by_workers(read: Callable[[Wanted], Found], wanted: Sequence[Wanted], n_workers: int) -> Iterator[Found]:
+    """Yield what ``read`` returns for each of ``wanted``, in order, read ahead by some processes.
 
     No global generator is drawn from.
     """
-    each, generator = _Each(read, n), torch.Generator()
-    yield from DataLoader(each, batch_size=None, collate_fn=_as_it_is, num_workers=n_workers, generator=generator)
+    yield from DataLoader(
+        _Reader(read),
+        sampler=wanted,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=n_workers,
+        generator=torch.Generator(),
+    )
 
 
-class _Each(Dataset[Any]):
-    def __init__(self, read: Callable[[int], Any], n: int) -> None:
-        self.read, self.n = read, n
+class _Reader(Dataset[Found], Generic[Wanted, Found]):
+    def __init__(self, read: Callable[[Wanted], Found]) -> None:
+        self.read = read
 
-    def __len__(self) -> int:
-        return self.n
-
-    def __getitem__(self, number: int) -> Any:
-        return self.read(number)
+    def __getitem__(self, wanted: Wanted) -> Found:
+        return self.read(wanted)
 
 
 def _as_it_is(item: object) -> object:
     return item
 
 
-def labels_of(dataset: Items) -> list[Any] | None:
+def labels_of(dataset: Items) -> list[object] | None:
     """Return the labels of a dataset without reading its inputs; None where it keeps no list of them.
 
     torchvision's datasets have a list ``targets``, Hugging Face's a column. A list that says other labels than a few
@@ -157,7 +176,7 @@ def labels_of(dataset: Items) -> list[Any] | None:
     return listed
 
 
-def _listed(dataset: Any) -> list[Any] | None:
+def _listed(dataset: Any) -> list[object] | None:
     if isinstance(dataset, TwoViews):
         return _listed(dataset.scored)
     if isinstance(dataset, Subset):

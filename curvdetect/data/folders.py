@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from curvdetect.data.choosing import drawn
+from curvdetect.data.isolation import drawn
 from curvdetect.data.pictures import Squares
 from curvdetect.data.wording import callers_level
 

@@ -1,4 +1,7 @@
-"""Randomness that leaves no trace: reading a dataset may draw from the global generators, as training does."""
+"""Randomness that leaves no trace, and choices that are the same in every call.
+
+Reading a dataset may draw from the global generators, as training does.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from curvdetect.data.types import Record
 
 _LOCK = threading.RLock()
 
@@ -40,13 +47,13 @@ def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None
             set_generators(device, before)
 
 
-def generator_states(device: torch.device) -> dict[str, Any]:
+def generator_states(device: torch.device) -> Record:
     """Return where the global generators and that of a device stand, as tensors, numbers and lists of them."""
     # not this module's own to draw from: users' code does
     state: Any = np.random.get_state()  # noqa: NPY002
     _, key, position, has_gauss, gauss = state
     version, words, next_gauss = random.getstate()
-    states: dict[str, Any] = {
+    states: Record = {
         "torch": torch.get_rng_state(),
         "numpy": [torch.from_numpy(key.astype(np.int64)), int(position), int(has_gauss), float(gauss)],
         "python": [version, list(words), next_gauss],
@@ -58,7 +65,7 @@ def generator_states(device: torch.device) -> dict[str, Any]:
     return states
 
 
-def set_generators(device: torch.device, states: dict[str, Any]) -> None:
+def set_generators(device: torch.device, states: Record) -> None:
     """Put the global generators and that of a device back to where `generator_states` found them."""
     torch.set_rng_state(states["torch"])
     key, *rest = states["numpy"]
@@ -69,3 +76,16 @@ def set_generators(device: torch.device, states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(states["device"], device)
     elif device.type == "mps":
         torch.mps.set_rng_state(states["device"])
+
+
+def spread(n_samples: int, most: int) -> Tensor:
+    """Return at most ``most`` positions, evenly from the first sample to the last."""
+    few = torch.linspace(0, n_samples - 1, min(n_samples, most)).long()
+    return few.clamp_(max=n_samples - 1)  # beyond 2**24 single precision may round up
+
+
+def drawn(n_samples: int, limit: int | None) -> NDArray[np.int64] | None:
+    """Return ``limit`` positions in rising order, the same in every call; None where that is all there are."""
+    if limit is None or limit >= n_samples:
+        return None
+    return np.sort(np.random.default_rng(0).permutation(n_samples)[:limit])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Number
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from scipy.sparse import issparse
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from curvdetect.data.choosing import spread
+from curvdetect.data.isolation import spread
 from curvdetect.data.labels import refuse_masked
 from curvdetect.data.pictures import as_pixels, depth_of
 
@@ -27,11 +27,14 @@ INPUTS = ("image", "img", "pixel_values", "x", "features")
 LABELS = ("label", "labels", "y", "target")
 
 
+Name = TypeVar("Name")
+
+
 class Items(Protocol):
     """A map-style dataset."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Any: ...
+    def __getitem__(self, index: int, /) -> object: ...
 
 
 class TwoViews(Dataset[Any]):
@@ -81,7 +84,7 @@ class TwoViews(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.scored)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> object:
         return self.scored[index]
 
 
@@ -131,27 +134,27 @@ def is_hugging_face(X: object) -> bool:
     return any(kind.__module__ == "datasets.arrow_dataset" for kind in type(X).__mro__)
 
 
-def read_item(dataset: Items, index: int, with_label: bool = True) -> tuple[Tensor, Any]:
+def read_input(dataset: Items, index: int) -> Tensor:
+    """Return the input of one sample, or raise why it can't be read."""
+    return read_item(dataset, index, with_label=False)[0]
+
+
+def read_item(dataset: Items, index: int, with_label: bool = True) -> tuple[Tensor, object]:
     """Return ``(x, y)`` of one sample, or raise why it can't be read; ``y`` is None where it carries no label."""
-    item = _item(dataset, index)
-    x, y, column = _split(item, index, dataset, with_label)
+    x, y = _split(_item(dataset, index), index, dataset, with_label)
     if isinstance(x, tuple | list) and len(x) == 1 and not isinstance(x[0], Number):
         x = x[0]
-    x = _as_tensor(x, index)
-    if x.is_complex():
+    tensor = _as_tensor(x, index)
+    if tensor.is_complex():
         raise ValueError(f"X[{index}] is complex. Complex data not supported: pass its real and imaginary parts.")
-    if x.ndim == 3 and x.dtype == torch.uint8 and isinstance(item, Mapping) and not isinstance(item[column], Tensor):
-        # a Hugging Face dataset calls the column pictures, which as arrays have their channels last
-        pictures = type(_features(dataset).get(column)).__name__ == "Image"
-        x = x.movedim(2, 0) if pictures and not isinstance(item[column], Image.Image) else x
-    return x.detach().cpu(), y
+    return tensor.detach().cpu(), y
 
 
 def bits_used(dataset: Items) -> int | None:
     """Return how many of their 16 bits a few PIL pictures use; None where these have 8, or are none."""
     used = []
     for i in spread(len(dataset), 16).tolist():
-        x = _split(_item(dataset, i), i, dataset, False)[0]
+        x, _ = _split(_item(dataset, i), i, dataset, False)
         if not isinstance(x, Image.Image):
             break
         depth = depth_of(x)
@@ -162,10 +165,10 @@ def bits_used(dataset: Items) -> int | None:
 def reads_the_same(dataset: Items) -> bool:
     """Say whether the first few inputs are equal when read twice."""
     few = range(min(16, len(dataset)))
-    return all(torch.equal(read_item(dataset, i, False)[0], read_item(dataset, i, False)[0]) for i in few)
+    return all(torch.equal(read_input(dataset, i), read_input(dataset, i)) for i in few)
 
 
-def columns(names: Sequence[Any], with_label: bool = True) -> tuple[Any, Any]:
+def columns(names: Sequence[Name], with_label: bool = True) -> tuple[Name, Name | None]:
     """Return the names of the input's column and of the label's, which is None where there is none.
 
     Raise where it can't be told which column is which.
@@ -188,7 +191,7 @@ def columns(names: Sequence[Any], with_label: bool = True) -> tuple[Any, Any]:
     return inputs[0], labels[0] if with_label and labels else None
 
 
-def label_value(label: object, index: int) -> Any:
+def label_value(label: object, index: int) -> object:
     """Return the label of a sample as one value."""
     if not isinstance(label, Tensor | np.ndarray):
         return label
@@ -202,7 +205,7 @@ def label_value(label: object, index: int) -> Any:
     return label.item()
 
 
-def _item(dataset: Items, index: int) -> Any:
+def _item(dataset: Items, index: int) -> object:
     try:
         return dataset[index]
     except Exception as error:
@@ -212,17 +215,21 @@ def _item(dataset: Items, index: int) -> Any:
         ) from error
 
 
-def _split(item: object, index: int, dataset: Items, with_label: bool) -> tuple[Any, Any, Any]:
-    """Return input and label as they are, and the name of the input's column."""
+def _split(item: object, index: int, dataset: Items, with_label: bool) -> tuple[object, object]:
+    """Return input and label as they are; an array that Hugging Face calls a picture with its channels first."""
     if isinstance(item, Mapping):
         column, label = columns(list(item), with_label)
-        return item[column], None if label is None else _class_name(dataset, label, item[label], index), column
+        x = item[column]
+        pictures = type(_features(dataset).get(column)).__name__ == "Image"
+        if pictures and isinstance(x, np.ndarray) and x.ndim == 3 and x.dtype == np.uint8:
+            x = np.moveaxis(x, 2, 0)
+        return x, None if label is None else _class_name(dataset, label, item[label], index)
     if isinstance(item, tuple | list) and len(item) >= 2:
-        return item[0], item[1] if with_label else None, None
-    return item, None, None
+        return item[0], item[1] if with_label else None
+    return item, None
 
 
-def _class_name(dataset: Items, column: str, label: object, index: int) -> object:
+def _class_name(dataset: Items, column: object, label: object, index: int) -> object:
     """Return the name of a class that a Hugging Face dataset numbers; any other label as it is."""
     names = getattr(_features(dataset).get(column), "names", None)
     code = label.item() if isinstance(label, Tensor | np.ndarray) and label.ndim == 0 else label
@@ -247,7 +254,7 @@ def _innermost(dataset: object, index: int = 0) -> tuple[Any, int]:
     return dataset, index
 
 
-def _features(dataset: Items) -> Mapping[Any, Any]:
+def _features(dataset: Items) -> Mapping[object, object]:
     inner, _ = _innermost(dataset)
     return inner.features if is_hugging_face(inner) else {}
 

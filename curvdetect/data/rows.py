@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch.utils.data import Subset
 
-from curvdetect.data.choosing import spread
-from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.datasets import DatasetInputs
+from curvdetect.data.isolation import isolated_rng, spread
 from curvdetect.data.items import reads_the_same
-from curvdetect.data.samples import DatasetInputs, Samples
+from curvdetect.data.samples import Samples
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
 TOLERANCE = 1e-5

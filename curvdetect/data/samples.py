@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,137 +17,32 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from curvdetect.data.choosing import spread
-from curvdetect.data.datasets import by_workers, check_shape, read_dataset, read_like
-from curvdetect.data.isolation import isolated_rng
-from curvdetect.data.items import Items, is_dataset, read_item, training_view
+from curvdetect.data.datasets import DatasetInputs, by_workers, check_shape, read_dataset
+from curvdetect.data.inputs import (
+    RESIDENT_BYTES,
+    Columns,
+    HeldInputs,
+    Inputs,
+    MappedInputs,
+    PartOfInputs,
+    as_float,
+    check_finite,
+    is_mapped,
+    wanted_dtype,
+)
+from curvdetect.data.items import Items, is_dataset, training_view
 from curvdetect.data.labels import encode
-from curvdetect.data.mapped import MappedArray, is_mapped
-from curvdetect.data.values import Columns, check_finite, columns_of, wanted_dtype, warn_of_columns
+from curvdetect.data.types import Array
+from curvdetect.data.wording import callers_level, named
 
-#: A dataset whose samples fit in this many bytes is read once and kept in memory.
-RESIDENT_BYTES = 2 * 1024**3
 #: A memory-mapped array whose rows lie all over the file is read once and kept in memory up to this size.
 GATHERED_BYTES = 2**28
-
-
-class Inputs:
-    """Inputs by index, wherever they are."""
-
-    #: Whether they are made anew each time they are read.
-    lazy = False
-    #: Where they are read; an index that lies there too is read without waiting.
-    device = torch.device("cpu")
-
-    def __len__(self) -> int:
-        raise NotImplementedError
-
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one."""
-        raise NotImplementedError
-
-    def read(self, index: Tensor) -> Tensor:
-        """Return some of them in one tensor, as they are stored."""
-        raise NotImplementedError
-
-    def to(self, device: torch.device) -> Inputs:
-        """Return the same inputs, on ``device`` where they are in memory and fit comfortably."""
-        return self
-
-    @cached_property
-    def columns(self) -> Columns | None:
-        """Columns of at most 10,000 rows, of 256 where these are made anew; None where samples are no rows."""
-        if len(self.shape) != 1:
-            return None
-        # fewer where rows are long: it takes two seconds at most
-        most = min(256 if self.lazy else 10_000, max(64, 2**23 // max(1, self.shape[0])))
-        with isolated_rng(torch.device("cpu")):  # a dataset may draw as it is read
-            return columns_of(as_float(self.read(spread(len(self), most))).cpu())
-
-
-class HeldInputs(Inputs):
-    """Inputs in one tensor: bytes stay bytes, all else becomes float32."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor if tensor.dtype == torch.uint8 else tensor.float()
-        self.shape, self.device = tuple(tensor.shape[1:]), tensor.device
-
-    def __len__(self) -> int:
-        return len(self.tensor)
-
-    def read(self, index: Tensor) -> Tensor:
-        """Return some of them."""
-        return self.tensor[index.to(self.device)]
-
-    def to(self, device: torch.device) -> Inputs:
-        """Return them on ``device``."""
-        return self if self.tensor.nbytes > RESIDENT_BYTES else HeldInputs(self.tensor.to(device))
-
-
-class _Mapped(Inputs):
-    """Inputs in a file, read through a memory map."""
-
-    def __init__(self, array: MappedArray) -> None:
-        self.array, self.shape = array, tuple(array.array.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def read(self, index: Tensor) -> Tensor:
-        return torch.from_numpy(self.array.read(index.cpu().numpy()))
-
-
-class DatasetInputs(Inputs):
-    """Inputs of a map-style dataset. Each is checked as it is read where the dataset is ``unread`` as a whole."""
-
-    lazy = True
-
-    def __init__(self, dataset: Items, *, unread: bool = False) -> None:
-        self.dataset, self.unread = dataset, unread
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    @cached_property
-    def first(self) -> Tensor:
-        """The first of them, which the others have to be like."""
-        with isolated_rng(torch.device("cpu")):  # a dataset may draw as it is read
-            return read_item(self.dataset, 0, False)[0]
-
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one."""
-        return tuple(self.first.shape)
-
-    def read(self, index: Tensor) -> Tensor:
-        """Return some of them."""
-        return read_like(self.dataset, index, self.first if self.unread else None)
-
-
-class _Part(Inputs):
-    """Some of other inputs, numbered anew."""
-
-    def __init__(self, whole: Inputs, index: Tensor) -> None:
-        self.whole, self.index = whole, index
-        self.lazy, self.device, self.shape = whole.lazy, whole.device, whole.shape
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def read(self, index: Tensor) -> Tensor:
-        return self.whole.read(self.index[index.to(self.index.device)])
-
-    def to(self, device: torch.device) -> Inputs:
-        # to another device goes the part alone, and no copy of the whole for each part
-        if isinstance(self.whole, HeldInputs) and self.device.type != device.type:
-            return HeldInputs(self.whole.read(self.index)).to(device)
-        whole = self.whole.to(device)
-        return _Part(whole, self.index.to(whole.device))
-
-    @cached_property
-    def columns(self) -> Columns | None:
-        return self.whole.columns
+#: Columns whose numbers differ by less than this share of their size keep fewer than eight bits in float32.
+FEW_DIGITS = 2.0**-16
+#: Rows in which a value that stands for missing numbers is looked for, at most.
+_SEEN = 2000
+#: Such a value lies this many widths of all other numbers beyond them, in two columns at least.
+_BEYOND = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,7 +52,7 @@ class Samples(Dataset[tuple[Tensor, int]]):
     inputs: Inputs
     labels: Tensor
     """Positions in ``classes``, shape (n_samples,), int64."""
-    classes: NDArray[Any]
+    classes: Array
     view: Items | None = None
     """A dataset of the same samples as they are trained on, where that is another one."""
     integral: bool = False
@@ -231,7 +126,7 @@ class Samples(Dataset[tuple[Tensor, int]]):
         """Return some of the samples, numbered anew; all classes are kept."""
         view: Any = self.view
         view = None if view is None else Subset(view, index.tolist())
-        inputs, labels = _Part(self.inputs, index), self.labels[index.cpu()]
+        inputs, labels = PartOfInputs(self.inputs, index), self.labels[index.cpu()]
         return replace(self, inputs=inputs, labels=labels, view=view, scored=None)
 
     def read_ahead(self, chunks: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -239,13 +134,9 @@ class Samples(Dataset[tuple[Tensor, int]]):
 
         No global generator is drawn from.
         """
-        if self.inputs.lazy and self.n_workers:
-            yield from by_workers(partial(self._chunk, chunks), len(chunks), self.n_workers)
-        else:
-            yield from (self._chunk(chunks, number) for number in range(len(chunks)))
-
-    def _chunk(self, chunks: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor]:
-        return chunks[number], self.batch(chunks[number])
+        lazy = self.inputs.lazy and self.n_workers
+        read = by_workers(self.batch, chunks, self.n_workers) if lazy else map(self.batch, chunks)
+        yield from zip(chunks, read, strict=True)
 
     def in_chunks(self, n_bytes: int) -> Iterator[Tensor]:
         """Yield the inputs of all samples in their order, at most ``n_bytes`` at a time, but one sample at least."""
@@ -263,16 +154,12 @@ def as_samples(X: Any, y: ArrayLike | None = None, *, n_workers: int = 0) -> Sam
     """
     if not is_dataset(X):
         check_shape(X.shape[1:])
-        return Samples.of(_of_array(X), np.asarray(y), integral=_are_integral(X.dtype.kind in "biu", X))
-    read = read_dataset(X, y, RESIDENT_BYTES, n_workers)
-    inputs: Inputs
-    if read.inputs is not None:
-        inputs = HeldInputs(read.inputs)
-    else:
-        inputs = DatasetInputs(X, unread=read.in_part)
-        inputs.first = read.first
-    integral = _are_integral(not read.first.dtype.is_floating_point, read.first[None])
-    return Samples.of(inputs, read.labels, view=training_view(X), integral=integral, n_workers=n_workers)
+        pixels = X.dtype == np.uint8 and X.ndim >= 3
+        return Samples.of(_of_array(X), np.asarray(y), integral=X.dtype.kind in "biu" and not pixels)
+    inputs, labels, first = read_dataset(X, y, RESIDENT_BYTES, n_workers)
+    pixels = first.dtype == torch.uint8 and first.ndim >= 2
+    integral = not first.is_floating_point() and not pixels
+    return Samples.of(inputs, labels, view=training_view(X), integral=integral, n_workers=n_workers)
 
 
 def as_unlabelled(X: Any) -> Samples:
@@ -281,25 +168,84 @@ def as_unlabelled(X: Any) -> Samples:
     return Samples.of(DatasetInputs(X), no_labels) if is_dataset(X) else as_samples(X, no_labels)
 
 
-def as_float(x: Tensor) -> Tensor:
-    """Return a float32 batch: pictures of bytes scaled to [0, 1], anything else as it is."""
-    return x.float() / 255 if x.dtype == torch.uint8 and x.ndim >= 3 else x.float()
-
-
-def _are_integral(whole: bool, inputs: NDArray[Any] | Tensor) -> bool:
-    """Say whether inputs are whole numbers other than pixels."""
-    return whole and not (str(inputs.dtype).endswith("uint8") and inputs.ndim >= 3)
-
-
-def _of_array(X: NDArray[Any]) -> Inputs:
+def _of_array(X: Array) -> Inputs:
     """Return inputs that are read through their memory map, or a copy of them, which later changes can't reach."""
     if is_mapped(X):
-        mapped = MappedArray(X)
-        if not (mapped.is_scattered and mapped.nbytes <= GATHERED_BYTES):
+        mapped = MappedInputs(X)
+        if not mapped.is_scattered or X.size * wanted_dtype(X).itemsize > GATHERED_BYTES:
             mapped.check_finite()
-            return _Mapped(mapped)
+            return mapped
     with np.errstate(over="ignore"):  # looked at below
         inputs = np.array(X, dtype=wanted_dtype(X), order="C")
     check_finite(inputs, X)
     warn_of_columns(np.asarray(X))
     return HeldInputs(torch.from_numpy(inputs))
+
+
+def warn_of_columns(X: Array) -> None:
+    """Warn where single precision merges the numbers of a column, and where one value stands for missing numbers."""
+    if X.ndim == 2 and X.size and X.dtype.kind in "fiu":
+        _warn_of_few_digits(X)
+        _warn_of_stand_ins(X)
+
+
+def _warn_of_few_digits(X: Array) -> None:
+    """Warn where numbers of double precision in a column differ by less than single precision can hold."""
+    if X.dtype.itemsize < 8:
+        return
+    low, high = X.min(0).astype(np.float64), X.max(0).astype(np.float64)
+    size, width = np.maximum(abs(low), abs(high)), high - low
+    rounding = 8 * np.finfo(np.float64).eps * size  # a column that varies by no more is constant
+    lost = np.flatnonzero((width > rounding) & (width < FEW_DIGITS * size))
+    if len(lost):
+        at = lost[0]
+        warnings.warn(
+            f"X holds {len(lost)} column(s) whose numbers lie close together and far from zero, the first of them "
+            f"column {at}, from {low[at]:.10g} to {high[at]:.10g}: networks compute in single precision, which hardly "
+            "tells them apart. Subtract the mean first, by scikit-learn's StandardScaler, say; renumber ids from 0.",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
+
+
+def _warn_of_stand_ins(X: Array) -> None:
+    """Warn where one value in several columns seems to stand for missing numbers, as -999 often does.
+
+    It is the same in all of them, stands there many times, and lies far beyond all other numbers. Zero never counts.
+    """
+    if X.dtype.itemsize < 2:  # bytes are pictures
+        return
+    step = -(-len(X) // min(_SEEN, max(100, 2**22 // X.shape[1])))
+    rows = X[::step].astype(np.float64)
+    for sign in (1, -1):
+        found = _stand_in(sign * rows)
+        if found is not None:
+            value, columns, share = found
+            warnings.warn(
+                f"X holds {sign * value:.10g} in {share:.1%} of the rows of columns {named(columns.tolist())}, far "
+                "from all their other numbers: it seems to stand for missing ones, and a network takes it as it is. "
+                f"Impute it first, by scikit-learn's SimpleImputer(missing_values={sign * value:.10g}), then scale the "
+                "columns.",
+                UserWarning,
+                stacklevel=callers_level(),
+            )
+
+
+def _stand_in(rows: NDArray[np.float64]) -> tuple[float, NDArray[np.intp], float] | None:
+    """Return the highest value that stands for missing numbers, its columns and its share of their rows."""
+    top = rows.max(0)
+    n_top = (rows == top).sum(0)
+    often = np.flatnonzero((top != 0) & (n_top >= max(5, len(rows) / 200)) & (n_top <= len(rows) / 2))
+    top = top[often]
+    rest = np.ma.masked_equal(rows[:, often] - top, 0)
+    gap, width = -rest.max(0).filled(0), np.ma.ptp(rest, 0).filled(0)
+    # a value that stands among or close to other numbers in any column is one of them, as the white of pictures is
+    close, far = gap <= 3 * rest.std(0).filled(0), gap > _BEYOND * width
+    for value in np.unique(top[far]):
+        same = top == value
+        if close[same].any():
+            continue
+        measured = [at for at in often[same & far] if len(np.unique(rows[:, at])) > 5]  # not a few categories
+        if len(measured) > 1:
+            return value, often[same], float(n_top[often[same]].mean() / len(rows))
+    return None

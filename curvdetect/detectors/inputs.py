@@ -17,11 +17,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from torch.utils.data import Subset
 
-from curvdetect.data.choosing import spread
-from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.inputs import is_mapped
+from curvdetect.data.isolation import isolated_rng, spread
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain, plain_labels
-from curvdetect.data.mapped import is_mapped
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples, as_samples, as_unlabelled
 from curvdetect.data.wording import brief, callers_level

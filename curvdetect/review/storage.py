@@ -21,9 +21,10 @@ from safetensors.torch import save as save_weights
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
+from curvdetect.data.inputs import HeldInputs
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.rows import RowIndex
-from curvdetect.data.samples import HeldInputs, Samples
+from curvdetect.data.samples import Samples
 from curvdetect.data.types import Array, Record
 from curvdetect.data.wording import brief
 from curvdetect.detectors import registry

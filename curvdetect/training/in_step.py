@@ -16,8 +16,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from curvdetect.data.choosing import spread
-from curvdetect.data.isolation import generator_states, isolated_rng, set_generators
+from curvdetect.data.isolation import generator_states, isolated_rng, set_generators, spread
 from curvdetect.data.samples import Samples
 from curvdetect.signals.signal import Plan
 from curvdetect.training.own_net import divisor, is_mean, weighted, whole_of

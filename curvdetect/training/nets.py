@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from curvdetect.data.inputs import Columns
 from curvdetect.data.samples import Samples
-from curvdetect.data.values import Columns
 
 #: Deviations beyond which numbers are all alike to `Standardize`, so that squares stay within single precision.
 FARTHEST = 1e9

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, LossDetector, SSFTDetector
-from curvdetect.data import mapped
+from curvdetect.data import inputs
 from curvdetect.data import samples as room
-from curvdetect.data.mapped import MappedArray, is_mapped
-from curvdetect.data.samples import HeldInputs, as_samples
+from curvdetect.data.inputs import HeldInputs, MappedInputs, is_mapped
+from curvdetect.data.samples import as_samples
 from tests.cases import digits, quick_net
 
 pytestmark = [
@@ -59,17 +59,17 @@ VIEWS = {
 @pytest.mark.parametrize(("array", "view"), VIEWS.values(), ids=VIEWS)
 @pytest.mark.parametrize("mode", ["r", "c"])
 def test_every_view_is_read_through_the_map_and_by_another_process(on_file, monkeypatch, array, view, mode):
-    monkeypatch.setattr(mapped, "HELD_BYTES", 1000)  # so little that pages are given back all the time
+    monkeypatch.setattr(inputs, "HELD_BYTES", 1000)  # so little that pages are given back all the time
     data, order = view(on_file(array, mode)), torch.arange(N).flip(0)
     samples = as_samples(data, Y)
-    assert np.shares_memory(samples.inputs.array.array, data)
+    assert np.shares_memory(samples.inputs.array, data)
     assert torch.equal(samples.batch(order), as_samples(np.array(data), Y).batch(order))
     if mode == "r":
-        sent = pickle.dumps(samples.inputs.array)
+        sent = pickle.dumps(samples.inputs)
         again = pickle.loads(sent)
         assert len(sent) < 1000
         assert is_mapped(again.array)
-        assert np.array_equal(again.read(order.numpy()), samples.inputs.array.read(order.numpy()))
+        assert torch.equal(again.read(order), samples.inputs.read(order))
 
 
 FITTED = {
@@ -116,10 +116,10 @@ def test_arrays_in_memory_are_not_mapped(on_file):
 def test_what_was_written_to_a_private_map_is_kept_when_its_pages_could_be_given_back(on_file):
     data = on_file(X, "c")
     data[3] = 7
-    rows = MappedArray(data)
+    rows = MappedInputs(data)
     rows.give_back()
-    assert (rows.read(np.array([3])) == 7).all()
-    assert (pickle.loads(pickle.dumps(rows)).read(np.array([3])) == 7).all()
+    assert (rows.read(torch.tensor([3])) == 7).all()
+    assert (pickle.loads(pickle.dumps(rows)).read(torch.tensor([3])) == 7).all()
 
 
 def test_a_fitted_detector_does_not_hold_the_data(on_file):

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 
 from curvdetect import TwoViews, conflicting_duplicates, corrupt_labels, load_image_folder
-from curvdetect.data import mapped
+from curvdetect.data import inputs
 from curvdetect.data import samples as room
 from curvdetect.data.batches import BatchLoader, IndexedLoader, Share
 from curvdetect.data.items import columns, is_dataset, read_item
@@ -180,7 +180,7 @@ VALUES = {
 
 def of_values(dtype, value, order, in_file):
     def call(tmp_path, monkeypatch):
-        monkeypatch.setattr(mapped, "HELD_BYTES", 100)  # so that the file is read in several parts
+        monkeypatch.setattr(inputs, "HELD_BYTES", 100)  # so that the file is read in several parts
         array = np.zeros((60, 9), dtype, order=order)
         array[-1, -1] = value
         np.save(tmp_path / "X.npy", array)

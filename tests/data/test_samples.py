@@ -15,7 +15,7 @@ from torchvision.datasets import MNIST, FakeData
 from torchvision.transforms import ToTensor
 
 from curvdetect.data import samples as room
-from curvdetect.data.choosing import drawn, spread
+from curvdetect.data.isolation import drawn, spread
 from curvdetect.data.samples import DatasetInputs, HeldInputs, Samples, as_samples
 from tests.cases import Items, RandomItems, untouched_rng
 from tests.files import write_mnist
@@ -141,7 +141,7 @@ def test_samples_are_moved_to_a_device_as_another_object(make, device):
 
 def test_samples_too_large_for_a_device_stay_where_they_are(monkeypatch):
     samples = as_samples(FLAT, LABELS)
-    monkeypatch.setattr(room, "RESIDENT_BYTES", samples.inputs.tensor.nbytes - 1)
+    monkeypatch.setattr("curvdetect.data.inputs.RESIDENT_BYTES", samples.inputs.tensor.nbytes - 1)
     assert samples.to(torch.device("cpu")).inputs is samples.inputs
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
+from curvdetect.data.inputs import columns_of
 from curvdetect.data.samples import as_samples
-from curvdetect.data.values import columns_of
 from tests.cases import untouched_rng
 
 ROWS = torch.randn(400, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -56,7 +56,7 @@ def test_a_constant_column_has_no_deviation_and_rounding_makes_none(value):
 
 def test_many_columns_are_those_of_each_alone(monkeypatch):
     whole = columns_of(ROWS)
-    monkeypatch.setattr("curvdetect.data.values._HELD", 900)  # two columns at a time
+    monkeypatch.setattr("curvdetect.data.inputs._SORTED", 900)  # two columns at a time
     for one, other in zip(whole, columns_of(ROWS), strict=True):
         assert torch.equal(one, other)
 

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
+from curvdetect.data.inputs import columns_of
 from curvdetect.data.samples import as_samples
-from curvdetect.data.values import columns_of
 from curvdetect.signals.dynamics import Loss, Margin
 from curvdetect.signals.evaluated import Curvature
 from curvdetect.training.nets import (
