@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from PIL import Image
 
 from curvdetect.data.isolation import drawn
 from curvdetect.data.pictures import Squares
+from curvdetect.data.types import Array
 from curvdetect.data.wording import callers_level
 
 #: Names of folders that hold a part of a data set each, and its classes below.
@@ -33,7 +34,7 @@ _HIDDEN = "hidden"
 
 class _Pictures(NamedTuple):
     X: NDArray[np.uint8]
-    y: NDArray[Any]
+    y: Array
     paths: list[str]
 
 
@@ -49,10 +50,10 @@ class ImageFolderData(_Pictures):
     paths : list of str
         Their files.
     broken : dict of str
-        From the files that can't be read, which are in none of the above, to the error of each. No part of the tuple.
+        The error of each file that can't be read, which is in none of the above. No part of the tuple.
     passed_over : dict of str
-        From the files and folders that were not looked at to the reason: they are hidden, no pictures by name, or in no
-        class. No part of the tuple either.
+        Why files and folders were not looked at: they are hidden, no pictures by name, or in no class. No part of the
+        tuple either.
     """
 
     broken: dict[str, str]
@@ -66,8 +67,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     ----------
     root : str or Path
         Folder with one subfolder for each class, as ``torchvision.datasets.ImageFolder`` wants it. Hidden files and
-        folders are passed over, as are files whose names don't end as those of pictures that Pillow opens, such as
-        ``.jpg``, ``.jfif``, ``.png``, ``.avif``, ``.jp2`` and, where pillow-heif is installed, ``.heic``.
+        folders are passed over, as are files that Pillow doesn't open by name. It opens ``.heic`` where pillow-heif is
+        installed.
     size : int, default=32
         Side of the square that pictures are resized (shorter side) and cropped (centre) to.
     limit : int, optional
@@ -98,8 +99,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     -----
     Takes ``3 * size**2`` bytes a picture. For more than fits in memory pass an ``ImageFolder`` to ``fit``. Pictures
     are turned as their EXIF orientation says, grey ones get three equal channels, transparency is dropped, and of
-    several frames the first is taken. 16 bits become 8 by the range that those of 16 bits in the folder use, in whole
-    bits: where the brightest of all is 4000, 12 bits are used, and 4095 is white.
+    several frames the first is taken. 16 bits become 8 by the range, in whole bits, that all of them use together.
 
     Examples
     --------
@@ -114,7 +114,9 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     for name, value in {"size": size, **({} if limit is None else {"limit": limit})}.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")
-    found, passed_over = _pictures_in(Path(root))
+    root = Path(root)
+    classes, passed_over = _pictures_in(root)
+    found = [(label, path) for label, paths in classes.items() for path in paths]
     chosen = drawn(len(found), limit)
     found = found if chosen is None else [found[i] for i in chosen]
     squares = Squares(len(found), size)
@@ -134,25 +136,41 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
         )
     data = ImageFolderData(squares.finished(), np.asarray(labels), squares.paths)
     data.broken, data.passed_over = broken, passed_over
-    for message in _doubts(Path(root), squares, broken, passed_over):
+    for message in (*_doubts_of_classes(root, classes), *_doubts_of_files(root, squares, broken, passed_over)):
         warnings.warn(message, UserWarning, stacklevel=callers_level())
     return data
 
 
-def _doubts(root: Path, squares: Squares, broken: dict[str, str], passed_over: dict[str, str]) -> Iterator[str]:
-    """Yield what a reader should know of the pictures of a folder."""
-    n_read, deep, missed = len(squares.paths), len(squares.depths), _not_hidden(passed_over)
+def _doubts_of_classes(root: Path, classes: dict[str, list[Path]]) -> Iterator[str]:
+    """Yield what a reader should know of the subfolders."""
+    names, empty = ([name for name, paths in classes.items() if bool(paths) is full] for full in (True, False))
+    if {name.lower() for name in names} <= PARTS:
+        yield (
+            f"root={str(root)!r} has the classes {', '.join(map(repr, names))}, which are parts of a data set by name. "
+            f"If the classes lie below, pass one of them: {str(root / names[0])!r}."
+        )
+    if empty:
+        yield (
+            f"root={str(root)!r} has {len(empty)} class(es) without a picture: {', '.join(empty[:5])}"
+            f"{', ...' if len(empty) > 5 else ''}. They are left out."
+        )
+
+
+def _doubts_of_files(
+    root: Path, squares: Squares, broken: dict[str, str], passed_over: dict[str, str]
+) -> Iterator[str]:
+    """Yield what a reader should know of the pictures."""
+    n_read, missed = len(squares.paths), _not_hidden(passed_over)
     where = f"in root={str(root)!r}"
     if broken:
         yield (
             f"{len(broken)} of {n_read + len(broken)} pictures {where} can't be read and are left out: "
-            f"{_few(broken, root)} ({next(iter(broken.values()))}). The attribute `broken` of the result has all of "
-            "them."
+            f"{_few(broken, root)}. The attribute `broken` of the result has all of them."
         )
     if missed:
         yield (
-            f"{len(missed)} file(s) {where} are passed over: {_few(missed, root)} ({passed_over[missed[0]]}). The "
-            "attribute `passed_over` of the result has all of them, and why."
+            f"{len(missed)} file(s) {where} are passed over: {_few(missed, root)}. The attribute `passed_over` of the "
+            "result has all of them, and why."
         )
     if squares.several:
         yield (
@@ -161,9 +179,9 @@ def _doubts(root: Path, squares: Squares, broken: dict[str, str], passed_over: d
         )
     if dark := squares.dark():
         yield (
-            f"{len(dark)} of the {deep} pictures of 16 bits {where} use far less of them than others, which use "
-            f"{squares.bits}, and are dark: {_few(dark, root)}. Where they were written in another range, scale "
-            "them to one."
+            f"{len(dark)} of the {len(squares.depths)} pictures of 16 bits {where} use far less of them than others, "
+            f"which use {squares.bits}, and are dark: {_few(dark, root)}. Where they were written in another range, "
+            "scale them to one."
         )
     if coarse := squares.coarse():
         used = max(depth.used for depth in squares.depths.values() if depth.cut)
@@ -171,6 +189,17 @@ def _doubts(root: Path, squares: Squares, broken: dict[str, str], passed_over: d
             f"{len(coarse)} pictures {where} have 16 bits a colour and use {used} of them, of which Pillow reads "
             f"{used - 8}: {_few(coarse, root)}. Scale their colours to 8 bits and save them again."
         )
+
+
+def _few(paths: list[str] | dict[str, str], root: Path) -> str:
+    """Return the names of the first few of some files, from the folder on, and the reason of the first."""
+    names = [os.path.relpath(path, root) for path in paths]
+    reason = f" ({next(iter(paths.values()))})" if isinstance(paths, dict) else ""
+    return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}{reason}"
+
+
+def _not_hidden(passed_over: dict[str, str]) -> dict[str, str]:
+    return {path: why for path, why in passed_over.items() if why != _HIDDEN}
 
 
 def suffixes() -> set[str]:
@@ -184,113 +213,58 @@ def suffixes() -> set[str]:
     return {suffix for suffix, kind in known.items() if kind in opened}
 
 
-def _pictures_in(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str]]:
-    """Return the class and the file of all pictures, in the order of ``ImageFolder``, and what is passed over.
+def _pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
+    """Return the pictures of each class, in the order of ``ImageFolder``, and why other files are passed over.
 
-    The second is a dictionary from other files, and from folders that were not looked into, to the reason; hidden ones
-    come last.
+    Hidden files come last.
     """
     needed = "It needs one subfolder of pictures a class."
     if not root.is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is not a folder. {needed}")
     readable = suffixes()
+    classes: dict[str, list[Path]] = {}
     passed_over: dict[str, str] = {}
-    found: list[tuple[str, Path]] = []
-    empty, classes = [], []
     for entry in sorted(root.iterdir()):
         if entry.name.startswith("."):
             passed_over[str(entry)] = _HIDDEN
         elif not entry.is_dir():
             passed_over[str(entry)] = "in no class, which is a subfolder"
         else:
-            classes.append(entry.name)
-            before = len(found)
+            classes[entry.name] = []
             for path in _files_below(entry, passed_over):
-                why = _why_no_picture(path, readable)
-                if why is None:
-                    found.append((entry.name, path))
+                suffix = path.suffix.lower()
+                if suffix in readable:
+                    classes[entry.name].append(path)
+                elif suffix in _HEIF:
+                    passed_over[str(path)] = f"{suffix} needs the package pillow-heif"
                 else:
-                    passed_over[str(path)] = why
-            empty += [entry.name] if len(found) == before else []
+                    passed_over[str(path)] = "no picture that Pillow can open, by its name"
     passed_over = dict(sorted(passed_over.items(), key=lambda item: (item[1] == _HIDDEN, Path(item[0]))))
-    if not found:
+    if not any(classes.values()):
         seen = f"{len(classes)} subfolder(s) and no picture in them" if classes else "no subfolder"
+        missed = _not_hidden(passed_over)
         raise FileNotFoundError(
             f"root={str(root)!r} has {seen}. {needed} Names of pictures end in .jpg, .png, .tif or another of the "
-            f"{len(readable)} ways that Pillow knows.{_example(root, passed_over)}"
+            f"{len(readable)} ways that Pillow knows.{f' Passed over: {_few(missed, root)}.' if missed else ''}"
         )
-    _warn_of_classes(root, [name for name in classes if name not in empty], empty)
-    return found, passed_over
-
-
-def _not_hidden(passed_over: dict[str, str]) -> list[str]:
-    """Return the files among what is passed over that are not hidden."""
-    return [path for path, why in passed_over.items() if why != _HIDDEN]
-
-
-def _few(paths: Iterable[str | Path], root: Path) -> str:
-    """Return the names of the first few of some files, from the folder on."""
-    names = [os.path.relpath(path, root) for path in paths]
-    return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
-
-
-def _why_no_picture(path: Path, readable: set[str]) -> str | None:
-    suffix = path.suffix.lower()
-    if suffix in readable:
-        return None
-    if suffix in _HEIF:
-        return f"{suffix} needs the package pillow-heif"
-    return "no picture that Pillow can open, by its name"
-
-
-def _example(root: Path, passed_over: dict[str, str]) -> str:
-    """Return a sentence on the first file that was passed over, where there is one."""
-    first = next(iter(_not_hidden(passed_over)), None)
-    return "" if first is None else f" Passed over: {_few(_not_hidden(passed_over), root)} ({passed_over[first]})."
-
-
-def _warn_of_classes(root: Path, names: list[str], empty: list[str]) -> None:
-    if {name.lower() for name in names} <= PARTS:
-        warnings.warn(
-            f"root={str(root)!r} has the classes {', '.join(map(repr, names))}, which are parts of a data set by name. "
-            f"If the classes lie below, pass one of them: {str(root / names[0])!r}.",
-            UserWarning,
-            stacklevel=callers_level(),
-        )
-    if empty:
-        warnings.warn(
-            f"root={str(root)!r} has {len(empty)} class(es) without a picture: {', '.join(empty[:5])}"
-            f"{', ...' if len(empty) > 5 else ''}. They are left out.",
-            UserWarning,
-            stacklevel=callers_level(),
-        )
+    return classes, passed_over
 
 
 def _files_below(folder: Path, passed_over: dict[str, str]) -> list[Path]:
-    """Return the files in all folders below one, in order, and note what is hidden or can't be looked into."""
-    files = []
-    for place, names in sorted(_walk(folder, passed_over)):
-        for name in sorted(names):
-            if name.startswith("."):
-                passed_over[os.path.join(place, name)] = _HIDDEN
-            else:
-                files.append(Path(place) / name)
-    return files
-
-
-def _walk(folder: Path, passed_over: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield all folders below one, links followed, and the names of the files in each."""
+    """Return the files in all folders below one, links followed, and note what is hidden or can't be looked into."""
 
     def shut(error: OSError) -> None:
         passed_over[str(error.filename)] = f"{type(error).__name__}: {error.strerror}"
 
+    files = []
     for place, folders, names in os.walk(folder, onerror=shut, followlinks=True):
+        hidden = [name for name in (*folders, *names) if name.startswith(".")]
+        passed_over.update((os.path.join(place, name), _HIDDEN) for name in hidden)
+        above = [Path(place), *Path(place).parents][: len(Path(place).relative_to(folder).parts) + 2]
+        round_about = set(map(os.path.realpath, above))
         for name in folders.copy():
             inner = os.path.join(place, name)
-            above = [Path(place), *Path(place).parents][: len(Path(place).relative_to(folder).parts) + 2]
-            if name.startswith("."):
-                passed_over[inner] = _HIDDEN
-                folders.remove(name)
-            elif os.path.islink(inner) and os.path.realpath(inner) in map(os.path.realpath, above):
-                folders.remove(name)  # it leads back to where the way came from
-        yield place, names
+            if name in hidden or (os.path.islink(inner) and os.path.realpath(inner) in round_about):
+                folders.remove(name)  # a link that leads back to where the way came from
+        files += [(place, name) for name in names if name not in hidden]
+    return [Path(place) / name for place, name in sorted(files)]

@@ -57,10 +57,10 @@ class TwoViews(Dataset[Any]):
 
     Notes
     -----
-    By index it is ``scored``, so that pictures are shown as they are. Datasets that don't fit in memory are read again
-    in each epoch: ``memorizing_net(..., iterator_train=DataLoader, iterator_train__shuffle=True,
-    iterator_train__num_workers=8, iterator_valid__num_workers=8)`` reads with eight processes while it trains, and with
-    eight before and while it scores. What a ``checkpoint_dir`` knows of the data is the scored view.
+    By index it is ``scored``, so that pictures are shown as they are, and a ``checkpoint_dir`` knows the data by it.
+    Datasets that don't fit in memory are read again in each epoch: ``memorizing_net(..., iterator_train=DataLoader,
+    iterator_train__shuffle=True, iterator_train__num_workers=8, iterator_valid__num_workers=8)`` reads with eight
+    processes.
 
     Examples
     --------

@@ -6,7 +6,7 @@ at once, are not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from PIL.Image import Image
 from scipy.sparse import issparse
 
 from curvdetect.data.pictures import stacked
+from curvdetect.data.types import Array
 from curvdetect.data.wording import brief
 
 #: The way out where a sample has several labels.
 _ONE_EACH = "fit one detector for each label: [clone(detector).fit(X, column).scores_ for column in Y.T]"
 
 
-def plain(X: Any, name: str = "X") -> Any:
+def plain(X: object, name: str = "X") -> Any:
     """Return a tensor, or a list of PIL pictures, as an array; anything else as it is. Errors call it ``name``."""
     refuse_masked(X, name)
     if isinstance(X, list | tuple) and X and all(isinstance(item, Image) for item in X):
@@ -36,7 +37,7 @@ def plain(X: Any, name: str = "X") -> Any:
     return (X.float() if X.dtype is torch.bfloat16 else X).numpy()
 
 
-def plain_labels(y: Any, name: str = "y") -> Any:
+def plain_labels(y: object, name: str = "y") -> Any:
     """Return labels as an array of numpy's, or raise which are missing or no label. None stays None.
 
     A list, an array, a tensor and a series of pandas, polars or pyarrow will do. Errors call them ``name``.
@@ -49,7 +50,7 @@ def plain_labels(y: Any, name: str = "y") -> Any:
     if isinstance(y, str | bytes) or not hasattr(y, "__len__") or getattr(y, "ndim", 1) == 0:
         return y
     if isinstance(y, list | tuple) or not hasattr(y, "__array__"):
-        array = _of_list(list(y))
+        array = _of_list(y)
     elif isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
         array = _of_list(y.tolist())
     else:
@@ -69,7 +70,7 @@ def plain_labels(y: Any, name: str = "y") -> Any:
     return array
 
 
-def _way_from_two_dimensions(array: NDArray[Any]) -> str:
+def _way_from_two_dimensions(array: Array) -> str:
     """Return what to pass instead of labels that have columns."""
     if array.ndim > 2 or array.size == 0:
         return ""
@@ -80,7 +81,7 @@ def _way_from_two_dimensions(array: NDArray[Any]) -> str:
     return f" For several labels a sample {_ONE_EACH}, where Y = np.asarray(y); the highest score of a sample counts."
 
 
-def _refuse_several(labels: NDArray[Any], name: str) -> None:
+def _refuse_several(labels: Array, name: str) -> None:
     """Raise where a label is several values at once."""
     kinds = {type(label) for label in labels.ravel().tolist()} if labels.dtype.kind == "O" else set()
     several = sorted(k.__name__ for k in kinds if issubclass(k, tuple | list | dict | set | frozenset | np.ndarray))
@@ -92,7 +93,7 @@ def _refuse_several(labels: NDArray[Any], name: str) -> None:
         )
 
 
-def _of_list(values: list[Any]) -> NDArray[Any]:
+def _of_list(values: Iterable[object]) -> Array:
     """Return labels as an array in which none has changed: of different kinds they stay objects."""
     values = [None if value is np.ma.masked else value for value in values]
     kinds = {type(value) for value in values}
@@ -105,7 +106,7 @@ def _of_list(values: list[Any]) -> NDArray[Any]:
     return _objects(values) if array.dtype.kind in "US" or array.ndim != 1 else array
 
 
-def _objects(values: list[Any]) -> NDArray[Any]:
+def _objects(values: list[object]) -> Array:
     return np.fromiter(values, dtype=object, count=len(values))
 
 
@@ -120,7 +121,7 @@ def refuse_masked(X: object, name: str) -> None:
         )
 
 
-def refuse_missing(labels: NDArray[Any], name: str = "y") -> None:
+def refuse_missing(labels: Array, name: str = "y") -> None:
     """Raise where labels are missing: None, NaN, NaT or NA."""
     if labels.ndim != 1 or labels.dtype.kind not in "fcmMO":
         return
@@ -133,7 +134,7 @@ def refuse_missing(labels: NDArray[Any], name: str = "y") -> None:
         )
 
 
-def encode(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def encode(labels: Array) -> tuple[Array, NDArray[np.int64]]:
     """Return the classes, sorted, and the number of each label's class."""
     refuse_missing(labels)
     try:

@@ -7,19 +7,20 @@ the inputs.
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state, column_or_1d
 
 from curvdetect.data.labels import encode, plain_labels
+from curvdetect.data.types import Array
 
 
 class CorruptedLabels(NamedTuple):
     """Labels after corruption, and where they are wrong."""
 
-    labels: NDArray[Any]
+    labels: Array
     mask: NDArray[np.bool_]
 
 
@@ -41,8 +42,8 @@ def corrupt_labels(
         Share of each class to corrupt. Needed except with ``kind="confusion"``, where None means that the matrix is
         to be taken literally.
     kind : {"uniform", "pair", "confusion"}, default="uniform"
-        ``"uniform"``: each wrong label is any other class with equal chance (the noise of the paper's Table 2).
-        ``"pair"``: class c becomes c + 1, the last one the first. ``"confusion"``: as ``confusion`` says.
+        ``"uniform"``: each wrong label is any other class with equal chance. ``"pair"``: class c becomes c + 1, the
+        last one the first. ``"confusion"``: as ``confusion`` says.
     confusion : array-like of shape (n_classes, n_classes), optional
         Row c holds the shares of class c that get each label, in the sorted order of the classes; rows sum to 1.
         With a ``rate``, each row's entries off the diagonal are rescaled to sum to it.
@@ -72,9 +73,7 @@ def corrupt_labels(
     10
     """
     rng = check_random_state(random_state)
-    classes, encoded = encode(column_or_1d(plain_labels(y)))
-    if len(classes) < 2:
-        raise ValueError(f"y holds one class only ({classes.tolist()}); a wrong label needs another class to go to.")
+    classes, encoded = _two_or_more(y)
     transition = _transition(len(classes), rate, kind, confusion)
     wrong = encoded.copy()
     for c in range(len(classes)):
@@ -88,7 +87,7 @@ class ConflictingDuplicates(NamedTuple):
     """What `conflicting_duplicates` returns."""
 
     source: NDArray[np.int64]
-    labels: NDArray[Any]
+    labels: Array
     mask: NDArray[np.bool_]
 
 
@@ -132,10 +131,8 @@ def conflicting_duplicates(
     (5, 10)
     """
     rng = check_random_state(random_state)
-    classes, encoded = encode(column_or_1d(plain_labels(y)))
+    classes, encoded = _two_or_more(y)
     n_samples = len(encoded)
-    if len(classes) < 2:
-        raise ValueError(f"y holds one class only ({classes.tolist()}); a second label needs another class.")
     _check_rate(rate)
     n_pairs = min(int(np.floor(rate * n_samples / 2 + 0.5)), n_samples // 2)
     copies, originals = rng.permutation(n_samples)[: 2 * n_pairs].reshape(2, n_pairs)
@@ -146,6 +143,14 @@ def conflicting_duplicates(
     mask = np.zeros(n_samples, dtype=np.bool_)
     mask[copies] = mask[originals] = True
     return ConflictingDuplicates(source, classes[codes], mask)
+
+
+def _two_or_more(y: ArrayLike) -> tuple[Array, NDArray[np.int64]]:
+    """Return the classes and the codes of labels, or raise where there is one class only."""
+    classes, encoded = encode(column_or_1d(plain_labels(y)))
+    if len(classes) < 2:
+        raise ValueError(f"y holds one class only ({classes.tolist()}); a wrong label needs another class to go to.")
+    return classes, encoded
 
 
 def _transition(n_classes: int, rate: float | None, kind: str, confusion: ArrayLike | None) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ its rows are read when they are looked for.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,8 @@ from curvdetect.data.datasets import DatasetInputs
 from curvdetect.data.isolation import isolated_rng, spread
 from curvdetect.data.items import reads_the_same
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
+from curvdetect.data.wording import named
 
 #: Rows count as equal when no column differs by more than about this share of its scale.
 TOLERANCE = 1e-5
@@ -56,7 +57,7 @@ class RowIndex:
         if self._unread is None:
             self.points = self._project(samples)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> Record:
         """Leave a dataset behind: it is the caller's."""
         return {**vars(self), "_unread": None}
 
@@ -76,13 +77,12 @@ class RowIndex:
         if len(points) == len(known) and self._are_near(points, known):
             return everywhere
         rows, owner, copies, at_home = _look_up(points, known, self.tolerance)
-        counts = np.bincount(owner, minlength=rows.max(initial=-1) + 1)
-        self._refuse(everywhere[counts[rows] == 0], "not among the rows that were fitted")
-        starts = np.cumsum(counts) - counts
-        labels = self.labels[copies]
-        clash = np.minimum.reduceat(labels, starts) != np.maximum.reduceat(labels, starts)
-        self._refuse(everywhere[clash[rows]], "found several times among the fitted rows, under different labels")
-        return np.where(at_home, everywhere, np.minimum.reduceat(copies, starts)[rows])
+        found = _first_under(rows, owner, copies)
+        self._refuse(everywhere[found < 0], "not among the rows that were fitted")
+        differs = self.labels[copies] != self.labels[_first_under(owner, owner, copies)]
+        clash = np.isin(rows, owner[differs])
+        self._refuse(everywhere[clash], "found several times among the fitted rows, under different labels")
+        return np.where(at_home, everywhere, found)
 
     def find_labelled(self, samples: Samples) -> NDArray[np.int64]:
         """Return the training index of every sample that was fitted under the label it has, and -1 for the others.
@@ -91,18 +91,15 @@ class RowIndex:
         at its own position, else the first. A dataset that was never read as a whole is recognised only as itself or a
         subset.
         """
-        labels, found = samples.labels.numpy(), np.full(len(samples), -1)
+        labels = samples.labels.numpy()
         itself = self._part_of_itself(samples)
         if itself is not None:
             return np.where(self.labels[itself] == labels, itself, -1)
         if self.points is None:
-            return found
+            return np.full(len(samples), -1)
         rows, owner, copies, at_home = _look_up(self._project(samples), self.points, self.tolerance)
         n_classes = int(self.labels.max()) + 1
-        pairs, first = np.unique(owner * n_classes + self.labels[copies], return_index=True)
-        wanted = rows * n_classes + labels
-        there = np.isin(wanted, pairs)
-        found[there] = copies[first[np.searchsorted(pairs, wanted[there])]]
+        found = _first_under(rows * n_classes + labels, owner * n_classes + self.labels[copies], copies)
         here = np.flatnonzero(at_home)
         here = here[self.labels[here] == labels[here]]
         found[here] = here
@@ -141,12 +138,11 @@ class RowIndex:
 
     def _refuse(self, rows: NDArray[np.int64], why: str) -> None:
         if len(rows):
-            listed = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
             raise ValueError(
-                f"X holds {len(rows)} row(s) {why}: {listed}. A training score belongs to one sample of the training "
-                "run. Either call score_samples() without X for the scores of the training data in their own order, "
-                "score_samples(X, y) for samples that were not fitted, by weights that keep_snapshots kept, or fit "
-                "again on data that includes the rows of X under the labels you mean."
+                f"X holds {len(rows)} row(s) {why}: {named(rows.tolist())}. A training score belongs to one "
+                "sample of the training run. Call score_samples() without X for the scores of the training data in "
+                "their own order, or score_samples(X, y) for samples that were not fitted, by weights that "
+                "keep_snapshots kept, or fit again on data that includes the rows of X under the labels you mean."
             )
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -194,6 +190,15 @@ def _look_up(
     at_home = np.zeros(len(points), dtype=bool)
     at_home[:shared] = np.linalg.norm(points[:shared] - known[:shared], axis=1) <= near[rows[:shared]]
     return rows, owner, copies, at_home
+
+
+def _first_under(wanted: NDArray[np.int64], keys: NDArray[np.int64], copies: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first of the copies under each key that is wanted, -1 where there is none."""
+    known, first = np.unique(keys, return_index=True)
+    there = np.isin(wanted, known)
+    found = np.full(len(wanted), -1)
+    found[there] = copies[first[np.searchsorted(known, wanted[there])]]
+    return found
 
 
 def digest_of(samples: Samples) -> dict[str, str]:

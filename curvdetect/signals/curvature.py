@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from numbers import Real
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -60,9 +60,9 @@ def input_curvature(
     power : {1, 2}, default=1
         1 averages norms, as the authors' code does; 2 averages squared norms, eq. (6) of the paper.
     contrast : bool, default=False
-        Return :math:`C(y) / (C(y) + C(o))` instead, a share in [0, 1], with :math:`o` the label that the network
-        would rather give than any other but :math:`y`: what makes a sample difficult under any label cancels. To each
-        three tenths of ``h`` times its gradient are added, by which samples are told apart where nothing bends.
+        Return :math:`C(y) / (C(y) + C(o))` instead, a share in [0, 1], with :math:`o` the likeliest label other than
+        :math:`y`: what makes a sample difficult under any label cancels. To each curvature three tenths of ``h`` times
+        its gradient are added, by which samples are told apart where nothing bends.
     seed, epoch : int, default=0
         Key of the probes, together with the probe's and the sample's number.
     index : Tensor of shape (n_samples,), int64, optional
@@ -73,13 +73,13 @@ def input_curvature(
     output : {"logits", "probabilities"}, default="logits"
         What the module puts out.
     units : Tensor of the shape of a sample, optional
-        Lengths of a step of one, such as ``X.std(0)`` for rows of columns with units of their own: steps and gradients
-        are given in them, so that the curvature doesn't depend on the units of ``X``. By default these are the units.
+        Lengths of a step of one, such as ``X.std(0)`` for columns with units of their own, on which the curvature then
+        doesn't depend. By default one everywhere.
 
     Returns
     -------
     Tensor of shape (n_samples,), float64
-        On the host.
+        On the CPU.
 
     Raises
     ------
@@ -142,8 +142,8 @@ def input_curvatures(
 ) -> dict[tuple[float, int, int], Tensor]:
     """Measure the curvature around each input for many settings at once; higher is more suspect.
 
-    The clean gradient is shared by all, and the probes of a smaller ``n`` are the first of a larger one's: all
-    settings with the same ``h`` cost as much as the largest ``n`` among them.
+    The probes of a smaller ``n`` are the first of a larger one's: all settings with the same ``h`` cost as much as the
+    largest ``n`` among them. That makes ``1 + len(h) * max(n)`` gradients with regard to the input.
 
     Parameters
     ----------
@@ -155,16 +155,12 @@ def input_curvatures(
     Returns
     -------
     dict
-        From ``(h, n, power)`` to a tensor of shape (n_samples,), float64, on the host.
+        From ``(h, n, power)`` to a tensor of shape (n_samples,), float64, on the CPU.
 
     Raises
     ------
     ValueError
         Where a parameter is out of range, or has no value.
-
-    Notes
-    -----
-    Costs ``1 + len(h) * max(n)`` gradients with regard to the input.
 
     Examples
     --------
@@ -182,7 +178,7 @@ def input_curvatures(
         raise ValueError(f"h, n and power need at least one value each, got {h!r}, {n!r} and {power!r}.")
     for step, probes, exponent in settings:
         check_curvature(h=step, n=probes, power=exponent)
-    _check_measured(module, X, y, index=index, batch_size=batch_size, output=output, seed=seed, units=units)
+    _check_measured(module, X, y, index, batch_size, output, seed, units)
     n_classes = int(y.max()) + 1 if len(y) else 0
     device = next((p.device for p in module.parameters()), X.device)
     index = torch.arange(len(X)) if index is None else index
@@ -214,16 +210,22 @@ def input_curvatures(
 
 
 def _check_measured(
-    module: Any, X: Any, y: Any, *, index: Any, batch_size: Any, output: Any, seed: Any, units: Any = None
+    module: nn.Module,
+    X: Tensor,
+    y: Tensor,
+    index: Tensor | None,
+    batch_size: int | None,
+    output: str,
+    seed: int,
+    units: Tensor | None,
 ) -> None:
     """Raise where what is to be measured, or how, makes no sense."""
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module must be a torch.nn.Module, got {type(module).__name__}. Of a fitted skorch net it is net.module_."
         )
-    optional = {name: value for name, value in (("index", index), ("units", units)) if value is not None}
-    for name, value in {"X": X, "y": y, **optional}.items():
-        if not isinstance(value, Tensor):
+    for name, value in {"X": X, "y": y, "index": index, "units": units}.items():
+        if not isinstance(value, Tensor) and (value is not None or name in ("X", "y")):
             raise TypeError(f"{name} must be a tensor, got {type(value).__name__}: torch.as_tensor({name}) makes one.")
     if not X.is_floating_point():
         raise ValueError(f"X must hold real numbers, in the precision of the module, got {X.dtype}: X.float().")

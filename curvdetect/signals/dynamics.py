@@ -24,7 +24,6 @@ class Loss(MeanOverEpochs):
     rows = QUARTERS
 
     def value(self, batch: Batch) -> Tensor:
-        """Return the loss."""
         return batch.loss
 
 
@@ -35,7 +34,6 @@ class Margin(MeanOverEpochs):
     rows = QUARTERS
 
     def value(self, batch: Batch) -> Tensor:
-        """Return the largest other logit minus the given one."""
         return -batch.margin
 
 
@@ -53,23 +51,20 @@ class PartOfTheEpochs:
         self.whole: Loss | Margin = kind()
 
     def start(self, plan: Plan) -> None:
-        """Make room for a run."""
         self.whole.start(plan)
 
     def update(self, batch: Batch) -> None:
-        """Look at a batch."""
         self.whole.update(batch)
 
     def end_epoch(self) -> None:
-        """Take the epoch into the mean."""
         self.whole.end_epoch()
 
     def scores(self) -> NDArray[np.float64]:
-        """Return the mean over the part, shape (n_samples,)."""
-        plan, mean, quarters = self.whole.plan, self.whole.mean, range(QUARTERS)[self.part]
+        plan, quarters = self.whole.plan, range(QUARTERS)[self.part]
         shown = range(1, plan.n_epochs + 1) if plan.shown is None else plan.shown
         n_planned = max(1, sum(plan.quarter(epoch) in quarters for epoch in shown))
-        return np.where(2 * mean.seen(self.part) >= n_planned, mean.values(self.part), mean.values())
+        often = 2 * self.whole.seen(self.part) >= n_planned
+        return np.where(often, self.whole.scores(self.part), self.whole.scores())
 
 
 def gathering(signals: Sequence[Signal]) -> list[Signal]:
@@ -91,7 +86,6 @@ class InputGradient(MeanOverEpochs):
     wants_gradient: ClassVar[bool] = True
 
     def value(self, batch: Batch) -> Tensor:
-        """Return the norm."""
         return batch.gradient.flatten(1).float().square().sum(1).sqrt()
 
 
@@ -104,11 +98,9 @@ class LearningTime(LastEpoch):
     name = "learning_time"
 
     def event(self, batch: Batch) -> Tensor:
-        """Return whether the sample is wrong."""
         return ~batch.correct
 
     def scores(self) -> NDArray[np.float64]:
-        """Return the learning time, shape (n_samples,)."""
         return (self.last + 1).double().cpu().numpy()
 
 
@@ -147,7 +139,6 @@ class AveragedMargin:
         self.labels[index] = batch.y.to(self.labels.device)
 
     def end_epoch(self) -> None:
-        """Take the epoch into the mean."""
         exchange = self.plan.exchange
         seen = self.total if exchange is None else torch.zeros_like(self.total)
         for index, probabilities in self._pending:
@@ -179,7 +170,6 @@ class OtherLabelVote:
         self.stage = stage
 
     def start(self, plan: Plan) -> None:
-        """Make room for a run."""
         self.n_classes = plan.n_classes
         self.candidate = plan.zeros(plan.n_samples, dtype=torch.int32) - 1
         self.weight = plan.zeros(plan.n_samples)

@@ -73,7 +73,6 @@ class CurvatureContrast(Curvature):
     kind = "curvature_contrast"
 
     def value(self, batch: Batch) -> Tensor:
-        """Return the share."""
         other, given = mean_of_norms(self._norms(batch, "other", "y"), self.power)
         clean = torch.stack([batch.gradient, batch.other_gradient])
         return contrast_of(torch.stack([given, other]), clean, h=self.h, power=self.power)
@@ -89,7 +88,6 @@ class GradientContrast(MeanOverEpochs):
     stage = "scoring"
 
     def value(self, batch: Batch) -> Tensor:
-        """Return the share."""
         other, given = batch.other_gradient.flatten(1).norm(dim=1), batch.gradient.flatten(1).norm(dim=1)
         return share_of(given, other)
 
@@ -114,7 +112,6 @@ class Learned(MeanOverEpochs):
     stage = "final"
 
     def value(self, batch: Batch) -> Tensor:
-        """Return whether the given label is predicted."""
         return batch.correct.float()
 
 
@@ -133,7 +130,6 @@ class ForgettingTime(LastEpoch):
         self.learned = learned
 
     def event(self, batch: Batch) -> Tensor:
-        """Return whether the sample is right."""
         return batch.correct
 
     def times(self) -> NDArray[np.int64]:
@@ -144,7 +140,6 @@ class ForgettingTime(LastEpoch):
         return times if self.learned is None else np.where(self.learned, times, 1)
 
     def scores(self) -> NDArray[np.float64]:
-        """Return minus the forgetting time, shape (n_samples,)."""
         return -self.times().astype(np.float64)
 
 
@@ -155,7 +150,6 @@ class ForgottenShare(MeanOverEpochs):
     stage = "scoring"
 
     def value(self, batch: Batch) -> Tensor:
-        """Return whether the sample is wrong."""
         return (~batch.correct).float()
 
 
@@ -166,5 +160,4 @@ class ForgettingLoss(MeanOverEpochs):
     stage = "scoring"
 
     def value(self, batch: Batch) -> Tensor:
-        """Return the loss."""
         return batch.loss

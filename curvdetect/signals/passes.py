@@ -74,7 +74,7 @@ def _full_precision() -> Iterator[None]:
             place.fp32_precision = precision
 
 
-def logits_of(output: Any, kind: OutputKind) -> Tensor:
+def logits_of(output: object, kind: OutputKind) -> Tensor:
     """Return logits of shape (batch, classes) from what a network puts out.
 
     Log-probabilities are logits already. "logit" and "probability" are one number, of the second of two classes.
@@ -91,7 +91,7 @@ def logits_of(output: Any, kind: OutputKind) -> Tensor:
     return torch.log(first + torch.finfo(first.dtype).eps) if kind.startswith("probabilit") else first
 
 
-def first_of(output: Any) -> Tensor:
+def first_of(output: object) -> Tensor:
     """Return the logits in what a network puts out.
 
     They are what ``.logits`` holds, as in transformers; the entry "logits" of a dictionary, or its only one; the first
@@ -113,15 +113,16 @@ def first_of(output: Any) -> Tensor:
     return first_of(found)
 
 
-def in_full(output: Any) -> Any:
+def in_full(output: object) -> object:
     """Return what a network puts out in float32, in the container that it comes in."""
     if isinstance(output, Tensor):
         return output.float() if output.is_floating_point() else output
+    make: Any = type(output)
     if isinstance(output, Mapping):
-        return type(output)(**{name: in_full(part) for name, part in output.items()})
+        return make(**{name: in_full(part) for name, part in output.items()})
     if isinstance(output, (tuple, list)):
         parts = [in_full(part) for part in output]
-        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+        return make(*parts) if hasattr(output, "_fields") else make(parts)
     if hasattr(output, "logits"):
         output.logits = in_full(output.logits)
     return output

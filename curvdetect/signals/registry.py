@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def recorded(when: Recorded) -> dict[str, Callable[..., Signal]]:
     return {name: entry.make for name, entry in SIGNALS.items() if entry.recorded == when}
 
 
-def asked_for(names: Any) -> list[Signal]:
+def asked_for(names: object) -> list[Signal]:
     """Return the signals that are asked for by name beside those of every run."""
     known = recorded("asked")
     if not is_names(names, known):
@@ -89,7 +89,7 @@ def asked_for(names: Any) -> list[Signal]:
     return [known[name]() for name in names]
 
 
-def is_names(names: Any, known: Collection[str]) -> bool:
+def is_names(names: object, known: Collection[str]) -> TypeGuard[Collection[str]]:
     """Say whether ``names`` is an ordered collection of known names, rather than a string or something else."""
     ordered = isinstance(names, Sequence | Mapping | np.ndarray) and not isinstance(names, str)
     return ordered and all(isinstance(name, str) and name in known for name in names)

@@ -1,4 +1,4 @@
-"""What a signal is, the batch that signals share, and the mean that most of them keep.
+"""What a signal is, the batch that signals share, and the two kinds that most of them are.
 
 A signal sees every sample at one of three stages: ``"training"``, on the training passes themselves; ``"scoring"``,
 in evaluation mode after a scored epoch; ``"final"``, in evaluation mode once training is over. It accumulates what it
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -168,32 +168,42 @@ def wants_gradient(signal: Signal) -> bool:
     return signal.stage == "training" and bool(getattr(signal, "wants_gradient", False))
 
 
-class EpochMean:
-    """Mean of a per-sample number over completed epochs, in float64: one, or a row for each quarter of the training."""
+class MeanOverEpochs:
+    """A signal whose score is the mean over epochs of one number of the batch, in float64."""
 
-    def __init__(self, plan: Plan, rows: int = 1) -> None:
+    name: str
+    stage: ClassVar[Stage] = "training"
+    #: One mean over the training, or one for each quarter of it.
+    rows: ClassVar[int] = 1
+
+    def start(self, plan: Plan) -> None:
+        """Make room for a run."""
         n = plan.n_samples
-        self.total, self.count = plan.zeros(rows, n), plan.zeros(rows, n, dtype=torch.int16)
-        self._total, self._count = plan.zeros(n), plan.zeros(n, dtype=torch.int16)
-        self._row, self._exchange = 0, plan.exchange
+        self.plan = plan
+        self.total, self.count = plan.zeros(self.rows, n), plan.zeros(self.rows, n, dtype=torch.int16)
+        self._total, self._count, self._row = plan.zeros(n), plan.zeros(n, dtype=torch.int16), 0
         #: Mean over the samples in the last completed epoch; NaN where it saw none.
         self.latest = plan.zeros()
 
-    def add(self, batch: Batch, values: Tensor) -> None:
+    def value(self, batch: Batch) -> Tensor:
+        """Return the number of each sample, higher for the more suspect."""
+        raise TypeError(f"{type(self).__name__} does not say which number it averages")
+
+    def update(self, batch: Batch) -> None:
         """Add the numbers of a batch to the running epoch."""
         index = batch.index.to(self._total.device)
         # moved, then made wide: a device without double precision can't do both at once
-        values = values.detach().to(self._total.device).double()
+        values = self.value(batch).detach().to(self._total.device).double()
         self._total.index_add_(0, index, values)
         self._count.index_add_(0, index, torch.ones_like(values, dtype=torch.int16))
         self._row = batch.quarter * len(self.total) // QUARTERS
 
     def end_epoch(self) -> None:
         """Take the running epoch into the mean."""
-        if self._exchange is not None:
+        if self.plan.exchange is not None:
             row = torch.tensor(self._row)  # a process that saw nothing is still at an earlier part
-            self._exchange.sum(self._total, self._count)
-            self._exchange.largest(row)
+            self.plan.exchange.sum(self._total, self._count)
+            self.plan.exchange.largest(row)
             self._row = int(row)
         self.total[self._row] += self._total
         self.count[self._row] += self._count
@@ -201,7 +211,7 @@ class EpochMean:
         self._total.zero_()
         self._count.zero_()
 
-    def values(self, rows: slice = slice(None)) -> NDArray[np.float64]:
+    def scores(self, rows: slice = slice(None)) -> NDArray[np.float64]:
         """Return the mean over all epochs, or those of some rows, shape (n_samples,); NaN where nothing was seen."""
         return self.total[rows].sum(0).div_(self.count[rows].sum(0)).cpu().numpy()
 
@@ -215,38 +225,6 @@ class EpochMean:
         for mean, total, count in zip(means, self.total, self.count, strict=True):
             torch.div(total, count, out=mean)  # at once it would turn all counts into float64 first
         return means.cpu().numpy()
-
-
-class MeanOverEpochs:
-    """A signal whose score is the mean over epochs of one number of the batch."""
-
-    name: str
-    stage: ClassVar[Stage] = "training"
-    rows: ClassVar[int] = 1
-
-    def start(self, plan: Plan) -> None:
-        """Make room for a run."""
-        self.plan, self.mean = plan, EpochMean(plan, self.rows)
-
-    def update(self, batch: Batch) -> None:
-        """Look at a batch."""
-        self.mean.add(batch, self.value(batch))
-
-    def value(self, batch: Batch) -> Tensor:
-        """Return the number of each sample, higher for the more suspect."""
-        raise TypeError(f"{type(self).__name__} does not say which number it averages")
-
-    def end_epoch(self) -> None:
-        """Take the epoch into the mean."""
-        self.mean.end_epoch()
-
-    def scores(self) -> NDArray[np.float64]:
-        """Return the mean over epochs, shape (n_samples,)."""
-        return self.mean.values()
-
-    def quarters(self) -> NDArray[np.float64]:
-        """Return the mean within each quarter of the planned training: (4, n_samples), or one row."""
-        return self.mean.quarters()
 
 
 class LastEpoch:
@@ -280,22 +258,13 @@ class LastEpoch:
         self._running.zero_()
 
 
-def accumulated(gathered: Signal | EpochMean) -> dict[str, Any]:
-    """Return what a signal has gathered between two epochs: its tensors and numbers, and those of its means."""
-    state: dict[str, Any] = {}
-    for name, value in vars(gathered).items():
-        if isinstance(value, EpochMean):
-            state[name] = accumulated(value)
-        elif isinstance(value, Tensor | int | float):
-            state[name] = value
-    return state
+def accumulated(signal: Signal) -> dict[str, Tensor | float]:
+    """Return what a signal has gathered between two epochs: its tensors and numbers."""
+    return {name: value for name, value in vars(signal).items() if isinstance(value, Tensor | int | float)}
 
 
-def take_up(gathered: Signal | EpochMean, state: dict[str, Any]) -> None:
+def take_up(signal: Signal, state: dict[str, Tensor | float]) -> None:
     """Let a signal that was started go on from what another of its kind had `accumulated`."""
     for name, value in state.items():
-        mine = getattr(gathered, name)
-        if isinstance(mine, EpochMean):
-            take_up(mine, value)
-        else:
-            setattr(gathered, name, value.to(mine.device) if isinstance(mine, Tensor) else value)
+        mine = getattr(signal, name)
+        setattr(signal, name, value.to(mine.device) if isinstance(value, Tensor) else value)

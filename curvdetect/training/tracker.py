@@ -22,7 +22,7 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
 from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.passes import OutputKind, logits_of, measuring, quicker, rows_within
-from curvdetect.signals.signal import Batch, EpochMean, Plan, Signal, Stage, wants_gradient
+from curvdetect.signals.signal import Batch, MeanOverEpochs, Plan, Signal, Stage, wants_gradient
 from curvdetect.training.own_net import divisor, weighted, whole_of
 from curvdetect.training.progress import Clock, progress_bar, start_at
 from curvdetect.training.ranks import Ranks, is_first
@@ -203,8 +203,7 @@ class Tracker(Callback):
             return {}
         seconds = self.walk(net, "scoring")
         self._end_epoch("scoring")
-        kept = {signal.name: getattr(signal, "mean", None) for signal in signals}
-        means = {f"mean_{name}": float(mean.latest) for name, mean in kept.items() if isinstance(mean, EpochMean)}
+        means = {f"mean_{s.name}": float(s.latest) for s in signals if isinstance(s, MeanOverEpochs)}
         return {"scored": True, "seconds_scoring": seconds, **means}
 
     def _end_epoch(self, stage: Stage) -> None:

@@ -8,7 +8,6 @@ import torch
 from datasets import ClassLabel, Dataset, Features, Image, Value
 from PIL import Image as Pictures
 from torch.utils.data import Subset
-from torchvision.datasets import FakeData
 
 from curvdetect import CurvatureNoiseDetector
 from curvdetect.data.items import columns, is_dataset, read_item
@@ -122,13 +121,6 @@ NO_DATASETS = {
 @pytest.mark.parametrize("X", NO_DATASETS.values(), ids=NO_DATASETS)
 def test_other_things_are_no_datasets(X):
     assert not is_dataset(X)
-
-
-def test_pictures_of_one_size_need_no_transform():
-    plain = FakeData(size=10, image_size=(3, 8, 8), num_classes=2)
-    samples = as_samples(plain)
-    assert samples.inputs.tensor.dtype == torch.uint8
-    assert np.array_equal(samples.inputs.tensor[3], np.asarray(plain[3][0]).transpose(2, 0, 1))
 
 
 def test_what_lies_on_a_device_is_read_to_the_host():

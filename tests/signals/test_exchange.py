@@ -28,7 +28,7 @@ def assert_as_alone(make, orders, visits):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(data=st.data(), size=st.integers(1, 3))
 def test_however_samples_are_shared_all_end_with_the_scores_of_one_process(name, data, size):
     orders = [data.draw(st.permutations(range(N))) for _ in range(EPOCHS)]
@@ -39,7 +39,7 @@ def test_however_samples_are_shared_all_end_with_the_scores_of_one_process(name,
 
 
 @pytest.mark.parametrize("make", [Loss, LearningTime, MAKERS["averaged_margin"]])
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_every_visit_counts_where_samples_are_drawn_with_replacement(make, data):
     drawn = st.lists(st.integers(0, N - 1), max_size=2 * N)

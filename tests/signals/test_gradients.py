@@ -7,8 +7,6 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from curvdetect.signals.gradients import best_other, gradients_and_logits, losses_of, rademacher, share_of
@@ -22,43 +20,13 @@ X = torch.randn(23, 5, generator=GENERATOR, dtype=torch.float64)
 Y = torch.randint(3, (23,), generator=GENERATOR)
 
 
-def largest_correlation(vectors):
-    """Return the largest correlation, by magnitude, between two rows of signs, in standard deviations."""
-    gram = (vectors @ vectors.T).fill_diagonal_(0)
-    return gram.abs().max().item() / math.sqrt(vectors.shape[1])
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
-def test_entries_are_signs_of_mean_zero(seed):
-    signs = rademacher(INDEX, (129,), seed=seed, epoch=1, probe=0, dtype=torch.float64)
-    assert set(signs.unique().tolist()) == {-1, 1}
-    assert signs.sum().abs() < 5 * math.sqrt(signs.numel())
-    assert signs.sum(0).abs().max() < 5 * math.sqrt(signs.shape[0])
-    assert signs.sum(1).abs().max() < 5 * math.sqrt(signs.shape[1])
-
-
-def test_coordinates_are_uncorrelated():
-    signs = rademacher(INDEX, (200,), **KEY)
-    assert largest_correlation(signs.T) < 6
-
-
-def test_products_of_three_neighbouring_coordinates_have_mean_zero():
-    signs = rademacher(INDEX, (200,), **KEY)
-    triples = signs[:, :-2] * signs[:, 1:-1] * signs[:, 2:]
-    assert triples.sum(0).abs().max() < 5 * math.sqrt(len(INDEX))
-
-
 def test_samples_probes_epochs_and_seeds_are_uncorrelated():
     index = torch.tensor([0, 1, 2, 64, 4096])
     keys = itertools.product((0, 1, 2), (0, 1, 2), (0, 1, 2))
-    vectors = [rademacher(index, (4096,), seed=s, epoch=e, probe=p) for s, e, p in keys]
-    assert largest_correlation(torch.cat(vectors)) < 6
-
-
-def test_a_run_over_many_epochs_averages_out():
-    mean = sum(rademacher(INDEX[:64], (64,), seed=3, epoch=e, probe=0) for e in range(400)) / 400
-    assert mean.abs().max() < 5 / math.sqrt(400)
-    assert 0.9 < mean.square().mean() * 400 < 1.1
+    vectors = torch.cat([rademacher(index, (4096,), seed=s, epoch=e, probe=p) for s, e, p in keys])
+    assert set(vectors.unique().tolist()) == {-1, 1}
+    assert vectors.sum(1).abs().max() < 5 * math.sqrt(4096)
+    assert (vectors @ vectors.T).fill_diagonal_(0).abs().max() < 6 * math.sqrt(4096)
 
 
 MASK = 2**64 - 1
@@ -91,25 +59,12 @@ def test_the_mixing_is_that_of_the_published_generator():
     assert splitmix(1234567) == 6457827717110365317
 
 
-@given(
-    index=st.lists(st.integers(0, 10**6), min_size=1, max_size=20),
-    data=st.data(),
-    seed=st.integers(0, 2**31 - 1),
-    size=st.integers(1, 130),
-)
-def test_a_sample_gets_its_signs_in_whatever_company(index, data, seed, size):
-    chosen = data.draw(st.lists(st.integers(0, len(index) - 1), min_size=1))
-    whole = rademacher(torch.tensor(index), (size,), seed=seed, epoch=3, probe=1)
-    part = rademacher(torch.tensor(index)[chosen], (size,), seed=seed, epoch=3, probe=1)
-    assert torch.equal(whole[chosen], part)
-
-
-@pytest.mark.parametrize("shape", [(), (1,), (7,), (63,), (64,), (65,), (3, 5, 7), (1, 28, 28)], ids=str)
-def test_any_shape_is_filled_from_one_stream(shape):
-    size = math.prod(shape)
+@pytest.mark.parametrize("shape", [(), (1,), (63,), (64,), (65,), (3, 5, 7), (1, 28, 28)], ids=str)
+def test_any_shape_is_filled_from_one_stream_and_a_sample_gets_its_signs_in_any_company(shape):
     signs = rademacher(INDEX[:9], shape, **KEY)
     assert signs.shape == (9, *shape)
-    assert torch.equal(signs.reshape(9, size), rademacher(INDEX[:9], (1000,), **KEY)[:, :size])
+    assert torch.equal(signs.reshape(9, -1), rademacher(INDEX[:9], (1000,), **KEY)[:, : math.prod(shape)])
+    assert torch.equal(signs[[7, 2, 2]], rademacher(INDEX[[7, 2, 2]], shape, **KEY))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from curvdetect.signals.dynamics import InputGradient, Loss
 from curvdetect.signals.evaluated import Curvature
 from curvdetect.signals.registry import SIGNALS
-from curvdetect.signals.signal import Batch, EpochMean, Plan
+from curvdetect.signals.signal import Batch, MeanOverEpochs, Plan
 from tests.cases import smooth_net
 
 X = torch.randn(8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -103,14 +103,17 @@ def test_every_signal_of_the_registry_has_its_name_and_one_number_for_each_sampl
 
 
 def mean_of(rows=1, n_samples=4, device="cpu"):
-    return EpochMean(Plan(n_samples, 3, 8, torch.device(device)), rows)
+    """Return a started mean of the inputs."""
+    signal = type("Given", (MeanOverEpochs,), {"rows": rows, "value": lambda self, batch: batch.x})()
+    signal.start(Plan(n_samples, 3, 8, torch.device(device)))
+    return signal
 
 
 def add(mean, index, values, quarter=0, device="cpu"):
     """Add numbers of samples to the running epoch."""
     index = torch.tensor(index, device=device)
-    batch = Batch(index, index, index, epoch=1, quarter=quarter, forward=smooth_net())
-    mean.add(batch, torch.tensor(values, device=device, requires_grad=True))
+    x = torch.tensor(values, device=device, requires_grad=True)
+    mean.update(Batch(index, x, index, epoch=1, quarter=quarter, forward=smooth_net()))
 
 
 def test_the_mean_is_over_the_epochs_in_which_a_sample_was_seen(device):
@@ -119,11 +122,11 @@ def test_the_mean_is_over_the_epochs_in_which_a_sample_was_seen(device):
     add(mean, [2], [7.0], device=device)
     mean.end_epoch()
     add(mean, [2, 0, 0], [8.0, 2.0, 6.0], device=device)  # one of them twice
-    np.testing.assert_array_equal(mean.values(), [1, 5, 7, np.nan])  # until the epoch is closed
+    np.testing.assert_array_equal(mean.scores(), [1, 5, 7, np.nan])  # until the epoch is closed
     mean.end_epoch()
-    np.testing.assert_array_equal(mean.values(), [3, 5, 7.5, np.nan])
+    np.testing.assert_array_equal(mean.scores(), [3, 5, 7.5, np.nan])
     mean.end_epoch()  # in which nothing was seen
-    np.testing.assert_array_equal(mean.values(), [3, 5, 7.5, np.nan])
+    np.testing.assert_array_equal(mean.scores(), [3, 5, 7.5, np.nan])
 
 
 def test_the_latest_mean_is_over_the_samples_of_the_last_completed_epoch():
@@ -142,8 +145,8 @@ def test_means_of_quarters_stand_side_by_side_and_average_to_the_whole():
         add(mean, [0, 1], [value, -value], quarter=quarter)
         mean.end_epoch()
     np.testing.assert_array_equal(mean.quarters(), [[2, -2], [5, -5], [np.nan, np.nan], [7, -7]])
-    np.testing.assert_array_equal(mean.values(), [4, -4])
-    np.testing.assert_array_equal(mean.values(slice(1, None)), [6, -6])
+    np.testing.assert_array_equal(mean.scores(), [4, -4])
+    np.testing.assert_array_equal(mean.scores(slice(1, None)), [6, -6])
     assert mean.seen(slice(2)).tolist() == [3, 3]
 
 
@@ -161,7 +164,7 @@ def test_sums_are_kept_in_double_precision():
     for value in [2.0**30, *[1.0] * 99]:
         add(mean, [0], [value])
         mean.end_epoch()
-    assert mean.values()[0] == (2**30 + 99) / 100
+    assert mean.scores()[0] == (2**30 + 99) / 100
 
 
 def test_accumulators_are_on_the_host_where_the_device_knows_no_double_precision():

@@ -152,8 +152,8 @@ def test_early_stopping_ends_the_training_without_losing_an_epoch(place):
     assert run.interrupt is None
     assert run.stop_reason == "early_stopping"
     assert 1 < len(run.history) == len(run.net.history) < 8
-    assert signals[1].mean.count.sum(0).eq(len(run.history)).all()
-    assert signals[0].mean.count.sum(0).eq(len(run.history)).all()
+    assert signals[1].count.sum(0).eq(len(run.history)).all()
+    assert signals[0].count.sum(0).eq(len(run.history)).all()
 
 
 class Signalled(Callback):

@@ -341,11 +341,13 @@ class Kept(Curvature):
         return values
 
 
-class Uncounted(Curvature):
+class Uncounted:
     """A signal that keeps no mean of the house's."""
 
+    name, stage = "uncounted", "scoring"
+
     def start(self, plan):
-        self.mean = None
+        pass
 
     def update(self, batch):
         pass
@@ -369,7 +371,7 @@ def test_a_scored_epoch_holds_the_mean_over_the_samples_in_that_epoch():
 
 
 def test_every_scoring_signal_has_its_mean_and_no_other():
-    signals = [CurvatureContrast(**OPTIONS), Curvature(**OPTIONS, name="mine"), Uncounted(**OPTIONS), Loss()]
+    signals = [CurvatureContrast(**OPTIONS), Curvature(**OPTIONS, name="mine"), Uncounted(), Loss()]
     record = train(quick_net(), samples(), signals, every=1).history[0]
     assert {name for name in record if name.startswith("mean_")} == {"mean_curvature_contrast", "mean_mine"}
 
