@@ -4,8 +4,8 @@ A network is trained on ``(x, y)``; signals need the index beside it. `IndexedLo
 samples, hands on ``(x, y)`` and reports the index of each batch. `BatchLoader` is our own loader, for samples in
 memory, which need no collating item by item.
 
-Several processes draw the same batches, from generators that stand alike, and each reads its share of every one:
-together they see what a single process would.
+Several processes draw the same batches, since their generators are in the same state, and each reads its share of every
+batch. Together they see what a single process would.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Share(NamedTuple):
     """One of several processes."""
 
     rank: int
-    """Which, from 0."""
+    """Number of this process, from 0."""
     size: int
-    """Of how many."""
+    """Number of processes."""
 
     def of(self, index: Tensor) -> Tensor:
         """Return the part of ``index`` that is this one's; parts are contiguous, and equal up to one."""
@@ -76,7 +76,7 @@ class BatchLoader:
         return math.ceil(len(self.dataset) / self.batch_size)
 
     def indexed(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield ``(index, x, y)``, of every batch the share of this process where there are several."""
+        """Yield ``(index, x, y)`` of every batch, or of this process's share of it."""
         n, device = len(self.dataset), self.dataset.device
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         # to the device at once, rather than a batch at a time
@@ -190,7 +190,7 @@ class _CollateIndexed:
 class _SharedBatches:
     """A batch sampler that yields one share of another's batches, and notes the sizes of both.
 
-    Of a batch too small for a share it yields the first sample, so that this process keeps step.
+    A batch that is too small for a share yields its first sample, so that all processes make as many steps.
     """
 
     def __init__(self, batches: Collection[list[int]], share: Share, sizes: deque[tuple[int, int]]) -> None:

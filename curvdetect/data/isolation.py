@@ -25,7 +25,7 @@ _LOCK = threading.RLock()
 def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None]:
     """Give the block its own global generators (torch, the device, numpy, random) and put the caller's back after.
 
-    The block starts from ``seed``, by default where the caller stands. The generators belong to the process, so a lock
+    The block starts from ``seed``, by default from the caller's state. The generators belong to the process, so a lock
     is held: two threads that train take turns.
     """
     cuda = [device] if device.type == "cuda" else []
@@ -48,7 +48,7 @@ def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None
 
 
 def generator_states(device: torch.device) -> Record:
-    """Return where the global generators and that of a device stand, as tensors, numbers and lists of them."""
+    """Return the states of the global generators and of a device's, as tensors, numbers and lists of them."""
     # not this module's own to draw from: users' code does
     state: Any = np.random.get_state()  # noqa: NPY002
     _, key, position, has_gauss, gauss = state
@@ -66,7 +66,7 @@ def generator_states(device: torch.device) -> Record:
 
 
 def set_generators(device: torch.device, states: Record) -> None:
-    """Put the global generators and that of a device back to where `generator_states` found them."""
+    """Put the global generators and a device's back into states that `generator_states` returned."""
     torch.set_rng_state(states["torch"])
     key, *rest = states["numpy"]
     np.random.set_state(("MT19937", key.numpy().astype(np.uint32), *rest))  # noqa: NPY002

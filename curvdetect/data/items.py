@@ -40,7 +40,7 @@ class Items(Protocol):
 class TwoViews(Dataset[Any]):
     """A dataset that is scored as one dataset yields its samples, and trained on as another does.
 
-    Scores want every sample as it is, while training may want it cropped, turned or recoloured. A random transform
+    Samples are scored as they are, and may be cropped, turned or recoloured for the training. A random transform
     inside a dataset can't be switched off from outside, so that the dataset is passed twice.
 
     Parameters
@@ -57,7 +57,7 @@ class TwoViews(Dataset[Any]):
 
     Notes
     -----
-    By index it is ``scored``, so that pictures are shown as they are, and a ``checkpoint_dir`` knows the data by it.
+    Indexing yields the items of ``scored``: pictures are shown as they are, and a ``checkpoint_dir`` knows them so.
     Datasets that don't fit in memory are read again in each epoch: ``memorizing_net(..., iterator_train=DataLoader,
     iterator_train__shuffle=True, iterator_train__num_workers=8, iterator_valid__num_workers=8)`` reads with eight
     processes.

@@ -96,7 +96,7 @@ def conflicting_duplicates(
 ) -> ConflictingDuplicates:
     """Choose pairs of samples to be made one sample under two labels.
 
-    In each pair one position shows the other's sample under a random other label.
+    One position of each pair shows the other's sample under a random other label.
 
     Parameters
     ----------

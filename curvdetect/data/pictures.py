@@ -135,8 +135,8 @@ def _as_tensor(picture: Image.Image) -> Tensor:
 class Squares:
     """Files of pictures as equal squares, read one by one, resized by the shorter side and cropped to the centre.
 
-    The number of bits that those of 16 bits use is known when all are read. Each is read by the number known so far,
-    and the few that turn out to be read by too small a range are read once more at the end.
+    How many of their 16 bits the files use is known when all are read. Each is read by the range known so far, and the
+    few whose range was too small are read once more at the end.
     """
 
     def __init__(self, most: int, size: int) -> None:
@@ -153,25 +153,19 @@ class Squares:
     def add(self, path: Path) -> None:
         """Read a picture, or raise the error of its decoder."""
         number = len(self.paths)
-        with _opened(path) as picture:
-            depth = depth_of(picture)
-            bits = self.bits if depth is None else max(self.bits, depth.used)
-            self._read(picture, number, bits, depth)
-            several = _has_several(picture)
-        self.bits = bits
+        self._X[number], depth, several = self._read(path)
         self.paths.append(str(path))
-        if depth is not None:
-            self.depths[number], self._read_by[number] = depth, bits
         if several:
             self.several.append(str(path))
+        if depth is not None:
+            self.bits = max(self.bits, depth.used)
+            self.depths[number], self._read_by[number] = depth, self.bits
 
     def finished(self) -> NDArray[np.uint8]:
         """Return the pictures, shape (n_pictures, 3, size, size), all by the range that is known now."""
         for number, bits in self._read_by.items():
             if bits < self.bits:
-                with _opened(Path(self.paths[number])) as picture:
-                    self._read(picture, number, self.bits, self.depths[number])
-                self._read_by[number] = self.bits
+                self._X[number], *_ = self._read(Path(self.paths[number]))
         return self._X[: len(self.paths)]
 
     def dark(self) -> list[str]:
@@ -184,11 +178,16 @@ class Squares:
         cut = {number: depth.used for number, depth in self.depths.items() if depth.cut}
         return [self.paths[number] for number in cut] if max(cut.values(), default=16) < 16 else []
 
-    def _read(self, picture: Image.Image, number: int, bits: int, depth: Depth | None) -> None:
+    def _read(self, path: Path) -> tuple[NDArray[np.uint8], Depth | None, bool]:
+        """Return a picture, how it uses its 16 bits, and whether other frames follow it."""
         from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 
-        shown = eight_bits(picture, bits, depth is not None and depth.cut).convert("RGB")
-        self._X[number] = pil_to_tensor(center_crop(resize(shown, self._size), self._size)).numpy()
+        with _opened(path) as picture:
+            depth = depth_of(picture)
+            bits = self.bits if depth is None else max(self.bits, depth.used)
+            shown = eight_bits(picture, bits, depth is not None and depth.cut).convert("RGB")
+            square = center_crop(resize(shown, self._size), self._size)
+            return pil_to_tensor(square).numpy(), depth, _has_several(picture)
 
 
 def _has_several(picture: Image.Image) -> bool:

@@ -61,8 +61,8 @@ def input_curvature(
         1 averages norms, as the authors' code does; 2 averages squared norms, eq. (6) of the paper.
     contrast : bool, default=False
         Return :math:`C(y) / (C(y) + C(o))` instead, a share in [0, 1], with :math:`o` the likeliest label other than
-        :math:`y`: what makes a sample difficult under any label cancels. To each curvature three tenths of ``h`` times
-        its gradient are added, by which samples are told apart where nothing bends.
+        :math:`y`: what makes a sample difficult under any label cancels. Three tenths of ``h`` times its
+        gradient are added to each curvature, which tells samples apart where nothing bends.
     seed, epoch : int, default=0
         Key of the probes, together with the probe's and the sample's number.
     index : Tensor of shape (n_samples,), int64, optional
@@ -222,7 +222,7 @@ def _check_measured(
     """Raise where what is to be measured, or how, makes no sense."""
     if not isinstance(module, nn.Module):
         raise TypeError(
-            f"module must be a torch.nn.Module, got {type(module).__name__}. Of a fitted skorch net it is net.module_."
+            f"module must be a torch.nn.Module, got {type(module).__name__}. A fitted skorch net has it as net.module_."
         )
     for name, value in {"X": X, "y": y, "index": index, "units": units}.items():
         if not isinstance(value, Tensor) and (value is not None or name in ("X", "y")):

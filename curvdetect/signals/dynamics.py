@@ -40,8 +40,8 @@ class Margin(MeanOverEpochs):
 class PartOfTheEpochs:
     """A mean over some quarters of the planned epochs, read off a signal that keeps all four; higher is more suspect.
 
-    That signal is ``whole``. `gathering` puts one there that looks at the batches anyway; by itself a part has its own.
-    A sample that was not seen in half of the part has the mean over all epochs.
+    That signal is ``whole``. `gathering` shares one among all parts; a part by itself has its own. A sample that was
+    not seen in half of the part has the mean over all epochs.
     """
 
     stage: ClassVar[Stage] = "training"

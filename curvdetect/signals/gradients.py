@@ -94,9 +94,8 @@ def probe_norms(
     """Return ``||grad L(x + h v_i) - grad L(x)||²`` of shape (n_probes, n_labels, batch), given the gradients at ``x``.
 
     ``index`` holds the samples' numbers, part of the key of their probes. Every curvature with this ``h`` is read off
-    the result: the probes of a smaller ``n`` are the first of a larger one's. As
-    many probes are stacked as fit in a pass of ``rows``. By default none are, so that what one probe gives doesn't
-    depend, in its last digits, on which others are measured.
+    the result: the probes of a smaller ``n`` are the first of a larger one's. As many probes are stacked as fit in a
+    pass of ``rows``. By default none are: the last digits of one probe then don't depend on which others are measured.
     """
     stacked = max(1, (rows or 0) // max(1, len(x)))
     # made at once: small results kept between large buffers would break up the heap, by a MiB a probe
@@ -119,9 +118,9 @@ def mean_of_norms(squared: Tensor, power: int) -> Tensor:
 def contrast_of(curvature: Tensor, clean: Tensor, *, h: float, power: int) -> Tensor:
     """Return the share of the given label in the curvatures of both labels, which are of shape (2, batch).
 
-    A step that crosses no kink of the network leaves both curvatures without a difference, or without anything but
-    rounding. To each a small part of its own gradient ``clean`` is added, `_STRAIGHT` of what a step changes the loss
-    by: there the share is that of the gradients, which tell a label that was never learned from one that was.
+    A step that crosses no kink of the network leaves nothing but rounding of both curvatures. A small part of its own
+    gradient ``clean`` is added to each, `_STRAIGHT` of what a step changes the loss by: there the share is that of the
+    gradients, which tell a label that was never learned from one that was.
     """
     given, other = curvature + (_STRAIGHT * h * clean.flatten(2).norm(dim=2)) ** power
     return share_of(given, other)

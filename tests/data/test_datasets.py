@@ -131,7 +131,7 @@ def test_what_a_collate_function_draws_is_trained_on_and_not_scored():
 @pytest.mark.usefixtures("nothing_fits")
 def test_rows_are_found_again_without_reading_the_dataset_or_by_reading_it_once(tmp_path):
     dataset = Listed()
-    detector = LossDetector(quick_net(), max_epochs=2, device="cpu", random_state=0, keep_snapshots=1).fit(dataset)
+    detector = LossDetector(quick_net(), max_epochs=1, device="cpu", random_state=0, keep_snapshots=1).fit(dataset)
     read = dataset.reads
     np.testing.assert_array_equal(detector.score_samples(dataset), detector.scores_)
     np.testing.assert_array_equal(detector.score_samples(Subset(dataset, [7, 3])), detector.scores_[[7, 3]])
@@ -141,7 +141,7 @@ def test_rows_are_found_again_without_reading_the_dataset_or_by_reading_it_once(
     assert np.isfinite(detector.score_samples(Listed(X + 1), Y)).all()
     np.testing.assert_array_equal(detector.score_samples(torch.from_numpy(X[::-1].copy())), detector.scores_[::-1])
     assert read + N <= dataset.reads <= read + N + 5
-    again = LossDetector(quick_net(), max_epochs=2, device="cpu", random_state=0).fit(Listed())
+    again = LossDetector(quick_net(), max_epochs=1, device="cpu", random_state=0).fit(Listed())
     save(again, tmp_path / "kept")
     for other in (pickle.loads(pickle.dumps(again)), load(tmp_path / "kept", net=again.net)):
         np.testing.assert_array_equal(other.score_samples(), again.scores_)
@@ -152,7 +152,7 @@ def test_rows_are_found_again_without_reading_the_dataset_or_by_reading_it_once(
 @pytest.mark.usefixtures("nothing_fits")
 def test_checkpoints_are_taken_up_and_refused_by_what_is_known_of_the_data(tmp_path):
     def fit(dataset):
-        detector = LossDetector(quick_net(), max_epochs=2, device="cpu", random_state=0, checkpoint_dir=tmp_path)
+        detector = LossDetector(quick_net(), max_epochs=1, device="cpu", random_state=0, checkpoint_dir=tmp_path)
         return detector.fit(dataset).scores_
 
     np.testing.assert_array_equal(fit(Listed()), fit(Listed()))
@@ -161,8 +161,6 @@ def test_checkpoints_are_taken_up_and_refused_by_what_is_known_of_the_data(tmp_p
 
 
 KINDS = {
-    "integers": [2, 0, 1, 1],
-    "strings": ["b", "a", "b", "a"],
     "numpy strings": list(np.array(["b", "a", "b", "a"])),
     "numpy dates": list(np.array(["2020-01-02", "2020-01-01"] * 2, dtype="datetime64[D]")),
     "tensors": [torch.tensor(1), torch.tensor(0), torch.tensor(1), torch.tensor(0)],
@@ -228,12 +226,6 @@ def test_one_view_is_scored_and_the_other_trained_on_under_the_same_labels(monke
     assert twin.trained.labels.tolist() == [0] * len(index) != samples.trained.labels.tolist()
 
 
-@pytest.mark.parametrize("data", [SIX.numpy(), SCORED, Subset(SCORED, range(6))], ids=["array", "dataset", "subset"])
-def test_anything_else_is_trained_on_as_it_is_scored(data):
-    samples = as_samples(data, NAMES)
-    assert samples.trained is samples
-
-
 def test_only_the_scored_view_must_be_the_same_every_time():
     with warnings.catch_warnings(), untouched_rng():
         warnings.simplefilter("error")
@@ -241,3 +233,6 @@ def test_only_the_scored_view_must_be_the_same_every_time():
     assert not torch.equal(samples.trained.batch(ALL), samples.trained.batch(ALL))
     with pytest.warns(UserWarning, match=r"random transform.*TwoViews\(clean, with_transform\)"):
         as_samples(TwoViews(Noisy(), SCORED), NAMES)
+    for other in (SIX.numpy(), SCORED, Subset(SCORED, range(6))):
+        samples = as_samples(other, NAMES)
+        assert samples.trained is samples

@@ -107,20 +107,9 @@ def test_a_class_with_length_and_items_is_a_dataset():
     assert as_samples(Bare()).labels.tolist() == [0, 1, 0, 1]
 
 
-NO_DATASETS = {
-    "list": [X4],
-    "tuple": (X4,),
-    "array": X4.numpy(),
-    "tensor": X4,
-    "range": range(3),
-    "none": None,
-    "number": 3,
-}
-
-
-@pytest.mark.parametrize("X", NO_DATASETS.values(), ids=NO_DATASETS)
-def test_other_things_are_no_datasets(X):
-    assert not is_dataset(X)
+def test_other_things_are_no_datasets():
+    for other in ([X4], (X4,), X4.numpy(), X4, range(3), None, 3):
+        assert not is_dataset(other)
 
 
 def test_what_lies_on_a_device_is_read_to_the_host():

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import torch
+from torch import nn
 
 from curvdetect.signals.signal import QUARTERS, Batch, Plan
 
@@ -48,6 +49,18 @@ def play(signal, logits, labels, *, orders=None, gradients=None, device="cpu", p
         show_epoch(signal, logits[e], labels, e + 1, planned, device=device, **shown, **options)
         signal.end_epoch()
     return signal
+
+
+class Counting(nn.Module):
+    """Record how many rows each pass holds."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.rows = net, []
+
+    def forward(self, x):
+        self.rows.append(len(x))
+        return self.net(x)
 
 
 def refuse(x):

@@ -137,13 +137,6 @@ def test_a_sample_that_was_never_seen_has_no_mean_and_no_other_label(name):
     assert (scores[:3] >= 0).all()
 
 
-@pytest.mark.parametrize("name", ["loss", "margin", "inconfidence", "learning_time", "averaged_margin"])
-def test_a_label_that_the_network_never_takes_scores_above_one_that_it_takes(name):
-    logits = np.tile([[4.0, 0.0, -1.0]], (5, 2, 1))
-    right, wrong = play(REFERENCES[name][0](), logits, np.array([0, 1])).scores()
-    assert wrong > right
-
-
 @pytest.mark.parametrize(("make", "n_epochs"), [(Loss, 8), (Margin, 4), (Loss, 30)])
 def test_losses_and_margins_are_kept_for_each_quarter_of_the_training(make, n_epochs):
     logits, labels = recorded(n_epochs)
@@ -216,25 +209,6 @@ def test_the_input_gradient_is_the_mean_of_norms_of_whatever_shape():
     signal = play(InputGradient(), *recorded(), gradients=GRADIENTS)
     np.testing.assert_allclose(signal.scores(), np.sqrt((GRADIENTS**2).sum((2, 3, 4))).mean(0), rtol=1e-6)
     np.testing.assert_array_equal(signal.quarters(), signal.scores()[None])  # it keeps no quarters
-
-
-@pytest.mark.parametrize(
-    ("correct", "time"),
-    [
-        ("yyyy", 1),
-        ("nyyy", 2),
-        ("nnny", 4),
-        ("nnnn", 5),
-        ("yyyn", 5),
-        ("ynyy", 3),
-        ("ynyn", 5),
-        ("y", 1),
-        ("n", 2),
-    ],
-)
-def test_learning_time_is_the_first_epoch_from_which_a_sample_stays_correct(correct, time):
-    logits = np.array([[[1.0, 0.0] if c == "y" else [0.0, 1.0]] for c in correct])
-    assert play(LearningTime(), logits, np.array([0])).scores().tolist() == [time]
 
 
 @pytest.mark.parametrize("gap", [1, 10, 40, 100, 600], ids=lambda gap: f"e^-{gap}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from curvdetect.signals.dynamics import InputGradient, Loss
@@ -13,22 +12,11 @@ from curvdetect.signals.evaluated import Curvature
 from curvdetect.signals.registry import SIGNALS
 from curvdetect.signals.signal import Batch, MeanOverEpochs, Plan
 from tests.cases import smooth_net
+from tests.signals.playback import Counting
 
 X = torch.randn(8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 Y = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
 LAZY = ["logits", "loss", "margin", "probabilities", "correct", "gradient"]
-
-
-class Counting(nn.Module):
-    """Count passes."""
-
-    def __init__(self):
-        super().__init__()
-        self.net, self.passes = smooth_net(), 0
-
-    def forward(self, x):
-        self.passes += 1
-        return self.net(x)
 
 
 def batch_of(forward, **known):
@@ -37,36 +25,36 @@ def batch_of(forward, **known):
 
 @pytest.mark.parametrize("names", [*([name] for name in LAZY), LAZY[:-1], LAZY[::-1]], ids="-".join)
 def test_a_batch_asks_the_network_once_and_not_before_it_is_asked(names):
-    net = Counting()
+    net = Counting(smooth_net())
     batch = batch_of(net)
-    assert net.passes == 0
+    assert net.rows == []
     first = [getattr(batch, name) for name in names]
     assert all(getattr(batch, name) is found for name, found in zip(names, first, strict=True))
-    assert net.passes == 1
+    assert net.rows == [8]
 
 
 def test_signals_of_the_scoring_pass_share_the_clean_gradient():
-    net = Counting()
+    net = Counting(smooth_net())
     batch = batch_of(net)
     for signal in [Curvature(h=h, n=1, power=1, seed=0) for h in (1e-2, 1e-3)] + [InputGradient(), Loss()]:
         signal.start(Plan(8, 3, 1, torch.device("cpu")))
         signal.update(batch)
-    assert net.passes == 3  # the sample's own, and one for each step
+    assert net.rows == [8] * 3  # the sample's own, and one for each step
 
 
 def test_known_logits_and_gradients_are_not_computed_again():
-    net = Counting()
+    net = Counting(smooth_net())
     logits, gradient = torch.randn(8, 3), torch.randn(8, 5)
     batch = batch_of(net, logits=logits, gradient=gradient)
     for name in LAZY:
         getattr(batch, name)
-    assert (batch.logits is logits, batch.gradient is gradient, net.passes) == (True, True, 0)
+    assert (batch.logits is logits, batch.gradient is gradient, net.rows) == (True, True, [])
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["of the training pass", "computed"])
 def test_asking_for_the_gradient_does_not_exchange_the_logits(known):
     logits = torch.randn(8, 3, dtype=torch.float64)
-    batch = batch_of(Counting(), logits=logits) if known else batch_of(Counting())
+    batch = batch_of(Counting(smooth_net()), logits=logits) if known else batch_of(Counting(smooth_net()))
     before = batch.logits
     assert batch.gradient.shape == X.shape
     assert batch.logits is before
