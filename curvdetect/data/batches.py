@@ -168,10 +168,10 @@ class _WithIndex(Dataset[Item]):
         beyond = [index for index in indices if not 0 <= index < len(self)]
         if beyond:
             raise ValueError(
-                f"the sampler of the net's iterator_train asks for sample {beyond[0]} of {len(self)}. Second-split "
-                "forgetting and cross-validation train on some of the samples at a time, for which a sampler of all is "
-                "no use. Leave it out (iterator_train__shuffle=True), or pass as iterator_train a DataLoader class "
-                "that makes one for the dataset it is given."
+                f"the sampler of the net's iterator_train yields sample {beyond[0]} of {len(self)}. Second-split "
+                "forgetting and cross-validation train on some of the samples at a time, where a sampler made for all "
+                "doesn't fit. Leave it out (iterator_train__shuffle=True), or pass as iterator_train a DataLoader "
+                "class that makes one for the dataset it is given."
             )
         return list(zip(indices, self.dataset.__getitems__(indices), strict=True))
 

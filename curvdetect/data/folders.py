@@ -66,9 +66,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     Parameters
     ----------
     root : str or Path
-        Folder with one subfolder for each class, as ``torchvision.datasets.ImageFolder`` wants it. Hidden files and
-        folders are passed over, as are files that Pillow doesn't open by name. It opens ``.heic`` where pillow-heif is
-        installed.
+        Folder with one subfolder for each class, as for ``torchvision.datasets.ImageFolder``. Hidden files and folders
+        are passed over, as are files whose names are of no kind that Pillow opens; ``.heic`` needs pillow-heif.
     size : int, default=32
         Side of the square that pictures are resized (shorter side) and cropped (centre) to.
     limit : int, optional

@@ -277,7 +277,7 @@ def _as_tensor(x: object, index: int) -> Tensor:
     why = ""
     try:
         if isinstance(x, list | np.ndarray):
-            array = np.array(x)  # writable, in one piece and in the machine's order of bytes, as torch wants it
+            array = np.array(x)  # writable, in one piece and in the machine's order of bytes, as torch needs it
             return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except (TypeError, ValueError) as error:
         why = f" ({error})"

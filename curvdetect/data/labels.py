@@ -111,7 +111,7 @@ def _objects(values: list[object]) -> Array:
 
 
 def refuse_masked(X: object, name: str) -> None:
-    """Raise where entries of an array of numpy's are masked: what lies under the mask is not meant."""
+    """Raise where entries of an array of numpy's are masked: the values under a mask don't count."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         mask: Any = np.array(np.ma.getmaskarray(X), ndmin=1)
         masked = mask.reshape(len(mask), -1).any(axis=1)

@@ -56,7 +56,7 @@ class Samples(Dataset[tuple[Tensor, int]]):
     view: Items | None = None
     """A dataset of the same samples as they are trained on, where that is another one."""
     integral: bool = False
-    """Whether inputs are whole numbers other than pixels, as a net that begins with an embedding wants them."""
+    """Whether inputs are whole numbers other than pixels, as a net that begins with an embedding needs them."""
     n_workers: int = 0
     """Processes that read ahead where inputs are made anew each time."""
     scored: Tensor | None = None

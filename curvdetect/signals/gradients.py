@@ -144,7 +144,7 @@ def rademacher(
     size, key = math.prod(shape), 0
     for part in (seed, epoch, probe):
         key = _mix_int(key + part)
-    # on the host up to here: a number that travels with the kernel, where a tensor would have to be waited for
+    # a number up to here, which travels with the kernel: a tensor would have to be waited for
     row = _mix(index.to(torch.int64) + (key - (1 << 64) if key >> 63 else key))
     words = _mix(row[:, None] + torch.arange(-(-size // 64), dtype=torch.int64, device=index.device) * _GOLDEN)
     octets = words.view(torch.uint8)

@@ -148,7 +148,7 @@ class Signal(Protocol):
 
     @property
     def stage(self) -> Stage:
-        """When the signal wants to see the samples."""
+        """When samples are shown to the signal."""
 
     def start(self, plan: Plan) -> None:
         """Make room for a run; forget an earlier one."""
@@ -164,7 +164,7 @@ class Signal(Protocol):
 
 
 def wants_gradient(signal: Signal) -> bool:
-    """Say whether a signal reads ``batch.gradient`` off the training passes, as far as it says so."""
+    """Say whether a signal reads ``batch.gradient`` off the training passes, by its attribute of this name."""
     return signal.stage == "training" and bool(getattr(signal, "wants_gradient", False))
 
 

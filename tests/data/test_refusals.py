@@ -235,7 +235,7 @@ BATCHES = {
     **{
         f"sampler_of_{wrong}_by_{workers}": (
             walking(DataLoader, sampler=[3, wrong], num_workers=workers, batch_size=2),
-            rf"asks for sample {wrong} of 11\..*iterator_train__shuffle=True",
+            rf"yields sample {wrong} of 11\..*iterator_train__shuffle=True",
         )
         for wrong, workers in ((11, 0), (-1, 0), (11, 1))
     },
