@@ -115,13 +115,13 @@ class RowIndex:
 
     def _part_of_itself(self, samples: Samples) -> NDArray[np.int64] | None:
         """Return the indices of the very dataset that was never read as a whole, or of a subset of it."""
-        if self._unread is None or not isinstance(samples.inputs, DatasetInputs):
+        asked, fitted = samples.inputs, None if self._unread is None else self._unread.inputs
+        if not isinstance(asked, DatasetInputs) or not isinstance(fitted, DatasetInputs):
             return None
-        asked, fitted = samples.inputs.dataset, self._unread.inputs.dataset  # type: ignore[attr-defined]
-        if asked is fitted:
+        if asked.dataset is fitted.dataset:
             return np.arange(len(self.labels))
-        if isinstance(asked, Subset) and asked.dataset is fitted:
-            return np.asarray(asked.indices, dtype=np.int64)
+        if isinstance(asked.dataset, Subset) and asked.dataset.dataset is fitted.dataset:
+            return np.asarray(asked.dataset.indices, dtype=np.int64)
         return None
 
     def _known(self) -> NDArray[np.float64]:
