@@ -37,12 +37,12 @@ def plain(X: object, name: str = "X") -> Any:
     return (X.float() if X.dtype is torch.bfloat16 else X).numpy()
 
 
-def plain_labels(y: object, name: str = "y") -> Any:
+def plain_labels(labels: object, name: str = "y") -> Any:
     """Return labels as an array of numpy's, or raise which are missing or no label. None stays None.
 
     A list, an array, a tensor and a series of pandas, polars or pyarrow will do. Errors call them ``name``.
     """
-    y = plain(y, name)
+    y = plain(labels, name)
     if isinstance(y, Mapping):
         raise ValueError(f"{name} is a {type(y).__name__}, whose keys are no labels: pass list({name}.values()).")
     if issparse(y):

@@ -118,9 +118,10 @@ class RowIndex:
         asked, fitted = samples.inputs, None if self._unread is None else self._unread.inputs
         if not isinstance(asked, DatasetInputs) or not isinstance(fitted, DatasetInputs):
             return None
-        if asked.dataset is fitted.dataset:
+        known: object = fitted.dataset
+        if asked.dataset is known:
             return np.arange(len(self.labels))
-        if isinstance(asked.dataset, Subset) and asked.dataset.dataset is fitted.dataset:
+        if isinstance(asked.dataset, Subset) and asked.dataset.dataset is known:
             return np.asarray(asked.dataset.indices, dtype=np.int64)
         return None
 

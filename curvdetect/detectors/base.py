@@ -27,8 +27,7 @@ from curvdetect.detectors.noise_rate import find_rate
 from curvdetect.detectors.parameters import Common, check_parameters, with_parameters
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 from curvdetect.signals.signal import Signal
-from curvdetect.training.device import resolve_device
-from curvdetect.training.settings import Settings
+from curvdetect.training.settings import Settings, resolve_device
 
 
 @with_parameters

@@ -25,10 +25,9 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured
 from curvdetect.detectors.parameters import Constraints, Number, with_parameters
 from curvdetect.signals.passes import logits_of, measuring, rows_within
-from curvdetect.training.device import deterministically
 from curvdetect.training.memorize import memorize
 from curvdetect.training.own_net import output_kind, whole_of
-from curvdetect.training.settings import Settings
+from curvdetect.training.settings import Settings, deterministically
 
 #: Which of cleanlab's quality scores there are.
 METHODS = ("self_confidence", "normalized_margin")

@@ -24,13 +24,12 @@ from curvdetect.detectors.checks import derive_seed, derived_seed
 from curvdetect.signals.dynamics import LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.evaluated import Inconfidence
 from curvdetect.signals.signal import MeanOverEpochs, Plan, Signal
-from curvdetect.training.checkpoints import NOWHERE, Checkpoints
-from curvdetect.training.device import resolve_device
+from curvdetect.training.checkpoints import NOWHERE, Checkpoints, Snapshot
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
 from curvdetect.training.ranks import by_first
-from curvdetect.training.settings import Settings
-from curvdetect.training.snapshots import Snapshot, measure_on
+from curvdetect.training.settings import Settings, resolve_device
+from curvdetect.training.tracker import measure_on
 
 if TYPE_CHECKING:
     from curvdetect.detectors.base import BaseNoiseDetector

@@ -30,11 +30,10 @@ from curvdetect.data.wording import brief
 from curvdetect.detectors import registry
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
-from curvdetect.training.checkpoints import write_whole
-from curvdetect.training.device import resolve_device
+from curvdetect.training.checkpoints import Snapshot, write_whole
 from curvdetect.training.own_net import own_net, take_whole_numbers, takes_whole_numbers, whole_of
 from curvdetect.training.ranks import writes_here
-from curvdetect.training.snapshots import Snapshot
+from curvdetect.training.settings import resolve_device
 
 #: In format 1, the names of files did not hold their digests.
 FORMAT = 2

@@ -91,8 +91,9 @@ def asked_for(names: object) -> list[Signal]:
 
 def is_names(names: object, known: Collection[str]) -> TypeGuard[Collection[str]]:
     """Say whether ``names`` is an ordered collection of known names, rather than a string or something else."""
-    ordered = isinstance(names, Sequence | Mapping | np.ndarray) and not isinstance(names, str)
-    return ordered and all(isinstance(name, str) and name in known for name in names)
+    if isinstance(names, str) or not isinstance(names, Sequence | Mapping | np.ndarray):
+        return False
+    return all(isinstance(name, str) and name in known for name in names)
 
 
 def curvatures(*, contrast: bool, h: float, n: int, power: int, seed: int, beside: bool = False) -> list[Signal]:

@@ -1,8 +1,9 @@
-"""Checkpoints: what a training has to remember after an epoch, in files that survive whatever ends it.
+"""What a training keeps after an epoch, in files that survive whatever ends it.
 
-Another process goes on from them as if nothing had happened. A checkpoint is written beside the last ones and takes its
-place in one step, so that a process may be killed, a disk fill up or a file be torn at any moment, and a good one is
-left. It holds tensors, numbers and text, nothing that is executed on reading.
+Another process goes on from the newest checkpoint as if nothing had happened. It is written beside the last ones and
+takes its place in one step, so that a process may be killed, a disk fill up or a file be torn at any moment, and a good
+one is left. It holds tensors, numbers and text, nothing that is executed on reading. Snapshots are weights of some
+epochs, by which samples that were not trained on are measured later: the last weights alone may tell far less.
 """
 
 from __future__ import annotations
@@ -12,22 +13,28 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.history import History
-from torch import Tensor
+from torch import Tensor, nn
 
 from curvdetect.data.isolation import generator_states, set_generators
-from curvdetect.signals.signal import Signal, accumulated, take_up
-from curvdetect.training.ranks import is_first
+from curvdetect.data.types import Record
+from curvdetect.signals.signal import accumulated, take_up
+from curvdetect.training.own_net import whole_of
+from curvdetect.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from curvdetect.training.tracker import Tracker
@@ -50,17 +57,16 @@ class Checkpoints:
         """Return the place of one of several trainings that a fit consists of."""
         return Checkpoints(None if self.path is None else self.path / name)
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: Record) -> None:
         """Keep a state, and the one before; a disk that takes no more is a warning, since the training can go on."""
         if self.path is None:
             return
         content = io.BytesIO()
         torch.save(state, content)
         payload = content.getbuffer()
-        digest = blake2b(payload, digest_size=_DIGEST).digest()
         before = None if self._torn else self.path / _BEFORE  # a torn one takes no good one's place
         try:
-            write_whole(self.path / _NEWEST, _MAGIC, digest, payload, before=before)
+            write_whole(self.path / _NEWEST, _head(payload), payload, before=before)
             self._torn = False
         except OSError as error:
             if not self._said:
@@ -72,46 +78,48 @@ class Checkpoints:
                 )
             self._said = True
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> Record | None:
         """Return the newest state that is whole; None where there is none."""
-        if self.path is None:
-            return None
-        torn: list[Path] = []
-        for path in (self.path / _NEWEST, self.path / _BEFORE):
+        found, torn = None, []
+        for path in () if self.path is None else (self.path / _NEWEST, self.path / _BEFORE):
             try:
-                content = path.read_bytes()
+                content = memoryview(path.read_bytes())
             except FileNotFoundError:
                 continue
             start = len(_MAGIC) + _DIGEST
-            payload = memoryview(content)[start:]
-            if content[:start] == _MAGIC + blake2b(payload, digest_size=_DIGEST).digest():
-                if torn:
-                    self._torn = True
-                    _say_torn(torn, "taken up from the one before it")
-                return dict(torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True))
-            torn.append(path)
+            if content[:start] == _head(content[start:]):
+                found = dict(torch.load(io.BytesIO(content[start:]), map_location="cpu", weights_only=True))
+                break
+            torn.append(str(path))
         if torn:
-            _say_torn(torn, "started anew")
-        return None
+            self._torn = found is not None
+            warnings.warn(
+                f"the checkpoint {', '.join(torn)} is torn (cut short, or changed); the training is "
+                f"{'started anew' if found is None else 'taken up from the one before it'}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return found
 
 
 #: Where nothing is kept.
 NOWHERE = Checkpoints(None)
 
 
-def _say_torn(torn: list[Path], instead: str) -> None:
-    warnings.warn(
-        f"the checkpoint {', '.join(map(str, torn))} is torn (cut short, or changed); the training is {instead}.",
-        RuntimeWarning,
-        stacklevel=3,
-    )
+def _head(payload: memoryview) -> bytes:
+    return _MAGIC + blake2b(payload, digest_size=_DIGEST).digest()
 
 
 def write_whole(path: Path, *parts: bytes | memoryview, before: Path | None = None) -> None:
     """Write a file such that there is a whole one at every moment; the one that was there goes to ``before``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    _clear_abandoned(path)
+    # drafts that killed processes left: their numbers mean nothing on another machine
+    for old in path.parent.iterdir():
+        with suppress(OSError):  # another process may be as quick
+            left = re.fullmatch(rf"{re.escape(path.name)}\.\d+\.draft", old.name)
+            if left and time.time() - old.stat().st_mtime > _ABANDONED:
+                old.unlink()
     try:
         with draft.open("wb") as file:
             for part in parts:
@@ -132,26 +140,17 @@ def write_whole(path: Path, *parts: bytes | memoryview, before: Path | None = No
             os.close(directory)
 
 
-def _clear_abandoned(path: Path) -> None:
-    """Remove drafts of a file that killed processes left; their numbers mean nothing on another machine."""
-    for draft in path.parent.iterdir():
-        if re.fullmatch(rf"{re.escape(path.name)}\.\d+\.draft", draft.name):
-            with suppress(OSError):  # another process may be as quick
-                if time.time() - draft.stat().st_mtime > _ABANDONED:
-                    draft.unlink()
-
-
-def plainly(value: Any) -> Any:
+def plainly(value: object) -> object:
     """Return a value as tensors, numbers, text, None, and lists, tuples and dictionaries of these, or raise."""
-    if value is None or (isinstance(value, bool | int | float | str | Tensor) and not isinstance(value, np.generic)):
-        return value
     if isinstance(value, np.generic):
         return plainly(value.item())
+    if value is None or isinstance(value, bool | int | float | str | Tensor):
+        return value
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(value.copy())
     if isinstance(value, dict):
         return {plainly(key): plainly(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
         return type(value)(plainly(item) for item in value)
     raise TypeError(f"a {type(value).__name__} can't be kept in a checkpoint")
 
@@ -164,17 +163,16 @@ class Checkpointing(Callback):
 
     def __init__(self, checkpoints: Checkpoints, tracker: Tracker, callbacks: Sequence[tuple[str, Callback]]) -> None:
         self.checkpoints, self.tracker, self.callbacks = checkpoints, tracker, callbacks
-        ranks = tracker.ranks
-        self.state = checkpoints.load() if ranks is None else ranks.first(checkpoints.load)
+        self.state: Record | None = tracker.ranks.first(checkpoints.load)
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         """Keep one."""
         self.save(net)
 
     def save(self, net: NeuralNet, stop_reason: str | None = None) -> None:
         """Keep the state of a training between two epochs, or of one that ended early for ``stop_reason``."""
         tracker = self.tracker
-        if self.checkpoints.path is None or not is_first(tracker.ranks):
+        if self.checkpoints.path is None or tracker.ranks.rank > 0:
             return
         self.checkpoints.save(
             {
@@ -184,13 +182,13 @@ class Checkpointing(Callback):
                 "callbacks": {name: _counted(callback) for name, callback in self.callbacks},
                 # of what each batch cost skorch's callbacks look at the last one
                 "net_history": [
-                    _what_is_plain({**record, "batches": [_what_is_plain(batch) for batch in record["batches"][-1:]]})
+                    _plain_in({**record, "batches": [*map(_plain_in, record["batches"][-1:])]})
                     for record in net.history
                 ],
                 "history": plainly(tracker.history),
                 "seconds": plainly(tracker.seconds),
                 "reached": tracker.reached,
-                "signals": [accumulated(signal) for signal in _signals(tracker)],
+                "signals": [accumulated(signal) for signal in chain(*tracker.signals.values())],
             }
         )
 
@@ -208,7 +206,7 @@ class Checkpointing(Callback):
                 else:
                     setattr(callback, attribute, value["value"])
         net.history_ = History(state["net_history"])
-        for signal, gathered in zip(_signals(self.tracker), state["signals"], strict=True):
+        for signal, gathered in zip(chain(*self.tracker.signals.values()), state["signals"], strict=True):
             take_up(signal, gathered)
         self.tracker.go_on_from(state["history"], state["seconds"], state["reached"])
         return "stop_at" if self.tracker.done else state["stop_reason"]
@@ -220,34 +218,31 @@ class RestoreGenerators(Callback):
     def __init__(self, checkpointing: Checkpointing) -> None:
         self.checkpointing = checkpointing
 
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         """Restore them; later epochs go on from where this one leaves them."""
         state, self.checkpointing.state = self.checkpointing.state, None
         if state is not None:
             set_generators(self.checkpointing.tracker.plan.device, state["generators"])
 
 
-def _parts(net: NeuralNet) -> Iterator[tuple[str, Any]]:
-    """Yield what of a net has a state: modules, criteria, optimizers."""
+def _parts(net: NeuralNet) -> Iterator[tuple[str, nn.Module | torch.optim.Optimizer]]:
+    """Yield the parts of a net that have a state: modules, criteria, optimizers."""
     for name in (*net._modules, *net._criteria, *net._optimizers):
         part = getattr(net, f"{name}_")
         if hasattr(part, "state_dict"):
             yield name, part
 
 
-def _counted(callback: Callback) -> dict[str, Any]:
+def _counted(callback: Callback) -> Record:
     """Return what a callback has taken note of, as far as it can be written down."""
-    state: dict[str, Any] = {}
+    state = {name: {"value": value} for name, value in _plain_in(vars(callback)).items()}
     for name, value in vars(callback).items():
         if hasattr(value, "load_state_dict") and not isinstance(value, type):
-            state[name] = {"state": _what_is_plain(value.state_dict())}
-        else:
-            with suppress(TypeError):
-                state[name] = {"value": plainly(value)}
+            state[name] = {"state": _plain_in(value.state_dict())}
     return state
 
 
-def _what_is_plain(state: dict[str, Any]) -> dict[str, Any]:
+def _plain_in(state: Record) -> Record:
     """Return those entries of a dictionary that can be written down."""
     kept = {}
     for name, value in state.items():
@@ -256,5 +251,68 @@ def _what_is_plain(state: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _signals(tracker: Tracker) -> list[Signal]:
-    return [signal for signals in tracker.signals.values() for signal in signals]
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights of one epoch, in memory or in a file."""
+
+    epoch: int
+    """Counted from 1."""
+    weights: dict[str, Tensor] | Path
+    """On the CPU."""
+
+    def load(self) -> dict[str, Tensor]:
+        """Return the weights by name."""
+        if isinstance(self.weights, dict):
+            return self.weights
+        try:
+            return dict(load_file(self.weights))
+        except (OSError, SafetensorError) as error:
+            raise ValueError(
+                f"the weights of epoch {self.epoch} can't be read from {str(self.weights)!r} ({error}). They live "
+                "in checkpoint_dir, or where the detector was saved: keep the directory as long as samples are to be "
+                "scored, or fit again."
+            ) from error
+
+
+class KeepSnapshots(Callback):
+    """Keep the weights of some epochs, counted from 1: in files, which the first process writes, or in memory."""
+
+    def __init__(self, epochs: Collection[int], checkpoints: Checkpoints, ranks: Ranks) -> None:
+        self.epochs, self.ranks = epochs, ranks
+        self.path = checkpoints.part("snapshots").path
+        self.kept: dict[int, Snapshot] = {}
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
+        """Keep those of this epoch, where it is one of them."""
+        if len(net.history) in self.epochs:
+            self.keep(net, len(net.history))
+
+    def keep(self, net: NeuralNet, epoch: int) -> None:
+        """Keep the weights that a net has now."""
+        # a copy of each: safetensors refuses weights that share memory
+        weights = {
+            name: value.detach().to("cpu", copy=True).contiguous() for name, value in whole_of(net).state_dict().items()
+        }
+        self.kept[epoch], files = Snapshot(epoch, weights), self._files([epoch])
+
+        def write() -> None:
+            try:
+                write_whole(files[epoch], save(weights))
+            except OSError as error:
+                warnings.warn(
+                    f"the weights of epoch {epoch} could not be written to checkpoint_dir ({error}); they are kept in "
+                    "memory.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+
+        if files:
+            self.ranks.first(write)
+            self.take_up(files)  # one file for all that reach it
+
+    def take_up(self, epochs: Iterable[int]) -> None:
+        """Find the files of those of the epochs that were kept."""
+        self.kept |= {epoch: Snapshot(epoch, file) for epoch, file in self._files(epochs).items() if file.exists()}
+
+    def _files(self, epochs: Iterable[int]) -> dict[int, Path]:
+        return {} if self.path is None else {epoch: self.path / f"epoch-{epoch:04d}.safetensors" for epoch in epochs}

@@ -7,15 +7,15 @@ the labels, or memorized them at once. Each leaves a ranking that looks like any
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet, NeuralNetBinaryClassifier
-from torch import Tensor
+from torch import Tensor, nn
 
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
 from curvdetect.data.wording import callers_level
 
 #: How many times the weight of another class a class may have. Twice did no harm in trials, four times did.
@@ -35,7 +35,21 @@ APART = 0.1
 AT_ONCE = 0.1
 
 
-def weighted_classes(net: NeuralNet, samples: Samples, loader: Iterable[Any] | None) -> str | None:
+def changed_gradient(net: NeuralNet) -> str | None:
+    """Return what to say of a criterion that weights or smooths the losses whose input gradients are measured."""
+    criterion = net.criterion_
+    binary = isinstance(net, NeuralNetBinaryClassifier)
+    usual = (nn.BCEWithLogitsLoss, nn.BCELoss) if binary else (nn.CrossEntropyLoss, nn.NLLLoss)
+    even = all(getattr(criterion, name, None) is None for name in ("weight", "pos_weight"))
+    if type(criterion) in usual and even and not getattr(criterion, "label_smoothing", 0):
+        return None
+    return (
+        "the input gradient is read off the training passes, and this criterion weights or smooths them: its scores "
+        "follow the weights. A plain CrossEntropyLoss makes them comparable."
+    )
+
+
+def weighted_classes(net: NeuralNet, samples: Samples, loader: object) -> str | None:
     """Return what to say of a criterion, or a sampler of the loader, that weights some classes more than others."""
     for what, weights in _weights(net, samples, loader):
         most, least = int(weights.argmax()), int(weights.argmin())
@@ -50,7 +64,7 @@ def weighted_classes(net: NeuralNet, samples: Samples, loader: Iterable[Any] | N
     return None
 
 
-def _weights(net: NeuralNet, samples: Samples, loader: Iterable[Any] | None) -> Iterator[tuple[str, Tensor]]:
+def _weights(net: NeuralNet, samples: Samples, loader: object) -> Iterator[tuple[str, Tensor]]:
     """Yield the weights of the classes, and where they are from."""
     n_classes, criterion = len(samples.classes), type(net.criterion_).__name__
     names = ("pos_weight",) if isinstance(net, NeuralNetBinaryClassifier) else ("weight", "alpha")
@@ -76,8 +90,11 @@ def known_labels(x: Tensor, y: Tensor, logits: Tensor, n_classes: int) -> str | 
     right = int((logits.argmax(1) == y).sum())
     if len(y) < AMONG or right < KNOWN * len(y):
         return None
-    if n_classes <= _BY_LUCK and _shared_with_neighbours(x, y) >= _NEIGHBOURS:
-        return None
+    if n_classes <= _BY_LUCK:
+        rows, labels = x.flatten(1).cpu().double(), y.cpu()
+        nearest = torch.cdist(rows, rows).fill_diagonal_(torch.inf).argmin(1)
+        if (labels[nearest] == labels).float().mean() >= _NEIGHBOURS:
+            return None
     return (
         f"net gives {right} of {len(y)} samples their given labels before it is trained, so that it seems to have been "
         "trained on them. What it knows by heart it doesn't learn again: wrong labels look like right ones, learning "
@@ -85,14 +102,7 @@ def known_labels(x: Tensor, y: Tensor, logits: Tensor, n_classes: int) -> str | 
     )
 
 
-def _shared_with_neighbours(x: Tensor, y: Tensor) -> float:
-    """Return how often a sample's label is that of its nearest neighbour."""
-    rows, y = x.flatten(1).cpu().double(), y.cpu()
-    distances = torch.cdist(rows, rows).fill_diagonal_(torch.inf)
-    return float((y[distances.argmin(1)] == y).float().mean())
-
-
-def fell_after(history: Sequence[dict[str, Any]], fall: float = FALL) -> int | None:
+def fell_after(history: Sequence[Record], fall: float = FALL) -> int | None:
     """Return the epoch, counted from 1, after which the training accuracy fell by more than ``fall``, if it did."""
     accuracies = [record["train_accuracy"] for record in history]
     if not accuracies or accuracies[-1] >= max(accuracies) - fall:
@@ -100,20 +110,13 @@ def fell_after(history: Sequence[dict[str, Any]], fall: float = FALL) -> int | N
     return accuracies.index(max(accuracies)) + 1
 
 
-def memorized_at_once(history: Sequence[dict[str, Any]], n_epochs: int) -> bool:
-    """Say whether the labels were memorized within the first tenth of the planned epochs."""
-    first = history[: max(1, round(AT_ONCE * n_epochs))]
-    return any(record["train_accuracy"] >= MEMORIZED for record in first)
-
-
-def judge(
-    history: Sequence[dict[str, Any]], accuracy: float, samples: Samples, n_epochs: int, *, planned: bool = True
-) -> None:
+def judge(history: Sequence[Record], accuracy: float, samples: Samples, n_epochs: int, *, planned: bool = True) -> None:
     """Warn where the course of a training of so many epochs says that its signals tell little.
 
     Of an end that was not planned, only a fall is said, and only a deep one.
     """
     peak = fell_after(history, FALL if planned else APART)
+    first = [record["train_accuracy"] for record in history[: max(1, round(AT_ONCE * n_epochs))]]
     if peak is not None:
         text = (
             f"the training fell apart: its accuracy rose to {history[peak - 1]['train_accuracy']:.2f} in epoch {peak} "
@@ -130,7 +133,7 @@ def judge(
             f"{MEMORIZED}. The loss ranks well all the same; curvature, and copies under two labels, show best once "
             "wrong labels have been learned too: raise max_epochs, or take a larger net."
         )
-    elif len(samples.shape) == 1 and samples.shape[0] > len(samples) and memorized_at_once(history, n_epochs):
+    elif len(samples.shape) == 1 and samples.shape[0] > len(samples) and max(first) >= MEMORIZED:
         text = (
             f"the net memorized the labels at once: X has {samples.shape[0]} columns and {len(samples)} rows, so that "
             "wrong labels are learned as fast as right ones, and the ranking tells little. Take "

@@ -8,8 +8,9 @@ are made in a way of the user's own are not judged: they may lean on what a trai
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sized
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -42,7 +43,6 @@ WHOLE = 2**24
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
 _OF_ONE = (nn.BCEWithLogitsLoss, nn.BCELoss)
 
-
 #: Other forms of a batch that a net may take: the number of axes that a batch has then, the form, and the same of X.
 _OTHERS: tuple[tuple[range, Callable[[Tensor], Tensor], str], ...] = (
     (range(4, 5), lambda x: x.movedim(-1, 1), "X.transpose(0, 3, 1, 2)"),
@@ -61,33 +61,43 @@ def first_pass(net: NeuralNet, samples: Samples, output: OutputKind, *, untraine
     The net stays as it is, except that its module is made to take whole numbers where it refuses others and the samples
     are such. ``untrained`` says whether it is meant to know nothing of the labels yet.
     """
-    device, n_classes = torch.device(net.device), len(samples.classes)
+    device, n_classes, loader = torch.device(net.device), len(samples.classes), None
     with isolated_rng(device):
-        loader = _loader_of(net, samples)
-        if _has_usual_loss(net, loader):
+        if not is_ours(net.iterator_train):
+            # accelerate would take note of a loader that it prepares
+            make = NeuralNet.get_iterator if hasattr(net, "accelerator") else type(net).get_iterator
+            loader = make(net, samples.trained, training=True)
+        usual_step = type(net).train_step_single is NeuralNet.train_step_single
+        judged = usual_step and not has_own_loss(net) and (loader is None or _collates_as_torch(loader))
+        if judged:
             _check_criterion(net, output, n_classes)
         n_shown = max(2, min(SHOWN, SHOWN_BYTES // (4 * math.prod(samples.shape))))
         index = torch.from_numpy(_of_all_classes(samples.labels.numpy(), n_shown))
         x, y = samples.batch(index).to(device), samples.labels[index].to(device)
         logits = _shown(net, x, output, samples)
         _check_logits(net, logits, output, n_classes)
-        _try_step(net, x, y, loader, len(samples))
-    said = [
-        _merged(x) if takes_whole_numbers(net) else None,
-        _needless_softmax(net, logits),
-        weighted_classes(net, samples, loader),
-        known_labels(x, y, logits, n_classes) if untrained else None,
-    ]
+        # to compile a copy would take longer than the step
+        if usual_step and not any(hasattr(part, "_orig_mod") for part in whole_of(net).modules()):
+            _try_step(net, x[:_FEW], y[:_FEW], _left_alone(loader, len(samples), net.batch_size), judged=judged)
+    said = [weighted_classes(net, samples, loader), known_labels(x, y, logits, n_classes) if untrained else None]
+    if takes_whole_numbers(net) and x.abs().max() > WHOLE:
+        said.append(
+            f"X holds whole numbers up to {x.abs().max():.0f} for a net that looks them up, and reaches it in single "
+            "precision, where neighbours beyond 2**24 are one number. Number them anew from 0, by scikit-learn's "
+            "OrdinalEncoder, say."
+        )
+    if isinstance(net.criterion_, nn.CrossEntropyLoss) and _are_probabilities(logits):
+        said.append(
+            f"net puts out probabilities, and its criterion {type(net.criterion_).__name__} wants logits: it will "
+            "hardly learn. Leave out the softmax at its end."
+        )
     return [text for text in said if text is not None]
 
 
-def _loader_of(net: NeuralNet, samples: Samples) -> Iterable[Any] | None:
-    """Return what would feed the training, or None where that is the recipe's own loader."""
-    if is_ours(net.iterator_train):
-        return None
-    # accelerate would take note of a loader that it prepares
-    make = NeuralNet.get_iterator if hasattr(net, "accelerator") else type(net).get_iterator
-    return make(net, samples.trained, training=True)
+def _collates_as_torch(loader: Iterable[object]) -> bool:
+    if not isinstance(loader, DataLoader) or type(loader).__iter__ is not DataLoader.__iter__:
+        return False
+    return loader.collate_fn is default_collate
 
 
 def _of_all_classes(labels: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -115,18 +125,25 @@ def _check_criterion(net: NeuralNet, output: OutputKind, n_classes: int) -> None
         )
 
 
+@contextmanager
+def _saying(text: Callable[[Exception], str]) -> Iterator[None]:
+    """Raise, in place of any error but that of too little memory, what ``text`` makes of it."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(text(error)) from error
+
+
 def _shown(net: NeuralNet, x: Tensor, output: OutputKind, samples: Samples) -> Tensor:
     """Return what the net makes of a batch in evaluation mode: logits, or numbers that are ordered as they are."""
     kind: OutputKind = "logits" if output == "probabilities" else output
     version, found = x._version, list[Tensor]()
     with measuring(whole_of(net)), torch.no_grad():
         for part in x.tensor_split(max(1, -(-len(x) // net.batch_size))):  # its size is -1 for all at once
-            try:
+            with _saying(partial(_refusal, net=net, x=part, output=kind, n_classes=len(samples.classes))):
                 raw = _infer(net, part, samples.integral)
-            except (MemoryError, torch.OutOfMemoryError):
-                raise
-            except Exception as error:
-                raise _refusal(error, net, part, kind, len(samples.classes)) from error
             found.append(logits_of(raw, kind))
             if len(found[-1]) != len(part):
                 raise ValueError(
@@ -141,7 +158,7 @@ def _shown(net: NeuralNet, x: Tensor, output: OutputKind, samples: Samples) -> T
     return torch.cat(found)
 
 
-def _infer(net: NeuralNet, x: Tensor, integral: bool) -> Any:
+def _infer(net: NeuralNet, x: Tensor, integral: bool) -> object:
     """Return what the net makes of a batch: of whole numbers, where it refuses others and the samples are such."""
     try:
         return net.infer(x)
@@ -174,46 +191,22 @@ def _check_logits(net: NeuralNet, logits: Tensor, output: OutputKind, n_classes:
             )
 
 
-def _merged(x: Tensor) -> str | None:
-    if x.abs().max() <= WHOLE:
-        return None
-    return (
-        f"X holds whole numbers up to {x.abs().max():.0f} for a net that looks them up, and reaches it in single "
-        "precision, where neighbours beyond 2**24 are one number. Number them anew from 0, by scikit-learn's "
-        "OrdinalEncoder, say."
-    )
-
-
-def _needless_softmax(net: NeuralNet, logits: Tensor) -> str | None:
-    if isinstance(net.criterion_, nn.CrossEntropyLoss) and _are_probabilities(logits):
-        return (
-            f"net puts out probabilities, and its criterion {type(net.criterion_).__name__} wants logits: it will "
-            "hardly learn. Leave out the softmax at its end."
-        )
-    return None
-
-
 def _are_probabilities(weights: Tensor) -> bool:
     total = weights.sum(1)
     return bool((weights >= 0).all()) and torch.allclose(total, torch.ones_like(total), atol=1e-3)
 
 
-def _refusal(error: Exception, net: NeuralNet, x: Tensor, output: OutputKind, n_classes: int) -> ValueError:
-    """Return what to tell of a net that failed on a batch in evaluation mode."""
-    way = _range_of(error, x) or _found(net, x, output, n_classes) or _precision(net)
-    way = way or "Let its forward take such batches, or bring X into the form that it takes."
-    return ValueError(f"net fails on a batch of X, float32 of shape {tuple(x.shape)}: {first_line(error)}. {way}")
+def _refusal(error: Exception, net: NeuralNet, x: Tensor, output: OutputKind, n_classes: int) -> str:
+    """Return what to say of a net that failed on a batch in evaluation mode."""
+    if isinstance(error, IndexError):
+        way = f"X holds numbers from {x.min():.0f} to {x.max():.0f}: an embedding needs a row for each, counted from 0."
+    else:
+        way = next(_ways(net, x, output, n_classes))
+    return f"net fails on a batch of X, float32 of shape {tuple(x.shape)}: {first_line(error)}. {way}"
 
 
-def _range_of(error: Exception, x: Tensor) -> str | None:
-    """Return what an embedding is too short for."""
-    if not isinstance(error, IndexError):
-        return None
-    return f"X holds numbers from {x.min():.0f} to {x.max():.0f}: an embedding needs a row for each, counted from 0."
-
-
-def _found(net: NeuralNet, x: Tensor, output: OutputKind, n_classes: int) -> str | None:
-    """Return a form of the batch that the net takes, and gives logits for."""
+def _ways(net: NeuralNet, x: Tensor, output: OutputKind, n_classes: int) -> Iterator[str]:
+    """Yield what would help: a form of the batch that the net takes, another precision of the net, and in general."""
     for axes, form, how in _OTHERS:
         if x.ndim not in axes:
             continue
@@ -224,98 +217,68 @@ def _found(net: NeuralNet, x: Tensor, output: OutputKind, n_classes: int) -> str
             continue
         if logits.shape[0] == len(few) and logits.shape[1] >= n_classes:
             what = f"samples of shape {tuple(few.shape[1:])}" if few.is_floating_point() else "whole numbers"
-            return f"It takes {what}: pass {how}."
-    return None
-
-
-def _precision(net: NeuralNet) -> str | None:
-    """Return which weights are not of the precision that samples are in."""
+            yield f"It takes {what}: pass {how}."
     whole = whole_of(net)
     for name, part in (*whole.named_parameters(), *whole.named_buffers()):
         if part.is_floating_point() and part.dtype != torch.float32:
             kind = str(part.dtype).removeprefix("torch.")
-            return f"Its {name} is of {kind}: make all of it float32, by module.float()."
-    return None
+            yield f"Its {name} is of {kind}: make all of it float32, by module.float()."
+    yield "Let its forward take such batches, or bring X into the form that it takes."
 
 
-def _has_usual_loss(net: NeuralNet, loader: Iterable[Any] | None) -> bool:
-    """Say whether a batch is collated as torch does it, and its loss computed as skorch does."""
-    collated = loader is None or (
-        isinstance(loader, DataLoader)
-        and type(loader).__iter__ is DataLoader.__iter__
-        and loader.collate_fn is default_collate
-    )
-    return collated and _has_usual_step(net) and not has_own_loss(net)
-
-
-def _has_usual_step(net: NeuralNet) -> bool:
-    return type(net).train_step_single is NeuralNet.train_step_single
-
-
-def _try_step(net: NeuralNet, x: Tensor, y: Tensor, loader: Iterable[Any] | None, n_samples: int) -> None:
-    """Raise where a net can't be trained on a batch, or on the last one of an epoch of so many samples."""
-    if not _has_usual_step(net) or any(hasattr(part, "_orig_mod") for part in whole_of(net).modules()):
-        return  # to compile a copy would take longer than the step
+def _try_step(net: NeuralNet, x: Tensor, y: Tensor, left: tuple[int, int] | None, *, judged: bool) -> None:
+    """Raise where a net can't be trained on a batch, or on the last one of an epoch, of which one sample is left."""
     try:
         own = with_copied_modules(net)
     except ValueError:  # that a module has no copy matters only where one is passed, not its class
         return
     own._set_training(True)
     with torch.enable_grad(), taking_logits(own):
-        try:
-            y_pred = own.infer(x[:_FEW].clone())
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"net fails on a batch of X, float32 of shape {tuple(x[:_FEW].shape)}, in training mode: "
-                f"{first_line(error)}. In evaluation mode it takes it: look at what forward does in training alone."
-            ) from error
-        if _has_usual_loss(net, loader):
-            _try_loss(own, y_pred, y[:_FEW])
-        left = _left_alone(loader, n_samples, net.batch_size)
-        if left is not None:
-            _try_alone(own, x[:1], *left)
+        with _saying(
+            lambda error: (
+                f"net fails on a batch of X, float32 of shape {tuple(x.shape)}, in training mode: {first_line(error)}. "
+                "In evaluation mode it takes it: look at what forward does in training alone."
+            )
+        ):
+            y_pred = own.infer(x.clone())
+        if judged:
+            _try_loss(own, y_pred, y)
+        if left is None:
+            return
+        n, size = left
+        others = (other for other in range(size + 1, size + n + 2) if n % other != 1)
+        with _saying(
+            lambda error: (
+                f"net can't be trained on one sample ({first_line(error)}), and {n} samples in batches of {size} leave "
+                f"one for the last. Pass batch_size={next(others)}, or memorizing_net(module), whose batches are of "
+                "nearly equal size."
+            )
+        ):
+            own.infer(x[:1].clone())
 
 
-def _try_loss(own: NeuralNet, y_pred: Any, y: Tensor) -> None:
+def _try_loss(own: NeuralNet, y_pred: object, y: Tensor) -> None:
     """Raise where the loss of a batch can't be computed, or has no gradient."""
-    criterion = own.criterion_
-    try:
+    weight = getattr(own.criterion_, "weight", None)
+    wide = isinstance(weight, Tensor) and weight.dtype != torch.float32
+    way = "Make its weight float32, weight.float()." if wide else "Take one for logits and numbers of classes."
+    with _saying(
+        lambda error: (
+            f"net's criterion {type(own.criterion_).__name__} fails on its logits, with labels as int64 from 0: "
+            f"{first_line(error)}. {way}"
+        )
+    ):
         loss = own.get_loss(y_pred, y, X=None, training=True)
         if loss.requires_grad:
             loss.backward()
             return
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        weight = getattr(criterion, "weight", None)
-        wide = isinstance(weight, Tensor) and weight.dtype != torch.float32
-        way = "Make its weight float32, weight.float()." if wide else "Take one for logits and numbers of classes."
-        raise ValueError(
-            f"net's criterion {type(criterion).__name__} fails on its logits, with labels as int64 from 0: "
-            f"{first_line(error)}. {way}"
-        ) from error
     raise ValueError(
         "net has nothing that a step would change: no parameter that its loss depends on has requires_grad=True. Let "
         "the last layer learn, at least, and let forward not detach what it returns."
     )
 
 
-def _try_alone(own: NeuralNet, x: Tensor, n_samples: int, batch_size: int) -> None:
-    """Raise where a net can't be trained on a batch of one, and name a size that leaves none."""
-    try:
-        own.infer(x.clone())
-    except Exception as error:
-        other = next(size for size in range(batch_size + 1, batch_size + n_samples + 2) if n_samples % size != 1)
-        raise ValueError(
-            f"net can't be trained on one sample ({first_line(error)}), and {n_samples} samples in batches of "
-            f"{batch_size} leave one for the last. Pass batch_size={other}, or memorizing_net(module), whose batches "
-            "are of nearly equal size."
-        ) from error
-
-
-def _left_alone(loader: Iterable[Any] | None, n_samples: int, batch_size: int) -> tuple[int, int] | None:
+def _left_alone(loader: Iterable[object] | None, n_samples: int, batch_size: int) -> tuple[int, int] | None:
     """Return the numbers of samples in an epoch and in a batch, where one batch is of a single sample."""
     if loader is None:  # whose sizes differ by one at most
         return (n_samples, batch_size) if n_samples < 2 * -(-n_samples // batch_size) else None

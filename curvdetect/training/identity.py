@@ -6,27 +6,27 @@ Two fits with equal texts train in the same way, as far as can be told without r
 from __future__ import annotations
 
 import dis
-import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from numbers import Number
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
-from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from curvdetect.data.types import Record
 from curvdetect.training.checkpoints import Checkpoints, write_whole
 
 _FORMAT = 2
 _FILE = "fit.json"
 #: Values held by functions and modules that tell them apart. Others, such as a log, change while they are used.
-_PLAIN = (Number, str, bytes, range, tuple, np.ndarray, torch.Tensor, functools.partial, FunctionType, type)
+_PLAIN = (Number, str, bytes, range, tuple, np.ndarray, torch.Tensor, partial, FunctionType, type)
 
 
 def claim(directory: str | Path, identity: Mapping[str, str], *, seed: int) -> tuple[Checkpoints, int]:
@@ -37,49 +37,40 @@ def claim(directory: str | Path, identity: Mapping[str, str], *, seed: int) -> t
     """
     path = Path(directory)
     file = path / _FILE
-    if file.exists():
-        theirs = _read(file)
-        _refuse_others(path, theirs["identity"], identity)
-        return Checkpoints(path), int(theirs["seed"])
-    content = json.dumps({"format": _FORMAT, "seed": seed, "identity": dict(identity)}, indent=1)
+    if not file.exists():
+        content = json.dumps({"format": _FORMAT, "seed": seed, "identity": dict(identity)}, indent=1)
+        try:
+            write_whole(file, content.encode())
+        except OSError as error:
+            error.add_note(f"checkpoint_dir={str(directory)!r} can't be written to: pass another, or leave it out.")
+            raise
+        return Checkpoints(path), seed
     try:
-        write_whole(file, content.encode())
-    except OSError as error:
-        error.add_note(f"checkpoint_dir={str(directory)!r} can't be written to: pass another, or leave it out.")
-        raise
-    return Checkpoints(path), seed
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-        if content["format"] == _FORMAT:
-            return dict(content)
-        found = f"is of format {content['format']}, and this version reads {_FORMAT}"
+        kept = json.loads(file.read_text())
+        found = f"is of format {kept['format']}, and this version reads {_FORMAT}"
     except (ValueError, KeyError, TypeError) as error:
-        found = f"can't be read ({error})"
-    raise ValueError(f"{file} {found}. Delete the directory to start anew, or pass another checkpoint_dir.")
-
-
-def _refuse_others(path: Path, theirs: Mapping[str, str], mine: Mapping[str, str]) -> None:
-    data = [name for name in ("X", "y") if theirs.get(name) != mine.get(name)]
-    names = sorted((theirs.keys() | mine.keys()) - {"X", "y"})
-    changed = [
-        f"{name} was {theirs.get(name, 'not there')} and is {mine.get(name, 'not there')}"
-        for name in names
-        if theirs.get(name) != mine.get(name)
+        kept, found = {"format": None}, f"can't be read ({error})"
+    if kept["format"] != _FORMAT:
+        raise ValueError(f"{file} {found}. Delete the directory to start anew, or pass another checkpoint_dir.")
+    was = kept["identity"]
+    changed = [name for name in sorted(was.keys() | identity.keys()) if was.get(name) != identity.get(name)]
+    data = [name for name in changed if name in ("X", "y")]
+    params = [
+        f"{name} was {was.get(name, 'not there')} and is {identity.get(name, 'not there')}"
+        for name in changed
+        if name not in data
     ]
-    if not data and not changed:
-        return
-    what = [*([f"other data ({' and '.join(data)} changed)"] if data else [])]
-    what += [f"other parameters ({'; '.join(changed)})"] if changed else []
-    raise ValueError(
-        f"checkpoint_dir={str(path)!r} holds checkpoints of a fit with {' and '.join(what)}. Pass what that fit was "
-        "given to take it up, or another checkpoint_dir; or delete the directory to start anew."
-    )
+    what = [f"other data ({' and '.join(data)} changed)"] if data else []
+    what += [f"other parameters ({'; '.join(params)})"] if params else []
+    if what:
+        raise ValueError(
+            f"checkpoint_dir={str(path)!r} holds checkpoints of a fit with {' and '.join(what)}. Pass what that fit "
+            "was given to take it up, or another checkpoint_dir; or delete the directory to start anew."
+        )
+    return Checkpoints(path), int(kept["seed"])
 
 
-def identity_of(params: Mapping[str, Any]) -> dict[str, str]:
+def identity_of(params: Mapping[str, object]) -> dict[str, str]:
     """Return texts of parameters by their names; those of a net among them one by one, as ``net__lr``."""
     texts: dict[str, str] = {}
     for name, value in params.items():
@@ -92,19 +83,15 @@ def identity_of(params: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def described(value: object) -> str:
+def described(value: object, within: tuple[int, ...] = ()) -> str:
     """Return a text that is equal for equal values, in every process.
 
     Modules are told apart by their weights and plain attributes, functions by name, code and the plain values that they
-    hold, other objects by their attributes.
+    hold, other objects by their attributes. ``within`` are the ids of the objects that hold the value.
     """
-    return _described(value, ())
-
-
-def _described(value: Any, within: tuple[int, ...]) -> str:
     if id(value) in within:
         return "itself"
-    inside = (*within, id(value))
+    text = partial(described, within=(*within, id(value)))
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, Number | str | bytes | range | torch.dtype | torch.device):
@@ -112,38 +99,39 @@ def _described(value: Any, within: tuple[int, ...]) -> str:
     if isinstance(value, Path):
         return repr(str(value))
     if isinstance(value, np.ndarray) and value.dtype.kind in "OT":  # whose bytes are addresses
-        return f"array {value.shape} {_digest(_described(value.ravel().tolist(), inside).encode())}"
-    if isinstance(value, torch.Tensor | np.ndarray):
-        array = value.detach().cpu().float().numpy() if isinstance(value, torch.Tensor) else value
-        return f"array {array.shape} {_digest(np.ascontiguousarray(array).tobytes() + str(array.dtype).encode())}"
+        return f"array {value.shape} {_digest(text(value.ravel().tolist()))}"
+    if isinstance(value, torch.Tensor):
+        return text(value.detach().cpu().float().numpy())
+    if isinstance(value, np.ndarray):
+        return f"array {value.shape} {_digest(np.ascontiguousarray(value).tobytes() + str(value.dtype).encode())}"
     if isinstance(value, nn.Module):
-        weights = [f"{name} {_described(part, inside)}" for name, part in value.state_dict().items()]
-        own = [f"{name} {_described(_plain_in(part), inside)}" for name, part in _not_torchs_own(value)]
-        return f"{_name_of(type(value))} {_digest('|'.join([repr(value), *weights, *own]).encode())}"
-    if isinstance(value, functools.partial):
-        bound = _described([value.args, value.keywords], inside)
-        return f"partial({_described(value.func, inside)}, {bound})"
+        weights = [f"{name} {text(part)}" for name, part in value.state_dict().items()]
+        # the text of one of torch's own modules says what it does
+        others = [item for item in value.named_modules() if not type(item[1]).__module__.startswith("torch.")]
+        own = [f"{name} {text(_plain_in(part))}" for name, part in others]
+        return f"{_name_of(type(value))} {_digest('|'.join([repr(value), *weights, *own]))}"
+    if isinstance(value, partial):
+        return f"partial({text(value.func)}, {text([value.args, value.keywords])})"
     if isinstance(value, MethodType):
-        return f"{_described(value.__self__, inside)}.{value.__name__}"
-    if isinstance(value, type | BuiltinFunctionType | FunctionType):
-        code = getattr(value, "__code__", None)
-        held = _held_by(value) if isinstance(value, FunctionType) else {}
-        texts = [*([] if code is None else [_code(code)]), *([_described(held, inside)] if held else [])]
-        return " ".join([_name_of(value), *([_digest("".join(texts).encode())] if texts else [])])
+        return f"{text(value.__self__)}.{value.__name__}"
+    if isinstance(value, FunctionType):
+        held = _held_by(value)
+        return f"{_name_of(value)} {_digest(_code(value.__code__) + (text(held) if held else ''))}"
+    if isinstance(value, type | BuiltinFunctionType):
+        return _name_of(value)
     if isinstance(value, Mapping):
-        items = sorted(f"{_described(key, inside)}: {_described(item, inside)}" for key, item in value.items())
-        return f"{{{', '.join(items)}}}"
+        return f"{{{', '.join(sorted(f'{text(key)}: {text(item)}' for key, item in value.items()))}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_described(item, inside) for item in value)}]"
+        return f"[{', '.join(map(text, value))}]"
     if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(_described(item, inside) for item in value))}}}"
+        return f"{{{', '.join(sorted(map(text, value)))}}}"
     if hasattr(value, "__array__"):
-        return f"{_name_of(type(value))} {_described(np.asarray(value), inside)}"
+        return f"{_name_of(type(value))} {text(np.asarray(value))}"
     attributes = value.get_params(deep=False) if isinstance(value, BaseEstimator) else getattr(value, "__dict__", {})
-    return f"{_name_of(type(value))}({_described(attributes, inside)})" if attributes else _name_of(type(value))
+    return f"{_name_of(type(value))}({text(attributes)})" if attributes else _name_of(type(value))
 
 
-def _held_by(function: FunctionType) -> dict[str, Any]:
+def _held_by(function: FunctionType) -> Record:
     """Return the plain values that a function holds: defaults, and what it closes over."""
     code, defaults = function.__code__, function.__defaults__ or ()
     named = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
@@ -156,12 +144,7 @@ def _held_by(function: FunctionType) -> dict[str, Any]:
     return {name: value for name, value in held.items() if isinstance(value, _PLAIN)}
 
 
-def _not_torchs_own(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules within one that are not torch's, whose text need not say what they do."""
-    return ((name, part) for name, part in module.named_modules() if not type(part).__module__.startswith("torch."))
-
-
-def _plain_in(module: nn.Module) -> dict[str, Any]:
+def _plain_in(module: nn.Module) -> Record:
     """Return the plain attributes of a module; its mode is set anew wherever it is used."""
     return {
         name: value
@@ -180,5 +163,5 @@ def _name_of(value: object) -> str:
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(type(value)))}"
 
 
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=8).hexdigest()
+def _digest(content: str | bytes) -> str:
+    return blake2b(content.encode() if isinstance(content, str) else content, digest_size=8).hexdigest()

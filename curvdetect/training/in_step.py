@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from curvdetect.data.isolation import generator_states, isolated_rng, set_generators, spread
@@ -39,13 +38,13 @@ class InStep(Callback):
         """Take note of this process's share of the next batch: nothing where the batch is too small."""
         self._mine, self._whole = mine, whole
 
-    def on_train_begin(self, net: NeuralNet, X: Any = None, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NeuralNet, X: Samples, **kwargs: object) -> None:
         """Start from the weights of the first process, on data that is the same for all."""
         check_same(self.ranks, X)
         module = whole_of(net)
         self.ranks.from_first(*(p.data for p in module.parameters()), *module.buffers())
 
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         """End the training where another process did; otherwise draw what the first one draws."""
         if self.ranks.any(False):
             net.history.pop()  # of an epoch that is not going to be
@@ -58,43 +57,40 @@ class InStep(Callback):
         self._seen = 0
 
     def on_grad_computed(
-        self, net: NeuralNet, named_parameters: Iterable[tuple[str, Tensor]], batch: Any = None, **kwargs: Any
+        self,
+        net: NeuralNet,
+        named_parameters: Iterable[tuple[str, Tensor]],
+        batch: tuple[Tensor, Tensor],
+        **kwargs: object,
     ) -> None:
-        """Put the gradient of the whole batch in place of that of the share."""
-        self._weight = self._weight_of_share(net.criterion_, batch)
+        """Put the gradient of the whole batch in place of that of the share; one that no process has stays out."""
+        counted = divisor(net.criterion_, batch[1][: self._mine])
+        if isinstance(counted, Tensor):
+            whole = counted.clone()
+            self.ranks.sum(whole)
+            self._weight = counted / whole
+        else:
+            self._weight = counted / self._whole if is_mean(net.criterion_) else float(counted > 0)
         parameters = [p for _, p in named_parameters if p.requires_grad]
         for kind in {(p.dtype, p.device) for p in parameters}:
-            self._add_up([p for p in parameters if (p.dtype, p.device) == kind])
+            alike = [p for p in parameters if (p.dtype, p.device) == kind]
+            parts = [torch.zeros_like(p) if p.grad is None else weighted(p.grad, self._weight) for p in alike]
+            there = parts[0].new_tensor([float(p.grad is not None) for p in alike])
+            flat = torch.cat([*(part.reshape(-1) for part in parts), there])
+            self.ranks.sum(flat)
+            *sums, counts = torch.split(flat, [*(p.numel() for p in alike), len(alike)])
+            for p, sum_, count in zip(alike, sums, counts.tolist(), strict=True):
+                if count:
+                    p.grad = sum_.view_as(p).clone(memory_format=torch.preserve_format)
 
-    def _weight_of_share(self, criterion: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor | float:
-        """Return what the loss of the share counts in that of the whole batch."""
-        mine = divisor(criterion, batch[1][: self._mine])
-        if isinstance(mine, Tensor):
-            whole = mine.clone()
-            self.ranks.sum(whole)
-            return mine / whole
-        return mine / self._whole if is_mean(criterion) else float(self._mine > 0)
-
-    def _add_up(self, parameters: list[Tensor]) -> None:
-        """Replace gradients by their weighted sums; a parameter without one in every process stays without."""
-        parts = [torch.zeros_like(p) if p.grad is None else weighted(p.grad, self._weight) for p in parameters]
-        there = [float(p.grad is not None) for p in parameters]
-        flat = torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(there)])
-        self.ranks.sum(flat)
-        sums, counts = flat[: -len(parameters)], flat[-len(parameters) :].tolist()
-        chunks = torch.split(sums, [p.numel() for p in parameters])
-        for p, chunk, count in zip(parameters, chunks, counts, strict=True):
-            if count:
-                p.grad = chunk.view_as(p).clone(memory_format=torch.preserve_format)
-
-    def on_batch_end(self, net: NeuralNet, training: bool = False, loss: Any = None, **kwargs: Any) -> None:
+    def on_batch_end(self, net: NeuralNet, training: bool, loss: Tensor, **kwargs: object) -> None:
         """Count the loss of the share."""
         if training and self._mine:
             counted = weighted(loss.detach(), self._weight) * (self._whole if is_mean(net.criterion_) else 1)
             self._loss += counted.to(self._loss.device)
             self._seen += self._mine
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         """Bring running statistics together, and let callbacks that read the loss read that of all samples."""
         module = whole_of(net)
         norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
@@ -116,18 +112,15 @@ class EndedElsewhere(Exception):  # noqa: N818 - it is no error
     """A callback ended the training in another process."""
 
 
-def ended(ranks: Ranks | None, flag: bool) -> None:
-    """Tell the others, once after the last epoch, whether this process ended early."""
-    if ranks is not None:
-        ranks.any(flag)
-
-
 def check_same(ranks: Ranks, samples: Samples) -> None:
     """Raise where the processes were given other data than the first; a few of the inputs are compared."""
     with isolated_rng(torch.device("cpu")):  # a transform may draw
         inputs = samples.batch(spread(len(samples), _COMPARED))
-    mine = len(samples), _digest(samples.labels), repr(samples.classes.tolist()), _digest(inputs)
-    said = ranks.each(mine)
+    labels, shown = (
+        blake2b(part.cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()
+        for part in (samples.labels, inputs)
+    )
+    said = ranks.each((len(samples), labels, repr(samples.classes.tolist()), shown))
     for rank, theirs in enumerate(said):
         for what, first, other in zip(("X, in length,", "y", "y, in its classes,", "X"), said[0], theirs, strict=True):
             if first != other:
@@ -138,15 +131,11 @@ def check_same(ranks: Ranks, samples: Samples) -> None:
                 )
 
 
-def _digest(tensor: Tensor) -> str:
-    return blake2b(tensor.cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()
-
-
-def refuse_accelerated(net: NeuralNet, ranks: Ranks | None) -> None:
+def refuse_accelerated(net: NeuralNet, ranks: Ranks) -> None:
     """Raise for a net whose accelerator shares out batches or chooses the device, as is done here."""
     if not hasattr(net, "accelerator"):
         return
-    if ranks is not None:
+    if ranks.size > 1:
         raise ValueError(
             "net is a skorch AccelerateMixin, which shares batches out as curvdetect does under several processes: "
             "pass the same net without it. `accelerate launch` starts the processes as torchrun does."

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from skorch import NeuralNet
@@ -22,18 +21,17 @@ from torch import nn
 from curvdetect.data.batches import IndexedLoader, is_ours
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
 from curvdetect.data.wording import callers_level
 from curvdetect.signals.signal import Plan, Signal, wants_gradient
-from curvdetect.training.checkpoints import Checkpointing, RestoreGenerators
-from curvdetect.training.device import deterministically
-from curvdetect.training.doubts import judge
+from curvdetect.training.checkpoints import Checkpointing, KeepSnapshots, RestoreGenerators, Snapshot
+from curvdetect.training.doubts import changed_gradient, judge
 from curvdetect.training.first_pass import first_pass
-from curvdetect.training.in_step import EndedElsewhere, InStep, ended, refuse_accelerated
+from curvdetect.training.in_step import EndedElsewhere, InStep, refuse_accelerated
 from curvdetect.training.nets import ResNet
-from curvdetect.training.own_net import check_settings, is_plain, output_kind, own_net, taking_logits, whole_of
-from curvdetect.training.ranks import Ranks, is_first, ranks_here
-from curvdetect.training.settings import Settings
-from curvdetect.training.snapshots import KeepSnapshots, Snapshot, snapshot_epochs
+from curvdetect.training.own_net import check_settings, output_kind, own_net, taking_logits, whole_of
+from curvdetect.training.ranks import ranks_here
+from curvdetect.training.settings import Settings, deterministically, snapshot_epochs
 from curvdetect.training.tracker import Tracker
 
 
@@ -43,7 +41,7 @@ class Run:
 
     net: NeuralNet
     device: torch.device
-    history: list[dict[str, Any]]
+    history: list[Record]
     seconds: dict[str, float]
     train_accuracy: float
     stop_reason: str
@@ -68,12 +66,27 @@ def memorize(
     device = settings.device
     with isolated_rng(device, settings.seed), deterministically(bool(getattr(settings.net, "deterministic", False))):
         ranks = ranks_here()
-        net = _initialized(settings, samples, ranks)
+        net = own_net(settings.net, samples).set_params(device=str(device))
+        if settings.max_epochs is not None:
+            net.set_params(max_epochs=settings.max_epochs)
+        check_settings(net)
+        refuse_accelerated(net, ranks)
+        net.initialize()
+        if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
+            raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
+        if device.type == "cpu" and isinstance(net.module_, ResNet):
+            # no view in this network depends on the layout
+            net.module_.to(memory_format=torch.channels_last)
         resident = samples.to(device)
         output = output_kind(net)
-        plan = Plan(len(samples), len(samples.classes), net.max_epochs, device, exchange=ranks)
-        said = first_pass(net, resident, output, untrained=weights is None and not _is_sized_here(settings.net))
-        for text in [*said, *_said_of_criterion(net, signals)] if is_first(ranks) else ():
+        exchange = ranks if ranks.size > 1 else None
+        plan = Plan(len(samples), len(samples.classes), net.max_epochs, device, exchange=exchange)
+        # a network of the package's own is made anew
+        made_here = isinstance(getattr(settings.net, "module", settings.net), str | None)
+        said = first_pass(net, resident, output, untrained=weights is None and not made_here)
+        if any(wants_gradient(signal) for signal in signals) and (text := changed_gradient(net)):
+            said.append(text)
+        for text in said if ranks.rank == 0 else ():
             warnings.warn(text, UserWarning, stacklevel=callers_level())
         tracker = Tracker(
             resident,
@@ -95,42 +108,11 @@ def memorize(
                     accuracy = tracker.finish(net)
                 except (KeyboardInterrupt, Exception) as error:
                     stop_reason, interrupt = "interrupted", error
-    if stop_reason != "stop_at" and is_first(ranks):
+    if stop_reason != "stop_at" and ranks.rank == 0:
         planned = interrupt is None and settings.stop_at is None
         judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned)
-    return Run(net, device, tracker.history, tracker.seconds, accuracy, stop_reason, interrupt, snapshots.all())
-
-
-def _initialized(settings: Settings, samples: Samples, ranks: Ranks | None) -> NeuralNet:
-    """Return the net that is trained, ready for its first batch."""
-    net = own_net(settings.net, samples).set_params(device=str(settings.device))
-    if settings.max_epochs is not None:
-        net.set_params(max_epochs=settings.max_epochs)
-    check_settings(net)
-    refuse_accelerated(net, ranks)
-    net.initialize()
-    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.module_.parameters()):
-        raise ValueError("net holds lazy layers, whose size is not known yet: give every layer its size.")
-    if settings.device.type == "cpu" and isinstance(net.module_, ResNet):
-        # no view in this network depends on the layout
-        net.module_.to(memory_format=torch.channels_last)
-    return net
-
-
-def _is_sized_here(net: NeuralNet) -> bool:
-    """Say whether the network is one of the package's own, made anew."""
-    module = getattr(net, "module", net)
-    return module is None or isinstance(module, str)
-
-
-def _said_of_criterion(net: NeuralNet, signals: Sequence[Signal]) -> list[str]:
-    """Return the warning that the criterion changes what is read off the gradients, where it does."""
-    if is_plain(net) or not any(wants_gradient(signal) for signal in signals):
-        return []
-    return [
-        "the input gradient is read off the training passes, and this criterion weights or smooths them: its scores "
-        "follow the weights. A plain CrossEntropyLoss makes them comparable."
-    ]
+    kept = [snapshots.kept[epoch] for epoch in sorted(snapshots.kept)]
+    return Run(net, device, tracker.history, tracker.seconds, accuracy, stop_reason, interrupt, kept)
 
 
 @contextmanager
@@ -138,22 +120,25 @@ def _watching(
     net: NeuralNet, tracker: Tracker, checkpointing: Checkpointing, snapshots: KeepSnapshots, weights: NeuralNet | None
 ) -> Iterator[None]:
     """Add what watches a training to the callbacks and the loader of a net, and take it away after."""
-    theirs, loader = net.callbacks_, net.iterator_train
-    in_step = None if tracker.ranks is None else InStep(tracker.ranks, tracker.plan)
+    theirs, loader, ranks = net.callbacks_, net.iterator_train, tracker.ranks
+    read = partial(IndexedLoader, loader=loader, on_index=tracker.on_index)
+    together: list[tuple[str, Callback]] = []
+    if ranks.size > 1:
+        in_step = InStep(ranks, tracker.plan)
+        read = partial(read, share=ranks.share, on_share=in_step.on_share)
+        together = [("in_step", in_step)]
     net.callbacks_ = [
         ("generators", RestoreGenerators(checkpointing)),
-        *([] if in_step is None else [("in_step", in_step)]),
+        *together,
         # before theirs, so that no callback's stop loses it an epoch
         ("tracker", tracker),
         ("snapshots", snapshots),
         *theirs,
-        *([] if weights is None else [("start_from", StartFrom(weights))]),
         ("checkpointing", checkpointing),
         # its own stop last, so that it loses them none
-        ("stop_at", StopAt(tracker)),
+        ("start_and_stop", StartAndStop(tracker, weights)),
     ]
-    shared: dict[str, Any] = {} if in_step is None else {"share": in_step.ranks.share, "on_share": in_step.on_share}
-    net.iterator_train = partial(IndexedLoader, loader=loader, on_index=tracker.on_index, **shared)
+    net.iterator_train = read
     try:
         with taking_logits(net):
             yield
@@ -170,12 +155,12 @@ def _train(
     labels = samples.labels.numpy()
     net.notify("on_train_begin", X=samples, y=labels)
     stop_reason, interrupt = checkpointing.take_up(net), None
-    snapshots.take_up(len(tracker.history))
+    snapshots.take_up(epoch for epoch in snapshots.epochs if epoch <= len(tracker.history))
     if stop_reason is None:
         stop_reason, interrupt = _loop(net, samples, tracker, checkpointing)
     else:
         net.check_data(samples, labels)  # as the loop does first, by which a classifier knows its classes
-    alone = tracker.ranks is None or interrupt is None  # after an error here the others may be anywhere
+    alone = tracker.ranks.size == 1 or interrupt is None  # after an error here the others may be anywhere
     if alone and snapshots.epochs and not snapshots.kept and tracker.history:
         snapshots.keep(net, len(tracker.history))  # it ended before the first that was to be kept
     net.notify("on_train_end", X=samples, y=labels)
@@ -188,9 +173,9 @@ def _loop(
     """Run skorch's training loop for the epochs that are left, and tell the ways apart in which it ends."""
     try:
         net.fit_loop(samples, samples.labels.numpy(), epochs=net.max_epochs - len(tracker.history))
-        ended(tracker.ranks, False)
+        tracker.ranks.any(False)  # tells the others, once after the last epoch, that it did not end early
     except AimReached:
-        ended(tracker.ranks, False)
+        tracker.ranks.any(False)
         return "stop_at", None
     except EndedElsewhere:
         tracker.score_late(net)
@@ -203,7 +188,7 @@ def _loop(
             ) from error
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
         if isinstance(error, KeyboardInterrupt) and _raised_by_callback(error):
-            ended(tracker.ranks, True)
+            tracker.ranks.any(True)
             tracker.score_late(net)
             checkpointing.save(net, "early_stopping")
             return "early_stopping", None
@@ -225,30 +210,23 @@ def _raised_by_callback(error: BaseException) -> bool:
     return within and dis.opname[code.co_code[at]] == "RAISE_VARARGS"
 
 
-class StopAt(Callback):
-    """End the training where a tracker saw its aim reached."""
+class StartAndStop(Callback):
+    """Start from weights of another net, whatever else sets weights as a training begins, and end it at its aim."""
 
-    def __init__(self, tracker: Tracker) -> None:
-        self.tracker = tracker
+    def __init__(self, tracker: Tracker, weights: NeuralNet | None) -> None:
+        self.tracker, self.weights = tracker, weights
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Raise what the training loop ends with."""
-        if self.tracker.done:
-            raise AimReached
-
-
-class StartFrom(Callback):
-    """Let the training start from the weights of another net, whatever else sets weights as it begins."""
-
-    def __init__(self, weights: NeuralNet) -> None:
-        self.weights = weights
-
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         """Load the weights before the first batch."""
-        if net.history[-1]["epoch"] == 1:
+        if self.weights is not None and net.history[-1]["epoch"] == 1:
             whole_of(net).load_state_dict(whole_of(self.weights).state_dict())
             if isinstance(net.criterion_, nn.Module):
                 net.criterion_.load_state_dict(self.weights.criterion_.state_dict())
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
+        """Raise what the training loop ends with, where the aim is reached."""
+        if self.tracker.done:
+            raise AimReached
 
 
 class AimReached(Exception):  # noqa: N818 - it is no error

@@ -1,7 +1,4 @@
-"""The net that is trained: a copy of the user's or one made for the samples, what it puts out, and what it is handed.
-
-A net of the user's stays as it is. What of it can't be copied is named.
-"""
+"""The net that is trained, a copy of the user's or one made for the samples: what it puts out and is handed."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 from textwrap import shorten
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from sklearn.base import clone
@@ -29,37 +26,38 @@ from curvdetect.training.recipe import LARGEST_BATCH, MemorizingNet, memorizing_
 T = TypeVar("T")
 
 
-def own_net(net: Any, samples: Samples) -> NeuralNet:
+def own_net(net: object, samples: Samples) -> NeuralNet:
     """Return a fresh skorch net made of what was passed as ``net``; nothing of it is shared with the caller."""
-    if net is None or isinstance(net, str):
-        net = memorizing_net(net)
     if isinstance(net, NeuralNet):
         own = copied(net, clone)
-        if own.module is None or isinstance(own.module, str):
-            module = module_for(own.module, samples).float()  # whatever torch's default is
-            own = type(own)(**{**own.get_params(deep=False), "module": module})
-            if isinstance(own, MemorizingNet) and own.for_tables is None:
-                own.set_params(for_tables=isinstance(module, MLP))
-            if own.batch_size is None:  # little data needs small batches to be stepped on often enough
-                own.set_params(batch_size=min(LARGEST_BATCH, max(16, len(samples) // 32)))
-        return own.set_params(train_split=None, verbose=0)
-    if isinstance(net, type) and issubclass(net, NeuralNet):
-        raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")
-    if isinstance(net, type) and issubclass(net, nn.Module):
+    elif net is None or isinstance(net, str):
+        own = memorizing_net(net)
+    elif isinstance(net, nn.Module):
+        own = memorizing_net(copied(net))
+    elif isinstance(net, type) and issubclass(net, nn.Module):
         try:
-            module = net()
+            own = memorizing_net(net())
         except TypeError as error:
             raise TypeError(
                 f"net={net.__name__} can't be made without arguments ({error}). Pass an instance, or "
                 f"memorizing_net({net.__name__}(...))."
             ) from error
-        return memorizing_net(module)
-    if isinstance(net, nn.Module):
-        return memorizing_net(copied(net))
-    got = type(net).__name__
-    if inspect.isfunction(net):
-        got = f"the function {net.__name__}: call it, net={net.__name__}(...)"
-    raise TypeError(f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {got}.")
+    elif isinstance(net, type) and issubclass(net, NeuralNet):
+        raise TypeError(f"net is the class {net.__name__}. Pass an instance: net={net.__name__}(YourModule, ...).")
+    else:
+        got = type(net).__name__
+        if inspect.isfunction(net):
+            got = f"the function {net.__name__}: call it, net={net.__name__}(...)"
+        raise TypeError(f"net must be None, a name, a skorch NeuralNet, or an nn.Module class or instance, got {got}.")
+    if own.module is None or isinstance(own.module, str):
+        module = module_for(own.module, samples).float()  # whatever torch's default is
+        # made anew, since skorch lets no module be set from outside
+        own = type(own)(**{**own.get_params(deep=False), "module": module})
+        if isinstance(own, MemorizingNet) and own.for_tables is None:
+            own.set_params(for_tables=isinstance(module, MLP))
+        if own.batch_size is None:  # little data needs small batches to be stepped on often enough
+            own.set_params(batch_size=min(LARGEST_BATCH, max(16, len(samples) // 32)))
+    return own.set_params(train_split=None, verbose=0)
 
 
 def check_settings(net: NeuralNetClassifier) -> None:
@@ -81,7 +79,19 @@ def copied(net: T, copying: Callable[[T], T] = copy.deepcopy) -> T:
     try:
         own = copying(net)
     except Exception as error:
-        raise ValueError(_why_not(net, error)) from error
+        for name, part in (named for module in _modules_in(net) for named in module.named_modules()):
+            computed = [key for key, value in vars(part).items() if isinstance(value, Tensor) and not value.is_leaf]
+            if computed:
+                where = ".".join(filter(None, (name, computed[0])))
+                raise ValueError(
+                    f"net keeps {where!r} as a computed tensor, and can't be copied. Take weight_norm and "
+                    "spectral_norm from torch.nn.utils.parametrizations in place of the older ones in torch.nn.utils, "
+                    "and call torch.nn.utils.prune.remove on what was pruned."
+                ) from error
+        raise ValueError(
+            f"net can't be copied ({first_line(error)}), and it is a copy that is trained. Pass the class of its "
+            "module, net=NeuralNetClassifier(YourModule, ...), or keep out of it what has no copy."
+        ) from error
     # torch copies the parameters of a script as computed tensors, which no optimizer takes
     if not all(parameter.is_leaf for module in _modules_in(own) for parameter in module.parameters()):
         raise ValueError(
@@ -89,6 +99,13 @@ def copied(net: T, copying: Callable[[T], T] = copy.deepcopy) -> T:
             "(torch.compile makes that fast, too)."
         )
     return own
+
+
+def _modules_in(net: object) -> list[nn.Module]:
+    """Return the modules that a net consists of, or is to be made of."""
+    parts = net.get_params(deep=False) if isinstance(net, NeuralNet) else net
+    values = parts.values() if isinstance(parts, dict) else [parts]
+    return [value for value in values if isinstance(value, nn.Module)]
 
 
 def with_copied_modules(net: NeuralNet) -> NeuralNet:
@@ -106,32 +123,6 @@ def first_line(error: BaseException) -> str:
     return shorten(str(error).strip().split("\n")[0] or type(error).__name__, 160, placeholder=" ...").rstrip(".")
 
 
-def _why_not(net: object, error: Exception) -> str:
-    for module in _modules_in(net):
-        for name, part in module.named_modules():
-            computed = [key for key, value in vars(part).items() if isinstance(value, Tensor) and not value.is_leaf]
-            if computed:
-                where = ".".join(filter(None, (name, computed[0])))
-                return (
-                    f"net keeps {where!r} as a computed tensor, and can't be copied. Take weight_norm and "
-                    "spectral_norm from torch.nn.utils.parametrizations in place of the older ones in torch.nn.utils, "
-                    "and call torch.nn.utils.prune.remove on what was pruned."
-                )
-    return (
-        f"net can't be copied ({first_line(error)}), and it is a copy that is trained. Pass the class of its module, "
-        "net=NeuralNetClassifier(YourModule, ...), or keep out of it what has no copy."
-    )
-
-
-def _modules_in(net: object) -> Iterator[nn.Module]:
-    """Yield the modules that a net consists of, or is to be made of."""
-    if isinstance(net, NeuralNet):
-        net = net.get_params(deep=False)
-    for value in net.values() if isinstance(net, dict) else (net,):
-        if isinstance(value, nn.Module):
-            yield value
-
-
 def whole_of(net: NeuralNet) -> nn.Module:
     """Return the module of an initialized net, or its several modules as one that shares their state."""
     if len(net._modules) < 2:
@@ -147,17 +138,6 @@ def output_kind(net: NeuralNet) -> OutputKind:
     if isinstance(net.criterion_, nn.NLLLoss) and isinstance(net, NeuralNetClassifier):
         return "probabilities"
     return "logits"
-
-
-def is_plain(net: NeuralNet) -> bool:
-    """Say whether the loss of a net is cross-entropy without weights and smoothing."""
-    criterion = net.criterion_
-    if isinstance(net, NeuralNetBinaryClassifier):
-        plain = type(criterion) in (nn.BCEWithLogitsLoss, nn.BCELoss)
-    else:
-        plain = type(criterion) in (nn.CrossEntropyLoss, nn.NLLLoss)
-    weights = [getattr(criterion, name, None) for name in ("weight", "pos_weight")]
-    return plain and all(weight is None for weight in weights) and not getattr(criterion, "label_smoothing", 0)
 
 
 def is_mean(criterion: nn.Module) -> bool:
@@ -190,8 +170,8 @@ def taking_logits(net: NeuralNet) -> Iterator[None]:
 
     A binary classifier gets its labels as the floating point numbers that it compares with.
     """
-    binary = isinstance(net, NeuralNetBinaryClassifier)
-    net.get_loss = partial(_loss, net.get_loss, has_own_loss(net), binary)
+    # not a function defined here: nets are pickled by callbacks
+    net.get_loss = partial(_loss, net.get_loss, has_own_loss(net), isinstance(net, NeuralNetBinaryClassifier))
     try:
         yield
     finally:
@@ -199,11 +179,10 @@ def taking_logits(net: NeuralNet) -> Iterator[None]:
 
 
 def _loss(
-    loss: Callable[..., Any], own: bool, binary: bool, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any
-) -> Any:
+    loss: Callable[..., Tensor], own: bool, binary: bool, y_pred: object, y_true: Tensor, *args: object, **kw: object
+) -> Tensor:
     """Return what ``loss`` makes of a batch, handed over as it wants it."""
-    y_true = y_true.float() if binary else y_true
-    return loss(y_pred if own else first_of(y_pred), y_true, *args, **kwargs)
+    return loss(y_pred if own else first_of(y_pred), y_true.float() if binary else y_true, *args, **kw)
 
 
 def take_whole_numbers(net: NeuralNet) -> RemovableHandle:
@@ -216,5 +195,5 @@ def takes_whole_numbers(net: NeuralNet) -> bool:
     return _as_whole_numbers in net.module_._forward_pre_hooks.values()
 
 
-def _as_whole_numbers(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _as_whole_numbers(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return args[0].long(), *args[1:]

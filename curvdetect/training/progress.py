@@ -11,7 +11,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from tqdm.auto import tqdm
@@ -36,18 +36,16 @@ class Lines:
         self.n += n
         now = time.monotonic()
         if now - self._written >= max(PAUSE, PAUSE_SHARE * (now - self._started)):
-            self._write()
+            self.close()
 
     def set_postfix_str(self, s: str) -> None:
         """Take what the next line says beside the numbers."""
         self._postfix = f" ({s})"
 
     def close(self) -> None:
-        """Write the last line, where something was counted since the one before."""
-        if self.n > self.last_print_n:
-            self._write()
-
-    def _write(self) -> None:
+        """Write a line, where something was counted since the one before."""
+        if self.n == self.last_print_n:
+            return
         now = time.monotonic()
         gone, done = now - self._started, self.n - self.initial
         left = tqdm.format_interval(gone / done * (self.total - self.n)) if done else "?"
@@ -58,20 +56,12 @@ class Lines:
         self.last_print_n, self._written = self.n, now
 
 
-def progress_bar(total: int, *, shown: bool, desc: str, unit: str, unit_scale: bool = False) -> Any:
+def progress_bar(total: int, *, shown: bool, desc: str, unit: str, unit_scale: bool = False) -> Lines | tqdm[NoReturn]:
     """Return what counts up to ``total``: a bar, plain lines, or nothing to be seen."""
-    if shown and not _in_notebook() and not (sys.stderr is not None and sys.stderr.isatty()):
+    in_notebook = any(base.__name__ == "tqdm_notebook" for base in tqdm.__mro__)
+    if shown and not in_notebook and not (sys.stderr is not None and sys.stderr.isatty()):
         return Lines(total, desc)
     return tqdm(total=total, desc=desc, unit=unit, unit_scale=unit_scale, disable=not shown)
-
-
-def start_at(bar: Any, n: int) -> None:
-    """Let a bar begin at ``n``, done by an earlier process, which doesn't count for the time that is left."""
-    bar.n = bar.initial = bar.last_print_n = n
-
-
-def _in_notebook() -> bool:
-    return any(base.__name__ == "tqdm_notebook" for base in tqdm.__mro__)
 
 
 class Clock:
@@ -94,9 +84,12 @@ class Clock:
             yield
             self._seconds[name] += time.perf_counter() - started
             return
-        before = self._passing()
+        make: Any = torch.cuda.Event  # without types
+        events = make(enable_timing=True), make(enable_timing=True)
+        events[0].record(torch.cuda.current_stream(self.device))
         yield
-        self._asked.append((name, before, self._passing()))
+        events[1].record(torch.cuda.current_stream(self.device))
+        self._asked.append((name, *events))
         while len(self._asked) > MANY and self._asked[0][2].query():
             self._read_first()
 
@@ -107,13 +100,6 @@ class Clock:
         seconds = dict(self._seconds)
         self._seconds.clear()
         return seconds
-
-    def _passing(self) -> Any:
-        """Return an event that will know when the device reached this point."""
-        make: Any = torch.cuda.Event
-        event = make(enable_timing=True)
-        event.record(torch.cuda.current_stream(self.device))
-        return event
 
     def _read_first(self) -> None:
         name, before, after = self._asked.popleft()

@@ -1,7 +1,7 @@
 """Several processes that train one network together: which they are, and what they tell each other.
 
-``torchrun``, or ``mpirun``, starts the same script several times and tells each, by environment variables, which one it
-is. A fit joins them where that was done; in a single process nothing of this runs.
+``torchrun``, or ``mpirun``, starts the same script several times and tells each process, by environment variables,
+which one it is. A fit joins them. A process that is alone exchanges nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,39 +39,30 @@ _PLACE = ("MASTER_ADDR", "MASTER_PORT")
 _PATIENCE = 5.0
 #: Tells the workers of a process that has joined the others that they have not.
 _JOINED = "CURVDETECT_JOINED"
-#: Where processes say which they are; empty where the group is the caller's own.
+#: Where processes write their places, under this key; empty where the group is the caller's own.
 _STORE: list[Any] = []
+_KEY = "curvdetect/rank/{}"
 
 
 class LostProcessError(RuntimeError):
     """Another of the processes that train together is gone, or can't be reached."""
 
 
-def ranks_here() -> Ranks | None:
-    """Return the processes that this one trains together with, joining them first; None where it is alone."""
-    if not dist.is_available():
-        return None
-    if not dist.is_initialized():
-        if not launched_together():
-            return None
+def ranks_here() -> Ranks:
+    """Return the processes that this one trains together with, joining them first."""
+    if dist.is_available() and not dist.is_initialized() and launched_together():
         _join()
-    return Ranks() if dist.get_world_size() > 1 else None
+    return Ranks(dist.get_rank(), dist.get_world_size()) if _in_group() else Ranks()
 
 
 def by_first(make: Callable[[], T]) -> T:
     """Return what ``make`` returns; of several processes, only the first calls it."""
-    ranks = ranks_here()
-    return make() if ranks is None else ranks.first(make)
-
-
-def is_first(ranks: Ranks | None) -> bool:
-    """Say whether this process is the one that writes and speaks."""
-    return ranks is None or ranks.rank == 0
+    return ranks_here().first(make)
 
 
 def writes_here() -> bool:
-    """Say the same without joining the others."""
-    if dist.is_available() and dist.is_initialized():
+    """Say whether this process is the one that writes and speaks, without joining the others."""
+    if _in_group():
         return dist.get_rank() == 0
     told = _told()
     return told is None or not launched_together() or told[0] == 0
@@ -83,8 +75,12 @@ def launched_together() -> bool:
 
 def local_rank() -> int | None:
     """Return which of the processes of this machine this one is, where a launcher said so."""
-    told = _told() if launched_together() or (dist.is_available() and dist.is_initialized()) else None
+    told = _told() if launched_together() or _in_group() else None
     return None if told is None else told[2]
+
+
+def _in_group() -> bool:
+    return dist.is_available() and dist.is_initialized()
 
 
 def _told() -> tuple[int, int, int | None] | None:
@@ -114,7 +110,7 @@ def _join() -> None:
     rank, size, _ = _told() or (-1, -1, None)
     store, _, _ = next(rendezvous("env://", rank, size))
     dist.init_process_group(backend, store=store, rank=rank, world_size=size)
-    store.set(_key(rank), f"{socket.gethostname()} {os.getpid()}")
+    store.set(_KEY.format(rank), f"{socket.gethostname()} {os.getpid()}")
     _STORE.append(store)
     atexit.register(_leave)
 
@@ -127,55 +123,55 @@ def _leave() -> None:
             dist.destroy_process_group()
 
 
-def _key(rank: int) -> str:
-    return f"curvdetect/rank/{rank}"
-
-
 class Ranks:
-    """The processes that train together, seen from one of them: its ``rank`` from 0, of ``size``."""
+    """The processes that train together, seen from one of them: its ``rank`` from 0, of ``size``; by default alone."""
 
-    def __init__(self) -> None:
-        self.rank, self.size = dist.get_rank(), dist.get_world_size()
-        self.share = Share(self.rank, self.size)
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+        self.share = Share(rank, size)
 
     def sum(self, *tensors: Tensor) -> None:
         """Put the sum over all processes into each tensor."""
-        self._reduce(dist.ReduceOp.SUM, tensors)
+        self._fill(tensors, lambda sent: dist.all_reduce(sent, dist.ReduceOp.SUM))
 
     def largest(self, *tensors: Tensor) -> None:
         """Put the largest over all processes into each tensor."""
-        self._reduce(dist.ReduceOp.MAX, tensors)
+        self._fill(tensors, lambda sent: dist.all_reduce(sent, dist.ReduceOp.MAX))
 
     def from_first(self, *tensors: Tensor) -> None:
         """Put what the first process has into each tensor."""
-        for tensor in tensors:
-            with self._telling(), _reachable(tensor) as sent:
-                dist.broadcast(sent, src=0)
+        self._fill(tensors, partial(dist.broadcast, src=0))
 
     def in_turn(self, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """Yield the tensors of each process, in the order of the processes."""
         for rank in range(self.size):
-            copies = [tensor.clone() for tensor in tensors]
-            for copy in copies:
-                with self._telling(), _reachable(copy) as sent:
-                    dist.broadcast(sent, src=rank)
-            yield tuple(copies)
+            copies = tuple(tensor.clone() for tensor in tensors)
+            self._fill(copies, partial(dist.broadcast, src=rank))
+            yield copies
 
     def any(self, flag: bool) -> bool:
         """Say whether ``flag`` is true in any process."""
+        if self.size == 1:
+            return flag
         told = torch.tensor(int(flag))
         self.largest(told)
         return bool(told)
 
     def first(self, make: Callable[[], T]) -> T:
         """Return what ``make`` returns in the first process, which alone calls it; its error is raised in all."""
+        if self.size == 1:
+            return make()
         said: list[Any] = [None, None]
         own: Exception | None = None
         if self.rank == 0:
             try:
                 said[0] = make()
             except Exception as error:
-                own, said[1] = error, _sendable(error)
+                own = said[1] = error
+                try:
+                    pickle.loads(pickle.dumps(error))
+                except Exception:  # whatever its class does
+                    said[1] = RuntimeError(f"{type(error).__name__} in process 0: {error}")
         with self._telling():
             dist.broadcast_object_list(said, src=0)
         if said[1] is not None:
@@ -185,15 +181,23 @@ class Ranks:
 
     def each(self, value: T) -> list[T]:
         """Return the small value that each process has."""
-        values: list[Any] = [None] * self.size
-        with self._telling():
-            dist.all_gather_object(values, value)
+        values = [value] * self.size
+        if self.size > 1:
+            with self._telling():
+                dist.all_gather_object(values, value)
         return values
 
-    def _reduce(self, how: Any, tensors: tuple[Tensor, ...]) -> None:
-        for tensor in tensors:
-            with self._telling(), _reachable(tensor) as sent:
-                dist.all_reduce(sent, how)
+    def _fill(self, tensors: tuple[Tensor, ...], exchange: Callable[[Tensor], object]) -> None:
+        """Put into each tensor what an exchange with the others makes of it."""
+        for tensor in tensors if self.size > 1 else ():
+            # gloo knows no short integers
+            sent = tensor.int() if tensor.dtype == torch.int16 else tensor.contiguous()
+            if tensor.device.type == "mps" or (tensor.device.type == "cpu" and dist.get_backend() == "nccl"):
+                sent = sent.to("cuda" if tensor.device.type == "cpu" else "cpu")
+            with self._telling():
+                exchange(sent)
+            if sent is not tensor:
+                tensor.copy_(sent)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -207,44 +211,25 @@ class Ranks:
             ) from error
 
 
-@contextmanager
-def _reachable(tensor: Tensor) -> Iterator[Tensor]:
-    """Give the block a tensor that can be sent, and take what it is then."""
-    # gloo knows no short integers
-    sent = tensor.int() if tensor.dtype == torch.int16 else tensor.contiguous()
-    if tensor.device.type == "mps" or (tensor.device.type == "cpu" and dist.get_backend() == "nccl"):
-        sent = sent.to("cuda" if tensor.device.type == "cpu" else "cpu")
-    yield sent
-    if sent is not tensor:
-        tensor.copy_(sent)
-
-
-def _sendable(error: Exception) -> Exception:
-    """Return an error that can be sent to another process: itself, or its text where it can't be pickled."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever its class does
-        return RuntimeError(f"{type(error).__name__} in process 0: {error}")
-    return error
-
-
 def _who_is_gone(size: int) -> str:
     """Return, in words, which processes are gone, as far as it can be seen from here."""
     if not _STORE:
         return "another process is gone"
-    deadline = time.monotonic() + _PATIENCE
+    here, deadline = socket.gethostname(), time.monotonic() + _PATIENCE
     while True:
         try:
-            places = [_STORE[0].get(_key(rank)).decode().split() for rank in range(size)]
+            places = [_STORE[0].get(_KEY.format(rank)).decode().split() for rank in range(size)]
         except RuntimeError:
             return "the process where all meet is gone, by default the first one"
-        here = [rank for rank, (host, pid) in enumerate(places) if host == socket.gethostname() and _is_gone(int(pid))]
-        if here:
-            return " and ".join(f"process {rank} (pid {places[rank][1]} on {places[rank][0]})" for rank in here) + (
-                " is gone" if len(here) == 1 else " are gone"
-            )
+        gone = [
+            f"process {rank} (pid {pid} on {host})"
+            for rank, (host, pid) in enumerate(places)
+            if host == here and _is_gone(int(pid))
+        ]
+        if gone:
+            return f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone"
         if time.monotonic() > deadline:
-            others = sorted({host for host, _ in places} - {socket.gethostname()})
+            others = sorted({host for host, _ in places} - {here})
             return f"a process on {' or '.join(others)} is gone" if others else "another process does not answer"
         time.sleep(0.1)
 

@@ -6,21 +6,24 @@ Learning rate and weight decay are laid out over the number of epochs.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Self, TypeAlias
 
 import torch
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback, GradientNormClipping
 from skorch.dataset import get_len
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from curvdetect.data.batches import BatchLoader, is_ours
+from curvdetect.data.types import Record
 from curvdetect.signals.passes import in_full
 
+#: From a batch to its loss and what the module put out.
+Step: TypeAlias = Callable[..., dict[str, Tensor]]
 #: Epochs of the recipe where nothing else is said.
 EPOCHS = 30
 #: Largest norm of the gradient of a batch, in the recipe for tables.
@@ -35,7 +38,7 @@ _LOADER_OPTIONS = {"iterator_train__augment", "iterator_train__shuffle", "iterat
 
 
 def memorizing_net(
-    module: Any,
+    module: nn.Module | type[nn.Module] | str | None,
     *,
     lr: float = 0.1,
     batch_size: int | None = None,
@@ -47,7 +50,7 @@ def memorizing_net(
     augment: bool = False,
     precision: str = "float32",
     deterministic: bool = False,
-    **options: Any,
+    **options: object,
 ) -> MemorizingNet:
     """Return a skorch net with the recipe that takes a classifier to memorization.
 
@@ -97,14 +100,15 @@ def memorizing_net(
     >>> memorizing_net(torch.nn.Linear(2, 2), lr=0.05).lr
     0.05
     """
-    defaults: dict[str, Any] = {
+    settings: Record = {
         "criterion": nn.CrossEntropyLoss,
         "optimizer": torch.optim.SGD,
         "iterator_train": BatchLoader,
         "train_split": None,
         "verbose": 0,
+        "batch_size": batch_size,
+        **options,
     }
-    settings = {**defaults, **options}
     if settings["optimizer"] is torch.optim.SGD:
         settings.setdefault("optimizer__momentum", momentum)
     if "weight_decay" in inspect.signature(settings["optimizer"]).parameters:  # LBFGS and Rprop know none
@@ -125,14 +129,13 @@ def memorizing_net(
             "augment=True is done by the recipe's own loader: leave iterator_train out, or augment in yours."
         )
     if batch_size is None and module is not None and not isinstance(module, str):
-        batch_size = LARGEST_BATCH
+        settings["batch_size"] = LARGEST_BATCH
     theirs = settings.pop("callbacks", None) or []
     if theirs != "disable" and not any(isinstance(c[1] if isinstance(c, tuple) else c, Schedule) for c in theirs):
         theirs = [("schedule", Schedule(schedule)), *theirs]
     return MemorizingNet(
         module,
         lr=lr,
-        batch_size=batch_size,
         max_epochs=max_epochs,
         callbacks=theirs,
         precision=precision,
@@ -174,7 +177,7 @@ def one_cycle(n_epochs: int, peak: float = 0.3, start: float | None = None) -> C
     return partial(_one_cycle_factor, n_epochs, max(1, round(peak * n_epochs)), start)
 
 
-def _check_length(n_epochs: Any) -> None:
+def _check_length(n_epochs: object) -> None:
     if isinstance(n_epochs, bool) or not isinstance(n_epochs, Integral) or n_epochs < 1:
         raise ValueError(f"n_epochs must be a whole number, at least 1, got {n_epochs!r}.")
 
@@ -232,16 +235,16 @@ class Schedule(Callback):
     def __init__(self, factor: Callable[[int], Callable[[int], float]] | None = None) -> None:
         self.factor = factor
 
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NeuralNet, **kwargs: object) -> None:
         """Lay the schedule out, now that the number of epochs is known."""
         default = SLOW_RISE if getattr(net, "for_tables", False) else one_cycle
         self.policy_ = LambdaLR(net.optimizer_, (self.factor or default)(net.max_epochs))
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         """Go on to the next epoch's learning rate."""
         self.policy_.step()
 
-    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_train_end(self, net: NeuralNet, **kwargs: object) -> None:
         """Let go of the optimizer, whose state would be kept and pickled with the net."""
         del self.policy_
 
@@ -252,16 +255,12 @@ class DecayFirst(Callback):
     It takes the place of the recipe's default alone: any other weight decay was chosen, and stays.
     """
 
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Take note of the optimizer's own."""
-        self.own_ = [group.get("weight_decay") for group in net.optimizer_.param_groups]
-
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Set the weight decay of the epoch that begins."""
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
+        """Set the weight decay of the epoch that begins; the optimizer keeps its own beside it."""
         first = len(net.history) <= FIRST_SHARE * net.max_epochs
-        for group, own in zip(net.optimizer_.param_groups, self.own_, strict=True):
-            if own == DECAY:
-                group["weight_decay"] = FIRST_DECAY if first else own
+        for group in net.optimizer_.param_groups:
+            if group.setdefault("own_weight_decay", group.get("weight_decay")) == DECAY:
+                group["weight_decay"] = FIRST_DECAY if first else DECAY
 
 
 class MemorizingNet(NeuralNetClassifier):
@@ -272,12 +271,12 @@ class MemorizingNet(NeuralNetClassifier):
 
     def __init__(
         self,
-        module: Any,
-        *args: Any,
+        module: nn.Module | type[nn.Module] | str | None,
+        *args: object,
         precision: str = "float32",
         deterministic: bool = False,
         for_tables: bool | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(module, *args, **kwargs)
         self.precision = precision
@@ -285,8 +284,8 @@ class MemorizingNet(NeuralNetClassifier):
         self.for_tables = for_tables
 
     @property
-    def _default_callbacks(self) -> list[tuple[str, Any]]:
-        theirs: list[tuple[str, Any]] = super()._default_callbacks
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        theirs: list[tuple[str, Callback]] = super()._default_callbacks
         if not self.for_tables:
             return theirs
         return [*theirs, ("gradient_norm", GradientNormClipping(LARGEST_GRADIENT)), ("decay_first", DecayFirst())]
@@ -297,7 +296,7 @@ class MemorizingNet(NeuralNetClassifier):
             raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}.")
         return super().initialize()
 
-    def infer(self, x: Any, **fit_params: Any) -> Any:
+    def infer(self, x: Tensor, **fit_params: object) -> object:
         """Return what the module makes of a batch; with autocast while it trains."""
         if self.precision == "float32" or not self.module_.training:
             return super().infer(x, **fit_params)
@@ -306,12 +305,12 @@ class MemorizingNet(NeuralNetClassifier):
         return in_full(output)  # for the loss, and for signals
 
     def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Callable[..., Any], **fit_params: Any
+        self, iterator: Iterable[object] | None, training: bool, prefix: str, step_fn: Step, **fit_params: object
     ) -> None:
         """Train or validate for an epoch, as skorch does; losses are read when it is over, not one at a time."""
         if iterator is None:
             return
-        records: list[dict[str, Any]] = []
+        records: list[Record] = []
         try:
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
 from curvdetect.signals.dynamics import OtherLabelVote
 from curvdetect.signals.evaluated import ForgettingLoss, ForgettingTime, ForgottenShare, Learned
 from curvdetect.signals.signal import Signal
@@ -33,8 +33,8 @@ class SecondSplit:
     scores: dict[str, NDArray[np.float64]]
     """Signals of both stages by name."""
     other: NDArray[np.int64]
-    """Best label other than the given one, in the eyes of the second stage."""
-    history: list[dict[str, Any]] = field(default_factory=list)
+    """Best label other than the given one, by the network of the second stage."""
+    history: list[Record] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     train_accuracy: float = 1.0
     """Lower of the two accuracies after the first stage."""
@@ -75,22 +75,15 @@ def second_split(
         here, there = (samples.only(torch.from_numpy(index)) for index in (mine, theirs))
         first_seed, second_seed = np.random.SeedSequence([settings.seed, direction]).generate_state(2).tolist()
         learned, watching = Learned(), list(first_signals(first_seed))
-        first = memorize(here, [*watching, learned], _stage(settings, direction, "learning", seed=first_seed))
-        _go_on(first)
+        first = _finished(memorize(here, [*watching, learned], _stage(settings, direction, "learning", first_seed)))
         vote = OtherLabelVote("scoring")
         forgetting: list[Signal] = [ForgettingTime(learned.scores() > 0), ForgottenShare(), ForgettingLoss()]
-        changed = {"net": first.net, "seed": second_seed, "max_epochs": second_epochs, "every": 1}
+        changed = replace(settings, net=first.net, max_epochs=second_epochs, every=1)
+        told = _stage(changed, direction, "forgetting", second_seed)
         with warnings.catch_warnings():
             # of interest is what becomes of the first half
             warnings.simplefilter("ignore", ConvergenceWarning)
-            second = memorize(
-                there,
-                [*forgetting, vote],
-                _stage(settings, direction, "forgetting", **changed),
-                watched=here,
-                weights=first.net,
-            )
-        _go_on(second)
+            second = _finished(memorize(there, [*forgetting, vote], told, watched=here, weights=first.net))
         for signal in [*watching, *forgetting]:
             found.scores.setdefault(signal.name, np.full(len(samples), np.nan))[mine] = signal.scores()
         found.other[mine] = vote.scores().astype(np.int64)
@@ -102,17 +95,15 @@ def second_split(
     return found
 
 
-def _stage(settings: Settings, direction: int, name: str, **changed: Any) -> Settings:
+def _stage(settings: Settings, direction: int, name: str, seed: int) -> Settings:
     """Return the settings of one of the four trainings."""
-    return replace(
-        settings,
-        progress=settings.progress and f"half {direction + 1} of 2, {name}",
-        checkpoints=settings.checkpoints.part(f"half-{direction}-{name}"),
-        **changed,
-    )
+    progress = settings.progress and f"half {direction + 1} of 2, {name}"
+    checkpoints = settings.checkpoints.part(f"half-{direction}-{name}")
+    return replace(settings, progress=progress, checkpoints=checkpoints, seed=seed)
 
 
-def _go_on(run: Run) -> None:
-    """Raise the Ctrl-C that ended a run."""
+def _finished(run: Run) -> Run:
+    """Return a run, or raise the Ctrl-C or the error that ended it."""
     if run.interrupt is not None:
         raise run.interrupt
+    return run

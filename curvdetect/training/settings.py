@@ -1,14 +1,16 @@
-"""What a training is told by its detector: one object, made once and passed whole."""
+"""What a training is told by its detector: one object, made once and passed whole; and the device it computes on."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
+from curvdetect.training.ranks import local_rank
 
 #: Share of the epochs that "auto" scores: at n = 1 half of a training, a third without contrast.
 SHARE = 0.25
@@ -20,7 +22,7 @@ FEWEST, MOST = 8, 24
 class Settings:
     """How a net is trained, and how far the training is watched, kept and shown."""
 
-    net: Any
+    net: object
     """None, a name, a skorch net, or a module or its class; None and names are sized from the data."""
     device: torch.device
     seed: int
@@ -53,13 +55,65 @@ def scored_epochs(n_epochs: int, every: int | str) -> frozenset[int]:
     """
     if every != "auto":
         return frozenset(range(n_epochs, 0, -int(every)))
-    wanted = min(n_epochs, MOST, max(FEWEST, round(SHARE * n_epochs)))
-    points = wanted
-    while len(epochs := _growing(n_epochs, points)) < wanted:
+    epochs: frozenset[int] = frozenset()
+    points = wanted = min(n_epochs, MOST, max(FEWEST, round(SHARE * n_epochs)))
+    while len(epochs) < wanted:  # rounding joins neighbours
+        epochs = frozenset(np.geomspace(1, n_epochs, points).round().astype(int).tolist())
         points += 1
     return epochs
 
 
-def _growing(n_epochs: int, points: int) -> frozenset[int]:
-    """Return whole numbers from 1 to ``n_epochs``, close to a geometric sequence of ``points``."""
-    return frozenset(np.geomspace(1, n_epochs, points).round().astype(int).tolist())
+def snapshot_epochs(scored: Collection[int], keep: int) -> frozenset[int]:
+    """Return ``keep`` of the scored epochs, evenly chosen, or all of them."""
+    epochs = sorted(scored)
+    keep = min(keep, len(epochs))
+    return frozenset(epochs[(2 * i + 1) * len(epochs) // (2 * keep)] for i in range(keep))
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the device that a name stands for: "auto" is CUDA, else MPS, else the CPU.
+
+    Under ``torchrun`` every process takes a CUDA device of its own.
+    """
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = torch.backends.mps.is_available()
+    try:
+        found = torch.device(("cuda" if n_cuda else "mps" if mps else "cpu") if device == "auto" else device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} is not known. Choose 'auto', 'cpu', 'cuda', 'cuda:1', ... or 'mps'."
+        ) from error
+    if (found.type == "cuda" and not n_cuda) or (found.type == "mps" and not mps):
+        kind = found.type.upper()
+        raise ValueError(f"device={device!r}, but torch sees no {kind} device here. device='auto' takes what there is.")
+    if found.type == "cuda" and (found.index or 0) >= n_cuda:
+        raise ValueError(f"device={device!r}, but torch sees {n_cuda} CUDA device(s), from 'cuda:0'.")
+    number = local_rank()
+    if found.type != "cuda" or found.index is not None or number is None:
+        return found
+    if number >= n_cuda:
+        raise ValueError(
+            f"process {number} of this machine has no CUDA device of its own: torch sees {n_cuda}. "
+            "Start as many processes as there are devices (torchrun --nproc_per_node), or pass device='cpu'."
+        )
+    return torch.device("cuda", number)
+
+
+@contextmanager
+def deterministically(wanted: bool) -> Iterator[None]:
+    """Let the block, where ``wanted``, compute sums in the same order whatever the number of threads.
+
+    On a CPU that takes one thread: torch shares the sums over a batch, such as the gradient of a convolution's weights,
+    out to the threads. On CUDA it is `torch.use_deterministic_algorithms`.
+    """
+    threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        if wanted:
+            torch.set_num_threads(1)
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        if wanted:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)

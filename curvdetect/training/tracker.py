@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from skorch import NeuralNet
@@ -20,14 +19,16 @@ from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
 from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.passes import OutputKind, logits_of, measuring, quicker, rows_within
 from curvdetect.signals.signal import Batch, MeanOverEpochs, Plan, Signal, Stage, wants_gradient
-from curvdetect.training.own_net import divisor, weighted, whole_of
-from curvdetect.training.progress import Clock, progress_bar, start_at
-from curvdetect.training.ranks import Ranks, is_first
+from curvdetect.training.checkpoints import Snapshot
+from curvdetect.training.own_net import divisor, output_kind, weighted, whole_of, with_copied_modules
+from curvdetect.training.progress import Clock, progress_bar
+from curvdetect.training.ranks import Ranks
 from curvdetect.training.recipe import MemorizingNet
-from curvdetect.training.settings import Settings, scored_epochs
+from curvdetect.training.settings import Settings, deterministically, scored_epochs
 
 
 class Tracker(Callback):
@@ -48,97 +49,93 @@ class Tracker(Callback):
         watched: Samples | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        self.samples, self.plan, self.output = samples, plan, output
+        self.plan, self.output, self.ranks = plan, output, ranks or Ranks()
         self.scored = scored_epochs(plan.n_epochs, settings.every)
         self.units = None if samples.units is None else samples.units.to(plan.device, torch.float32)
         self.stop_at, self.patience, self.reached, self.done = settings.stop_at, settings.patience, 0, False
-        self.ranks = ranks
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
-        self.n_visited = self.shown["scoring"].n_scored
         looking = gathering(signals)
         self.signals: dict[Stage, list[Signal]] = {
             stage: [s for s in looking if s.stage == stage] for stage in ("training", "scoring", "final")
         }
         self.rows: int | None = None
         self.wants_gradient = any(wants_gradient(s) for s in signals)
-        self.history: list[dict[str, Any]] = []
+        self.history: list[Record] = []
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in (*signals, *looking)}}
         self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
         self._gradient: Tensor | None = None
         n_scored = len(self.scored) if self.signals["scoring"] else 0
-        progress = settings.progress if is_first(ranks) else False
         self.bar = progress_bar(
-            plan.n_samples * plan.n_epochs + self.n_visited * n_scored,
-            shown=bool(progress),
-            desc=progress if isinstance(progress, str) else "memorizing",
+            self._n_shown(plan.n_epochs, n_scored),
+            shown=bool(settings.progress) and self.ranks.rank == 0,
+            desc=settings.progress if isinstance(settings.progress, str) else "memorizing",
             unit="samples",
             unit_scale=True,
         )
         for signal in looking:
             signal.start(replace(plan, n_samples=len(self.shown.get(signal.stage, samples))))
 
+    def _n_shown(self, n_epochs: int, n_scored: int) -> int:
+        """Return how many samples some epochs, and the walks after some of them, show."""
+        return self.plan.n_samples * n_epochs + self.shown["scoring"].n_scored * n_scored
+
     def on_index(self, index: Tensor) -> None:
         """Take note of which samples the next batch holds."""
         self.index = index
 
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         """Start the clock."""
         self.epoch = len(self.history) + 1
-        self.quarter = self.plan.quarter(self.epoch)
         self._loss = self.plan.zeros()
         self._correct = torch.zeros((), dtype=torch.int64, device=self.plan.device)
         self._seen = 0
         self._started = time.perf_counter()
 
-    def on_batch_begin(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+    def on_batch_begin(self, net: NeuralNet, batch: tuple[Tensor, Tensor], training: bool, **kwargs: object) -> None:
         """Ask for the gradient at the inputs, where a signal wants it."""
         if training and self.wants_gradient:
             batch[0].requires_grad_(True)
             self._gradient = None
 
-    def on_grad_computed(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+    def on_grad_computed(self, net: NeuralNet, batch: tuple[Tensor, Tensor], training: bool, **kwargs: object) -> None:
         """Keep the gradient of the first pass over a batch: some optimizers make several, which would add up."""
         if training and self.wants_gradient:
             self._gradient = batch[0].grad if self._gradient is None else self._gradient
             batch[0].grad = None
 
     def on_batch_end(
-        self, net: NeuralNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+        self,
+        net: NeuralNet,
+        batch: tuple[Tensor, Tensor],
+        training: bool,
+        y_pred: object,
+        **kwargs: object,
     ) -> None:
         """Show a training batch to the signals of the training passes."""
         if not training or not len(self.index):  # a batch too small for several processes to share
             return
         with self.clock.timing(""):  # all of it; signals have names
-            self._watch(net, batch, y_pred)
+            x, y = batch[0], batch[1].to(self.plan.device)
+            known = {"logits": logits_of(y_pred, self.output).detach().float()}
+            if self.wants_gradient:
+                found = x.grad if self._gradient is None else self._gradient
+                if found is None:
+                    names = " and ".join(repr(s.name) for s in self.signals["training"] if wants_gradient(s))
+                    raise ValueError(f"net passes no gradient to its input, so signal {names} can't be measured.")
+                known["gradient"] = weighted(found.to(self.plan.device), divisor(net.criterion_, y))
+            seen = self._batch(self.index.to(self.plan.device), x.detach(), y, self._refuse, **known)
+            self._loss += seen.loss.sum().to(self._loss.device)
+            self._correct += seen.correct.sum()
+            self._seen += len(y)
+            self._show(seen, "training")
+            self.bar.update(len(y) * self.ranks.size)
 
-    def _watch(self, net: NeuralNet, batch: tuple[Tensor, Tensor], y_pred: Any) -> None:
-        """Show what a training batch came to."""
-        x, y = batch[0], batch[1].to(self.plan.device)
-        logits = logits_of(y_pred, self.output).detach().float()
-        gradient = None
-        if self.wants_gradient:
-            found = x.grad if self._gradient is None else self._gradient
-            if found is None:
-                names = " and ".join(repr(s.name) for s in self.signals["training"] if wants_gradient(s))
-                raise ValueError(f"net passes no gradient to its input, so signal {names} can't be measured.")
-            gradient = weighted(found.to(self.plan.device), divisor(net.criterion_, y))
-        seen = Batch(
-            self.index.to(self.plan.device),
-            x.detach(),
-            y,
-            epoch=self.epoch,
-            quarter=self.quarter,
-            forward=self._refuse,
-            logits=logits,
-            gradient=gradient,
-            units=self.units,
-        )
-        self._loss += seen.loss.sum().to(self._loss.device)
-        self._correct += seen.correct.sum()
-        self._seen += len(y)
-        self._show(seen, "training")
-        self.bar.update(len(y) * self._processes)
+    def _batch(
+        self, index: Tensor, x: Tensor, y: Tensor, forward: Callable[[Tensor], Tensor], **known: Tensor
+    ) -> Batch:
+        quarter = self.plan.quarter(self.epoch)
+        return Batch(index, x, y, epoch=self.epoch, quarter=quarter, forward=forward, units=self.units, **known)
 
     def _refuse(self, x: Tensor) -> Tensor:
         """Stand in for the net, whose statistics and generators a signal's own pass would move."""
@@ -148,9 +145,9 @@ class Tracker(Callback):
             "Set its attribute wants_gradient = True where batch.gradient is all it needs; otherwise stage = 'scoring'."
         )
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
-        if self.ranks is not None:
+        if self.ranks.size > 1:
             seen = torch.tensor(self._seen)
             self.ranks.sum(self._loss, self._correct, seen)
             self._seen = int(seen)
@@ -183,20 +180,19 @@ class Tracker(Callback):
         self.history.append(record)
         self.bar.set_postfix_str(f"epoch {self.epoch}/{self.plan.n_epochs}, accuracy {accuracy:.3f}")
 
-    def go_on_from(self, history: list[dict[str, Any]], seconds: dict[str, float], reached: int) -> None:
+    def go_on_from(self, history: list[Record], seconds: dict[str, float], reached: int) -> None:
         """Count on from where another tracker, whose attributes these are, stood after an epoch."""
         self.history, self.seconds, self.reached = history, seconds, reached
         self.done = reached >= self.patience
         self.epoch = len(history)
-        self.quarter = self.plan.quarter(self.epoch)
-        n_scored = sum(record["scored"] for record in history)
-        start_at(self.bar, self.plan.n_samples * self.epoch + self.n_visited * n_scored)
+        done = self._n_shown(self.epoch, sum(record["scored"] for record in history))
+        self.bar.n = self.bar.initial = self.bar.last_print_n = done  # takes none of the time that is left
 
     def score_late(self, net: NeuralNet) -> None:
         """Score the last epoch after all, where training ended before any was."""
         self.history[-1] |= self._scored(net, always=False)
 
-    def _scored(self, net: NeuralNet, *, always: bool) -> dict[str, Any]:
+    def _scored(self, net: NeuralNet, *, always: bool) -> Record:
         """Score an epoch, where no other was or ``always``; return what its record says of that."""
         signals = self.signals["scoring"]
         if not signals or (not always and any(record["scored"] for record in self.history)):
@@ -217,34 +213,23 @@ class Tracker(Callback):
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         with isolated_rng(device), measuring(whole_of(net)):
-            visited, labels = self._visited(stage), samples.labels.to(device)
-            mine = visited if self.ranks is None else self.ranks.share.of(visited)
+            if stage == "scoring" and samples.scored is not None:
+                visited = samples.scored.to(samples.device)
+            else:
+                visited = torch.arange(len(samples), device=samples.device)
+            mine, labels = self.ranks.share.of(visited), samples.labels.to(device)
             forward, rows = self._forward(net, samples.batch(visited[:2]).to(device), rewrite=stage == "scoring")
             chunks = mine.tensor_split(max(1, -(-len(mine) // rows))) if len(mine) else ()
             for index, inputs in samples.read_ahead(chunks):
-                x, number = inputs.to(device), index.to(device)
-                batch = Batch(
-                    number,
-                    x,
-                    labels[number],
-                    epoch=self.epoch,
-                    quarter=self.quarter,
-                    forward=forward,
-                    units=self.units,
-                )
+                number = index.to(device)
+                batch = self._batch(number, inputs.to(device), labels[number], forward)
                 self._show(batch, stage)
                 finite &= torch.isfinite(batch.logits).all()
                 if stage == "final":
                     self._correct += batch.correct.sum()
                 else:
-                    self.bar.update(len(index) * self._processes)
-        if self.ranks is not None:
-            wrong = (~finite).int()
-            self.ranks.largest(wrong)
-            finite = wrong == 0
-            if stage == "final":
-                self.ranks.sum(self._correct)
-        if not finite:
+                    self.bar.update(len(index) * self.ranks.size)
+        if self.ranks.any(not finite):
             raise FloatingPointError(
                 f"the net puts out NaN or infinity after epoch {self.epoch}. Lower the learning rate, or check that "
                 "BatchNorm saw batches of more than one sample."
@@ -253,17 +238,6 @@ class Tracker(Callback):
             torch.cuda.synchronize(device)
         self._take_times()
         return time.perf_counter() - started
-
-    def _visited(self, stage: Stage) -> Tensor:
-        """Return the numbers of the samples that a walk shows, where they are read."""
-        samples = self.shown[stage]
-        if stage == "scoring" and samples.scored is not None:
-            return samples.scored.to(samples.device)
-        return torch.arange(len(samples), device=samples.device)
-
-    @property
-    def _processes(self) -> int:
-        return 1 if self.ranks is None else self.ranks.size
 
     def _forward(self, net: NeuralNet, few: Tensor, *, rewrite: bool) -> tuple[Callable[[Tensor], Tensor], int]:
         """Return the way from inputs to logits, by a copy of the network where that is quicker, and rows of a pass."""
@@ -281,6 +255,7 @@ class Tracker(Callback):
     def finish(self, net: NeuralNet) -> float:
         """Show the finished net to the signals that look at nothing else; return the training accuracy."""
         self.walk(net, "final")
+        self.ranks.sum(self._correct)
         self._end_epoch("final")
         return float(self._correct) / self.plan.n_samples
 
@@ -297,3 +272,23 @@ class Tracker(Callback):
         for name, seconds in spent.items():
             self.seconds[name] += seconds
         return watching
+
+
+def measure_on(
+    snapshots: Iterable[Snapshot], net: NeuralNet, samples: Samples, signals: Sequence[Signal], plan: Plan
+) -> None:
+    """Show samples to signals on each of several snapshots of a net, at whatever stage the signals usually look."""
+    own = with_copied_modules(net)
+    whole = whole_of(own).to(plan.device)
+    # past skorch's bookkeeping, which would make the modules anew
+    own.__dict__["device"] = str(plan.device)
+    with isolated_rng(plan.device), deterministically(bool(getattr(net, "deterministic", False))):
+        settings, looking = Settings(net, plan.device, seed=0), gathering(signals)
+        tracker = Tracker(samples.to(plan.device), looking, plan, settings, output=output_kind(net))
+        tracker.signals["scoring"] = looking
+        for snapshot in snapshots:
+            whole.load_state_dict(snapshot.load())
+            tracker.epoch = snapshot.epoch
+            tracker.walk(own, "scoring")
+            for signal in looking:
+                signal.end_epoch()

@@ -16,7 +16,7 @@ from curvdetect.signals import passes
 from curvdetect.signals.curvature import input_curvature
 from curvdetect.signals.gradients import gradients_and_logits, losses_of
 from curvdetect.signals.passes import BUDGET, MANY, ROWS, logits_of, measuring, quicker, rows_within
-from curvdetect.training.nets import MLP, compact_resnet, resnet_mnist
+from curvdetect.training.nets import MLP, NAMED, compact_resnet
 
 
 def mixed_net():
@@ -164,7 +164,7 @@ class Unreliable(WithView):
 NETS = {
     "compact": (lambda: compact_resnet(3, 3, 8, 100), (3, 8, 8), True),
     "stem_halves": (lambda: compact_resnet(3, 1, 28, 100), (28, 28), True),
-    "resnet_mnist": (lambda: resnet_mnist(3), (1, 8, 8), True),
+    "resnet_mnist": (lambda: NAMED["resnet-mnist"](3, 1), (1, 8, 8), True),
     "mobilenet": (lambda: torchvision.models.mobilenet_v2(num_classes=3, width_mult=0.25), (3, 32, 32), True),
     "view": (WithView, (3, 8, 8), True),
     "twice": (Twice, (3, 8, 8), True),

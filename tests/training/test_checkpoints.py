@@ -34,26 +34,17 @@ def _saved(path, n=2):
     return place
 
 
-def test_what_was_saved_last_comes_back(tmp_path):
-    state = _saved(tmp_path / "new" / "place", 3).load()
+def test_what_was_saved_last_comes_back_and_parts_are_kept_apart(tmp_path, recwarn):
+    place = _saved(tmp_path / "new" / "place", 3)
+    place.part("a").save({"epoch": 7})
+    state = place.load()
     assert torch.equal(state.pop("weights")["w"], STATE["weights"]["w"])
     assert state == {**{k: v for k, v in STATE.items() if k != "weights"}, "epoch": 3}
-
-
-def test_nothing_is_found_where_nothing_was_saved(tmp_path, recwarn):
-    assert Checkpoints(tmp_path / "missing").load() is None
-    assert not recwarn.list
-    NOWHERE.save(STATE)
-    assert NOWHERE.load() is None
-    assert NOWHERE.part("x").path is None
-
-
-def test_parts_are_kept_apart(tmp_path):
-    place = Checkpoints(tmp_path)
-    place.part("a").save({"epoch": 7})
-    assert place.load() is None
-    assert place.part("b").load() is None
     assert place.part("a").load() == {"epoch": 7}
+    NOWHERE.save(STATE)
+    for nothing in (place.part("b"), Checkpoints(tmp_path / "missing"), NOWHERE, NOWHERE.part("x")):
+        assert nothing.load() is None
+    assert not recwarn.list
 
 
 def _cut(path):
@@ -66,18 +57,18 @@ def _flip_a_bit(path):
     path.write_bytes(content)
 
 
-TEARS = {
-    "cut": _cut,
-    "flipped": _flip_a_bit,
-}
+TEARS = {"cut": _cut, "flipped": _flip_a_bit}
 
 
 @pytest.mark.parametrize("tear", TEARS.values(), ids=TEARS)
-def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path, tear):
+def test_a_torn_checkpoint_is_passed_over_for_the_one_before_and_two_mean_starting_anew(tmp_path, tear):
     place = _saved(tmp_path)
     tear(tmp_path / "checkpoint")
     with pytest.warns(RuntimeWarning, match="checkpoint is torn.*taken up from the one before it"):
         assert place.load()["epoch"] == 1
+    tear(tmp_path / "checkpoint.previous")
+    with pytest.warns(RuntimeWarning, match=r"checkpoint.*checkpoint\.previous is torn.*started anew"):
+        assert place.load() is None
 
 
 @pytest.mark.filterwarnings("ignore:the checkpoint")
@@ -95,15 +86,6 @@ def test_after_a_torn_checkpoint_too_a_good_one_is_left_wherever_the_next_is_kil
         if not killed:
             break
     assert step > 2
-
-
-@pytest.mark.parametrize("tear", TEARS.values(), ids=TEARS)
-def test_two_torn_checkpoints_mean_starting_anew(tmp_path, tear):
-    place = _saved(tmp_path)
-    tear(tmp_path / "checkpoint")
-    tear(tmp_path / "checkpoint.previous")
-    with pytest.warns(RuntimeWarning, match=r"checkpoint.*checkpoint\.previous is torn.*started anew"):
-        assert place.load() is None
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "first_name", "second_name"])

@@ -18,7 +18,7 @@ from torch.utils.data import BatchSampler, DataLoader, WeightedRandomSampler
 
 from curvdetect import memorizing_net
 from curvdetect.data.samples import as_samples
-from curvdetect.training.doubts import fell_after, judge, known_labels, memorized_at_once
+from curvdetect.training.doubts import fell_after, judge, known_labels
 from tests.cases import digits, noisy_digits
 from tests.training.trainings import split, train
 
@@ -109,7 +109,7 @@ def test_a_loader_that_draws_classes_evenly_is_warned_of_where_they_are_uneven()
     assert _warnings(net, X, np.arange(len(X)) % 2) == []
 
 
-def _trained(X, y, n_outputs=10, steps=300):
+def _trained(X, y, n_outputs=10, steps=150):
     """Return a net that knows labels by heart."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -149,7 +149,7 @@ def test_the_second_stage_of_a_second_split_may_know_labels():
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_an_untrained_net_is_not_taken_for_a_trained_one_by_luck(n_classes):
     lucky = 0
-    for seed in range(100):
+    for seed in range(60):
         X, y = (torch.as_tensor(part) for part in make_blobs(40, centers=n_classes, random_state=seed))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -170,26 +170,18 @@ def history(*accuracies):
     return [{"epoch": i + 1, "train_accuracy": accuracy} for i, accuracy in enumerate(accuracies)]
 
 
-COURSES = {
-    "rises": ((0.2, 0.5, 1.0), None),
-    "dips": ((0.2, 0.9, 0.5, 1.0), None),
-    "wavers": ((0.2, 0.985, 0.97), None),
-    "falls": ((0.2, 0.9, 0.5, 0.2), 2),
-    "falls_late": ((0.2, 0.9, 0.95, 0.92), 3),
-    "falls_at_once": ((0.9, 0.1), 1),
-    "one": ((0.3,), None),
-    "none": ((), None),
-}
+COURSES = [
+    ((0.2, 0.9, 0.5, 1.0), None),
+    ((0.2, 0.985, 0.97), None),
+    ((0.2, 0.9, 0.95, 0.92), 3),
+    ((0.9, 0.1), 1),
+    ((), None),
+]
 
 
-@pytest.mark.parametrize(("accuracies", "epoch"), COURSES.values(), ids=COURSES)
+@pytest.mark.parametrize(("accuracies", "epoch"), COURSES)
 def test_a_fall_is_what_the_last_epoch_lost_from_the_highest(accuracies, epoch):
     assert fell_after(history(*accuracies)) == epoch
-
-
-@pytest.mark.parametrize(("accuracies", "at_once"), [((0.9, 0.99), True), ((0.9, 0.98, 0.99), False)])
-def test_at_once_is_within_a_tenth_of_the_planned_epochs(accuracies, at_once):
-    assert memorized_at_once(history(*accuracies), 20) == at_once
 
 
 def told(accuracies, shape, n_epochs=20, **options):
@@ -214,7 +206,8 @@ def test_of_an_end_that_was_not_planned_nothing_is_said_but_a_deep_fall(accuraci
         told((0.2, 0.9, 0.7), (10, 12), planned=False)
 
 
-@pytest.mark.parametrize("shape", [(10, 10), (10, 1, 30)], ids=["as_many_rows", "pictures"])
-def test_other_samples_may_be_memorized_at_once(shape, recwarn):
-    told((0.9, 1.0), shape)
+def test_other_samples_and_late_epochs_may_be_memorized_at_once(recwarn):
+    told((0.9, 1.0), (10, 10))
+    told((0.9, 1.0), (10, 1, 30))
+    told((0.9, 0.98, 0.99), (10, 12))  # after a tenth of the epochs
     assert not recwarn.list

@@ -37,7 +37,8 @@ class Alone(Ranks):
     """The only one of its processes, which notes that it exchanges something."""
 
     def __init__(self):
-        self.rank, self.size, self.share, self.exchanged = 0, 1, Share(0, 1), 0
+        super().__init__(0, 2)
+        self.share, self.exchanged = Share(0, 1), 0
 
     def _note(self, *tensors):
         self.exchanged += 1

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from curvdetect.training import progress
-from curvdetect.training.progress import Clock, Lines, progress_bar, start_at
+from curvdetect.training.progress import Clock, Lines, progress_bar
 
 
 class Terminal(io.StringIO):
@@ -52,29 +52,21 @@ def test_the_lines_of_a_long_run_grow_rarer(clock, capsys):
 
 def test_what_an_earlier_process_did_takes_no_time(clock, capsys):
     bar = progress_bar(100, shown=True, desc="memorizing", unit="samples")
-    start_at(bar, 90)
+    bar.n = bar.initial = bar.last_print_n = 90
     clock[0] = 6
     bar.update(5)
     assert capsys.readouterr().err == "memorizing: 95%, 00:06 gone, 00:06 left\n"
 
 
-def test_a_terminal_gets_a_bar(monkeypatch):
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_terminal_gets_a_bar_where_it_was_asked_for(monkeypatch, shown):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    bar = progress_bar(100, shown=True, desc="memorizing", unit="samples")
-    start_at(bar, 50)
+    bar = progress_bar(100, shown=shown, desc="memorizing", unit="samples")
+    bar.n = bar.initial = bar.last_print_n = 50
     bar.update(50)
     bar.close()
-    assert "\r" in sys.stderr.getvalue()
-    assert "100/100" in sys.stderr.getvalue()
-
-
-def test_nobody_is_shown_what_was_not_asked_for(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    bar = progress_bar(100, shown=False, desc="memorizing", unit="samples")
-    start_at(bar, 50)
-    bar.update(50)
-    bar.close()
-    assert sys.stderr.getvalue() == ""
+    written = sys.stderr.getvalue()
+    assert ("\r" in written and "100/100" in written) if shown else written == ""
 
 
 def test_a_process_without_a_standard_error_works(monkeypatch, clock):

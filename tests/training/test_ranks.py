@@ -22,7 +22,7 @@ from curvdetect.cli import main
 from curvdetect.training import ranks
 from curvdetect.training.ranks import Ranks, launched_together, local_rank, ranks_here, writes_here
 from tests.cases import quick_net
-from tests.training.together import CASES, COMMON, FEW, summary, table
+from tests.training.together import CASES, COMMON, summary, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 ROOT = Path(__file__).parents[2]
@@ -32,15 +32,12 @@ TRAINED = 1e-3
 STILL = 1e-5
 
 
-def start(size, what, out, launcher=None, **environment):
-    """Start so many processes and return what torchrun, or another launcher, returns and says."""
-    launcher = launcher or ["torch.distributed.run", "--standalone", f"--nproc_per_node={size}"]
-    command = [sys.executable, "-m", *launcher]
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
+def start(what, out, launcher):
+    """Start three processes by a launcher, and return what it returns and says."""
     return subprocess.run(
-        [*command, "-m", "tests.training.together", what, str(out)],
+        [sys.executable, "-m", *launcher, "-m", "tests.training.together", what, str(out)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=600,
@@ -49,23 +46,30 @@ def start(size, what, out, launcher=None, **environment):
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory):
-    """Return what every one of so many processes found; they are started once."""
+def died(tmp_path_factory):
+    """Start three processes as an MPI does, of which the second dies; return their place, and each with its words."""
+    place = tmp_path_factory.mktemp("together")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    told = {"PMI_SIZE": "3", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": str(ROOT), "DIES": "1"}
+    command = [sys.executable, "-m", "tests.training.together", "dies", str(place / "none")]
+    run = [
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **told, "PMI_RANK": rank}, stderr=subprocess.PIPE, text=True
+        )
+        for rank in "012"
+    ]
+    return place, [(process, process.communicate(timeout=600)[1]) for process in run]
 
-    @cache
-    def found(size):
-        out = tmp_path_factory.mktemp("together") / "found"
-        run = start(size, "cases" if size == 2 else "few", out)
-        assert run.returncode == 0, run.stderr[-4000:]
-        return [dict(np.load(f"{out}-{rank}.npz")) for rank in range(size)]
 
-    return found
-
-
-@pytest.fixture
-def together(started):
-    """What each of two processes found."""
-    return started(2)
+@pytest.fixture(scope="module")
+def together(died):
+    """What each of three processes found, in all cases; they are started once, after another start where one died."""
+    out = died[0] / "found"
+    run = start("cases", out, ["torch.distributed.run", "--standalone", "--nproc_per_node=3"])
+    assert run.returncode == 0, run.stderr[-4000:]
+    return [dict(np.load(f"{out}-{rank}.npz")) for rank in range(3)]
 
 
 @cache
@@ -78,24 +82,22 @@ def of(found, name):
     return {key.split("/")[1]: value for key, value in found.items() if key.startswith(f"{name}/")}
 
 
-EACH = [(2, name) for name in CASES] + [(3, name) for name in FEW]
-
-
-@pytest.mark.parametrize(("size", "name"), EACH)
-def test_all_processes_end_with_the_same(started, size, name):
-    first = of(started(size)[0], name)
+@pytest.mark.parametrize("name", [*CASES, "taken up"])
+def test_all_processes_end_with_the_same(together, name):
+    first = of(together[0], name)
     assert first
-    for other in started(size)[1:]:
+    for other in together[1:]:
         for key, value in of(other, name).items():
             np.testing.assert_array_equal(value, first[key], err_msg=key)
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("size", "name"), [(size, name) for size, name in EACH if not name.startswith("stopped")])
-def test_scores_are_those_of_one_process_on_the_same_batches(started, size, name):
-    found, expected = of(started(size)[0], name), alone(name)
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("stopped")])
+def test_scores_are_those_of_one_process_on_the_same_batches(together, name):
+    found, expected = of(together[0], name), alone(name)
     assert found.keys() == expected.keys()
-    rtol = STILL if name.startswith("still") else TRAINED
+    still = name in ("still", "some scored")
+    rtol = STILL if still else TRAINED
     for key, value in expected.items():
         if value.dtype.kind == "f":
             # where ranks are combined two samples may change places
@@ -103,20 +105,24 @@ def test_scores_are_those_of_one_process_on_the_same_batches(started, size, name
             np.testing.assert_allclose(found[key], value, rtol=rtol, atol=atol, err_msg=key)
     assert found["epochs"] == expected["epochs"]
     assert (found["suggested"] == expected["suggested"]).mean() > 0.98
-    assert (found["flags"] != expected["flags"]).sum() <= 2
-
-
-@pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("name", ["still", "some scored"])
-def test_on_weights_that_stay_every_score_is_equal_for_itself(started, size, name):
-    found, expected = of(started(size)[0], name), alone(name)
-    np.testing.assert_allclose(found["scores"], expected["scores"], rtol=STILL)
-    np.testing.assert_array_equal(found["flags"], expected["flags"])
+    assert (found["flags"] != expected["flags"]).sum() <= (0 if still else 2)
 
 
 def test_a_callback_of_one_process_ends_the_training_of_all(together):
     assert of(together[0], "stopped by one")["epochs"] == 2
     assert of(together[0], "stopped by one in the last epoch")["epochs"] == 3
+
+
+def test_where_a_process_dies_the_others_say_so_and_the_next_run_goes_on(died, together):
+    place, ((first, said), (gone, _), _) = died
+    assert (first.returncode, gone.returncode) == (1, -signal.SIGKILL)
+    assert f"process 0 of 3 can't go on: process 1 (pid {gone.pid} on {socket.gethostname()}) is gone" in said
+    assert "with checkpoint_dir the same command takes it up" in said
+    assert not list(place.glob("none-*"))
+    for found in together:
+        assert of(found, "taken up").keys() == of(found, "kept").keys()
+        for key, value in of(found, "kept").items():
+            np.testing.assert_array_equal(of(found, "taken up")[key], value, err_msg=key)
 
 
 SAID = {
@@ -135,19 +141,15 @@ def test_what_can_not_be_done_is_said_by_every_process(together, name):
         assert str(found[f"refused/{name}"]).startswith(SAID[name])
 
 
-@pytest.mark.parametrize("name", ["unseeded", "dropout", "unseen", "steps", "best", "planted", "folds", "grid"])
+@pytest.mark.parametrize("name", ["dropout", "unseen", "steps", "best", "planted", "folds", "grid"])
 def test_without_a_seed_the_first_process_draws_for_all(together, name):
     for found in together[1:]:
         np.testing.assert_array_equal(found[name], together[0][name])
 
 
-def test_the_first_process_writes_for_all(together):
+def test_the_first_process_writes_for_all_and_a_search_with_workers_of_its_own_is_refused(together):
     for found in together:
         np.testing.assert_array_equal(found["written/saved"], together[0]["written/scores"])
-
-
-def test_a_search_with_workers_of_its_own_is_refused_and_not_waited_for(together):
-    for found in together:
         assert "Leave n_jobs at 1 under torchrun" in str(found["workers"])
 
 
@@ -157,37 +159,6 @@ def test_a_command_says_that_it_runs_in_one_process(monkeypatch, tmp_path):
     told = CliRunner().invoke(main, ["scan", str(tmp_path), "--out", str(tmp_path / "out")])
     assert told.exit_code == 2
     assert "a command runs in one process, and a launcher started several" in told.output
-
-
-def start_two(out, **environment):
-    """Start two processes as an MPI does, and return each with what it said."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    told = {"PMI_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": str(ROOT), **environment}
-    command = [sys.executable, "-m", "tests.training.together", "kept", str(out)]
-    run = [
-        subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **told, "PMI_RANK": rank}, stderr=subprocess.PIPE, text=True
-        )
-        for rank in ("0", "1")
-    ]
-    return [(process, process.communicate(timeout=300)[1]) for process in run]
-
-
-def test_where_a_process_dies_the_other_says_so_and_the_next_run_goes_on(together, tmp_path):
-    (left, said), (gone, _) = start_two(tmp_path / "found", DIES="1")
-    assert (left.returncode, gone.returncode) == (1, -signal.SIGKILL)
-    assert f"process 0 of 2 can't go on: process 1 (pid {gone.pid} on {socket.gethostname()}) is gone" in said
-    assert "with checkpoint_dir the same command takes it up" in said
-    assert not list(tmp_path.glob("found-*"))
-    for process, text in start_two(tmp_path / "found"):
-        assert process.returncode == 0, text[-4000:]
-    for rank, whole in enumerate(together):
-        found = dict(np.load(tmp_path / f"found-{rank}.npz"))
-        assert found.keys() == of(whole, "kept").keys()
-        for key, value in of(whole, "kept").items():
-            np.testing.assert_array_equal(found[key], value, err_msg=key)
 
 
 class OddError(Exception):
@@ -221,10 +192,8 @@ def test_an_error_of_the_first_process_reaches_the_others_whatever_it_is(monkeyp
     monkeypatch.setattr(torch.distributed, "broadcast_object_list", broadcast)
     found = []
     for rank in (0, 1):
-        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
         with pytest.raises(Exception, match="no good") as error:
-            Ranks().first(lambda: no_good(kind))
+            Ranks(rank, 2).first(lambda: no_good(kind))
         found.append(error.type.__name__)
     # a library that is imported somewhere in the process, such as tblib, may have taught pickle the odd one
     assert found == expected or (kind, found) == ("odd", ["OddError", "OddError"])
@@ -234,7 +203,7 @@ def test_one_process_runs_nothing_of_this(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setattr("torch.distributed.init_process_group", lambda *args, **kwargs: pytest.fail("joined"))
-    assert ranks_here() is None
+    assert ranks_here().size == 1
     detector = LossDetector(quick_net(), **COMMON).fit(*table(50))
     assert not torch.distributed.is_initialized()
     assert [name for name, _ in detector.net_.callbacks_ if name == "in_step"] == []
@@ -287,14 +256,13 @@ def test_a_process_takes_the_cuda_device_of_its_number_where_there_is_one(monkey
     assert found == taken
 
 
-def test_accelerate_launch_starts_them_too(tmp_path):
+def test_accelerate_launch_starts_them_too(together, tmp_path):
     pytest.importorskip("accelerate")
-    launcher = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
+    launcher = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=3", "--num_machines=1"]
     launcher += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
-    for name, options in {"torchrun": {}, "accelerate": {"launcher": launcher}}.items():
-        run = start(2, "kept", tmp_path / name / "found", **options)
-        assert run.returncode == 0, run.stderr[-4000:]
-    for rank in (0, 1):
-        expected, found = (np.load(tmp_path / name / f"found-{rank}.npz") for name in ("torchrun", "accelerate"))
-        for key, value in expected.items():
-            np.testing.assert_array_equal(found[key], value, err_msg=key)
+    run = start("kept", tmp_path / "found", launcher)
+    assert run.returncode == 0, run.stderr[-4000:]
+    for rank, expected in enumerate(together):
+        found = dict(np.load(tmp_path / f"found-{rank}.npz"))
+        for key, value in of(expected, "kept").items():
+            np.testing.assert_array_equal(found[f"kept/{key}"], value, err_msg=key)

@@ -13,7 +13,6 @@ from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
 from curvdetect.data.inputs import columns_of
@@ -27,8 +26,6 @@ from curvdetect.training.nets import (
     Standardize,
     compact_resnet,
     module_for,
-    resnet18_cifar,
-    resnet_mnist,
 )
 from curvdetect.training.own_net import own_net
 from curvdetect.training.recipe import MemorizingNet
@@ -38,11 +35,9 @@ from tests.training.trainings import train
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SHAPES = {
-    "gray_28": (1, 28, 28),
     "gray_28_without_channel": (28, 28),
     "colour_32": (3, 32, 32),
-    "five_channels_8": (5, 8, 8),
-    "oblong": (3, 8, 13),
+    "five_channels_oblong": (5, 8, 13),
 }
 
 
@@ -59,14 +54,6 @@ def test_module_for_pictures_puts_out_one_logit_a_class(name, shape):
         logits = module(torch.rand(2, *shape))
     assert logits.shape == (2, 7)
     assert torch.isfinite(logits).all()
-
-
-def test_module_for_columns_makes_up_for_their_scales():
-    samples = _samples((3,))
-    scale, shift = torch.tensor([1e3, 1e3, 1e3]), torch.tensor([0.0, -5.0, 1e4])
-    moved = as_samples((samples.inputs.tensor * scale + shift).numpy(), samples.labels.numpy())
-    first, second = module_for(None, samples)[1], module_for(None, moved)[1]
-    assert torch.allclose(first(samples.inputs.tensor), second(moved.inputs.tensor), atol=1e-3)
 
 
 def test_standardize_makes_columns_alike_and_bends_what_lies_far_out():
@@ -100,8 +87,8 @@ def test_resnet_reads_gray_pictures_with_and_without_a_channel_alike():
 
 NETWORKS = {
     # 11.17 million weights is the published size of ResNet18 with a 3x3 stem and ten classes
-    "resnet18_cifar": (lambda: resnet18_cifar(10), 18, 512, 11_173_962),
-    "resnet_mnist": (lambda: resnet_mnist(10), 20, 64, None),
+    "resnet18_cifar": (lambda: NAMED["resnet18-cifar"](10, 3), 18, 512, 11_173_962),
+    "resnet_mnist": (lambda: NAMED["resnet-mnist"](10, 1), 20, 64, None),
     "compact": (lambda: compact_resnet(10, 3, 32, 25_000), 8, 64, None),
     "compact_for_much_data": (lambda: compact_resnet(10, 3, 32, 25_001), 8, 128, None),
     "compact_for_large_pictures": (lambda: compact_resnet(10, 3, 64, 1000), 10, 128, None),
@@ -174,16 +161,9 @@ def test_step_decay_drops_at_its_milestones(n_epochs, options, expected):
     assert {epoch: factor(epoch) for epoch in expected} == pytest.approx(expected)
 
 
-OVERRIDES = {
-    "momentum_by_skorch_name": ("optimizer__momentum", 0.1),
-    "train_split": ("train_split", "mine"),
-    "module_argument": ("module__width", 16),
-}
-
-
-@pytest.mark.parametrize(("name", "value"), OVERRIDES.values(), ids=OVERRIDES)
-def test_memorizing_net_options_override_the_recipe(name, value):
-    assert memorizing_net(MLP, **{name: value}).get_params(deep=False)[name] == value
+def test_memorizing_net_options_override_the_recipe():
+    options = {"optimizer__momentum": 0.1, "train_split": "mine", "module__width": 16}
+    assert options.items() <= memorizing_net(MLP, **options).get_params(deep=False).items()
 
 
 @pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
@@ -195,7 +175,7 @@ def test_memorizing_net_pickles_before_and_after_training(schedule):
     assert (again.predict_proba(X) == trained.predict_proba(X)).all()
 
 
-@pytest.mark.parametrize("max_epochs", [1, 5, 12])
+@pytest.mark.parametrize("max_epochs", [1, 6])
 @pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
 def test_schedule_is_laid_out_over_the_epochs_of_the_run(schedule, max_epochs):
     net = memorizing_net(MLP(64, 10, 8), lr=0.05, schedule=schedule, max_epochs=30)
@@ -223,9 +203,9 @@ def _trained(net, max_epochs):
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Rprop, torch.optim.LBFGS, torch.optim.Adam])
 def test_the_recipe_for_tables_takes_optimizers_that_know_no_weight_decay(optimizer):
-    net = memorizing_net(None, for_tables=True, optimizer=optimizer, lr=0.01, max_epochs=2, batch_size=64)
+    net = memorizing_net(None, for_tables=True, optimizer=optimizer, lr=0.01, max_epochs=1, batch_size=64)
     assert ("optimizer__weight_decay" in net.get_params()) == (optimizer is torch.optim.Adam)
-    detector = LossDetector(net, device="cpu", random_state=0).fit(*digits(120))
+    detector = LossDetector(net, device="cpu", random_state=0).fit(*digits(60))
     assert np.isfinite(detector.scores_).all()
 
 
@@ -256,35 +236,9 @@ def test_the_recipe_takes_smaller_batches_of_few_samples_unless_their_size_is_na
 CPU = torch.device("cpu")
 
 
-class Waits(TorchDispatchMode):
-    """Count what makes the host wait for a device: numbers read from tensors."""
-
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
-        return func(*args, **(kwargs or {}))
-
-
 def pictures(n):
     rng = np.random.default_rng(0)
     return as_samples(rng.random((n, 1, 8, 8), dtype=np.float32), np.arange(n) % 3)
-
-
-def waits(n, epochs):
-    with torch.random.fork_rng():
-        net = memorizing_net(compact_resnet(3, 1, 8, 100), batch_size=16)
-    signals = [Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=0)]
-    with Waits() as counted:
-        train(net, pictures(n), signals, max_epochs=epochs, every=1, device=CPU, seed=0)
-    return counted.count
-
-
-def test_nothing_is_waited_for_within_an_epoch():
-    # twice the batches and passes of an epoch: not one wait more
-    assert waits(160, 2) == waits(80, 2)
-    # and the count does see waits, those of an epoch's end
-    assert waits(80, 3) > waits(80, 2) > 0
 
 
 class RefusesToWait(Callback):
@@ -365,8 +319,8 @@ def test_precision_is_that_of_training_alone(precision):
 
 
 def test_training_in_bfloat16_still_memorizes():
-    X, y = digits(300)
-    net = memorizing_net(MLP(64, 10, 64), batch_size=16, precision="bfloat16", max_epochs=25)
+    X, y = digits(100)
+    net = memorizing_net(MLP(64, 10, 64), batch_size=16, precision="bfloat16", max_epochs=20)
     assert train(net, as_samples(X, y), [Loss()], device=CPU, seed=0).train_accuracy > 0.98
 
 

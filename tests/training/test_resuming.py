@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler, TrainEndCheckpoint
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, TrainEndCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -20,7 +20,7 @@ from tests.cases import digits, untouched_rng
 from tests.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-N, EPOCHS = 200, 8
+N, EPOCHS = 120, 6
 X, Y = digits(N)
 
 
@@ -60,15 +60,13 @@ def _adam(**options):
 NETS = {
     "recipe": lambda: memorizing_net(_mlp(nn.BatchNorm1d(32)), batch_size=32),
     "dropout": lambda: memorizing_net(_mlp(nn.Dropout(0.3)), batch_size=32, schedule=step_decay),
-    "adam": _adam,
     "plateau": lambda: _adam(callbacks=[("lr", LRScheduler("ReduceLROnPlateau", monitor="train_loss", patience=0))]),
     "counting": lambda: memorizing_net(_mlp(), callbacks=[("counts", DrawsAndCounts())]),
-    "scoring": lambda: _adam(callbacks=[("auc", EpochScoring("accuracy", on_train=True, name="train_acc"))]),
     "stopping": lambda: memorizing_net(
         _mlp(), callbacks=[("stopping", EarlyStopping("train_loss", patience=2, threshold=0.5, load_best=True))]
     ),
     "workers": lambda: memorizing_net(
-        _mlp(), iterator_train=DataLoader, iterator_train__shuffle=True, iterator_train__num_workers=2
+        _mlp(), iterator_train=DataLoader, iterator_train__shuffle=True, iterator_train__num_workers=1
     ),
 }
 
@@ -128,12 +126,12 @@ def test_cut_twice_and_resumed_is_as_never_cut(tmp_path, make):
 
 def test_pictures_with_augmentation_are_resumed_alike(tmp_path):
     pictures = X.reshape(N, 1, 8, 8)
-    options = {"X": pictures, "max_epochs": 4}
+    options = {"X": pictures, "max_epochs": 3}
 
     def make():
         return memorizing_net(None, augment=True)
 
-    _assert_equal(_run(make(), **options), _cut_and_resumed(make, Checkpoints(tmp_path), (3,), **options))
+    _assert_equal(_run(make(), **options), _cut_and_resumed(make, Checkpoints(tmp_path), (2,), **options))
 
 
 @pytest.mark.parametrize("make", [NETS["recipe"], NETS["stopping"]], ids=["max_epochs", "early_stopping"])
@@ -154,7 +152,7 @@ def test_a_training_that_reached_its_aim_ends_where_it_did(tmp_path):
 
 def test_a_torn_checkpoint_costs_an_epoch_and_changes_nothing(tmp_path):
     expected = _run(NETS["dropout"]())
-    Cut.at = 6
+    Cut.at = 5
     _run(NETS["dropout"](), Checkpoints(tmp_path))
     content = (tmp_path / "checkpoint").read_bytes()
     (tmp_path / "checkpoint").write_bytes(content[: len(content) // 2])

@@ -9,7 +9,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
-from curvdetect import CurvatureNoiseDetector, LossDetector, SSFTDetector, load, save
+from curvdetect import CurvatureNoiseDetector, SSFTDetector, load, save
 from tests.cases import noisy_digits
 
 pytestmark = pytest.mark.filterwarnings(
@@ -42,22 +42,20 @@ def _net(kind=InTwo, **options):
     return InTwo(**module, **settings) if kind is InTwo else NeuralNetClassifier(InOne, **settings)
 
 
-def test_scores_are_those_of_the_same_net_in_one_module():
-    two, one = (CurvatureNoiseDetector(_net(net), **SETTINGS).fit(X, LABELS) for net in (InTwo, InOne))
+def test_scores_snapshots_and_files_are_those_of_the_same_net_in_one_module(tmp_path):
+    two, one = (
+        CurvatureNoiseDetector(_net(net), keep_snapshots=2, **SETTINGS).fit(X[:100], LABELS[:100])
+        for net in (InTwo, InOne)
+    )
     np.testing.assert_allclose(two.scores_, one.scores_, rtol=1e-3)
-
-
-def test_snapshots_and_files_hold_all_of_it(tmp_path):
-    detector = LossDetector(_net(), keep_snapshots=2, **SETTINGS).fit(X[:100], LABELS[:100])
-    before = {name: value.clone() for name, value in detector.net_.head_.state_dict().items()}
-    scores = detector.score_samples(X[100:], LABELS[100:])
-    alone = LossDetector(_net(InOne), keep_snapshots=2, **SETTINGS).fit(X[:100], LABELS[:100])
-    np.testing.assert_allclose(scores, alone.score_samples(X[100:], LABELS[100:]), rtol=1e-3)
-    assert all(torch.equal(value, before[name]) for name, value in detector.net_.head_.state_dict().items())
-    save(detector, tmp_path / "saved")
+    before = {name: value.clone() for name, value in two.net_.head_.state_dict().items()}
+    scores = two.score_samples(X[100:], LABELS[100:])
+    np.testing.assert_allclose(scores, one.score_samples(X[100:], LABELS[100:]), rtol=1e-3)
+    assert all(torch.equal(value, before[name]) for name, value in two.net_.head_.state_dict().items())
+    save(two, tmp_path / "saved")
     again = load(tmp_path / "saved", net=_net())
     assert np.array_equal(again.score_samples(X[100:], LABELS[100:]), scores)
-    assert np.array_equal(again.net_.predict(X), detector.net_.predict(X))
+    assert np.array_equal(again.net_.predict(X), two.net_.predict(X))
 
 
 def test_the_second_stage_of_second_split_forgetting_starts_from_all_of_it():

@@ -108,54 +108,42 @@ def table(n):
     return X, y
 
 
-#: name -> fit; each is done by one, two and three processes.
+#: name -> fit; each is done by one process and by three.
 CASES = {
-    "default": lambda: LossDetector(max_epochs=4, **COMMON).fit(*table(601)),
-    "still": lambda: CurvatureNoiseDetector(still_net(), n=2, every=1, max_epochs=2, **COMMON).fit(*table(601)),
-    "augmented pictures": lambda: LossDetector(plain_conv(), max_epochs=3, **COMMON).fit(*pictures()),
+    "default": lambda: LossDetector(max_epochs=3, **COMMON).fit(*table(101)),
+    "how many": lambda: LossDetector(quick_net(), q="auto", max_epochs=2, **COMMON).fit(*table(90)),
+    "still": lambda: CurvatureNoiseDetector(still_net(), n=2, every=1, max_epochs=2, **COMMON).fit(*table(101)),
+    "augmented pictures": lambda: LossDetector(plain_conv(), max_epochs=2, **COMMON).fit(*pictures()),
     "loader with workers": lambda: LossDetector(
-        memorizing_net(
-            skorch_net().module,
-            iterator_train=DataLoader,
-            iterator_train__num_workers=1,
-            batch_size=9,
-            iterator_train__shuffle=True,
-        ),
-        max_epochs=2,
-        **COMMON,
+        skorch_net(iterator_train__num_workers=1).set_params(batch_size=20), max_epochs=2, **COMMON
     ).fit(*table(40)),
-    "last batch of one": lambda: LossDetector(skorch_net(), max_epochs=3, **COMMON).fit(*table(33)),
+    "last batch of one": lambda: LossDetector(skorch_net(), max_epochs=2, **COMMON).fit(*table(33)),
     "weights of classes": lambda: FusedDetector(
         # shares of one sample, whose mean no weight changes, and one class that counts nothing
         skorch_net(criterion__weight=torch.linspace(0.0, 3.0, 10)).set_params(batch_size=3),
         signals=("input_gradient", "loss"),
-        max_epochs=3,
+        max_epochs=2,
         **COMMON,
     ).fit(*table(34)),
     "more signals": lambda: FusedDetector(
         signals=("averaged_margin", "input_gradient", "late_loss", "gradient_contrast"), max_epochs=4, **COMMON
-    ).fit(*table(99)),
-    "second split": lambda: CurvSSFT(quick_net(), max_epochs=3, **COMMON).fit(*table(97)),
-    "aim reached": lambda: LossDetector(stop_at=0.5, max_epochs=30, **COMMON).fit(*table(200)),
+    ).fit(*table(70)),
+    "second split": lambda: CurvSSFT(quick_net(), max_epochs=2, **COMMON).fit(*table(97)),
+    "aim reached": lambda: LossDetector(stop_at=0.4, max_epochs=20, **COMMON).fit(*table(60)),
     "stopped by one": lambda: LossDetector(quick_net(callbacks=[("stop", StopIn(1, 2))]), max_epochs=5, **COMMON).fit(
-        *table(100)
+        *table(60)
     ),
     "stopped by one in the last epoch": lambda: CurvatureNoiseDetector(
         quick_net(callbacks=[("stop", StopIn(0, 3))]), max_epochs=3, **COMMON
-    ).fit(*table(100)),
+    ).fit(*table(60)),
     "some scored": lambda: CurvatureNoiseDetector(
         # of several processes the first one's choice counts
         still_net(),
-        score_on=range(int(os.environ.get("RANK", "0")), 300, 2),
+        score_on=range(int(os.environ.get("RANK", "0")), 100, 2),
         max_epochs=2,
         **COMMON,
-    ).fit(*table(301)),
-    "how many": lambda: LossDetector(q="auto", max_epochs=5, **COMMON).fit(*table(300)),
+    ).fit(*table(101)),
 }
-
-
-#: Those in which a third process is another matter than a second: uneven shares, and none at all.
-FEW = ("default", "still", "last batch of one", "second split", "some scored")
 
 
 def summary(detector):
@@ -184,7 +172,7 @@ def error_of(fit):
 def refused():
     """Return what is said of fits that several processes can't do."""
     rank = int(os.environ["RANK"])
-    X, y = table(60)
+    X, y = table(30)
     cases = {
         "other labels": lambda: LossDetector(**COMMON).fit(X, np.roll(y, rank)),
         "other inputs": lambda: LossDetector(**COMMON).fit(X + rank, y),
@@ -197,27 +185,24 @@ def refused():
 
 
 def unseeded():
-    """Return scores of fits in which nothing was seeded by the caller: neither the detector nor the module."""
-    module = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
-    detector = LossDetector(module, max_epochs=2, device="cpu").fit(*table(50))
+    """Return scores of a fit in which nothing was seeded by the caller, and of samples that were not fitted."""
     dropping = nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 10))
-    other = CurvatureNoiseDetector(dropping, max_epochs=3, keep_snapshots=2, device="cpu").fit(*table(51))
-    new = other.score_samples(*table(20))
-    return {"unseeded": detector.scores_, "dropout": other.scores_, "unseen": new}
+    detector = CurvatureNoiseDetector(dropping, max_epochs=2, keep_snapshots=2, device="cpu").fit(*table(51))
+    return {"dropout": detector.scores_, "unseen": detector.score_samples(*table(20))}
 
 
 def kept(directory):
     """Return scores of a fit with checkpoints, during which a process may die."""
     detector = CurvatureNoiseDetector(
-        quick_net(callbacks=[("die", DieIn(4))]), every=1, max_epochs=6, checkpoint_dir=directory, **COMMON
+        quick_net(callbacks=[("die", DieIn(3))]), every=1, max_epochs=5, checkpoint_dir=directory, **COMMON
     )
-    return summary(detector.fit(*table(101)))
+    return summary(detector.fit(*table(70)))
 
 
 def written(directory):
     """Return what `save` and `write_report` left, called alike by all processes."""
-    X, y = table(60)
-    detector = LossDetector(quick_net(), max_epochs=2, **COMMON).fit(X, y)
+    X, y = table(30)
+    detector = LossDetector(quick_net(), max_epochs=1, **COMMON).fit(X, y)
     save(detector, directory / "saved")
     write_report(detector, X, directory / "report.html")
     ranks_here().any(False)  # until the first one is there
@@ -226,11 +211,11 @@ def written(directory):
 
 def searched():
     """Return grades of searches that every process runs as a whole, and what is said where they start workers."""
-    X, y, mask, *_ = noisy_digits(60)
-    detector = CurvatureNoiseDetector(quick_net(), max_epochs=2, device="cpu")
+    X, y, mask, *_ = noisy_digits(40)
+    detector = CurvatureNoiseDetector(quick_net(), max_epochs=1, device="cpu")
     steps = CurvatureSearch(detector, {"h": [1e-3, 1e-2]}).fit(X, y)
     planted = PlantedNoise(detector).fit(X, y)
-    folds = ConfidentLearningDetector(quick_net(), cv=2, max_epochs=2, device="cpu").fit(X, y)
+    folds = ConfidentLearningDetector(quick_net(), cv=2, max_epochs=1, device="cpu").fit(X, y)
 
     def grid(n_jobs):
         options = {"cv": InSample(), "refit": False, "scoring": noise_scorer(mask), "error_score": "raise"}
@@ -249,18 +234,19 @@ def searched():
 
 
 def main(what, out):
+    """Write what this process found in all ``cases``, one of which takes up the training in which a process dies."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    if what == "few":
-        found = {f"{name}/{key}": array for name in FEW for key, array in summary(CASES[name]()).items()}
-    elif what == "cases":
-        found = {f"{name}/{key}": array for name, fit in CASES.items() for key, array in summary(fit()).items()}
+    place = Path(out).parent
+    if what == "dies":
+        kept(place / "cut")
+    found = {f"kept/{key}": scores for key, scores in kept(place / "whole").items()}
+    if what == "cases":
+        found |= {f"taken up/{key}": scores for key, scores in kept(place / "cut").items()}
+        found |= {f"{name}/{key}": array for name, fit in CASES.items() for key, array in summary(fit()).items()}
         found |= {f"refused/{name}": said for name, said in refused().items()}
         found |= unseeded() | searched()
-        found |= {f"written/{key}": scores for key, scores in written(Path(out).parent).items()}
-        found |= {f"kept/{key}": scores for key, scores in kept(Path(out).parent / "kept").items()}
-    else:
-        found = kept(Path(out).parent / "kept")
+        found |= {f"written/{key}": scores for key, scores in written(place).items()}
     np.savez(f"{out}-{dist.get_rank()}.npz", **found)
 
 
