@@ -198,10 +198,6 @@ class InTraining(nn.Linear):
         return super().forward(x[:, :9] if self.training else x)
 
 
-def _frozen():
-    return _body().requires_grad_(False)
-
-
 def _convolution(channels=1, size=6):
     return nn.Sequential(nn.Conv2d(channels, 2, 3), nn.Flatten(), nn.Linear(2 * size * size, 10))
 
@@ -243,7 +239,7 @@ REFUSED = {
     "nothing": (lambda: Putting(lambda z, training: None), TABLE, "net puts out a NoneType; it needs a tensor"),
     "no logits": (lambda: Putting(lambda z, training: {"a": z, "b": z}), TABLE, "puts out a dict with keys 'a', 'b'"),
     "in training": (lambda: InTraining(64, 10), TABLE, r"shape \(8, 64\), in training mode: mat1"),
-    "frozen": (_frozen, TABLE, "net has nothing that a step would change"),
+    "frozen": (lambda: _body().requires_grad_(False), TABLE, "net has nothing that a step would change"),
     "binary criterion": (
         lambda: NeuralNetClassifier(_body(), criterion=nn.BCEWithLogitsLoss),
         TABLE,
