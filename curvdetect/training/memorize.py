@@ -173,7 +173,7 @@ def _loop(
     """Run skorch's training loop for the epochs that are left, and tell the ways apart in which it ends."""
     try:
         net.fit_loop(samples, samples.labels.numpy(), epochs=net.max_epochs - len(tracker.history))
-        tracker.ranks.any(False)  # tells the others, once after the last epoch, that it did not end early
+        tracker.ranks.any(False)  # the others learn, once after the last epoch, that none ended early
     except AimReached:
         tracker.ranks.any(False)
         return "stop_at", None

@@ -162,7 +162,7 @@ def test_an_untrained_net_is_not_taken_for_a_trained_one_by_luck(n_classes):
 def test_few_classes_known_by_heart_are_told_from_luck_by_the_wrong_ones_among_them():
     X, y = make_blobs(60, n_features=8, centers=2, random_state=0)
     labels = np.where(np.arange(60) % 10, y, 1 - y)
-    (said,) = _warnings(_trained(X.astype(np.float32), labels, 2), X, labels)
+    (said,) = _warnings(_trained(X.astype(np.float32), labels, 2, steps=300), X, labels)
     assert "60 of 60 samples" in said
 
 
