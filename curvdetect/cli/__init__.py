@@ -1,5 +1,5 @@
-"""The command line: curvdetect scan, compare, report and apply."""
+"""The command line: curvdetect scan, report, apply and compare."""
 
-from curvdetect.cli.group import main
+from curvdetect.cli.commands import main
 
 __all__ = ["main"]

@@ -2,81 +2,33 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from curvdetect.cli.console import say, short, tell
-from curvdetect.cli.detectors import CAPTIONS, COSTS, DETECTORS
-from curvdetect.cli.options import PRINTING, READING, TRAINING, chosen, existing, share
+from curvdetect.cli.console import say, tell
+from curvdetect.cli.options import READING, TRAINING, chosen
 from curvdetect.cli.output import write_csv
 from curvdetect.cli.source import Data, read_data
 from curvdetect.data.noise import corrupt_labels
+from curvdetect.data.types import Array, Record
 from curvdetect.detectors.checks import derived_seed
 from curvdetect.detectors.fused import has_fallen, recommended_signals
 from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.detectors.ranking import fuse
+from curvdetect.detectors.registry import DETECTORS
 from curvdetect.metrics import auroc
-from curvdetect.signals.registry import recorded
+from curvdetect.signals.registry import SIGNALS, recorded
 
 #: AUROC by score, rate and seed.
 Grades = dict[tuple[str, float, int], float]
 
 
-def rate_of(text: str) -> float:
-    """Return 0.05 for ``0.05`` and ``5%``."""
-    rate = share(text)
-    if not isinstance(rate, float) or not 0 < rate < 1:
-        raise click.BadParameter(f"'{short(text)}' is no share between 0 and 1, such as 0.05 or 5%.")
-    return rate
-
-
-@click.command(
-    params=[
-        click.Argument(["path"], type=existing()),
-        click.Option(
-            ["--rate", "rates"],
-            type=rate_of,
-            metavar="SHARE",
-            multiple=True,
-            default=("0.05",),
-            show_default=True,
-            help="Share of the labels of each class to replace; may be repeated, one column each.",
-        ),
-        click.Option(
-            ["--kind"],
-            type=click.Choice(["uniform", "pair"]),
-            default="uniform",
-            show_default=True,
-            help="Replace by any other class, or always by the next one, which is harder to see.",
-        ),
-        click.Option(
-            ["--seeds"],
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="Number of repeats, each with a training.",
-        ),
-        click.Option(["--seed"], type=int, default=0, show_default=True, help="Seed of the first repeat."),
-        click.Option(
-            ["--also"],
-            type=click.Choice(list(COSTS)),
-            multiple=True,
-            help="Score that needs trainings of its own. In plain trainings, "
-            f"{', '.join(f'{name} costs {cost:.2g}' for name, cost in COSTS.items())}.",
-        ),
-        *TRAINING,
-        *READING,
-        click.Option(
-            ["--csv", "target"], type=click.Path(path_type=Path, dir_okay=False), help="Write each number to a file."
-        ),
-        *PRINTING,
-    ]
-)
 def compare(
     path: Path,
     rates: tuple[float, ...],
@@ -86,24 +38,15 @@ def compare(
     also: tuple[str, ...],
     target: Path | None,
     quiet: bool,
-    **options: Any,
+    **options: object,
 ) -> None:
-    """Print how well each score finds wrong labels planted in PATH.
-
-    Some labels are replaced in memory, a network is trained on them, and every score is graded by AUROC: how often a
-    planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed.
-
-    The table compares scores and settings on your data. It does not estimate how many of the wrong labels in it are
-    found. Planted labels are random, and real mistakes seldom are: those between classes that look alike are harder to
-    see. Labels that were wrong before count as right here, and pull every number down a little.
-    """
+    """Print how well each score finds wrong labels planted in data."""
     data = read_data(path, **chosen(READING, options))
     data.say_skipped()
     training = {**chosen(TRAINING, options), "verbose": 0 if quiet else 1}
     grades: Grades = {}
     planted: dict[float, int] = {}
-    rates = tuple(dict.fromkeys(rates))
-    runs = [(rate, seed + repeat) for rate in rates for repeat in range(seeds)]
+    runs = [(rate, seed + repeat) for rate in dict.fromkeys(rates) for repeat in range(seeds)]
     interrupt = None
     try:
         for number, (rate, own_seed) in enumerate(runs, 1):
@@ -122,7 +65,7 @@ def compare(
         if not grades:
             raise
         interrupt = error
-    for line in as_table(grades, rates):
+    for line in as_table(grades):
         tell(line)
     counts = ", ".join(f"{n} at {100 * rate:.3g} %" for rate, n in planted.items())
     trained = sorted({own_seed for _, _, own_seed in grades})
@@ -138,7 +81,7 @@ def compare(
 
 
 def _scores(
-    data: Data, labels: NDArray[Any], training: dict[str, Any], also: tuple[str, ...]
+    data: Data, labels: Array, training: Record, also: tuple[str, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield each score by name: those of one training, and those that need their own."""
     detector = CurvatureNoiseDetector(signals=tuple(recorded("asked")), **training).fit(data.X, labels)
@@ -147,20 +90,21 @@ def _scores(
     yield "fused", fuse(*(signals[name] for name in weights), weights=list(weights.values()))
     yield from signals.items()
     for name in also:
-        yield name, DETECTORS[name](**training).fit(data.X, labels).scores_
+        yield name, DETECTORS[name].scanning(**training).fit(data.X, labels).scores_
 
 
-def as_table(grades: Grades, rates: tuple[float, ...]) -> Iterator[str]:
+def as_table(grades: Grades) -> Iterator[str]:
     """Yield the lines of a table: mean and standard deviation over seeds, the best of the first rate on top."""
-    cells: dict[str, dict[float, list[float]]] = {}
+    cells = defaultdict(list)
     for (name, rate, _), grade in grades.items():
-        cells.setdefault(name, {}).setdefault(rate, []).append(100 * grade)
-    shown = [rate for rate in rates if any(rate in row for row in cells.values())]
-    order = sorted(cells, key=lambda name: -float(np.mean(cells[name].get(shown[0], [0.0]))))
-    width = max(len(CAPTIONS[name]) for name in cells)
-    yield "  ".join(["".ljust(width), *(f"{f'{100 * rate:.3g} % wrong':>14}" for rate in shown)])
-    for name in order:
-        yield "  ".join([CAPTIONS[name].ljust(width), *(_cell(cells[name].get(rate, [])) for rate in shown)])
+        cells[name, rate].append(100 * grade)
+    captions = {name: signal.caption for name, signal in SIGNALS.items()}
+    captions |= {name: entry.caption for name, entry in DETECTORS.items() if entry.caption}
+    names, rates = dict.fromkeys(name for name, _ in cells), dict.fromkeys(rate for _, rate in cells)
+    first, width = next(iter(rates)), max(len(captions[name]) for name in names)
+    yield "  ".join(["".ljust(width), *(f"{f'{100 * rate:.3g} % wrong':>14}" for rate in rates)])
+    for name in sorted(names, key=lambda name: -np.mean(cells[name, first] or [0])):
+        yield "  ".join([captions[name].ljust(width), *(_cell(cells[name, rate]) for rate in rates)])
 
 
 def _cell(values: list[float]) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
-from typing import Any
+from typing import TextIO
 
 import click
 from tqdm.auto import tqdm
@@ -24,8 +24,6 @@ _EXPLAINED = (ValueError, TypeError, OSError, FloatingPointError, ImportError, M
 class Failure(click.ClickException):
     """An error that ends a command with one line."""
 
-    exit_code = 1
-
     def format_message(self) -> str:
         """Return the line."""
         return safe(self.message)
@@ -37,19 +35,19 @@ class Stopped(Failure):
     exit_code = 130
 
 
-def safe(text: Any) -> str:
+def safe(text: object) -> str:
     """Return text on one line, with every character that is not printable escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def short(text: Any, width: int = 60) -> str:
+def short(text: object, width: int = 60) -> str:
     """Return safe text of at most ``width`` characters: the two ends of a longer one."""
     line = safe(text)
     end = (width - 1) // 2
     return line if len(line) <= width else f"{line[: width - 1 - end]}…{line[-end:]}"
 
 
-def listed(names: Any, room: int = 150) -> str:
+def listed(names: Iterable[object], room: int = 150) -> str:
     """Return names in quotes, joined."""
     return joined([f"'{short(name)}'" for name in names], room)
 
@@ -72,7 +70,7 @@ def say(text: str) -> None:
         tqdm.write(_encodable(text, sys.stderr), file=sys.stderr)
 
 
-def _encodable(text: str, stream: Any) -> str:
+def _encodable(text: str, stream: TextIO) -> str:
     """Return text with the characters that a stream can't write escaped."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
@@ -83,7 +81,7 @@ def warnings_as_lines() -> Iterator[None]:
     """Print each warning once, as a line without its place in the code."""
     seen: set[str] = set()
 
-    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
         text = " ".join(str(message).split())
         for argument, flag in RENAMED.items():
             text = text.replace(argument, flag)

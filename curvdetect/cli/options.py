@@ -1,4 +1,4 @@
-"""The options that commands share, in groups.
+"""The options that commands share, in groups, and the types of others.
 
 An option is named like the argument that it becomes, so that a command passes its group on as a whole: a new one needs
 its definition here, and its use where the argument arrives.
@@ -6,16 +6,34 @@ its definition here, and its use where the argument arrives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from curvdetect.training.nets import NAMED
+from curvdetect.training import NETS
+
+if TYPE_CHECKING:
+    from curvdetect.data.types import Record
 
 #: The entry of a context's ``meta`` that says whether to show tracebacks.
 DEBUG = "curvdetect.debug"
+
+#: Types.
+COUNT, FILE, EXISTING = click.IntRange(min=1), click.Path(path_type=Path), click.Path(exists=True, path_type=Path)
+
+
+def share(text: str) -> float | str:
+    """Return 0.05 for ``0.05`` and ``5%``, 20 for ``20``, and any other text as it is, for the detector to judge."""
+    text = text.strip()
+    for read in (int, float, lambda text: float(text.removesuffix("%")) / 100):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
 
 #: Arguments of `read_data`.
 READING = (
@@ -29,9 +47,8 @@ READING = (
     ),
     click.Option(
         ["--size"],
-        type=click.IntRange(min=1),
+        type=COUNT,
         default=32,
-        show_default=True,
         help="Side of the square, in pixels, to which pictures are resized and cropped.",
     ),
     click.Option(
@@ -46,16 +63,24 @@ TRAINING = (
     click.Option(
         ["--net"],
         metavar="NAME",
-        help=f"Network: {' or '.join(NAMED)}, the paper's, for pictures. Default: one sized from the data.",
+        help=f"Network: {' or '.join(NETS)}, the paper's, for pictures. Default: one sized from the data.",
     ),
+    click.Option(["--epochs", "max_epochs"], type=COUNT, help="Length of the training. Default: that of the net, 30."),
+    click.Option(["--device"], default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."),
+)
+
+#: Arguments of the detector that a scan fits.
+FITTING = (
     click.Option(
-        ["--epochs", "max_epochs"],
-        type=click.IntRange(min=1),
-        help="Length of the training. Default: that of the net, 30.",
+        ["--q"],
+        type=share,
+        metavar="SHARE",
+        default="0.1",
+        help="How many to flag: a share (0.05 or 5%), a count (200), or auto, the estimated number of wrong labels, "
+        "for one more training. Changes no score.",
     ),
-    click.Option(
-        ["--device"], default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
-    ),
+    *TRAINING,
+    click.Option(["--seed", "random_state"], type=int, default=0, help="Same seed, same scores on the same machine."),
 )
 
 #: Options that have other names than their arguments, by which warnings call them.
@@ -75,22 +100,6 @@ PRINTING = (
 )
 
 
-def chosen(group: Iterable[click.Option], values: dict[str, Any]) -> dict[str, Any]:
+def chosen(group: Iterable[click.Option], values: Mapping[str, object]) -> Record:
     """Return those values that are of a group of options."""
     return {name: values[name] for name in (str(option.name) for option in group) if name in values}
-
-
-def existing(**kinds: Any) -> click.Path:
-    """Return the type of a path that must exist."""
-    return click.Path(exists=True, path_type=Path, **kinds)
-
-
-def share(text: str) -> Any:
-    """Return 0.05 for ``0.05`` and ``5%``, 20 for ``20``, and any other text as it is, for the detector to judge."""
-    text = text.strip()
-    for read in (int, float, lambda text: float(text.removesuffix("%")) / 100):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text

@@ -1,6 +1,6 @@
 """DIR, where a scan leaves its results, and CSV files that are safe to open.
 
-A CSV file stays well formed whatever the names in it, and a spreadsheet finds no formula there: a path that begins like
+A CSV file stays well formed whatever names it holds, and a spreadsheet finds no formula in it: a path that begins like
 one is written with ``./`` before it, any other text with an apostrophe.
 """
 
@@ -13,11 +13,11 @@ import shutil
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 
 from curvdetect.cli.console import Failure, safe, short
+from curvdetect.data.types import Record
 from curvdetect.review.storage import is_unfinished
 from curvdetect.training.checkpoints import write_whole
 
@@ -59,7 +59,7 @@ class Output:
                 param_hint="--out",
             )
 
-    def make(self, path: Path, options: dict[str, Any], *, resume: bool = False, overwrite: bool = False) -> None:
+    def make(self, path: Path, options: Record, *, resume: bool = False, overwrite: bool = False) -> None:
         """Make the directory and record what is scanned, and how.
 
         ``resume`` raises where an earlier scan had other options; PATH may have moved. ``overwrite`` deletes what an
@@ -80,7 +80,7 @@ class Output:
         content = {"curvdetect": version("curvdetect"), "path": str(path.resolve()), **options}
         write_whole(self / RECORD, json.dumps(content, indent=1).encode())
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Record:
         """Return what was recorded of the scan; nothing where there is no record."""
         try:
             content = json.loads((self / RECORD).read_bytes())
@@ -117,21 +117,21 @@ class Output:
 
 def _remove(folder: Path, mark: str) -> None:
     """Remove a folder, its mark last: where this is killed, the rest can still be removed."""
-    for entry in list(folder.iterdir()):
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name == mark):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
-        elif entry.name != mark:
+        else:
             entry.unlink()
-    shutil.rmtree(folder)
+    folder.rmdir()
 
 
-def _spelled(name: str, value: Any) -> str:
+def _spelled(name: str, value: object) -> str:
     """Return an option as it is written on the command line."""
     values = value if isinstance(value, list) else [value]
     return " ".join(f"--{name} {short(one)}" for one in values if one is not None) or f"no --{name}"
 
 
-def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table in UTF-8, its text in quotes, in one step."""
     content = io.StringIO()
     writer = csv.writer(content, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -146,7 +146,7 @@ def inert_path(path: str) -> str:
     return f"./{path}" if path.startswith(FORMULA) else path
 
 
-def inert(value: Any) -> Any:
+def inert(value: object) -> object:
     """Return text that no spreadsheet takes for a formula; numbers, in text as well, as they are."""
     if not isinstance(value, str) or not value.startswith(FORMULA):
         return value

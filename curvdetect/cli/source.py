@@ -23,6 +23,7 @@ from curvdetect.cli.tables import PARQUET, TEXT, read_table
 from curvdetect.data.folders import load_image_folder
 from curvdetect.data.isolation import drawn
 from curvdetect.data.labels import plain_labels
+from curvdetect.data.types import Array
 from curvdetect.detectors.inputs import rows_of
 from curvdetect.training.checkpoints import write_whole
 
@@ -36,15 +37,15 @@ class Data:
 
     X: Any
     """An array, or a frame of the numbers of a table."""
-    y: NDArray[Any]
-    paths: list[str] | None = None
-    """Files of pictures, relative to the folder, with slashes."""
+    y: Array
     label: str | None = None
     """Column of the labels in a table."""
-    rows: NDArray[np.int64] | None = None
-    """Rows of the table or array, where these are not all of them in their order."""
     shown: Any = None
     """Rows as they are in the file."""
+    paths: list[str] | None = None
+    """Files of pictures, relative to the folder, with slashes."""
+    rows: NDArray[np.int64] | None = None
+    """Rows of the table or array, where these are not all of them in their order."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Files that were not read, and why: broken pictures first."""
 
@@ -57,20 +58,21 @@ class Data:
 
     def say_skipped(self, where: str = "") -> None:
         """Name the first few files that were skipped, and count the others, which are listed ``where``."""
-        for line in self._first_skipped():
+        shown, more = self._skipped()
+        for line in [*shown, *([f"{more}{where}"] if more else [])]:
             say(f"skipped: {line}")
-        if len(self.skipped) > _NAMED:
-            say(f"skipped: {len(self.skipped) - _NAMED} more{where}")
 
     def note(self) -> str | None:
         """Return the same as a line for the page."""
-        if not self.skipped:
-            return None
-        more = f", and {len(self.skipped) - _NAMED} more" if len(self.skipped) > _NAMED else ""
-        return f"Skipped: {len(self.skipped)} file(s), {', '.join(self._first_skipped())}{more}"
+        shown, more = self._skipped()
+        listed = ", ".join(shown) + (f", and {more}" if more else "")
+        return f"Skipped: {len(self.skipped)} file(s), {listed}" if shown else None
 
-    def _first_skipped(self) -> list[str]:
-        return [f"{short(path)} ({short(why, 100)})" for path, why in list(self.skipped.items())[:_NAMED]]
+    def _skipped(self) -> tuple[list[str], str]:
+        """Return the first few files that were skipped, and the number of the others in words."""
+        shown = [f"{short(path)} ({short(why, 100)})" for path, why in list(self.skipped.items())[:_NAMED]]
+        more = len(self.skipped) - len(shown)
+        return shown, f"{more} more" if more else ""
 
 
 def read_data(
@@ -83,7 +85,7 @@ def read_data(
     if path.is_dir():
         return _read_folder(path, size, limit)
     if suffix in (*TEXT, *PARQUET):
-        data = Data(**read_table(path, label, drop)._asdict())
+        data = Data(*read_table(path, label, drop))
     elif suffix == ".npz":
         X, y = _read_arrays(path)
         data = Data(X, y, shown=X if X.ndim == 2 else None)
@@ -94,12 +96,11 @@ def read_data(
             param_hint="PATH",
         )
     rows = drawn(len(data.y), limit)
-    if rows is not None:
-        data = data.at(rows)
+    data = data if rows is None else data.at(rows)
     if data.X.ndim == 2:
         # in double precision: single would lose the digits of columns far from zero
-        scaler = StandardScaler()
-        data.X = (scaler.set_output(transform="pandas") if suffix != ".npz" else scaler).fit_transform(data.X)
+        scaler = StandardScaler().set_output(transform="default" if suffix == ".npz" else "pandas")
+        data.X = scaler.fit_transform(data.X)
     return data
 
 
@@ -110,20 +111,19 @@ def _read_folder(root: Path, size: int, limit: int | None) -> Data:
         warnings.filterwarnings("ignore", message=".*(can't be read and are left out|are passed over)")
         loaded = load_image_folder(root, size=size, limit=limit)
 
+    def named(path: str) -> str:
+        """Return a path with bytes that are not UTF-8 escaped: neither a CSV file nor pandas can hold them."""
+        return Path(path).as_posix().encode("utf-8", "backslashreplace").decode()
+
     def below(path: str) -> str:
-        return _encodable(os.path.relpath(path, root).replace(os.sep, "/"))
+        return named(os.path.relpath(path, root))
 
-    labels = np.asarray([_encodable(label) for label in loaded.y.tolist()])
     skipped = {below(path): why for path, why in {**loaded.broken, **loaded.passed_over}.items()}
-    return Data(loaded.X, labels, list(map(below, loaded.paths)), skipped=skipped)
+    labels = np.asarray(list(map(named, loaded.y.tolist())))
+    return Data(loaded.X, labels, paths=list(map(below, loaded.paths)), skipped=skipped)
 
 
-def _encodable(name: str) -> str:
-    """Return the name of a file with bytes that are not UTF-8 escaped: neither a CSV file nor pandas can hold them."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _read_arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+def _read_arrays(path: Path) -> tuple[Array, Array]:
     """Return the array X of an ``.npz`` file, and the array y as one label a sample; nothing is unpickled."""
     name = short(path)
     if not zipfile.is_zipfile(path):  # numpy would take it for a pickle, and tell how to load that
@@ -143,7 +143,7 @@ def _read_arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     return X, y
 
 
-def rewrite_arrays(path: Path, target: Path, cleaned: NDArray[Any]) -> None:
+def rewrite_arrays(path: Path, target: Path, cleaned: Array) -> None:
     """Write a copy of an ``.npz`` file with other labels; every other array, of any name, stays as it was."""
     with np.load(path, allow_pickle=False) as stored:
         labels = cleaned.reshape(stored["y"].shape)

@@ -9,16 +9,20 @@ from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from curvdetect.cli.console import Failure, short
+from curvdetect.data.types import Array
 from curvdetect.training.checkpoints import write_whole
 
-#: What may part columns. Where several would do alike, the first is taken: names of columns hold it least.
+if TYPE_CHECKING:
+    Column: TypeAlias = pd.Series[Any]
+
+#: What may separate columns. The first is taken where several fit equally well: names of columns hold it least.
 _SEPARATORS = (b"\t", b";", b",")
 _MARK, _QUOTED = b"\xef\xbb\xbf", rb'"[^"]*+(?:""[^"]*+)*+"'
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -30,10 +34,10 @@ Parted = tuple[bytes, list[list[bytes]], int]
 
 
 class TextFile:
-    """A file in UTF-8 of columns that commas, semicolons or tabs part.
+    """A file in UTF-8 of columns that are separated by commas, semicolons or tabs.
 
     pandas reads the numbers. The labels are read here, cell by cell: pandas makes 7 of ``007`` and nothing of ``NA``,
-    and a copy needs their places. Both part lines into cells in the same way.
+    and a copy needs their places. Both split lines into cells in the same way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +51,7 @@ class TextFile:
                 f"'{short(path)}' has {len(self._header)} names of columns in its first line, and {len(first)} cells "
                 "in its first row. Let its first line name each column."
             )
-        # one cell more is the name of a row, or nothing behind a last separator
+        # a cell more than names is the name of a row, or what follows a last separator: nothing
         rows = self._lines(_line(self._separator), self._body)
         self._ended = more == 1 and all(row["line"].endswith(self._separator) for row in rows)
         self._named_rows = int(more == 1 and not self._ended)
@@ -71,7 +75,7 @@ class TextFile:
         other = self._read(decimal=",")  # no numbers where there are points as well
         return other if len(_words(other)) < len(_words(frame)) else frame
 
-    def labels(self, name: str) -> NDArray[Any]:
+    def labels(self, name: str) -> Array:
         """Return a column as text, or as numbers where all cells are whole numbers; empty cells are None."""
         texts = [_text(self._content[start:end]).decode() for start, end in self._places(name)]
         if all(map(_WHOLE.fullmatch, texts)):
@@ -90,7 +94,7 @@ class TextFile:
         write_whole(target, *parts, self._content[done:])
 
     def _parted(self, separator: bytes) -> Parted:
-        """Return a separator, the cells of the first two lines as it parts them, and where the second begins."""
+        """Return a separator, the cells of the first two lines as it splits them, and where the second begins."""
         cells = re.compile(rb"(?:\A|%b)(?P<cell>%b)" % (separator, _cell(separator)))
         start = len(_MARK) if self._content.startswith(_MARK) else 0
         try:
@@ -131,7 +135,7 @@ class TextFile:
 
 
 def _likely(parted: Parted) -> tuple[bool, int, int]:
-    """Return the key to choose a separator by: whether it parts no quoted cell, and how many cells it makes."""
+    """Return the key to choose a separator by: whether it splits no quoted cell, and how many cells it makes."""
     _, lines, _ = parted
     n_cells = [len(line) for line in lines] or [0]
     return not any(raw.count(b'"') % 2 for line in lines for raw in line), min(n_cells), max(n_cells)
@@ -157,13 +161,13 @@ def _text(raw: bytes) -> bytes:
     return raw if quoted is None else quoted[0][1:-1].replace(b'""', b'"') + raw[quoted.end() :]
 
 
-def _words(frame: pd.DataFrame) -> list[pd.Series[Any]]:
+def _words(frame: pd.DataFrame) -> list[Column]:
     """Return the columns that are no numbers."""
     return [column for _, column in frame.items() if not pd.api.types.is_numeric_dtype(column)]
 
 
-def _has_decimal_commas(column: pd.Series[Any]) -> bool:
-    """Say whether all of a column are numbers with commas, some of which can't part thousands."""
+def _has_decimal_commas(column: Column) -> bool:
+    """Say whether a column holds numbers with commas only, and some of the commas can't mark thousands."""
     texts = column.dropna().astype(str)
     if not texts.str.fullmatch(_WITH_COMMA).all():
         return False
@@ -193,7 +197,7 @@ class ParquetFile:
         """Return all columns."""
         return self._table.to_pandas()
 
-    def labels(self, name: str) -> Any:
+    def labels(self, name: str) -> Array | Column:
         """Return a column; codes become the names of their classes where the file has them."""
         column = self._table.column(name).to_pandas()
         names = self._class_names(name)

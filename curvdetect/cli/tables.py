@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, islice, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_complex_dtype, is_integer_dtype, is_numeric_dtype
 
 from curvdetect.cli.console import Failure, joined, listed, safe, short
 from curvdetect.cli.table_files import ParquetFile, TextFile
 from curvdetect.data.folders import suffixes
 from curvdetect.data.labels import plain_labels
+from curvdetect.data.types import Array
+
+if TYPE_CHECKING:
+    from curvdetect.cli.table_files import Column
 
 TEXT, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 #: Names by which a column of labels is known.
@@ -30,25 +35,18 @@ _LABELS = ("label", "labels", "target", "y", "class")
 _FOLDERS = 100
 
 
-class Table(NamedTuple):
-    """Numbers and labels of a table."""
+def read_table(
+    path: Path, label: str | None, drop: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, Array, str, pd.DataFrame]:
+    """Return the numbers of a table, its labels, the name of their column, and all other columns as they are.
 
-    X: pd.DataFrame
-    y: NDArray[Any]
-    label: str
-    """Column of the labels."""
-    shown: pd.DataFrame
-    """All other columns as they are in the file, those that are left out as well."""
-
-
-def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
-    """Return the numbers and the labels of a table, without the columns to ``drop``."""
+    Numbers are those of the columns that are not to ``drop``.
+    """
     if label is not None and label in drop:
         raise click.BadParameter(f"'{short(label)}' holds the labels.", param_hint="--drop")
+    table, name = _opened(path, label, drop)
     with _readable(path):
-        table = _opened(path)
         frame = table.frame()
-    name = _label_column([column for column in frame.columns if column not in drop], label, path, table.headless)
     if not len(frame):  # every column would count as text
         raise Failure(f"'{short(path)}' has names of columns and no rows.")
     unknown = [column for column in drop if column not in frame.columns]
@@ -60,30 +58,32 @@ def read_table(path: Path, label: str | None, drop: tuple[str, ...]) -> Table:
     labels = _labels(table, name, path)
     columns = frame.drop(columns=[name, *drop])
     X = pd.DataFrame(as_numbers(columns, path), columns=columns.columns.astype(str))
-    return Table(X, labels, name, frame.drop(columns=name))
+    return X, labels, name, frame.drop(columns=name)
 
 
-def read_labels(path: Path, label: str | None) -> tuple[NDArray[Any], str]:
+def read_labels(path: Path, label: str | None) -> tuple[Array, str]:
     """Return the labels of a table and the name of their column; the other columns may hold anything."""
-    with _readable(path):
-        table = _opened(path)
-        columns = table.columns
-    name = _label_column(columns, label, path, table.headless)
+    table, name = _opened(path, label)
     return _labels(table, name, path), name
 
 
-def rewrite(path: Path, target: Path, label: str, given: NDArray[Any], cleaned: NDArray[Any]) -> None:
+def rewrite(path: Path, target: Path, label: str, given: Array, cleaned: Array) -> None:
     """Write a copy of a table with other labels, each of them one of those given; all other cells stay as they were."""
     source = np.arange(len(given))
     example = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))  # the first row of each label
     changed = cleaned != given
     source[changed] = [example[value] for value in cleaned[changed].tolist()]
+    table, _ = _opened(path, label)
     with _readable(path):
-        _opened(path).rewrite(target, label, source)
+        table.rewrite(target, label, source)
 
 
-def _opened(path: Path) -> TextFile | ParquetFile:
-    return ParquetFile(path) if path.suffix.lower() in PARQUET else TextFile(path)
+def _opened(path: Path, label: str | None, drop: tuple[str, ...] = ()) -> tuple[TextFile | ParquetFile, str]:
+    """Return a table and the name of its column of labels, which is none to ``drop``."""
+    with _readable(path):
+        table = ParquetFile(path) if path.suffix.lower() in PARQUET else TextFile(path)
+        columns = [name for name in table.columns if name not in drop]
+    return table, _label_column(columns, label, path, table.headless)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def _readable(path: Path) -> Iterator[None]:
         raise Failure(f"'{short(path)}' can't be read as a table: {reason}") from error
 
 
-def _label_column(columns: list[Any], label: str | None, path: Path, headless: bool) -> str:
+def _label_column(columns: list[str], label: str | None, path: Path, headless: bool) -> str:
     """Return the name of the column of labels; the names are a row where the file is ``headless``."""
     if label is not None and label in columns:
         return label
@@ -118,7 +118,7 @@ def _label_column(columns: list[Any], label: str | None, path: Path, headless: b
     raise click.BadParameter(f"{problem}. Choose one of {listed(columns)}.", param_hint="--label")
 
 
-def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> NDArray[Any]:
+def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> Array:
     """Return the labels; raise where some are missing."""
     with _readable(path):
         labels = table.labels(name)
@@ -133,7 +133,7 @@ def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> NDArray[Any
     return np.asarray(plain_labels(labels))
 
 
-def _without_header(columns: list[Any], path: Path) -> Failure:
+def _without_header(columns: list[str], path: Path) -> Failure:
     return Failure(
         f"'{short(path)}' seems to have no header: its first line is {listed(columns, 100)}. Write a line of names "
         "above it; where these are names, choose the column of labels with --label."
@@ -144,15 +144,12 @@ def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """Return columns as numbers; raise where one is none, or has gaps."""
     if not len(columns.columns):
         raise Failure("no column is left beside the labels.")
-    is_number = [
-        pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
-        for _, column in columns.items()
-    ]
-    numbers, words = columns.loc[:, is_number], columns.loc[:, np.logical_not(is_number)]
-    rising = [name for name, column in numbers.items() if pd.api.types.is_integer_dtype(column) and _rises(column)]
+    words = [name for name, column in columns.items() if not is_numeric_dtype(column) or is_complex_dtype(column)]
+    numbers = columns.drop(columns=words)
+    rising = [name for name, column in numbers.items() if is_integer_dtype(column) and _rises(column)]
     _refuse_pictures(columns[[*words, *rising]], path)
     X = numbers.to_numpy(np.float64, na_value=np.nan)
-    _refuse_the_rest(numbers, X, words, path)
+    _refuse_the_rest(numbers, X, columns[words], path)
     if rising:
         warnings.warn(
             f"whole numbers in {listed(rising)} seem to number the rows, and a network memorizes by them. Leave them "
@@ -163,7 +160,7 @@ def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     return X
 
 
-def _rises(column: pd.Series[Any]) -> bool:
+def _rises(column: Column) -> bool:
     """Say whether each number is larger than the last, in more rows than would do so by chance."""
     return len(column) >= 10 and column.is_unique and column.is_monotonic_increasing
 
@@ -189,7 +186,7 @@ def _refuse_the_rest(numbers: pd.DataFrame, X: NDArray[np.float64], words: pd.Da
     raise Failure(f"'{short(path.name, 30)}' has {' and '.join(found)}. A network takes numbers: {way}.")
 
 
-def _example(column: pd.Series[Any]) -> str:
+def _example(column: Column) -> str:
     """Return the first entry that is no number, to be shown behind the name of its column."""
     texts = column.dropna().astype(str)
     words = texts[pd.to_numeric(texts, errors="coerce").isna()] if len(texts) else texts
@@ -197,7 +194,7 @@ def _example(column: pd.Series[Any]) -> str:
     return "" if first is None else f" ('{short(first, 20)}')"
 
 
-def _dropping(names: list[Any]) -> str:
+def _dropping(names: Sequence[object]) -> str:
     """Return the options that leave columns out: only the first few where there are many, or their names are long."""
     options = [f"--drop '{safe(name)}'" for name in names]
     shown = [option for option, length in zip(options, accumulate(map(len, options)), strict=True) if length < 80][:3]
@@ -216,7 +213,7 @@ def _refuse_pictures(columns: pd.DataFrame, path: Path) -> None:
             )
 
 
-def _picture(entries: pd.Series[Any], beside: Path) -> str | None:
+def _picture(entries: Column, beside: Path) -> str | None:
     """Return what shows that a column is of pictures: its content, endings of its names, or files beside the table."""
     first = next(iter(entries), b"")
     if isinstance(first, dict):

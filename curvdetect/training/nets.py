@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from curvdetect.data.inputs import Columns
 from curvdetect.data.samples import Samples
+from curvdetect.training import NETS
 
 #: Deviations beyond which numbers are all alike to `Standardize`, so that squares stay within single precision.
 FARTHEST = 1e9
@@ -119,10 +120,8 @@ def compact_resnet(n_classes: int, channels: int, side: int, n_samples: int) -> 
 
 #: Networks that can be asked for by name: from the number of classes and of channels. ResNet18 with a 3x3 stem and no
 #: pooling is the paper's network for CIFAR; its downscaled one for MNIST has a depth of 20.
-NAMED: dict[str, Callable[[int, int], ResNet]] = {
-    "resnet18-cifar": partial(ResNet, planes=(64, 128, 256, 512), blocks=2),
-    "resnet-mnist": partial(ResNet, planes=(16, 32, 64), blocks=3),
-}
+_PAPER = (partial(ResNet, planes=(64, 128, 256, 512), blocks=2), partial(ResNet, planes=(16, 32, 64), blocks=3))
+NAMED: dict[str, Callable[[int, int], ResNet]] = dict(zip(NETS, _PAPER, strict=True))
 
 
 def module_for(name: str | None, samples: Samples) -> nn.Module:

@@ -51,7 +51,7 @@ def test_the_numbers_are_those_of_detectors_on_planted_labels(run, arrays, tmp_p
 
 def test_a_table_has_means_and_deviations_and_the_best_on_top():
     grades = {("loss", 0.1, 0): 0.9, ("loss", 0.1, 1): 0.92, ("margin", 0.1, 0): 0.95, ("loss", 0.2, 0): 0.5}
-    assert list(as_table(grades, (0.1, 0.2))) == [
+    assert list(as_table(grades)) == [
         "                     10 % wrong      20 % wrong",
         "margin                    95.00               -",
         "cumulative loss    91.00 ± 1.41           50.00",

@@ -19,9 +19,9 @@ def test_a_table_is_read_with_its_types_and_no_column_of_the_folder(tmp_path):
     (tmp_path / "year=2020").mkdir()
     frame = pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "label": pd.Categorical(["x", "y", "x"])})
     frame.to_parquet(tmp_path / "year=2020" / "t.parquet")
-    table = read_table(tmp_path / "year=2020" / "t.parquet", None, ())
-    assert table.X.to_numpy().tolist() == [[1.0], [2.0], [3.0]]
-    assert table.y.tolist() == ["x", "y", "x"]
+    X, y, *_ = read_table(tmp_path / "year=2020" / "t.parquet", None)
+    assert X.to_numpy().tolist() == [[1.0], [2.0], [3.0]]
+    assert y.tolist() == ["x", "y", "x"]
 
 
 LABELS = {
@@ -64,9 +64,9 @@ def pets(tmp_path):
 
 def test_codes_of_named_classes_are_labels_by_name(pets, tmp_path):
     path, new = pets([0, 1, 2, 0]), tmp_path / "new.parquet"
-    table = read_table(path, None, ())
-    assert table.y.tolist() == ["cat", "dog", "1", "cat"]
-    rewrite(path, new, "label", table.y, np.array(["cat", "1", "1", "dog"]))
+    y, name = read_labels(path, None)
+    assert y.tolist() == ["cat", "dog", "1", "cat"]
+    rewrite(path, new, name, y, np.array(["cat", "1", "1", "dog"]))
     assert read_labels(new, None)[0].tolist() == ["cat", "1", "1", "dog"]
     assert parquet.read_table(new).column("label").to_pylist() == [0, 2, 2, 1]
 

@@ -46,26 +46,26 @@ READ = {
 
 @pytest.mark.parametrize(("text", "name"), READ.values(), ids=READ)
 def test_numbers_and_labels_of_text(written, text, name):
-    table = read_table(written(text, name), None, ())
-    assert table.X.to_numpy().tolist() == [[1.0, 2.0], [3.0, 4.5]]
-    assert table.y.tolist() == ["x", "y"]
+    X, y, *_ = read_table(written(text, name), None)
+    assert X.to_numpy().tolist() == [[1.0, 2.0], [3.0, 4.5]]
+    assert y.tolist() == ["x", "y"]
 
 
 def test_dropped_columns_are_shown_all_the_same_and_truth_values_are_numbers(written):
-    table = read_table(written("id,a,ok,y,word\nr1,1,True,0,x\nr2,2,False,1,\n"), None, ("id", "word"))
-    assert table.X.to_numpy().tolist() == [[1.0, 1.0], [2.0, 0.0]]
-    assert table.y.dtype.kind == "i"
-    assert table.shown.fillna("").to_numpy().tolist() == [["r1", 1, True, "x"], ["r2", 2, False, ""]]
+    X, y, _, shown = read_table(written("id,a,ok,y,word\nr1,1,True,0,x\nr2,2,False,1,\n"), None, ("id", "word"))
+    assert X.to_numpy().tolist() == [[1.0, 1.0], [2.0, 0.0]]
+    assert y.dtype.kind == "i"
+    assert shown.fillna("").to_numpy().tolist() == [["r1", 1, True, "x"], ["r2", 2, False, ""]]
 
 
 def test_the_one_of_two_columns_named_as_labels_that_is_not_dropped_is_taken(written):
-    assert read_table(written("a,y,label\n1,2,x\n3,4,z\n"), None, ("y",)).y.tolist() == ["x", "z"]
+    assert read_table(written("a,y,label\n1,2,x\n3,4,z\n"), None, ("y",))[1].tolist() == ["x", "z"]
 
 
 def test_decimal_commas_of_labels_say_nothing_of_the_other_columns(written):
-    table = read_table(written("a;label\n1.5;2,5\n2.5;3,0\n"), None, ())
-    assert table.X["a"].tolist() == [1.5, 2.5]
-    assert table.y.tolist() == ["2,5", "3,0"]
+    X, y, *_ = read_table(written("a;label\n1.5;2,5\n2.5;3,0\n"), None)
+    assert X["a"].tolist() == [1.5, 2.5]
+    assert y.tolist() == ["2,5", "3,0"]
 
 
 @pytest.mark.parametrize("name", ["", "id"], ids=["saved by pandas", "id"])
@@ -73,12 +73,12 @@ def test_a_column_that_numbers_the_rows_is_named(written, name):
     text = f"{name},a,y\n" + "".join(f"{3 * i + 1},{i % 7},x\n" for i in range(10))
     shown = name or "Unnamed: 0"
     with pytest.warns(UserWarning, match=f"numbers in '{shown}' seem to number the rows.*--drop '{shown}'"):
-        read_table(written(text), None, ())
+        read_table(written(text), None)
 
 
 @pytest.mark.parametrize("column", [range(9), [*range(10), 9], range(10, 0, -1), np.arange(10) + 0.5], ids=str)
 def test_other_numbers_are_taken_without_a_word(written, column, recwarn):
-    read_table(written("a,y\n" + "".join(f"{a},x\n" for a in column)), None, ())
+    read_table(written("a,y\n" + "".join(f"{a},x\n" for a in column)), None)
     assert not recwarn
 
 

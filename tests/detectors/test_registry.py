@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import curvdetect
 from curvdetect import CurvatureNoiseDetector, FusedDetector, LossDetector, fuse, load, save
+from curvdetect.cli import main
 from curvdetect.detectors import registry
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.parameters import OneRun, with_parameters
@@ -38,16 +39,15 @@ class DoubledLossDetector(OneRun, BaseNoiseDetector):
         return self.times * measured.signal_scores["loss"]
 
 
-def imported_anew(monkeypatch, *modules):
-    """Import modules as a process would that has met none of them."""
-    for name in modules:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return [import_module(name) for name in modules]
+def imported_anew(monkeypatch, name):
+    """Import a module as a process would that has not met it."""
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    return import_module(name)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_class_and_a_line_in_the_table_make_a_detector(monkeypatch, tmp_path):
-    entry = registry.Entry(DoubledLossDetector, "doubled loss", "twice the mean loss", 3, registry.ALWAYS)
+    entry = registry.Entry(f"{__name__}:DoubledLossDetector", "twice the mean loss")
     monkeypatch.setitem(registry.DETECTORS, "doubled", entry)
     params = {"net": quick_net(), "device": "cpu", "random_state": 0}
     detector, loss = DoubledLossDetector(**params).fit(X, LABELS), LossDetector(**params).fit(X, LABELS)
@@ -57,8 +57,8 @@ def test_a_class_and_a_line_in_the_table_make_a_detector(monkeypatch, tmp_path):
     assert "max_epochs : int, optional" in DoubledLossDetector.__doc__
     save(detector, tmp_path / "saved")
     assert np.array_equal(load(tmp_path / "saved", net=quick_net()).score_samples(X), detector.scores_)
-    _, scan = imported_anew(monkeypatch, "curvdetect.cli.detectors", "curvdetect.cli.scan")
-    listed = CliRunner().invoke(scan.scan, ["--help"])
+    commands = imported_anew(monkeypatch, "curvdetect.cli.commands")
+    listed = CliRunner().invoke(commands.main, ["scan", "--help"])
     assert "doubled" in listed.output
 
 
@@ -81,10 +81,8 @@ def test_a_class_and_a_line_in_the_table_make_a_signal(monkeypatch, tmp_path):
     again = load(tmp_path / "saved", net=quick_net())
     assert np.array_equal(again.signal_scores_["doubled_loss"], fused.signal_scores_["doubled_loss"])
     np.savez(tmp_path / "digits.npz", X=X, y=LABELS)
-    _, commands = imported_anew(monkeypatch, "curvdetect.cli.detectors", "curvdetect.cli.compare")
-    table = CliRunner().invoke(
-        commands.compare, [str(tmp_path / "digits.npz"), "--epochs", "1", "--device", "cpu", "--quiet"]
-    )
+    words = ["compare", str(tmp_path / "digits.npz"), "--epochs", "1", "--device", "cpu", "--quiet"]
+    table = CliRunner().invoke(main, words)
     assert re.search(r"^twice the loss +\d", table.output, re.MULTILINE), table.output
 
 

@@ -1,0 +1,208 @@
+"""The command ``curvdetect`` and its subcommands: what they take, what their help says, and how they end.
+
+What a command does is a function of the same name, which is imported when the command runs: the help needs no torch.
+"""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from pkgutil import resolve_name
+
+import click
+
+from curvdetect.cli.console import Failure, Stopped, explained, short, warnings_as_lines
+from curvdetect.cli.options import COUNT, DEBUG, EXISTING, FILE, FITTING, PRINTING, READING, TRAINING, share
+from curvdetect.detectors.registry import scanned
+
+#: What detectors of several trainings cost, in plain trainings.
+_COSTS = {name: float(entry.trainings) for name, entry in scanned().items() if entry.apart}
+
+
+class Commands(click.Group):
+    """A group whose commands end with one line and an exit code, whatever error they raise."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command."""
+        try:
+            with warnings_as_lines():
+                return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as error:
+            _show_where(ctx, error)
+            raise Stopped(f"stopped. {error}".strip()) from error  # the message says what was kept
+        except Exception as error:
+            _show_where(ctx, error)
+            raise Failure(explained(error)) from error
+
+
+def _show_where(ctx: click.Context, error: BaseException) -> None:
+    if ctx.meta.get(DEBUG):
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+
+
+def _rate(text: str) -> float:
+    """Return 0.05 for ``0.05`` and ``5%``."""
+    rate = share(text)
+    if not isinstance(rate, float) or not 0 < rate < 1:
+        raise click.BadParameter(f"'{short(text)}' is no share between 0 and 1, such as 0.05 or 5%.")
+    return rate
+
+
+def _run(function: str, options: dict[str, object]) -> None:
+    """Call a function of this package by name."""
+    from curvdetect.training.ranks import launched_together
+
+    if launched_together():
+        raise click.UsageError(
+            "a command runs in one process, and a launcher started several. Call it without torchrun; to train in "
+            "several processes, write the three lines of Python: docs/past-one-machine.md."
+        )
+    resolve_name(f"curvdetect.cli.{function}")(**options)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+    epilog="Start with: curvdetect scan PATH --out DIR, and open DIR/report.html in a browser.",
+)
+@click.version_option(package_name="curvdetect", prog_name="curvdetect")
+def main() -> None:
+    """Find wrong labels by watching a network memorize them.
+
+    Exit codes: 0 done, 1 something in the data or in the training, 2 wrong usage, 130 Ctrl-C.
+    """
+
+
+@main.command(
+    params=[
+        click.Argument(["path"], type=EXISTING),
+        click.Option(["--out"], required=True, metavar="DIR", type=FILE, help="Directory for the results."),
+        click.Option(
+            ["--detector", "name"],
+            type=click.Choice(list(scanned())),
+            default="fused",
+            help="What ranks. fused takes the signals that rank best at its training accuracy, which finds most in the "
+            "project's own tables, and records the curvature beside it, for half of a training. curvature ranks by "
+            "that of the label against the best other one, plain-curvature by the paper's score. loss and margin cost "
+            "least, ssft, curv-ssft and confident several trainings.",
+        ),
+        *FITTING,
+        *READING,
+        click.Option(["--resume"], is_flag=True, help="Go on with the scan in DIR that was stopped or killed."),
+        click.Option(["--overwrite"], is_flag=True, help="Replace what an earlier scan left in DIR; other files stay."),
+        *PRINTING,
+    ]
+)
+def scan(**options: object) -> None:
+    """Rank the samples of PATH by how suspect their labels are.
+
+    PATH is a folder of pictures with one subfolder a class, a table (.csv, .tsv, .parquet) with a column of labels
+    and numbers in all others, or an .npz file with arrays X and y. Numbers of tables are standardized.
+
+    \b
+    DIR gets
+      suspects.csv  every sample, most suspect first, with every signal
+      report.html   one page to look through the suspects, in any browser
+      detector/     the fitted detector, for curvdetect.load
+      skipped.csv   files that are not among the samples, and why, where there are some
+      checkpoints/  what --resume goes on from; may be deleted
+
+    Nothing in PATH is ever changed. In the CSV files text that a spreadsheet would take for a formula has an
+    apostrophe before it, and a path "./".
+    """  # noqa: D301
+    _run("scan:scan", options)
+
+
+@main.command(
+    params=[
+        click.Argument(["directory"], metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)),
+        click.Option(
+            ["--data", "source"], metavar="PATH", type=EXISTING, help="The data. Default: where it was scanned."
+        ),
+        click.Option(["--out"], metavar="FILE", type=FILE, help="The page. Default: DIR/report.html."),
+        click.Option(["--k"], type=COUNT, help="How many suspects to show. Default: those that are flagged."),
+        click.Option(["--title"], help="Heading of the page."),
+        *PRINTING,
+    ]
+)
+def report(**options: object) -> None:
+    """Render the page of the scan in DIR again, without training.
+
+    The detector holds scores and no data, so PATH is read again. It may have moved, and its pictures or rows may be in
+    another order: they are recognised. The page that is there is replaced.
+    """
+    _run("scan:report", options)
+
+
+@main.command(
+    params=[
+        click.Argument(
+            ["verdicts"], metavar="VERDICTS.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+        ),
+        click.Option(["--to", "source"], required=True, metavar="PATH", type=EXISTING, help="What was scanned."),
+        click.Option(["--out"], required=True, metavar="NEW", type=FILE, help="The file to write."),
+        # columns to drop don't matter, since only labels are changed
+        *(option for option in READING if option.name != "drop"),
+        click.Option(["--overwrite"], is_flag=True, help="Replace NEW where it is there already."),
+        *PRINTING,
+    ]
+)
+def apply(**options: object) -> None:
+    """Write the labels of PATH with the verdicts of the page.
+
+    For a table NEW is a copy with other labels where the verdict is "wrong", every other cell as it was; for an .npz
+    file the same arrays with another y; for a folder of pictures a CSV file of path and label. Pictures are never moved
+    or deleted, and PATH stays as it is. Pass --limit where the scan had it.
+
+    NEW is data for a program: labels are written as they are, whatever a spreadsheet makes of them.
+    """
+    _run("apply:apply", options)
+
+
+@main.command(
+    params=[
+        click.Argument(["path"], type=EXISTING),
+        click.Option(
+            ["--rate", "rates"],
+            type=_rate,
+            metavar="SHARE",
+            multiple=True,
+            default=("0.05",),
+            help="Share of the labels of each class to replace; may be repeated, one column each.",
+        ),
+        click.Option(
+            ["--kind"],
+            type=click.Choice(["uniform", "pair"]),
+            default="uniform",
+            help="Replace by any other class, or always by the next one, which is harder to see.",
+        ),
+        click.Option(["--seeds"], type=COUNT, default=1, help="Number of repeats, each with a training."),
+        click.Option(["--seed"], type=int, default=0, help="Seed of the first repeat."),
+        click.Option(
+            ["--also"],
+            type=click.Choice(list(_COSTS)),
+            multiple=True,
+            help="Score that needs trainings of its own. In plain trainings, "
+            f"{', '.join(f'{name} costs {cost:.2g}' for name, cost in _COSTS.items())}.",
+        ),
+        *TRAINING,
+        *READING,
+        click.Option(
+            ["--csv", "target"], type=click.Path(path_type=Path, dir_okay=False), help="Write each number to a file."
+        ),
+        *PRINTING,
+    ]
+)
+def compare(**options: object) -> None:
+    """Print how well each score finds wrong labels planted in PATH.
+
+    Some labels are replaced in memory, a network is trained on them, and every score is graded by AUROC: how often a
+    planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed.
+
+    The table compares scores and settings on your data. It does not estimate how many of the wrong labels in it are
+    found. Planted labels are random, and real mistakes seldom are: those between classes that look alike are harder to
+    see. Labels that were wrong before count as right here, and pull every number down a little.
+    """
+    _run("compare:compare", options)

@@ -1,0 +1,56 @@
+"""What is imported, and when: public names at their first use, heavy packages where something is computed."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import curvdetect
+import curvdetect.metrics
+
+HEAVY = ("torch", "sklearn", "scipy", "skorch", "matplotlib", "cleanlab", "torchvision", "numpy", "pandas", "PIL")
+PROCESS = f"""
+import sys
+import curvdetect
+dir(curvdetect), curvdetect.__all__, curvdetect.__version__
+loaded = {{name: sys.modules.keys() & {set(HEAVY)} for name in ["the package"]}}
+from click.testing import CliRunner
+from curvdetect.cli import main
+for command in ([], *([name] for name in main.commands)):
+    assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0
+    loaded[f"help of {{command}}"] = sys.modules.keys() & {set(HEAVY)}
+assert not any(loaded.values()), loaded
+"""
+
+
+def test_neither_the_package_nor_the_help_of_a_command_loads_what_computes():
+    done = subprocess.run([sys.executable, "-c", PROCESS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_are_those_that_type_checkers_see_and_come_from_where_they_look():
+    tree = ast.parse(Path(curvdetect.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    seen = {alias.asname: line.module for line in block.body for alias in line.names if alias.asname == alias.name}
+    assert curvdetect.__all__ == sorted(seen)
+    for name, module in seen.items():
+        assert getattr(curvdetect, name) is getattr(sys.modules[module], name)
+        assert getattr(curvdetect, name).__module__ == module
+    assert {*seen, "metrics", "__version__"} <= set(dir(curvdetect))
+    everything: dict[str, object] = {}
+    exec("from curvdetect import *", everything)
+    assert everything.keys() - {"__builtins__"} == set(seen)
+
+
+def test_a_module_is_an_attribute_what_is_no_name_an_error_and_pickles_know_their_modules(monkeypatch):
+    metrics = sys.modules["curvdetect.metrics"]
+    monkeypatch.delattr(curvdetect, "metrics")
+    assert curvdetect.metrics is metrics
+    with pytest.raises(AttributeError, match="module 'curvdetect' has no attribute 'nothing'"):
+        curvdetect.nothing  # noqa: B018
+    assert pickle.loads(pickle.dumps(curvdetect.fuse)) is curvdetect.fuse
