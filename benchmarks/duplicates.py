@@ -22,7 +22,7 @@ import pandas as pd
 from harness import data
 from harness.copies import COPIES, NEAR, Planted, plant
 from harness.environment import command
-from harness.fits import EXTRAS
+from harness.fits import EXTRAS, caption
 from harness.options import add_data, add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
@@ -31,19 +31,14 @@ from harness.written import markdown, write
 from curvdetect import CurvatureNoiseDetector, find_conflicting_duplicates, load, memorizing_net, save
 from curvdetect.metrics import auroc, average_precision
 
-SIGNALS = {
-    "curvature": "Curvature",
-    "input_gradient": "Input gradient",
-    "loss": "Cumulative loss (CSL)",
-    "late_loss": "Loss, second half of the epochs",
-    "final_loss": "Loss, last quarter of the epochs",
-    "margin": "Margin (AUM)",
-    "averaged_margin": "Margin of averaged probabilities",
-    "early_margin": "Margin, first quarter of the epochs",
-    "late_margin": "Margin, second half of the epochs",
-    "learning_time": "Learning time (LT)",
-    "inconfidence": "Inconfidence",
-}
+#: The rows of the tables.
+SIGNALS = (
+    "curvature",
+    "input_gradient",
+    *("loss", "late_loss", "final_loss"),
+    *("margin", "averaged_margin", "early_margin", "late_margin"),
+    *("learning_time", "inconfidence"),
+)
 #: Other orders of the pairs that are reported, to set the one that is taken beside.
 ORDERS = {"score": False, "late_loss": False, "curvature": False, "distance": True}
 CELL = ("dataset", "settings", "copies", "augmented", "seed")
@@ -154,12 +149,11 @@ def render(rows: list[dict], args: argparse.Namespace, n_samples: int) -> None:
         },
     }
     lines += ["## Pairs", "", table(rows, counts), ""]
-    for metric, caption in (("auroc", "AUROC, %"), ("average_precision", "Average precision, %")):
+    for metric, words in (("auroc", "AUROC, %"), ("average_precision", "Average precision, %")):
         numbers = {
-            words: lambda row, name=name, metric=metric: 100 * row["signals"][name][metric]
-            for name, words in SIGNALS.items()
+            caption(name): lambda row, name=name, metric=metric: 100 * row["signals"][name][metric] for name in SIGNALS
         }
-        lines += [f"## Members of pairs, {caption}", "", table(rows, numbers), ""]
+        lines += [f"## Members of pairs, {words}", "", table(rows, numbers), ""]
     write(lines, rows, args.out)
 
 

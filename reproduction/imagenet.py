@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torchvision
-from harness import data, pictures
+from harness import data, fits, pictures
 from harness.environment import command
 from harness.options import add_run, command_line, every_or_auto, measuring, started
 from harness.quiet import quietly
@@ -61,7 +61,7 @@ SIZES: dict[str, tuple[Any, Any]] = {
     "power": (1, 1),
     "rate": (0.05, 0.0),
 }
-SIGNALS = {"curvature": "Curvature", "loss": "Cumulative loss (CSL)", "margin": "Margin (AUM)"}
+SIGNALS = {name: fits.caption(name) for name in ("curvature", "loss", "margin")}
 SETTINGS = (*SIZES, "net", "smallest_crop", "weight_decay", "lr", "subset", "precision", "duplicates")
 PUBLISHED = "Published: 45 of the 100 samples of ImageNet with the highest curvature, no weight decay, found by eye."
 KEPT = 100

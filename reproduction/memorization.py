@@ -49,21 +49,13 @@ TABLE_3 = {
 }
 #: What the table of the authors' setting and of ours calls them, by (h, n, power).
 AUTHORS, PAPER = (1e-3, 10, 1), (1e-3, 10, 2)
-SIGNALS = {
-    "curvature": "Curvature, the default's: h = 0.01, n = 1, norm",
-    "curvature_contrast": "Curvature, label contrast",
-    "input_gradient": "Input gradient",
-    "gradient_contrast": "Input gradient, label contrast",
-    "loss": "Cumulative loss (CSL)",
-    "late_loss": "Loss, second half of the epochs",
-    "final_loss": "Loss, last quarter of the epochs",
-    "margin": "Margin (AUM)",
-    "averaged_margin": "Margin of averaged probabilities",
-    "early_margin": "Margin, first quarter of the epochs",
-    "late_margin": "Margin, second half of the epochs",
-    "learning_time": "Learning time (LT)",
-    "inconfidence": "Inconfidence",
-}
+#: The rows of the table of every signal.
+SIGNALS = (
+    *("curvature", "curvature_contrast", "input_gradient", "gradient_contrast"),
+    *("loss", "late_loss", "final_loss"),
+    *("margin", "averaged_margin", "early_margin", "late_margin"),
+    *("learning_time", "inconfidence"),
+)
 #: Beside the curvature, what is asked for its samples at the top.
 RANKED = ("loss", "late_loss", "final_loss")
 SETTINGS = ("subset", "size", "net", "epochs", "augment", "step_decay", "every", "top")
@@ -166,7 +158,8 @@ def render(
     captions = {
         setting(*AUTHORS): "Curvature, authors' code: h = 0.001, n = 10, norm",
         setting(*PAPER): "Curvature, eq. (6): the same, norm squared",
-        **SIGNALS,
+        **{name: fits.caption(name) for name in SIGNALS},
+        "curvature": "Curvature, the default's: h = 0.01, n = 1, norm",
         **similarity.BASELINES,
     }
     first = [setting(*AUTHORS), setting(*PAPER), "curvature", "curvature_contrast", *similarity.BASELINES]

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from harness import data, options, pictures
+from harness import data, fits, options, pictures
 from harness.copies import COPIES, NEAR, Planted, graded, members_in, plant
 from harness.environment import command
 from harness.options import add_data, add_run, command_line, started
@@ -33,11 +33,7 @@ from curvdetect.metrics import auroc, average_precision
 
 #: Signals of each kind of training, by the words of the table.
 SIGNALS = {
-    "curvature": {
-        "curvature": "Curvature",
-        "loss": "Cumulative loss (CSL)",
-        "final_loss": "Loss, last quarter of the epochs",
-    },
+    "curvature": {name: fits.caption(name) for name in ("curvature", "loss", "final_loss")},
     "ssft": {"forgetting_time": "SSFT, time", "forgetting_loss": "SSFT, mean loss of the second stage"},
     "cl": {"self_confidence": "Confident learning, self-confidence"},
 }

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, FusedDetector
+from curvdetect.signals.registry import SIGNALS, recorded
 
 from .quiet import quietly
 
 FOLDS = 5
 REPEATS = 2
-EXTRAS = ("input_gradient", "averaged_margin", "early_margin", "late_loss", "late_margin", "final_loss")
+#: What is recorded beside the signals of every run; the contrast of the gradient takes passes of its own.
+EXTRAS = tuple(name for name in recorded("asked") if name != "gradient_contrast")
 
 
 @dataclass
@@ -30,6 +32,12 @@ class Fit:
     train_accuracy: float | None
     n_probes: int
     augmented: bool = False
+
+
+def caption(name: str) -> str:
+    """Return what tables call a signal."""
+    signal = SIGNALS[name]
+    return signal.caption[0].upper() + signal.caption[1:] + f" ({signal.known_as})" * bool(signal.known_as)
 
 
 def detectors(nets: Any, settings: dict[str, Any], seed: int, *, contrast: bool) -> dict[str, Any]:

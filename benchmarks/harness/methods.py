@@ -9,7 +9,7 @@ import numpy as np
 
 from curvdetect import fuse, recommended_signals
 
-from .fits import FOLDS, REPEATS, Fit
+from .fits import FOLDS, REPEATS, Fit, caption
 
 Fits = dict[str, Fit]
 
@@ -43,13 +43,13 @@ def gradient_share(fit: Fit) -> float:
     return share(fit, "curvature_contrast") / (fit.n_probes + 1)
 
 
-def one_run(name: str, caption: str, cost: Callable[[Fit], float] | None = None, **options: bool) -> Method:
+def one_run(name: str, cost: Callable[[Fit], float] | None = None, **options: bool) -> Method:
     """Return the row of a signal of a single run."""
 
     def extra(fits: Fits) -> float:
         return 1 + (share(fits["one run"], name) if cost is None else cost(fits["one run"]))
 
-    return Method(caption, ("one run",), lambda fits: fits["one run"].signals[name], extra, **options)
+    return Method(caption(name), ("one run",), lambda fits: fits["one run"].signals[name], extra, **options)
 
 
 def split_cost(fit: Fit) -> float:
@@ -141,18 +141,18 @@ def confident(name: str, caption: str, **options: bool) -> Method:
 
 
 METHODS: dict[str, Method] = {
-    "curvature": one_run("curvature", "Curvature", curvature_share, main=True),
-    "curvature_contrast": one_run("curvature_contrast", "Curvature, label contrast", contrast=True, main=True),
-    "input_gradient": one_run("input_gradient", "Input gradient", main=True),
-    "gradient_contrast": one_run("gradient_contrast", "Input gradient, label contrast", gradient_share, contrast=True),
-    "loss": one_run("loss", "Cumulative loss (CSL)", main=True),
-    "margin": one_run("margin", "Margin (AUM)", main=True),
-    "averaged_margin": one_run("averaged_margin", "Margin of averaged probabilities"),
-    "early_margin": one_run("early_margin", "Margin, first quarter of the epochs", lambda fit: share(fit, "margin")),
-    "late_loss": one_run("late_loss", "Loss, second half of the epochs"),
-    "final_loss": one_run("final_loss", "Loss, last quarter of the epochs"),
-    "learning_time": one_run("learning_time", "Learning time (LT)", main=True),
-    "inconfidence": one_run("inconfidence", "Inconfidence", main=True),
+    "curvature": one_run("curvature", curvature_share, main=True),
+    "curvature_contrast": one_run("curvature_contrast", contrast=True, main=True),
+    "input_gradient": one_run("input_gradient", main=True),
+    "gradient_contrast": one_run("gradient_contrast", gradient_share, contrast=True),
+    "loss": one_run("loss", main=True),
+    "margin": one_run("margin", main=True),
+    "averaged_margin": one_run("averaged_margin"),
+    "early_margin": one_run("early_margin", lambda fit: share(fit, "margin")),
+    "late_loss": one_run("late_loss"),
+    "final_loss": one_run("final_loss"),
+    "learning_time": one_run("learning_time", main=True),
+    "inconfidence": one_run("inconfidence", main=True),
     "fused_auto": Method("Recommended: FusedDetector()", ("one run",), recommended, lambda fits: 1.0, main=True),
     "fused_auto_2": Method(
         f"Recommended, n_repeats={REPEATS}",
