@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 
 import pytest
 
-from tests.cases import digits
-from tests.cli.conftest import QUICK, read_csv, write_table
+from tests.cli.conftest import QUICK, read_csv
 from tests.cli.test_source import huge_png
 from tests.files import write_pictures
 
@@ -67,23 +64,3 @@ def test_a_folder_of_such_names_is_scanned_within_dir(run, photos, tmp_path):
     assert "<img src=x onerror" not in page
     assert "<script>alert" not in page
     assert run("report", out).exit_code == 0
-
-
-#: Some of which look like numbers.
-LABELS = [*NAMES.values(), "../../../etc/passwd", "y" * 300, " ", "NA", "007", "7", "1.0", "1", "0x1F", "+1", "-1"]
-
-
-def test_a_table_of_such_labels_is_scanned_within_dir(run, tmp_path):
-    X, _ = digits(120)
-    labels = [label.encode("utf-8", "replace").decode() for label in LABELS]
-    table = write_table(tmp_path / "t.csv", X[:, 10:14], [labels[i % len(labels)] for i in range(120)])
-    before = set(tmp_path.rglob("*"))
-    result = run("scan", table, "--out", tmp_path / "found", "--detector", "loss", "--q", 120, *QUICK)
-    assert result.exit_code == 0, result.stderr
-    assert all(path.is_relative_to(tmp_path / "found") for path in {*tmp_path.rglob("*")} - before)
-    assert result.output.replace("\n", "").isprintable()
-    rows = read_csv(tmp_path / "found" / "suspects.csv")
-    inert = {label: f"'{label}" if label.startswith(("=", "-r")) else label for label in labels}
-    assert {int(row["index"]): row["given"] for row in rows} == {i: inert[labels[i % len(labels)]] for i in range(120)}
-    page = (tmp_path / "found" / "report.html").read_text(encoding="utf-8")
-    assert json.loads(re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', page)[1])["classes"] == sorted(labels)

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from curvdetect.cli import main
-from tests.cli.conftest import read_csv, write_verdicts
+from tests.cli.conftest import QUICK, read_csv, write_verdicts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
 
@@ -28,7 +28,7 @@ def test_every_command_of_the_page_runs_and_prints_what_it_says(run, tmp_path, m
         if name == "apply":
             _verdicts(tmp_path)
         if name in ("scan", "compare"):
-            args += ["--device", "cpu"]
+            args += QUICK  # the last --epochs holds
         result = run(name, *args)
         assert result.exit_code == 0, result.stderr
         assert without_numbers(result.stdout) == without_numbers(printed)

@@ -16,41 +16,21 @@ TABLES = {
     "other label": ("a,y\n1,2\n", "--label b", 2, "there is no column 'b'"),
     "other column to drop": ("a,y\n1,2\n", "--drop c", 2, "there is no column 'c' in"),
     "label to drop": ("a,y\n1,2\n", "--label y --drop y", 2, "'y' holds the labels"),
-    "text": (
-        "a,b,y\n1,u,2\n",
-        "",
-        1,
-        "numbers in 'b' ('u'). A network takes numbers: leave these columns out (--drop 'b')",
-    ),
+    "text": ("a,b,y\n1,u,2\n", "", 1, "in 'b' ('u'). A network takes numbers: leave these columns out (--drop 'b')"),
     "text in one cell": ("a,b,y\n1,2,2\n1,?,2\n", "", 1, "numbers in 'b' ('?')"),
-    "texts alone": (
-        "a,y\nsome words,2\n",
-        "",
-        1,
-        "('some words'). A network takes numbers: make them numbers, such as emb",
-    ),
+    "texts alone": ("a,y\nsome words,2\n", "", 1, "takes numbers: make them numbers, such as embeddings"),
     "dates": ("a,b,y\n1,2020-01-01,2\n", "", 1, "numbers in 'b' ('2020-01-01')"),
     "thousands": ("a;y\n1,234;2\n999;2\n", "", 1, "numbers in 'a' ('1,234')"),
     "two kinds of decimals": ("a;b;y\n1,5;2.5;2\n", "", 1, "numbers in 'a' ('1,5')"),
     "hostile name": ("a,\x1b[31mname,y\n1,u,2\n", "", 1, "numbers in '\\x1b[31mname'"),
     "missing number": ("a,b,y\n1,2,0\n,3,1\n", "", 1, "missing or infinite numbers in 1 of 2 rows of 'a'"),
     "infinite number": ("a,b,y\n1,2,0\n1,inf,1\n", "", 1, "1 of 2 rows of 'b'"),
-    "words and gaps": (
-        "a,b,c,y\n1,u,,2\n",
-        "",
-        1,
-        "rows of 'c'. A network takes numbers: leave these columns out (--drop 'b' --drop 'c')",
-    ),
+    "words and gaps": ("a,b,c,y\n1,u,,2\n", "", 1, "rows of 'c'. A network takes numbers: leave these columns out"),
     "no header": ("5.1,3.5,x\n4.9,3,x\n", "", 1, "no header: its first line is '5.1', '3.5', 'x'"),
     "no header and whole numbers": ("5,0,0,x\n4,0,1,x\n", "", 1, "no header"),
     "no header, and a number of it": ("5,0,0,1\n4,0,1,5\n5,1,1,0\n", "--label 5", 1, "no header"),
     "no header, and a label of it": ("5.1,3.5,x\n4.9,3,x\n", "--label x", 1, "no header"),
-    "a title": (
-        "of 2020\na,b,y\n1,2,2\n",
-        "",
-        1,
-        "has 1 names of columns in its first line, and 3 cells in its first row",
-    ),
+    "a title": ("of 2020\na,b,y\n1,2,2\n", "", 1, "1 names of columns in its first line, and 3 cells in its first"),
     "other separators": ("a|y\n1|2\n", "", 1, "has one column, 'a|y'. Part columns by commas"),
     "an open quote": ('a,y\n1,"2\n', "", 1, "can't be read as a table"),
     "missing label": ("a,y\n1,2\n3,\n5,\n", "", 1, "no label in 2 of 3 rows, the first of them row 1"),
@@ -65,15 +45,9 @@ TABLES = {
 ARRAYS = {
     "names": ({"images": np.zeros(3), "y": np.zeros(3)}, "holds 'images', 'y': it needs an array X"),
     "lengths": ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "3 samples in X and 4 labels in y"),
-    "text as objects": (
-        {"X": np.zeros((2, 2)), "y": np.array(["a", "b"], dtype=object)},
-        ". Save text as text: y=np.array(labels, dtype=str).",
-    ),
+    "text as objects": ({"X": np.zeros(2), "y": np.array(["a"], dtype=object)}, "Save text as text: y=np.array(labels"),
     "objects": ({"X": np.array([{}, {}]), "y": np.zeros(2)}, "Object arrays cannot be loaded"),
-    **{
-        f"torn {content}": (content, "is torn, or not what np.savez writes.")
-        for content in (b"", b"PK", b"no zip at all")
-    },
+    "torn": (b"PK", "is torn, or not what np.savez writes."),
 }
 #: The command, its exit code, and what is said.
 CALLS = {
@@ -91,24 +65,14 @@ CALLS = {
     "column of a folder": ("scan photos --out found --label y", 2, "name columns of a table, and PATH is none"),
     "column of arrays": ("scan few.npz --out found --drop y", 2, "name columns of a table, and PATH is none"),
     "resume and overwrite": ("scan few.csv --out found --resume --overwrite", 2, "starts anew: choose one."),
-    **{
-        f"DIR within PATH, {place}": (f"scan photos --out {place} --resume", 2, "lies within PATH, where it would be")
-        for place in ("photos", "photos/found", "photos/cat/found", "photos/../photos/found")
-    },
+    "DIR is PATH": ("scan photos --out photos/../photos --resume", 2, "lies within PATH, where it would be a class"),
+    "DIR within PATH": ("scan photos --out photos/cat/found", 2, "lies within PATH, where it would be a class"),
     "DIR is a file": ("scan few.csv --out a.txt --resume", 2, "'a.txt' is a file."),
-    "DIR of other things": (
-        "scan few.csv --out photos",
-        2,
-        "'photos' is not empty. Pass another, or --overwrite to st",
-    ),
-    **{
-        f"rate {rate}": (
-            f"compare few.csv --rate={rate}",
-            2,
-            f"'{rate}' is no share between 0 and 1, such as 0.05 or 5%.",
-        )
-        for rate in ("0", "1", "much", "5", "-5%")
-    },
+    "DIR of other things": ("scan few.csv --out photos", 2, "'photos' is not empty. Pass another, or --overwrite to"),
+    "rate in words": ("compare few.csv --rate much", 2, "'much' is no share between 0 and 1, such as 0.05 or 5%."),
+    "rate of all": ("compare few.csv --rate 100%", 2, "'100%' is no share between 0 and 1"),
+    "rate of some": ("compare few.csv --rate 5", 2, "'5' is no share between 0 and 1"),
+    "rate below 0": ("compare few.csv --rate=-5%", 2, "'-5%' is no share between 0 and 1"),
     "rate of nothing": ("compare few.csv --rate 5%", 2, "no class of PATH is large enough to plant 5.0% of it"),
     "scan of nothing": ("report photos", 1, "'photos' holds no scan: pass the DIR of a curvdetect scan."),
     "other labels": ("apply other.csv --to pets.csv --out new.csv", 1, "given label of sample 1 is 'cat' there"),
@@ -116,21 +80,13 @@ CALLS = {
     "other pictures": (
         "apply moved.csv --to photos --out new.csv",
         1,
-        "the verdict on 'cat/other.png' is about picture 1 ",
+        "on 'cat/other.png' is about picture 1 of a scan",
     ),
     "PATH itself": ("apply right.csv --to pets.csv --out pets.csv --overwrite", 2, "is PATH itself. Pass another."),
-    "NEW is there": (
-        "apply right.csv --to pets.csv --out few.csv",
-        2,
-        "is there already. Pass another, or --overwrite.",
-    ),
+    "NEW is there": ("apply right.csv --to pets.csv --out few.csv", 2, "is there already. Pass another, or --overwr"),
     "NEW of another kind": ("apply right.csv --to pets.csv --out new.npz", 2, "must end in .csv or .tsv"),
     "NEW is a folder": ("apply right.csv --to pets.csv --out .", 2, "is a folder. Pass the name of a file."),
-    "an open quote": (
-        "apply right.csv --to open.csv --out new.csv",
-        1,
-        "a quote that isn't closed, in the line of '2,\"y",
-    ),
+    "an open quote": ("apply right.csv --to open.csv --out new.csv", 1, "a quote that isn't closed, in the line of '2"),
 }
 VERDICTS = {
     "right": [1, "", "dog", "", "right", "dog"],

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,24 +32,16 @@ def misfiled(monkeypatch):
     forget_scripts()
 
 
-def curvdetect(*words: object) -> str:
-    """Run the command as a process of its own; return what it printed."""
-    call = [sys.executable, "-m", "curvdetect", *map(str, words)]
-    done = subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def listing(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_scan_review_by_keyboard_export_and_apply(browser, misfiled, tmp_path):
+def test_scan_review_by_keyboard_export_and_apply(run, browser, misfiled, tmp_path):
     source = misfiled.coloured_digits(tmp_path / "digits", N // 10, size=16)
     photos = misfiled.misfile(source, tmp_path / "photos", per_class=N // 10, rate=RATE)
     before, out, to = listing(photos), tmp_path / "found", tmp_path / "labels.csv"
-    options = ("--q", Q, "--epochs", 8, "--size", 16, "--device", "cpu", "--quiet")
-    curvdetect("scan", photos, "--out", out, *options)
+    options = ("--q", Q, "--epochs", 8, "--size", 16, "--device", "cpu", "--quiet", "--detector", "loss")
+    assert run("scan", photos, "--out", out, *options).exit_code == 0
     rows = read_csv(out / "suspects.csv")
     suspects = rows[:Q]
     assert [row["flagged"] for row in rows] == ["True"] * Q + ["False"] * (N - Q)
@@ -79,8 +68,8 @@ def test_scan_review_by_keyboard_export_and_apply(browser, misfiled, tmp_path):
         (row["path"], verdict) for row, verdict in zip(suspects, verdicts, strict=True)
     ]
 
-    printed = curvdetect("apply", tmp_path / "verdicts.csv", "--to", photos, "--out", to, "--size", 16)
-    assert printed == f"{to}: {counts['wrong']} of {N} labels changed\n"
+    applied = run("apply", tmp_path / "verdicts.csv", "--to", photos, "--out", to, "--size", 16)
+    assert applied.stdout == f"{to}: {counts['wrong']} of {N} labels changed\n"
     wanted = {row["path"]: row["given"] for row in rows}
     wanted |= {row["path"]: row["suggested"] for row, said in zip(suspects, verdicts, strict=True) if said == "wrong"}
     cleaned = {row["path"]: row["label"] for row in read_csv(to)}

@@ -51,14 +51,11 @@ def test_numbers_and_labels_of_text(written, text, name):
     assert y.tolist() == ["x", "y"]
 
 
-def test_dropped_columns_are_shown_all_the_same_and_truth_values_are_numbers(written):
+def test_dropped_columns_are_shown_and_name_no_labels_and_truth_values_are_numbers(written):
     X, y, _, shown = read_table(written("id,a,ok,y,word\nr1,1,True,0,x\nr2,2,False,1,\n"), None, ("id", "word"))
     assert X.to_numpy().tolist() == [[1.0, 1.0], [2.0, 0.0]]
     assert y.dtype.kind == "i"
     assert shown.fillna("").to_numpy().tolist() == [["r1", 1, True, "x"], ["r2", 2, False, ""]]
-
-
-def test_the_one_of_two_columns_named_as_labels_that_is_not_dropped_is_taken(written):
     assert read_table(written("a,y,label\n1,2,x\n3,4,z\n"), None, ("y",))[1].tolist() == ["x", "z"]
 
 
@@ -69,16 +66,12 @@ def test_decimal_commas_of_labels_say_nothing_of_the_other_columns(written):
 
 
 @pytest.mark.parametrize("name", ["", "id"], ids=["saved by pandas", "id"])
-def test_a_column_that_numbers_the_rows_is_named(written, name):
-    text = f"{name},a,y\n" + "".join(f"{3 * i + 1},{i % 7},x\n" for i in range(10))
+def test_a_column_that_numbers_the_rows_is_named(written, name, recwarn):
     shown = name or "Unnamed: 0"
     with pytest.warns(UserWarning, match=f"numbers in '{shown}' seem to number the rows.*--drop '{shown}'"):
-        read_table(written(text), None)
-
-
-@pytest.mark.parametrize("column", [range(9), [*range(10), 9], range(10, 0, -1), np.arange(10) + 0.5], ids=str)
-def test_other_numbers_are_taken_without_a_word(written, column, recwarn):
-    read_table(written("a,y\n" + "".join(f"{a},x\n" for a in column)), None)
+        read_table(written(f"{name},a,y\n" + "".join(f"{3 * i + 1},{i % 7},x\n" for i in range(10))), None)
+    for column in (range(9), [*range(10), 9], range(10, 0, -1), np.arange(10) + 0.5):
+        read_table(written("a,y\n" + "".join(f"{a},x\n" for a in column)), None)
     assert not recwarn
 
 
@@ -115,11 +108,9 @@ def test_numbers_that_name_pictures_beside_the_table_are_no_numbers(tmp_path):
 
 
 OTHERS = {
-    "words": (["a", "b"], " ('a')"),
     "names of other files": (["a.txt", "b.txt"], " ('a.txt')"),
     "dates": (pd.to_datetime(["2020-01-01", "2021-01-01"]), " ('2020-01-01')"),
     "numbers as text": (["1.5", "2"], " ('1.5')"),
-    "numbers but one": (["1.5", "?"], " ('?')"),
     "lists": ([[1, 2], [3]], " ('[1, 2]')"),
     "nothing": ([None, None], ""),
 }
@@ -133,12 +124,11 @@ def test_a_column_of_no_numbers_is_named_with_the_way_out(tmp_path, column, exam
     assert "embeddings" in refused({"c": column}, tmp_path / "t.csv")
 
 
-@pytest.mark.parametrize("width", [1, 30, 300])
-@pytest.mark.parametrize("n_columns", [1, 3, 100])
-def test_however_many_columns_and_however_long_their_names_the_message_is_short(tmp_path, n_columns, width):
-    names = [f"{i}{'x' * width}" for i in range(n_columns)]
-    columns = dict.fromkeys(names, ["long " * 99] * 2)
-    gaps = {f"{name} too": [1, np.nan] for name in names}
-    message = refused({"a": [1, 2], **columns, **gaps}, tmp_path / ("z" * 200 + ".csv"))
-    dropped = [name for name in names if f"--drop '{name}'" in message]
-    assert dropped == names[: 0 if width == 300 else 1 if width == 30 else 3]
+@pytest.mark.parametrize(("width", "shown"), [(1, 3), (30, 1), (300, 0)])
+def test_however_many_columns_and_however_long_their_names_the_message_is_short(tmp_path, width, shown):
+    for n_columns in (1, 3, 30):
+        names = [f"{i}{'x' * width}" for i in range(n_columns)]
+        columns = dict.fromkeys(names, ["long " * 99] * 2)
+        gaps = {f"{name} too": [1, np.nan] for name in names}
+        message = refused({"a": [1, 2], **columns, **gaps}, tmp_path / ("z" * 200 + ".csv"))
+        assert [name for name in names if f"--drop '{name}'" in message] == names[:shown]
