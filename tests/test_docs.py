@@ -86,8 +86,8 @@ def test_every_public_name_documents_itself_with_an_example():
 
 def test_the_three_lines_of_the_readme_run():
     block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
-    X, y = digits(400)
+    X, y = digits(200)
     names = {"X": X, "y": y}
     exec(block, names)
-    assert names["scores"].shape == (400,)
-    assert names["detector"].labels_.sum() == 20
+    assert names["scores"].shape == (200,)
+    assert names["detector"].labels_.sum() == 10

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from curvdetect.metrics import (
@@ -19,6 +19,8 @@ from curvdetect.metrics import (
     fnr_at_noise_rate,
     top_k_cosine_similarity,
 )
+
+few = settings(max_examples=40)
 
 
 @st.composite
@@ -33,6 +35,7 @@ def masks_and_scores(draw):
     return np.array(mask), np.array(scores)
 
 
+@few
 @given(masks_and_scores())
 def test_auroc_is_the_share_of_pairs_in_the_right_order(case):
     mask, scores = case
@@ -40,6 +43,7 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(case):
     assert auroc(mask, scores) == pytest.approx(np.mean(pairs))
 
 
+@few
 @given(masks_and_scores())
 def test_average_precision_is_the_mean_over_wrong_labels_of_the_precision_where_they_enter(case):
     mask, scores = case
@@ -47,6 +51,7 @@ def test_average_precision_is_the_mean_over_wrong_labels_of_the_precision_where_
     assert average_precision(mask, scores) == pytest.approx(np.mean(precisions))
 
 
+@few
 @given(masks_and_scores())
 def test_fnr_is_the_share_missed_when_as_many_are_flagged_as_are_wrong(case):
     mask, scores = case
@@ -111,6 +116,7 @@ VECTORS = st.lists(
 ).filter(lambda rows: all(map(any, zip(*rows, strict=True))))
 
 
+@few
 @given(VECTORS)
 def test_cosine_is_the_sum_of_products_over_the_lengths(rows):
     a, b = zip(*rows, strict=True)
@@ -118,6 +124,7 @@ def test_cosine_is_the_sum_of_products_over_the_lengths(rows):
     assert cosine_similarity(a, b) == pytest.approx(product / math.sqrt(squares[0] * squares[1]), abs=1e-12)
 
 
+@few
 @given(VECTORS, st.sampled_from([1e-200, 1e-3, 7.0, 1e200]))
 def test_cosine_knows_no_order_and_no_unit(rows, unit):
     a, b = map(np.array, zip(*rows, strict=True))
@@ -145,6 +152,7 @@ def test_cosines_that_are_known(a, b, expected):
     assert -1 <= found <= 1
 
 
+@few
 @given(VECTORS, st.data())
 def test_top_k_is_the_cosine_of_the_samples_of_highest_reference(rows, data):
     scores, reference = map(np.array, zip(*rows, strict=True))

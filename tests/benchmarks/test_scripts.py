@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -11,9 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from matplotlib.figure import Figure
 from PIL import Image
 
+from curvdetect.cli import main as curvdetect
 from tests.benchmarks.conftest import FOLDER, PAPER, SCRIPTS, rows_of
 from tests.files import write_pictures
 
@@ -28,7 +31,7 @@ TINY = {
     "held_out": (f"--subset 100 --epochs 2 --top 10 --shown 4 --rates 0 0.1 {CPU}", 4),
     "histograms": (f"--subset 100 --epochs 1 --rate 0.1 {CPU}", 1),
     "imagenet": (f"--data-dir FOLDER --epochs 1 --every 1 --batch-size 8 --rate 0.1 --duplicates {CPU}", 1),
-    "memorization": (f"--subset 60 --nets 30 --pairs 4 --epochs 1 --seeds 0 --n 1 10 --jobs 1 {CPU}", 2),
+    "memorization": (f"--subset 60 --nets 16 --pairs 4 --epochs 1 --seeds 0 --n 1 10 --jobs 1 {CPU}", 2),
     "noise_rate": (f"--subset 100 --epochs 2 --rates 0 0.1 --pair-rates 0.1 --seeds 1 {CPU}", 3),
     "pareto": (f"--subset 60 --epochs 8 --seeds 1 {CPU}", 42),
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
@@ -52,10 +55,13 @@ def draw_nothing(monkeypatch):
     monkeypatch.setattr(Figure, "savefig", lambda self, to, **options: blank.save(to, "PNG"))
 
 
-def memory_here(script, name):
-    """Return what measures the memory of a fit in this process, where a script starts another one."""
+def run_here(script, name):
+    """Return what does in this process what a script starts another one for."""
 
-    def run(words, **kwargs):
+    def run(words, cwd=".", **kwargs):
+        if name == "scan":
+            with contextlib.chdir(cwd):
+                return CliRunner().invoke(curvdetect, words[words.index("curvdetect") + 1 :], catch_exceptions=False)
         way, n, *_ = words[words.index("--memory-of") + 1 :]
         found = (
             script.peak_of(way, int(n), 4) + int(n)
@@ -67,6 +73,7 @@ def memory_here(script, name):
     return run
 
 
+@pytest.mark.usefixtures("few_chains")
 @pytest.mark.parametrize("name", TINY)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, name, tmp_path, monkeypatch, capsys):
@@ -77,8 +84,8 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     places = {"REFERENCE": "memorization.csv", "FOLDER": "pictures", "WORK": "work"}
     call = [str(tmp_path / places[word]) if word in places else word for word in shlex.split(words)]
     call += ["--out", str(tmp_path / "out")]
-    if name in ("plan", "speed"):
-        monkeypatch.setattr(script.subprocess, "run", memory_here(script, name))
+    if name in ("plan", "speed", "scan"):
+        monkeypatch.setattr(script.subprocess, "run", run_here(script, name))
     script.main(call)
     table = (tmp_path / "out" / "table.md").read_text()
     assert table in capsys.readouterr().out
