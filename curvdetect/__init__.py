@@ -88,9 +88,9 @@ _PLACES = {
 _ROOMS = ("data", "detectors", "metrics", "review", "signals", "training")
 
 __version__ = version("curvdetect")
-__all__ = sorted(name for names in _PLACES.values() for name in names)
 
-if not TYPE_CHECKING:  # a type checker would take any name for known
+if not TYPE_CHECKING:  # a type checker knows the names above, and would take any other for known
+    __all__ = sorted(name for names in _PLACES.values() for name in names)
 
     def __getattr__(name: str) -> object:
         """Import a public name."""

@@ -58,17 +58,25 @@ def write_pictures(root: Path, n: int = 8) -> None:
             Image.fromarray(pixels).save(root / name / f"{i}.png")
 
 
-def write_deep_png(path: Path, values: np.ndarray) -> None:
-    """Write 16 bits a colour, (height, width, 3), which Pillow does not."""
+def _png(width: int, height: int, bits: int, colours: int, rows: bytes) -> bytes:
+    """Return a PNG file that claims to be of this size."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
+    head = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def write_deep_png(path: Path, values: np.ndarray) -> None:
+    """Write 16 bits a colour, (height, width, 3), which Pillow does not."""
     height, width, _ = values.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    content = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    path.write_bytes(_png(width, height, 16, 2, b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)))
+
+
+def huge_png(side: int) -> bytes:
+    """Return a file of a few hundred bytes that claims to be a picture of ``side`` by ``side`` pixels."""
+    return _png(side, side, 8, 0, bytes(1000))
 
 
 class Killed(BaseException):

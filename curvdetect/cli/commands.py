@@ -29,17 +29,12 @@ class Commands(click.Group):
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
-        except KeyboardInterrupt as error:
-            _show_where(ctx, error)
-            raise Stopped(f"stopped. {error}".strip()) from error  # the message says what was kept
-        except Exception as error:
-            _show_where(ctx, error)
+        except (Exception, KeyboardInterrupt) as error:
+            if ctx.meta.get(DEBUG):
+                click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            if isinstance(error, KeyboardInterrupt):
+                raise Stopped(f"stopped. {error}".strip()) from error  # the message says what was kept
             raise Failure(explained(error)) from error
-
-
-def _show_where(ctx: click.Context, error: BaseException) -> None:
-    if ctx.meta.get(DEBUG):
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
 
 
 def _rate(text: str) -> float:

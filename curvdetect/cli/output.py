@@ -42,22 +42,19 @@ class Output:
         """Raise where writing to the directory would do harm: within PATH, the ``source``, or over other results."""
         if resume and overwrite:
             raise click.UsageError("--resume goes on with what is there and --overwrite starts anew: choose one.")
-        shown = short(self.path)
+        found = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
         if source.is_dir() and self.path.resolve().is_relative_to(source.resolve()):
-            raise click.BadParameter(f"'{shown}' lies within PATH, where it would be a class.", param_hint="--out")
-        if self.path.exists() and not self.path.is_dir():
-            raise click.BadParameter(f"'{shown}' is a file.", param_hint="--out")
-        if resume or overwrite or not self.path.is_dir():
+            why = "lies within PATH, where it would be a class."
+        elif self.path.exists() and not self.path.is_dir():
+            why = "is a file."
+        elif resume or overwrite or not found:
             return
-        found = {entry.name for entry in self.path.iterdir()}
-        if found <= {RECORD, SKIPPED} and "curvdetect" in self.record():
+        elif found <= {RECORD, SKIPPED} and "curvdetect" in self.record():
             return  # a scan that ended before its training left nothing to lose
-        if found:
+        else:
             goes_on = " --resume to go on with the scan in it," if found & {RECORD, SUSPECTS, *_MARKS} else ""
-            raise click.BadParameter(
-                f"'{shown}' is not empty. Pass another,{goes_on} or --overwrite to start anew (other files stay).",
-                param_hint="--out",
-            )
+            why = f"is not empty. Pass another,{goes_on} or --overwrite to start anew (other files stay)."
+        raise click.BadParameter(f"'{short(self.path)}' {why}", param_hint="--out")
 
     def make(self, path: Path, options: Record, *, resume: bool = False, overwrite: bool = False) -> None:
         """Make the directory and record what is scanned, and how.

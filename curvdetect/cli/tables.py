@@ -146,7 +146,12 @@ def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
         raise Failure("no column is left beside the labels.")
     words = [name for name, column in columns.items() if not is_numeric_dtype(column) or is_complex_dtype(column)]
     numbers = columns.drop(columns=words)
-    rising = [name for name, column in numbers.items() if is_integer_dtype(column) and _rises(column)]
+    # in more rows than would rise by chance
+    rising = [
+        name
+        for name, column in numbers.items()
+        if is_integer_dtype(column) and len(column) >= 10 and column.is_unique and column.is_monotonic_increasing
+    ]
     _refuse_pictures(columns[[*words, *rising]], path)
     X = numbers.to_numpy(np.float64, na_value=np.nan)
     _refuse_the_rest(numbers, X, columns[words], path)
@@ -158,11 +163,6 @@ def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
             stacklevel=3,
         )
     return X
-
-
-def _rises(column: Column) -> bool:
-    """Say whether each number is larger than the last, in more rows than would do so by chance."""
-    return len(column) >= 10 and column.is_unique and column.is_monotonic_increasing
 
 
 def _refuse_the_rest(numbers: pd.DataFrame, X: NDArray[np.float64], words: pd.DataFrame, path: Path) -> None:

@@ -7,8 +7,7 @@ import os
 import pytest
 
 from tests.cli.conftest import QUICK, read_csv
-from tests.cli.test_source import huge_png
-from tests.files import write_pictures
+from tests.files import huge_png, write_pictures
 
 NAMES = {
     "markup": "<img src=x onerror=alert(1)>",

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from curvdetect.cli.source import read_data
 from tests.cli.conftest import write_table
-from tests.files import write_pictures
-
-
-def huge_png(side: int) -> bytes:
-    """Return a file of a few hundred bytes that claims to be a picture of ``side`` by ``side`` pixels."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+from tests.files import huge_png, write_pictures
 
 
 def test_rows_of_numbers_are_standardized_and_shown_as_they_are_and_pictures_kept(tmp_path):
