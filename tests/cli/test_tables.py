@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,11 +102,18 @@ def test_a_column_of_pictures_is_named_and_not_to_be_dropped(tmp_path, column, s
     assert "--drop" not in message
 
 
-def test_numbers_that_name_pictures_beside_the_table_are_no_numbers(tmp_path):
+def shut(folder):
+    raise PermissionError(f"{folder} may not be looked into")
+
+
+def test_numbers_that_name_pictures_beside_the_table_are_no_numbers(tmp_path, monkeypatch):
     write_pictures(tmp_path, n=12)
     assert WAY in refused({"id": range(12)}, tmp_path / "t.csv")
     with pytest.warns(UserWarning, match="seem to number the rows"):  # the last one names no picture
         as_numbers(pd.DataFrame({"id": range(13)}), tmp_path / "t.csv")
+    monkeypatch.setattr(Path, "iterdir", shut)
+    with pytest.warns(UserWarning, match="seem to number the rows"):
+        as_numbers(pd.DataFrame({"id": range(12)}), tmp_path / "t.csv")
 
 
 OTHERS = {
