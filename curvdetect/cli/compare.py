@@ -17,8 +17,8 @@ from curvdetect.cli.output import write_csv
 from curvdetect.cli.source import Data, read_data
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.data.types import Array, Record
-from curvdetect.detectors.checks import derived_seed
 from curvdetect.detectors.fused import has_fallen, recommended_signals
+from curvdetect.detectors.measured import derived_seed
 from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.detectors.ranking import fuse
 from curvdetect.detectors.registry import DETECTORS

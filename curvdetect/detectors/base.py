@@ -1,30 +1,31 @@
 """The common part of all detectors: from labelled data to scores, flags and a ranking.
 
-A detector names its signals and the number that is its score. Everything else is here. There is no ``OutlierMixin``,
-whose ``fit_predict`` drops the labels, and no ``ClassifierMixin``, since nothing is classified.
+A detector names its signals and the number that is its score. Everything else is here. It is no ``OutlierMixin``,
+whose ``fit_predict`` drops the labels, and no ``ClassifierMixin``, since it classifies nothing.
 """
 
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples
-from curvdetect.detectors.checks import check_net_params, is_count
 from curvdetect.detectors.grading import graded
-from curvdetect.detectors.inputs import check_paired, rows_fitted, rows_of, samples_labelled, samples_to_fit
+from curvdetect.detectors.inputs import check_paired, not_flagged, rows_fitted, samples_labelled, samples_to_fit
 from curvdetect.detectors.measured import Measured, begin, measure_unseen, one_run
 from curvdetect.detectors.noise_rate import find_rate
-from curvdetect.detectors.parameters import Common, check_parameters, with_parameters
+from curvdetect.detectors.parameters import Common, Number, check_parameters, check_value, with_parameters
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 from curvdetect.signals.signal import Signal
 from curvdetect.training.settings import Settings, resolve_device
@@ -45,21 +46,27 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         """Return the detector's own score."""
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self, **params: object) -> Self:
         """Set parameters, those of the net as ``net__lr``, and return the detector."""
-        check_net_params(params.get("net", self.net), params)
+        net, nested = params.get("net", self.net), [name for name in params if name.startswith("net__")]
+        if nested and not hasattr(net, "set_params"):
+            shown = f"{type(net).__name__}(...)" if isinstance(net, nn.Module) else repr(getattr(net, "__name__", net))
+            raise ValueError(
+                f"{nested[0]!r} can't be set: net={shown} has no parameters of its own. Pass "
+                f"net=memorizing_net({shown}), which has."
+            )
         return super().set_params(**params)
 
-    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: object, y: ArrayLike | None = None) -> Self:
         """Train a network on the labels as they are, and score every sample during the training.
 
         Parameters
         ----------
         X : array, tensor, DataFrame or map-style Dataset, n_samples long
-            The samples: (n_samples, n_features), or pictures (n_samples, channels, height, width). uint8 pictures
-            are scaled to [0, 1]. A ``numpy.memmap`` is never copied whole: leave its file alone meanwhile.
+            Rows of shape (n_samples, n_features), or pictures (n_samples, channels, height, width); uint8 pictures are
+            scaled to [0, 1]. A ``numpy.memmap`` is never copied whole: leave its file alone meanwhile.
         y : array-like of shape (n_samples,), optional
-            Given labels, of any kind. A dataset that carries labels needs none; labels beside it replace its own.
+            Given labels, of any kind. They replace those that a dataset carries.
 
         Returns
         -------
@@ -67,10 +74,8 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
 
         Raises
         ------
-        ValueError
-            For data that can't be scored: NaN, complex, one class, wrong shapes.
-        TypeError
-            For sparse ``X``, and for a ``net`` of any other kind.
+        ValueError, TypeError
+            For parameters out of range and for data that can't be scored: sparse, NaN, complex, one class.
         FloatingPointError
             Where the training loss became infinite or NaN.
         """
@@ -139,17 +144,16 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self, "scores_")
         return ~np.isnan(self.scores_)
 
-    def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    def score_samples(self, X: object = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return a score for each sample; higher is more suspect. NaN for those that ``score_on`` left out.
 
         Parameters
         ----------
         X : array, tensor, DataFrame or Dataset, optional
-            Without ``y``, rows of the training data: all, a permutation or a subset. Left out, the training data.
+            Rows of the training data, in any order; by default all. With ``y``, any samples.
         y : array-like of shape (n_samples,), optional
-            Labels of ``X``, for samples that were not fitted. A row that was fitted under this very label has the score
-            of its training, as without ``y``; all others, and those that ``score_on`` left out, are measured on the
-            weights that ``keep_snapshots`` kept, in evaluation mode.
+            Labels of ``X``. A row that was fitted under this label keeps its score; the others, and those that
+            ``score_on`` left out, are measured on the weights that ``keep_snapshots`` kept, in evaluation mode.
 
         Returns
         -------
@@ -158,36 +162,30 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            Without ``y``, where a row was not fitted, or its copies carry different labels and ``X`` is not the whole
-            training data in its order; the message names the rows. With it, where ``X`` is missing, a label was not
-            fitted, or no weights were kept for samples that need them.
+            Without ``y``, where a row was not fitted, or its copies have different labels and ``X`` is not the training
+            data in its order. With ``y``, where ``X`` is missing, a label was not fitted, or weights are needed and
+            none were kept.
         """
-        if y is not None:
-            return self._score_labelled(X, y)[0]
-        index = rows_fitted(self, X)
-        return self.scores_[index]
+        return self._scored(X, y)[0]
 
-    def decision_function(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    def decision_function(self, X: object = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return ``score_samples(X) - threshold_``; positive or zero is suspect, higher is more so."""
         return self.score_samples(X, y) - self.threshold_
 
-    def predict(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
-        """Return 1 for a suspect and 0 otherwise: over the training data exactly the top ``q`` are 1.
+    def predict(self, X: object = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Return 1 for a suspect and 0 otherwise: of the training data exactly the top ``q`` are 1.
 
-        Samples that were not fitted, ``X`` with their labels ``y``, are suspect from ``threshold_`` on, which more than
-        ``q`` of them reach, since training lowers scores.
+        Samples that were not fitted, ``X`` with labels ``y``, are suspect from ``threshold_`` on. More than ``q`` of
+        them reach it, since training lowers scores.
         """
-        if y is None:
-            index = rows_fitted(self, X)
-            return self.labels_[index]
-        scores, index = self._score_labelled(X, y)
+        scores, index = self._scored(X, y)
         return np.where(index >= 0, self.labels_[index], scores >= self.threshold_)
 
-    def fit_predict(self, X: Any, y: ArrayLike | None = None) -> NDArray[np.int64]:
+    def fit_predict(self, X: object, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
         return self.fit(X, y).labels_
 
-    def fit_resample(self, X: Any, y: ArrayLike | None = None) -> tuple[Any, Any]:
+    def fit_resample(self, X: object, y: ArrayLike | None = None) -> tuple[object, object]:
         """Fit, and return the data without the samples that are flagged: a step of an imbalanced-learn pipeline.
 
         Parameters
@@ -199,43 +197,42 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         -------
         X, y
             What is left, in its order and as the same kind of thing; of a dataset a ``Subset``, and the labels as an
-            array where ``y`` was left out. Which samples they are is in ``sample_indices_``.
+            array where ``y`` was left out. ``sample_indices_`` has their positions.
         """
-        kept = np.flatnonzero(self.fit(X, y).labels_ == 0)
-        self.sample_indices_ = kept
-        return rows_of(X, kept), self.classes_[self._rows.labels[kept]] if y is None else rows_of(y, kept)
+        self.sample_indices_, left, labels = not_flagged(self.fit(X, y), X, y)
+        return left, labels
 
     def score(
         self,
-        X: Any = None,
+        X: object = None,
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         noise_mask: ArrayLike | None = None,
     ) -> float:
-        """Return the ROC AUC against labels known to be wrong; higher is better. Samples without a score don't count.
+        """Return the ROC AUC of the scores against labels known to be wrong; higher is better.
 
         Parameters
         ----------
         X : array, tensor, DataFrame or Dataset, optional
             Rows of the training data; left out, all of them.
         y : array-like of shape (n_samples,), optional
-            The right labels of these rows, where they are known: given labels that differ are the wrong ones.
+            The right labels of these rows: given labels that differ are the wrong ones.
         sample_weight : array-like of shape (n_samples,), optional
             Weights.
         noise_mask : array-like of shape (n_samples,), bool, optional
-            True where a label is known to be wrong. Goes before ``y``.
+            True where a label is known to be wrong; replaces ``y``.
 
         Returns
         -------
         float
-            NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong. A search that grades by it
-            ends with a ``RuntimeError``.
+            NaN, with an ``UndefinedMetricWarning``, where no label or every label is wrong; a search that grades by
+            this ends with a ``RuntimeError``.
         """
-        for name, known in {"y": y, "sample_weight": sample_weight, "noise_mask": noise_mask}.items():
+        for name, known in (("y", y), ("sample_weight", sample_weight), ("noise_mask", noise_mask)):
             check_paired(X, known, name)
         index = rows_fitted(self, X)
         given = self.classes_[self._rows.labels[index]]
-        return graded(self.scores_[index], given, y, sample_weight=sample_weight, noise_mask=noise_mask)
+        return graded(self.scores_[index], given, y, sample_weight, noise_mask)
 
     def ranking(self, k: int | None = None) -> pd.DataFrame:
         """Return the samples that have a score as a table, most suspect first.
@@ -252,8 +249,7 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
             ``suggested`` and ``flagged``.
         """
         check_is_fitted(self, "scores_")
-        if k is not None and not is_count(k):
-            raise ValueError(f"k must be None or a whole number of rows, at least 1, got {k!r}.")
+        check_value("k", k, [None, Number("a whole number of rows, at least 1")])
         order = self.ranking_[:k]
         return pd.DataFrame(
             {
@@ -275,8 +271,11 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self, "scores_")
         return 1 - rank_share(self.scores_)
 
-    def _score_labelled(self, X: Any, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return scores of samples under these labels, and their training indices: -1 where the training had none."""
+    def _scored(self, X: object, y: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return scores of samples, under these labels where given, and their training indices: -1 for new ones."""
+        if y is None:
+            index = rows_fitted(self, X)
+            return self.scores_[index], index
         samples = samples_labelled(self, X, y)
         index = self._rows.find_labelled(samples)
         scores = np.where(index >= 0, self.scores_[index], np.nan)
@@ -284,14 +283,14 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         if len(new):
             index[new] = -1
             part = samples if len(new) == len(samples) else samples.only(torch.from_numpy(new))
-            scores[new] = self._score_measured_later(measure_unseen(self, part))
+            scores[new] = self._score_unseen(measure_unseen(self, part))
         return scores, index
 
-    def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
+    def _score_unseen(self, measured: Measured) -> NDArray[np.float64]:
         """Return the detector's own score of samples that were not fitted."""
-        return np.asarray(self._score(measured), dtype=np.float64)
+        return self._score(measured)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.input_tags.three_d_array = True

@@ -1,4 +1,4 @@
-"""Confident learning, run properly: the baseline that everything else is compared with.
+"""Confident learning: the out-of-sample baseline that everything else is compared with.
 
 Out-of-fold probabilities come from the same network and the same number of epochs as in the other detectors, a fresh
 network for each fold. cleanlab's own code makes scores and flags of them.
@@ -14,9 +14,8 @@ from zlib import crc32
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
@@ -25,11 +24,11 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured
 from curvdetect.detectors.parameters import Constraints, Number, with_parameters
 from curvdetect.signals.passes import logits_of, measuring, rows_within
-from curvdetect.training.memorize import memorize
+from curvdetect.training.memorize import Run, memorize
 from curvdetect.training.own_net import output_kind, whole_of
 from curvdetect.training.settings import Settings, deterministically
 
-#: Which of cleanlab's quality scores there are.
+#: cleanlab's quality scores.
 METHODS = ("self_confidence", "normalized_margin")
 
 
@@ -57,8 +56,8 @@ class ConfidentLearningDetector(BaseNoiseDetector):
     suggested_labels_ : array of shape (n_samples,)
         Most probable label other than the given one.
     signal_scores_ : dict of arrays of shape (n_samples,)
-        ``"self_confidence"`` and ``"normalized_margin"``, one minus either quality; and ``"flags"``, cleanlab's own
-        flags as a ranking: what ``label_issues_`` has before what it has not, both by self-confidence.
+        ``"self_confidence"`` and ``"normalized_margin"``, one minus either quality; and ``"flags"``, a ranking of the
+        samples in ``label_issues_`` before all others, both by self-confidence.
 
     References
     ----------
@@ -83,7 +82,7 @@ class ConfidentLearningDetector(BaseNoiseDetector):
     }
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
-        """Cross-validate the network and hand its probabilities to cleanlab."""
+        """Cross-validate the network and pass its probabilities to cleanlab."""
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 
@@ -94,65 +93,40 @@ class ConfidentLearningDetector(BaseNoiseDetector):
             raise ValueError(
                 f"cv={self.cv} folds need a class of as many samples, and the largest in y has {largest}: {way}."
             )
+        folds = StratifiedKFold(self.cv, shuffle=True, random_state=settings.seed % 2**32)
+        probabilities = np.empty((len(samples), len(samples.classes)))
         one_way = deterministically(bool(getattr(self.net, "deterministic", False)))
         # predictions read a dataset, which may draw
         with warnings.catch_warnings(), isolated_rng(settings.device, settings.seed), one_way:
             warnings.simplefilter("ignore", ConvergenceWarning)
-            probabilities = cross_val_predict(
-                _Fold(samples, settings),
-                np.arange(len(samples)),
-                labels,
-                cv=StratifiedKFold(self.cv, shuffle=True, random_state=settings.seed % 2**32),
-                method="predict_proba",
-            )
+            for others, fold in folds.split(labels, labels):
+                place = settings.checkpoints.part(f"fold-without-{len(fold)}-{crc32(others.tobytes()):08x}")
+                run = memorize(samples.only(torch.from_numpy(others)), [], replace(settings, checkpoints=place))
+                if run.interrupt is not None:
+                    raise run.interrupt
+                probabilities[fold] = _predicted(run, samples, fold)
         signals = {name: 1 - get_label_quality_scores(labels, probabilities, method=name) for name in METHODS}
         issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
         signals["flags"] = issues + signals["self_confidence"]
-        others = probabilities.copy()
-        others[np.arange(len(labels)), labels] = -1
+        other = np.where(np.eye(len(samples.classes), dtype=bool)[labels], -1, probabilities).argmax(1)
         attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(settings.device)}
-        return Measured(signals, others.argmax(1), attributes)
+        return Measured(signals, other, attributes)
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores[self.method]
 
 
-class _Fold(ClassifierMixin, BaseEstimator):
-    """A training as a classifier of sample numbers, for scikit-learn's cross-validation."""
+def _predicted(run: Run, samples: Samples, index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a trained net's probabilities of the samples ``index``, shape (len(index), n_classes)."""
+    kind, parts, asked = output_kind(run.net), [], torch.as_tensor(index)
 
-    def __init__(self, samples: Samples, settings: Settings) -> None:
-        self.samples = samples
-        self.settings = settings
+    def forward(chunk: Tensor) -> Tensor:
+        return logits_of(run.net.infer(chunk), kind)
 
-    def __sklearn_clone__(self) -> _Fold:
-        return _Fold(self.samples, self.settings)
-
-    def fit(self, index: NDArray[np.int64], y: NDArray[np.int64]) -> _Fold:
-        """Train a fresh net on the samples ``index``."""
-        self.classes_ = np.arange(len(self.samples.classes))
-        name = f"fold-without-{len(self.samples) - len(index)}-{crc32(index.tobytes()):08x}"
-        settings = replace(self.settings, checkpoints=self.settings.checkpoints.part(name))
-        run = memorize(self.samples.only(torch.as_tensor(index)), [], settings)
-        if run.interrupt is not None:
-            raise run.interrupt
-        self.net_, self.device_ = run.net, run.device
-        return self
-
-    def predict(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the most probable class of the samples ``index``."""
-        return self.predict_proba(index).argmax(1)
-
-    def predict_proba(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return probabilities of the samples ``index``."""
-        kind, parts, asked = output_kind(self.net_), [], torch.as_tensor(index)
-
-        def forward(chunk: Tensor) -> Tensor:
-            return logits_of(self.net_.infer(chunk), kind)
-
-        with measuring(whole_of(self.net_)):
-            rows = rows_within(forward, self.samples.batch(asked[:2]).to(self.device_))
-            with torch.no_grad():
-                for chunk in torch.split(asked, rows):
-                    logits = forward(self.samples.batch(chunk).to(self.device_))
-                    parts.append(logits[:, : len(self.classes_)].float().softmax(1).cpu().double())
-        return torch.cat(parts).numpy()
+    with measuring(whole_of(run.net)):
+        rows = rows_within(forward, samples.batch(asked[:2]).to(run.device))
+        with torch.no_grad():
+            for chunk in torch.split(asked, rows):
+                logits = forward(samples.batch(chunk).to(run.device))
+                parts.append(logits[:, : len(samples.classes)].float().softmax(1).cpu().double())
+    return torch.cat(parts).numpy()

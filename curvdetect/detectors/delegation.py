@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -13,15 +13,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from curvdetect.detectors.inputs import fitted_rows, rows_of
+from curvdetect.data.types import Array, Record
+from curvdetect.detectors.inputs import not_flagged
 from curvdetect.detectors.parameters import RUNS, Constraints, with_parameters
 
+_Method = TypeVar("_Method", bound=Callable[..., object])
 
-def last_step(estimator: BaseEstimator) -> Any:
+
+def last_step(estimator: BaseEstimator) -> BaseEstimator:
     """Return the detector at the end of a pipeline, or the detector itself."""
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
@@ -29,15 +32,14 @@ def last_step(estimator: BaseEstimator) -> Any:
 
 
 def prefix_of(estimator: BaseEstimator) -> str:
-    """Return what stands before the names of the detector's parameters: ``"step__"`` in a pipeline, else nothing."""
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix
+    """Return the prefix of the detector's parameters: ``"step__"`` in a pipeline, else nothing."""
+    if not isinstance(estimator, Pipeline):
+        return ""
+    name, last = estimator.steps[-1]
+    return f"{name}__{prefix_of(last)}"
 
 
-def before_last(estimator: BaseEstimator, X: Any) -> Any:
+def before_last(estimator: BaseEstimator, X: object) -> object:
     """Return ``X`` transformed for the detector at the end of a fitted pipeline; None stays None."""
     if X is None or not isinstance(estimator, Pipeline):
         return X
@@ -47,7 +49,12 @@ def before_last(estimator: BaseEstimator, X: Any) -> Any:
     return before_last(estimator.steps[-1][1], X)
 
 
-def keep_apart(estimator: BaseEstimator, name: str) -> Any:
+def columns_of(fitted: BaseEstimator) -> Record:
+    """Return scikit-learn's attributes of the columns."""
+    return {name: getattr(fitted, name) for name in ("n_features_in_", "feature_names_in_") if hasattr(fitted, name)}
+
+
+def keep_apart(estimator: BaseEstimator, name: str) -> BaseEstimator:
     """Change the directory for checkpoints to one within it, for one fit among several; return the estimator."""
     detector = last_step(estimator)
     if detector.checkpoint_dir is not None:
@@ -56,7 +63,7 @@ def keep_apart(estimator: BaseEstimator, name: str) -> Any:
 
 
 def _refits(estimator: BaseEstimator) -> bool:
-    """Say that methods are there where a detector is fitted on the labels as given."""
+    """Return True where a detector is fitted on the labels as given; raise where none is."""
     if not estimator.refit:
         raise AttributeError(
             f"{type(estimator).__name__}(refit=False) fits no detector on the labels as given, so it has no "
@@ -65,12 +72,8 @@ def _refits(estimator: BaseEstimator) -> bool:
     return True
 
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def after_refit(method: _Method) -> _Method:
-    """Make a method one that is there only with ``refit``."""
-    return available_if(_refits)(method)
+#: Makes a method one that is there only with ``refit``.
+after_refit: Callable[[_Method], _Method] = available_if(_refits)
 
 
 @with_parameters
@@ -82,7 +85,7 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     scoring : {"roc_auc", "average_precision"}, default="roc_auc"
-        The grade, of which higher is better.
+        The grade; higher is better.
 
     Attributes
     ----------
@@ -99,47 +102,44 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
     _constraints: ClassVar[Constraints] = {"n_repeats": [RUNS]}
 
     @abstractmethod
-    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: Sized, y: ArrayLike | None = None) -> Self:
         """Fit the detector."""
 
-    def _fitted(self) -> Any:
+    def _fitted(self) -> BaseEstimator:
+        """Return the fitted detector, or the pipeline that ends with it."""
         check_is_fitted(self, self._fitted_name)
         return getattr(self, self._fitted_name)
 
-    def _ask(self, method: str, X: Any, *args: Any, **kwargs: Any) -> Any:
+    def _ask(self, method: str, X: object, y: ArrayLike | None) -> Array:
         """Call a method of the fitted detector with transformed rows."""
         fitted = self._fitted()
-        return getattr(last_step(fitted), method)(before_last(fitted, X), *args, **kwargs)
+        return getattr(last_step(fitted), method)(before_last(fitted, X), y)
 
     @after_refit
-    def score_samples(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    def score_samples(self, X: object = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the fitted detector's scores; higher is more suspect. See `BaseNoiseDetector.score_samples`."""
         return self._ask("score_samples", X, y)
 
     @after_refit
-    def decision_function(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    def decision_function(self, X: object = None, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the fitted detector's scores less its threshold; positive or zero is suspect."""
         return self._ask("decision_function", X, y)
 
     @after_refit
-    def predict(self, X: Any = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
+    def predict(self, X: object = None, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """Return the fitted detector's flags: 1 for a suspect and 0 otherwise."""
         return self._ask("predict", X, y)
 
     @after_refit
-    def fit_predict(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> NDArray[np.int64]:
+    def fit_predict(self, X: Sized, y: ArrayLike | None = None, **fit_params: object) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
         return self.fit(X, y, **fit_params).predict()
 
     @after_refit
-    def fit_resample(self, X: Any, y: ArrayLike | None = None) -> tuple[Any, Any]:
+    def fit_resample(self, X: Sized, y: ArrayLike | None = None) -> tuple[object, object]:
         """Fit, and return the data without the samples that are flagged. See `BaseNoiseDetector.fit_resample`."""
-        kept = np.flatnonzero(self.fit(X, y).predict() == 0)
-        self.sample_indices_ = kept
-        detector = last_step(self._fitted())
-        return rows_of(X, kept), detector.classes_[fitted_rows(detector).labels[kept]] if y is None else rows_of(
-            y, kept
-        )
+        self.sample_indices_, left, labels = not_flagged(last_step(self.fit(X, y)._fitted()), X, y)
+        return left, labels
 
     @after_refit
     def ranking(self, k: int | None = None) -> pd.DataFrame:
@@ -156,14 +156,7 @@ class HoldsDetector(MetaEstimatorMixin, BaseEstimator):
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _take_names_of(self, fitted: BaseEstimator) -> None:
-        """Set scikit-learn's attributes of the columns."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-            if hasattr(fitted, name):
-                setattr(self, name, getattr(fitted, name))
-
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         held = get_tags(self.detector)
         tags.target_tags.required = True

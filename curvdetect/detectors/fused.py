@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.detectors.parameters import RUNS, Constraints, OneRun, Probing, with_parameters
@@ -28,6 +29,8 @@ AUTO = {"plain": {"loss": 1.0}, "augmented": {"loss": 1.0, "late_margin": 1.0}, 
 def recommended_signals(train_accuracy: float, *, augmented: bool = False, fallen: bool = False) -> dict[str, float]:
     """Return the names of the signals of a run that rank wrong labels best, with their weights.
 
+    The choice rests on the experiments in the documentation ("Which detector").
+
     Parameters
     ----------
     train_accuracy : float
@@ -43,15 +46,14 @@ def recommended_signals(train_accuracy: float, *, augmented: bool = False, falle
         The cumulative loss. Where samples were augmented and the accuracy stayed below 0.9, the margin of the second
         half of the planned epochs beside it. After a fall the margin of the first quarter.
 
-    Notes
-    -----
-    A choice made on experiments, by the tables of the documentation ("Which detector").
+    Raises
+    ------
+    ValueError
+        Where ``train_accuracy`` is no share.
 
     Examples
     --------
     >>> from curvdetect import recommended_signals
-    >>> recommended_signals(0.8)
-    {'loss': 1.0}
     >>> recommended_signals(0.8, augmented=True)
     {'loss': 1.0, 'late_margin': 1.0}
     """
@@ -67,14 +69,9 @@ def regime_of(train_accuracy: float, fallen: bool) -> str:
     return "fallen" if fallen else "memorized" if train_accuracy >= LISTEN_TO_ALL else "underfit"
 
 
-def is_augmented(net: Any, samples: Samples) -> bool:
-    """Say whether samples are known to be changed at random as they are trained on."""
-    return samples.view is not None or bool(getattr(net, "iterator_train__augment", False))
-
-
-def has_fallen(history: Sequence[dict[str, Any]]) -> bool:
+def has_fallen(history: Sequence[Record]) -> bool:
     """Say whether one of the trainings whose epochs are recorded fell apart."""
-    trainings: dict[int, list[dict[str, Any]]] = {}
+    trainings: dict[int, list[Record]] = {}
     for record in history:
         trainings.setdefault(record.get("repeat", 0), []).append(record)
     return any(fell_after(one, APART) is not None for one in trainings.values())
@@ -84,10 +81,8 @@ def has_fallen(history: Sequence[dict[str, Any]]) -> bool:
 class FusedDetector(Probing, OneRun, BaseNoiseDetector):
     """Rank samples by several signals of the same training at once; higher is more suspect.
 
-    The recommended detector for ranking wrong labels: with ``signals="auto"`` it costs one plain training and takes the
-    signals of it that rank best. That is the loss over all epochs; where samples were augmented and not memorized
-    (training accuracy below 0.9), the margin over the second half of the planned epochs beside it; where the training
-    fell apart, which a warning says, the margin of the first quarter.
+    The recommended detector for ranking wrong labels. It costs ``n_repeats`` plain trainings, and what the signals
+    cost; those of ``signals="auto"`` cost nothing.
 
     Parameters
     ----------
@@ -95,7 +90,7 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         Names of what to fuse, or a dictionary from names to weights: ``"loss"``, ``"margin"``, ``"learning_time"``,
         ``"inconfidence"``, ``"early_margin"``, ``"late_loss"``, ``"late_margin"``, ``"final_loss"``,
         ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
-        ``"curvature_contrast"``.
+        ``"curvature_contrast"``. "auto" takes those that `recommended_signals` names after the training.
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
     combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
@@ -115,11 +110,7 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
 
     See Also
     --------
-    CurvSSFT : Curvature and second-split forgetting, whose trainings are not those of one run.
-
-    Notes
-    -----
-    Costs ``n_repeats`` plain trainings, and what the signals cost.
+    CurvSSFT : Curvature and second-split forgetting, which takes trainings of its own.
 
     Examples
     --------
@@ -162,25 +153,24 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
         fusion_rule(self.combine)
         self._signals(settings.seed)  # raises for wrong signals before anything is trained
-        weights = [] if isinstance(self.signals, str) else list(self._asked().values())
-        alike = len(set(weights)) == 1 and isinstance(weights[0], Real) and 0 < weights[0] < np.inf
-        if isinstance(self.signals, Mapping) and not alike:
-            check_weights(weights, len(weights), self.combine)
+        weights = None if isinstance(self.signals, str) else self._asked()
+        if isinstance(self.signals, Mapping):
+            values = list(self.signals.values())
+            if len({*values}) > 1 or not (isinstance(values[0], Real) and 0 < values[0] < np.inf):
+                check_weights(values, len(values), self.combine)
         measured = repeated(lambda own: super(FusedDetector, self)._measure(samples, own), self.n_repeats, settings)
-        accuracy, fallen = measured.attributes["train_accuracy_"], has_fallen(measured.attributes["history_"])
-        measured.attributes["regime_"] = regime_of(accuracy, fallen)
-        measured.attributes["fused_signals_"] = (
-            recommended_signals(accuracy, augmented=is_augmented(self.net, samples), fallen=fallen)
-            if isinstance(self.signals, str)
-            else self._asked()
-        )
+        found = measured.attributes
+        accuracy, fallen = found["train_accuracy_"], has_fallen(found["history_"])
+        found["regime_"] = regime_of(accuracy, fallen)
+        augmented = samples.view is not None or bool(getattr(self.net, "iterator_train__augment", False))
+        found["fused_signals_"] = weights or recommended_signals(accuracy, augmented=augmented, fallen=fallen)
         return measured
 
     def _asked(self) -> dict[str, float]:
         """Return the signals that were passed by name, with their weights."""
         return dict(self.signals) if isinstance(self.signals, Mapping) else dict.fromkeys(self.signals, 1.0)
 
-    def _score_measured_later(self, measured: Measured) -> NDArray[np.float64]:
+    def _score_unseen(self, measured: Measured) -> NDArray[np.float64]:
         """Rank samples that were not fitted among those that were: a rank means nothing by itself."""
         known = self.scored_mask_
         # no others: an interrupted training lacks those that are measured at its end

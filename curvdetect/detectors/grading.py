@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sized
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import column_or_1d
 
 from curvdetect.data.labels import plain, plain_labels
-from curvdetect.detectors.checks import as_weights
+from curvdetect.data.types import Array
+from curvdetect.data.wording import brief, callers_level
 from curvdetect.detectors.delegation import last_step
 from curvdetect.detectors.inputs import rows_to_score
 from curvdetect.detectors.parameters import check_value
@@ -29,7 +30,7 @@ def as_noise_mask(noise_mask: ArrayLike, n_samples: int | None = None) -> NDArra
     mask = as_mask(plain(noise_mask), "noise_mask")
     if n_samples is not None and len(mask) != n_samples:
         raise ValueError(f"noise_mask has {len(mask)} entries for {n_samples} samples.")
-    if mask.all() or not mask.any():
+    if _is_one_kind(mask):
         raise ValueError(
             f"noise_mask marks {'every' if mask.any() else 'no'} label as wrong, so there is nothing to tell apart. "
             "Where no wrong label is known, PlantedNoise plants some."
@@ -38,60 +39,92 @@ def as_noise_mask(noise_mask: ArrayLike, n_samples: int | None = None) -> NDArra
 
 
 def grade_of(
-    scoring: str, mask: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: ArrayLike | None = None
+    scoring: str, mask: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: NDArray[np.float64] | None = None
 ) -> float:
     """Return a grade by name, of the samples that have a score; raise where they are of one kind only."""
     there = ~np.isnan(scores)
-    weights = None if sample_weight is None else np.asarray(sample_weight)[there]
     _check_both_kinds(mask[there])
+    weights = None if sample_weight is None else sample_weight[there]
     return float(GRADES[scoring](mask[there], scores[there], sample_weight=weights))
 
 
-def check_scored(mask: NDArray[np.bool_], score_on: Any) -> None:
+def grade_or_nan(
+    scoring: str, mask: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: ArrayLike | None, why: str
+) -> float:
+    """Return a grade by name; NaN, with a warning that says ``why``, where the samples are of one kind only."""
+    weights = _as_weights(sample_weight, len(scores))
+    if _is_one_kind(mask[~np.isnan(scores)]):
+        warnings.warn(why, UndefinedMetricWarning, stacklevel=callers_level())
+        return UndefinedScore()
+    return grade_of(scoring, mask, scores, weights)
+
+
+def check_scored(mask: NDArray[np.bool_], score_on: ArrayLike | None) -> None:
     """Raise before any training where the samples that are going to be scored are of one kind only."""
     rows = rows_to_score(score_on, len(mask))
     if rows is not None:
         _check_both_kinds(mask[rows.numpy()])
 
 
+def _is_one_kind(mask: NDArray[np.bool_]) -> bool:
+    return bool(mask.all() or not mask.any())
+
+
 def _check_both_kinds(scored: NDArray[np.bool_]) -> None:
-    if not 0 < scored.sum() < len(scored):
+    if _is_one_kind(scored):
         raise ValueError(
             f"of the {len(scored)} samples that score_on chose {scored.sum()} are known to be wrong, so there is "
             "nothing to tell apart. Score more samples, or others."
         )
 
 
-def graded(scores: NDArray[np.float64], given: NDArray[Any], y: Any, *, sample_weight: Any, noise_mask: Any) -> float:
-    """Return the ROC AUC of scores against labels known to be wrong; NaN, with a warning, where it is undefined."""
-    name, known = ("noise_mask", noise_mask) if noise_mask is not None else ("y", y)
+def graded(
+    scores: NDArray[np.float64],
+    given: Array,
+    y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    noise_mask: ArrayLike | None,
+) -> float:
+    """Return the ROC AUC of scores against labels known to be wrong, by a mask or by the right labels ``y``."""
+    name, known = ("y", y) if noise_mask is None else ("noise_mask", noise_mask)
     if known is None:
         raise ValueError(
             "noise_mask is needed: a detector can only be graded against labels known to be wrong. Plant some "
             "with corrupt_labels, which returns the mask, and pass score(noise_mask=mask)."
         )
     known = column_or_1d(plain_labels(known, name))
-    if len(known) != len(scores):
-        raise ValueError(f"{name} has {len(known)} entries for {len(scores)} samples.")
-    weights = as_weights(sample_weight, len(scores))
-    mask = as_mask(known, name) if name == "noise_mask" else known != given
-    there = ~np.isnan(scores)
-    if mask[there].all() or not mask[there].any():
-        warnings.warn(
-            "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as "
-            "y the right labels rather than those that were fitted.",
-            UndefinedMetricWarning,
-            stacklevel=3,
+    if len(known) != len(given):
+        raise ValueError(f"{name} has {len(known)} entries for {len(given)} samples.")
+    mask = known != given if noise_mask is None else as_mask(known, name)
+    why = (
+        "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as y the "
+        "right labels rather than those that were fitted."
+    )
+    return grade_or_nan("roc_auc", mask, scores, sample_weight, why)
+
+
+def _as_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
+    """Return weights of samples; raise where they are no weights."""
+    if sample_weight is None:
+        return None
+    sample_weight = plain(sample_weight, "sample_weight")
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"sample_weight must hold numbers, got {brief(sample_weight)}.") from None
+    if weights.shape != (n_samples,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(
+            f"sample_weight must hold {n_samples} numbers, one for each sample, finite, none negative and not all "
+            f"zero, got an array of shape {weights.shape}: {weights.ravel()[:5].tolist()}..."
         )
-        return UndefinedScore()
-    return grade_of("roc_auc", mask, scores, weights)
+    return weights
 
 
 class UndefinedScore(float):
     """NaN that no search can choose by.
 
-    ``GridSearchCV`` and its like call ``item()`` of a score outside of what ``error_score`` silences. A plain NaN would
-    make a search without a single grade report its first candidate as the best.
+    ``GridSearchCV`` and its like call ``item()`` of a score outside of what ``error_score`` silences. With plain NaNs
+    alone a search would report its first candidate as the best.
     """
 
     def __new__(cls) -> UndefinedScore:
@@ -99,7 +132,7 @@ class UndefinedScore(float):
         return super().__new__(cls, "nan")
 
     def item(self) -> NoReturn:
-        """Raise why there is no grade. No ``ValueError``, which the searches pass over."""
+        """Raise why there is no grade. Searches pass over a ``ValueError``."""
         raise RuntimeError(
             "a search can't grade this detector: the ROC AUC is undefined, since no label, or every label, is known "
             "to be wrong. As y a search passes the very labels that were fitted. Pass scoring=noise_scorer(noise_mask) "
@@ -112,13 +145,13 @@ class UndefinedScore(float):
 
 
 class NoiseScorer:
-    """What `noise_scorer` returns."""
+    """A scorer that `noise_scorer` makes."""
 
     def __init__(self, noise_mask: NDArray[np.bool_], scoring: str) -> None:
         self.noise_mask, self.scoring = noise_mask, scoring
 
-    def __call__(self, estimator: BaseEstimator, X: Any = None, y: Any = None) -> float:
-        """Return the grade of a fitted detector's training scores; ``X`` and ``y`` are not looked at."""
+    def __call__(self, estimator: BaseEstimator, X: object = None, y: object = None) -> float:
+        """Return the grade of a fitted detector's training scores; ``X`` and ``y`` are ignored."""
         scores = last_step(estimator).score_samples()
         if len(scores) != len(self.noise_mask):
             raise ValueError(
@@ -146,7 +179,7 @@ def noise_scorer(noise_mask: ArrayLike, scoring: str = "roc_auc") -> NoiseScorer
     Returns
     -------
     callable
-        To be called with a fitted estimator, ``X`` and ``y``, as scikit-learn does; can be pickled.
+        Of a fitted estimator, ``X`` and ``y``, as in scikit-learn; can be pickled.
 
     Raises
     ------
@@ -171,16 +204,12 @@ class InSample:
     """One split with everything on both sides, for searches: a detector scores the very samples that it was fitted on.
 
     For ``cv`` of ``GridSearchCV``, ``HalvingGridSearchCV`` (with a resource other than ``"n_samples"``) and their
-    like. What the search then compares is how well wrong labels are found that are known: see `noise_scorer` and
-    `PlantedNoise`.
+    like. The search then compares how well known wrong labels are found: see `noise_scorer` and `PlantedNoise`. It
+    refits the best setting on the same data, which is one more training; ``refit=False`` saves it.
 
     See Also
     --------
     CurvatureSearch : Trains once for all ``h``, ``n`` and ``power``.
-
-    Notes
-    -----
-    The search refits the best setting on the same data, which is one more training; ``refit=False`` saves it.
 
     Examples
     --------
@@ -196,7 +225,9 @@ class InSample:
     {'max_epochs': 5}
     """
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def split(
+        self, X: Sized, y: object = None, groups: object = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield once the indices of all samples, to train on and to be graded on.
 
         Parameters
@@ -214,7 +245,7 @@ class InSample:
         everything = np.arange(len(X))
         yield everything, everything.copy()
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
         """Return 1; parameters are ignored."""
         return 1
 

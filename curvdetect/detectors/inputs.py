@@ -24,8 +24,7 @@ from curvdetect.data.labels import plain, plain_labels
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples, as_samples, as_unlabelled
 from curvdetect.data.wording import brief, callers_level
-from curvdetect.detectors.classes import warn_of_classes
-from curvdetect.detectors.explaining import in_words, no_number, where_missing
+from curvdetect.detectors.explaining import in_words, no_number, warn_of_classes, where_missing
 from curvdetect.training.ranks import by_first, writes_here
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 LEAST_STEP, LARGEST_STEP = 1e-4, 0.5
 
 
-def samples_to_fit(detector: BaseNoiseDetector, X: Any, y: ArrayLike | None) -> Samples:
+def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None) -> Samples:
     """Return samples as a detector's ``fit`` needs them, or raise what is wrong; the detector learns their columns."""
     samples = _labelled(detector, X, y, reset=True)
     if len(samples) < 2:
@@ -52,7 +51,7 @@ def samples_to_fit(detector: BaseNoiseDetector, X: Any, y: ArrayLike | None) -> 
     return replace(samples, scored=scored, units=None if columns is None else columns.deviation)
 
 
-def samples_labelled(detector: BaseNoiseDetector, X: Any, y: ArrayLike) -> Samples:
+def samples_labelled(detector: BaseNoiseDetector, X: object, y: ArrayLike) -> Samples:
     """Return samples of the shape and the classes that were fitted, or raise what is wrong with them."""
     rows = fitted_rows(detector)
     if X is None:
@@ -64,8 +63,7 @@ def samples_labelled(detector: BaseNoiseDetector, X: Any, y: ArrayLike) -> Sampl
     rows.check_shape(samples.shape)
     classes = detector.classes_
     known = set(classes.tolist())
-    new = [label for label in samples.classes.tolist() if label not in known]
-    if new:
+    if new := [label for label in samples.classes.tolist() if label not in known]:
         raise ValueError(
             f"y holds labels that were not fitted: {brief(new)}. The network knows no others than "
             f"{brief(classes.tolist())}: leave these samples out, or fit on them too."
@@ -75,24 +73,24 @@ def samples_labelled(detector: BaseNoiseDetector, X: Any, y: ArrayLike) -> Sampl
     return replace(samples, classes=classes, labels=labels, units=units)
 
 
-def samples_unlabelled(detector: BaseNoiseDetector, X: Any) -> Samples:
+def samples_unlabelled(detector: BaseNoiseDetector, X: object) -> Samples:
     """Return samples of which only the inputs matter, or raise where they have other columns than were fitted."""
     return as_unlabelled(X) if is_dataset(X) else _of_array(detector, plain(X), reset=False)
 
 
 def fitted_rows(detector: BaseNoiseDetector) -> RowIndex:
-    """Return what a fitted detector knows of its training data: the rows, their shape and their labels' numbers."""
+    """Return what a fitted detector keeps of its training data: the rows, their shape and the codes of their labels."""
     check_is_fitted(detector, "scores_")
     return detector._rows
 
 
-def rows_fitted(detector: BaseNoiseDetector, X: Any) -> NDArray[np.int64]:
+def rows_fitted(detector: BaseNoiseDetector, X: object) -> NDArray[np.int64]:
     """Return training indices of rows that were fitted, all for None; raise where one was not."""
     rows = fitted_rows(detector)
     return np.arange(len(rows.labels)) if X is None else rows.find(samples_unlabelled(detector, X))
 
 
-def _labelled(detector: BaseNoiseDetector, X: Any, y: ArrayLike | None, *, reset: bool) -> Samples:
+def _labelled(detector: BaseNoiseDetector, X: object, y: ArrayLike | None, *, reset: bool) -> Samples:
     check_paired(X, y)
     if is_dataset(X):
         labels = None if y is None else column_or_1d(plain_labels(y))
@@ -111,8 +109,8 @@ def _labelled(detector: BaseNoiseDetector, X: Any, y: ArrayLike | None, *, reset
     return samples
 
 
-def _of_array(detector: BaseNoiseDetector, X: Any, y: Any = "no_validation", **checks: Any) -> Samples:
-    """Return samples of an array or a table that scikit-learn finds in order."""
+def _of_array(detector: BaseNoiseDetector, X: object, y: object = "no_validation", **checks: object) -> Samples:
+    """Return samples of an array or a table that scikit-learn accepts."""
     X = _as_pandas(X)
     has_rows = hasattr(X, "__len__") or hasattr(X, "__array__")
     if isinstance(X, Real | set | frozenset) or getattr(X, "ndim", 2) == 0 or not has_rows:
@@ -139,12 +137,11 @@ def _of_array(detector: BaseNoiseDetector, X: Any, y: Any = "no_validation", **c
         ) from None
 
 
-def _as_pandas(X: Any) -> Any:
+def _as_pandas(X: object) -> object:
     """Return a frame of polars, pyarrow or dask as one of pandas, whose names of columns every scikit-learn knows."""
-    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(X).__mro__}
-    if "polars.DataFrame" in kinds:
-        return pd.DataFrame({name: np.asarray(X[name]) for name in X.columns})
-    if "pyarrow.Table" in kinds:
+    if hasattr(X, "get_column") and hasattr(X, "columns"):  # of polars, whose to_pandas needs pyarrow
+        return pd.DataFrame({name: np.asarray(X.get_column(name)) for name in X.columns})
+    if hasattr(X, "to_pandas") and hasattr(X, "columns"):
         return X.to_pandas()
     return X.compute() if hasattr(X, "compute") and hasattr(X, "columns") else X
 
@@ -186,23 +183,21 @@ def check_paired(X: object, y: object, name: str = "y") -> None:
         )
 
 
-def _index_of(data: Any) -> pd.Index | None:
-    index: Any = getattr(data, "index", None)
-    if hasattr(index, "compute"):  # of dask
-        index = index.compute()
+def _index_of(data: object) -> pd.Index | None:
+    index: object = getattr(data, "index", None)
+    index = index.compute() if hasattr(index, "compute") else index  # of dask
     return index if isinstance(index, pd.Index) else None
 
 
 def rows_to_score(score_on: ArrayLike | None, n_samples: int) -> torch.Tensor | None:
-    """Return the positions of the samples that are scored, in rising order; None where all are.
-
-    The choice of the first of several processes that train together counts.
-    """
+    """Return the positions of the samples that are scored, in rising order; None where all are."""
+    # of several processes that train together, the choice of the first counts
     rows = by_first(lambda: _chosen(score_on, n_samples))
     return None if rows is None else torch.from_numpy(rows)
 
 
 def _chosen(score_on: ArrayLike | None, n_samples: int) -> NDArray[np.int64] | None:
+    """Return positions that are each named once, or raise what is wrong with them."""
     if score_on is None:
         return None
     wanted = "score_on must be None, positions in the data, or a mask with True for each sample to score"
@@ -248,3 +243,12 @@ def check_step(h: float, samples: Samples) -> None:
 def rows_of(data: Any, index: NDArray[np.int64]) -> Any:
     """Return some rows of an array, tensor, DataFrame or list as the same kind of thing, of a dataset a ``Subset``."""
     return Subset(data, index.tolist()) if is_dataset(data) else _safe_indexing(data, index)
+
+
+def not_flagged(
+    detector: BaseNoiseDetector, X: object, y: ArrayLike | None
+) -> tuple[NDArray[np.int64], object, object]:
+    """Return the positions of the samples that a fitted detector doesn't flag, these samples and their labels."""
+    kept = np.flatnonzero(detector.labels_ == 0)
+    labels = detector.classes_[fitted_rows(detector).labels[kept]] if y is None else rows_of(y, kept)
+    return kept, rows_of(X, kept), labels

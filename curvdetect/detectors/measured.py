@@ -1,6 +1,6 @@
 """The one place that measures: signals of a watched training, or of samples that were not trained on.
 
-Those are measured on the weights kept during the training.
+The latter are measured on the weights kept during the training.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 
 from curvdetect.data.rows import digest_of
 from curvdetect.data.samples import Samples
-from curvdetect.detectors.checks import derive_seed, derived_seed
-from curvdetect.signals.dynamics import LearningTime, Loss, Margin, OtherLabelVote
-from curvdetect.signals.evaluated import Inconfidence
+from curvdetect.data.types import Record
+from curvdetect.signals.dynamics import Loss, Margin, OtherLabelVote
+from curvdetect.signals.registry import recorded
 from curvdetect.signals.signal import MeanOverEpochs, Plan, Signal
-from curvdetect.training.checkpoints import NOWHERE, Checkpoints, Snapshot
+from curvdetect.training.checkpoints import NOWHERE, Snapshot
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
 from curvdetect.training.ranks import by_first
@@ -51,7 +51,7 @@ class Measured:
     """By name, shape (n_samples,), higher for the more suspect."""
     other: NDArray[np.int64]
     """Code of the best label other than the given one."""
-    attributes: dict[str, Any]
+    attributes: Record
     """Fitted attributes beside those that every detector has."""
     interrupt: BaseException | None = None
     """The Ctrl-C, or the error, that cut the measuring short."""
@@ -62,12 +62,23 @@ class Measured:
         return replace(self, signal_scores=signal_scores, other=self.other[rows])
 
 
-def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> Settings:
-    """Return how a detector trains its net on samples, on a device.
-
-    Where it has a ``checkpoint_dir`` that another fit began to fill, that fit is taken up, or refused by name.
-    """
-    checkpoints, seed = _place_and_seed(detector, samples, device)
+def begin(detector: BaseNoiseDetector, samples: Samples, device: torch.device) -> Settings:
+    """Return how a detector trains its net on samples; a fit that its ``checkpoint_dir`` holds is taken up."""
+    given, directory = detector.random_state, detector.checkpoint_dir
+    seed, checkpoints = derive_seed(given), NOWHERE
+    if directory is not None:
+        if not isinstance(directory, str | Path):
+            raise ValueError(f"checkpoint_dir must be None or the path of a directory, got {directory!r}.")
+        params = detector.get_params(deep=False)
+        identity = {
+            "detector": type(detector).__name__,
+            **identity_of({name: value for name, value in params.items() if name not in _NOT_TRAINED_BY}),
+            "device": str(device),
+            "random_state": str(given) if given is None or isinstance(given, Integral) else f"a generator at {seed}",
+            **digest_of(samples),
+        }
+        own_seed = seed
+        checkpoints, seed = by_first(lambda: claim(directory, identity, seed=own_seed))
     return Settings(
         detector.net,
         device,
@@ -82,35 +93,32 @@ def begin(detector: BaseEstimator, samples: Samples, device: torch.device) -> Se
     )
 
 
-def _place_and_seed(detector: BaseEstimator, samples: Samples, device: torch.device) -> tuple[Checkpoints, int]:
-    """Return where the checkpoints of a fit are kept, and its seed."""
-    params = detector.get_params(deep=False)
-    seed = derive_seed(params["random_state"])
-    directory = params.get("checkpoint_dir")
-    if directory is None:
-        return NOWHERE, seed
-    if not isinstance(directory, str | Path):
-        raise ValueError(f"checkpoint_dir must be None or the path of a directory, got {directory!r}.")
-    trained = {name: value for name, value in params.items() if name not in _NOT_TRAINED_BY}
-    given = params["random_state"]
-    identity = {
-        "detector": type(detector).__name__,
-        **identity_of(trained),
-        "device": str(device),
-        "random_state": str(given) if given is None or isinstance(given, Integral) else f"a generator at {seed}",
-        **digest_of(samples),
-    }
-    return by_first(lambda: claim(directory, identity, seed=seed))
+def derive_seed(random_state: object) -> int:
+    """Return a seed, one for all processes; None draws it from the system, not from numpy's global generator."""
+    if random_state is None:
+        return by_first(lambda: int(np.random.SeedSequence().generate_state(1)[0]))
+    try:
+        return by_first(lambda: int(check_random_state(random_state).randint(2**31 - 1)))
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be None, a whole number from 0 to 2**32 - 1, or a numpy RandomState: {error}."
+        ) from error
+
+
+def derived_seed(seed: int, *key: int) -> int:
+    """Return another seed, told apart from its like by ``key``."""
+    # the tag keeps these apart from the seeds that a second split derives from its own
+    return int(np.random.SeedSequence([seed, *key, 1]).generate_state(1)[0])
 
 
 def watching(own: Sequence[Signal]) -> list[Signal]:
-    """Return signals with those that always ride along, where they miss: loss, margin, learning time, inconfidence."""
-    names = {s.name for s in own}
-    return [*own, *(s for s in (Loss(), Margin(), LearningTime(), Inconfidence()) if s.name not in names)]
+    """Return signals, and those of every run that are not among them."""
+    names = {signal.name for signal in own}
+    return [*own, *(make() for name, make in recorded("always").items() if name not in names)]
 
 
 def one_run(samples: Samples, own: Sequence[Signal], settings: Settings) -> Measured:
-    """Train one net on all samples while signals watch: those asked for, and those that always ride along."""
+    """Train one net on all samples, and return the signals: a detector's own and those of every run."""
     signals = watching(own)
     del own  # which would hold on to them
     vote = OtherLabelVote()
@@ -151,62 +159,70 @@ def repeated(measure: Callable[[Settings], Measured], n_repeats: int, settings: 
     """
     done: list[Measured] = []
     interrupt: BaseException | None = None
-    for repeat in range(n_repeats):
+    while len(done) < n_repeats and interrupt is None:
+        repeat = len(done)
+        seed = settings.seed if repeat == 0 else derived_seed(settings.seed, repeat)
         try:
-            seed = settings.seed if repeat == 0 else derived_seed(settings.seed, repeat)
-            place = settings.checkpoints.part(f"repeat-{repeat}")
-            done.append(measure(replace(settings, seed=seed, checkpoints=place)))
-            interrupt = done[-1].interrupt
-            for earlier in done[:-1] if interrupt is None else ():
-                earlier.attributes.pop("net_", None)  # that of the last complete one is kept
+            measured = measure(replace(settings, seed=seed, checkpoints=settings.checkpoints.part(f"repeat-{repeat}")))
         except (KeyboardInterrupt, Exception) as error:
             if not done:
                 raise
             interrupt = error
-        if interrupt is not None:
             break
-    complete = [measured for measured in done if measured.interrupt is None] or done
-    return complete[0] if n_repeats == 1 else _mean(complete, interrupt)
+        interrupt = measured.interrupt
+        if interrupt is None:
+            for earlier in done:
+                earlier.attributes.pop("net_", None)  # the last complete one's is kept
+        if interrupt is None or not done:
+            done.append(measured)
+    return done[0] if n_repeats == 1 else _mean(done, interrupt)
 
 
 def _mean(runs: list[Measured], interrupt: BaseException | None) -> Measured:
     """Return the means of several runs' signals, with the last one's net and the first one's suggestions."""
-    attributes = dict(runs[-1].attributes)
-    each = [run.attributes for run in runs]
-    attributes["history_"] = [{"repeat": i, **record} for i, a in enumerate(each) for record in a["history_"]]
-    attributes["n_iter_"] = sum(a["n_iter_"] for a in each)
-    attributes["train_accuracy_"] = min(a["train_accuracy_"] for a in each)
-    attributes["seconds_"] = {name: sum(a["seconds_"][name] for a in each) for name in each[0]["seconds_"]}
+    each = [noted(run.attributes, repeat=repeat) for repeat, run in enumerate(runs)]
+    attributes = {**each[-1], **joined(each)}
     if interrupt is not None and "stop_reason_" in attributes:
         attributes["stop_reason_"] = "interrupted"
     if "signal_quarters_" in attributes:
-        attributes["signal_quarters_"] = {
-            name: np.mean([a["signal_quarters_"][name] for a in each], axis=0) for name in each[0]["signal_quarters_"]
-        }
-    return Measured(
-        {name: np.mean([run.signal_scores[name] for run in runs], axis=0) for name in runs[0].signal_scores},
-        runs[0].other,
-        attributes,
-        interrupt,
-    )
+        attributes["signal_quarters_"] = _means([one["signal_quarters_"] for one in each])
+    return Measured(_means([run.signal_scores for run in runs]), runs[0].other, attributes, interrupt)
+
+
+def _means(each: Sequence[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    return {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
+
+
+def noted(attributes: Record, **note: object) -> Record:
+    """Return the attributes of a training with a note in every record of its history."""
+    return {**attributes, "history_": [{**note, **record} for record in attributes["history_"]]}
+
+
+def joined(trainings: Sequence[Record]) -> Record:
+    """Return the attributes of several trainings that count together: all their epochs, and the lowest accuracy."""
+    names = dict.fromkeys(name for one in trainings for name in one["seconds_"])
+    return {
+        "n_iter_": sum(one["n_iter_"] for one in trainings),
+        "train_accuracy_": min(one["train_accuracy_"] for one in trainings),
+        "history_": [record for one in trainings for record in one["history_"]],
+        "seconds_": {name: sum(one["seconds_"].get(name, 0.0) for one in trainings) for name in names},
+    }
 
 
 def _check_finite(signal: Signal, scores: NDArray[np.float64], samples: Samples) -> None:
     """Raise where a sample that the signal was to see has no finite score."""
-    wanted = np.ones(len(scores), dtype=np.bool_)
+    bad = ~np.isfinite(scores)
     if signal.stage == "scoring" and samples.scored is not None:
-        wanted[:] = False
-        wanted[samples.scored.numpy()] = True
-    bad = np.flatnonzero(wanted & ~np.isfinite(scores))
-    if not len(bad):
+        bad &= np.isin(np.arange(len(scores)), samples.scored.numpy())
+    if not bad.any():
         return
-    found = f"{len(bad)} sample(s) got no finite score of signal {signal.name!r}, the first at index {bad[0]}: "
+    found = f"{bad.sum()} sample(s) got no finite score of signal {signal.name!r}, the first at index {bad.argmax()}: "
     if signal.stage == "training":
         raise ValueError(
             f"{found}the net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and "
             "what was not trained on can't have been memorized."
         )
-    sizes = samples.batch(torch.from_numpy(bad[:64])).abs().amax(0)
+    sizes = samples.batch(torch.from_numpy(np.flatnonzero(bad)[:64])).abs().amax(0)
     if sizes.max() > LARGE:
         where = f"column {int(sizes.argmax())} of X" if sizes.ndim == 1 else "X"
         raise ValueError(
@@ -221,9 +237,8 @@ def _check_finite(signal: Signal, scores: NDArray[np.float64], samples: Samples)
 
 def measure_unseen(detector: BaseNoiseDetector, samples: Samples) -> Measured:
     """Return the signals of samples that were not trained on, as means over a fitted detector's snapshots."""
-    snapshots = _snapshots_of(detector)
     signals, vote = watching(detector._signals(detector._seed)), OtherLabelVote("scoring")
-    measure_on(snapshots, detector.net_, samples, [*signals, vote], _plan(detector, samples, snapshots))
+    _measure_later(detector, samples, [*signals, vote], _snapshots_of(detector))
     return Measured({s.name: s.scores() for s in signals}, vote.scores().astype(np.int64), {})
 
 
@@ -237,10 +252,8 @@ def measure_by_epoch(
     snapshots = _snapshots_of(detector)
     found: dict[str, list[NDArray[np.float64]]] = {}
     for snapshot in snapshots:
-        signals = [
-            signal for signal in watching(detector._signals(detector._seed)) if isinstance(signal, MeanOverEpochs)
-        ]
-        measure_on([snapshot], detector.net_, samples, signals, _plan(detector, samples, [snapshot]))
+        signals = [s for s in watching(detector._signals(detector._seed)) if isinstance(s, MeanOverEpochs)]
+        _measure_later(detector, samples, signals, [snapshot])
         for signal in signals:
             found.setdefault(signal.name, []).append(signal.scores())
     return np.array([one.epoch for one in snapshots]), {name: np.array(each) for name, each in found.items()}
@@ -267,7 +280,10 @@ def _snapshots_of(detector: BaseNoiseDetector) -> list[Snapshot]:
     return snapshots
 
 
-def _plan(detector: BaseNoiseDetector, samples: Samples, snapshots: Sequence[Snapshot]) -> Plan:
-    """Return what signals are told of the training that snapshots are of."""
+def _measure_later(
+    detector: BaseNoiseDetector, samples: Samples, signals: Sequence[Signal], snapshots: Sequence[Snapshot]
+) -> None:
+    """Show samples to signals on weights that a fitted detector kept."""
     shown, device = frozenset(snapshot.epoch for snapshot in snapshots), resolve_device(detector.device)
-    return Plan(len(samples), len(detector.classes_), detector.net_.max_epochs, device, shown)
+    plan = Plan(len(samples), len(detector.classes_), detector.net_.max_epochs, device, shown)
+    measure_on(snapshots, detector.net_, samples, signals, plan)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -30,10 +30,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from curvdetect.data.noise import CorruptedLabels
 from curvdetect.data.samples import Samples
-from curvdetect.detectors.checks import derived_seed
-from curvdetect.detectors.measured import Measured, one_run
+from curvdetect.detectors.measured import Measured, derived_seed, one_run
 from curvdetect.detectors.ranking import n_flagged
 from curvdetect.training.settings import Settings
+
+if TYPE_CHECKING:
+    from curvdetect.detectors.base import BaseNoiseDetector
 
 #: Share of the labels that is planted, unless that is less than `AT_LEAST` and than a quarter of them.
 SHARE, AT_LEAST = 0.1, 20
@@ -69,7 +71,7 @@ class NoiseRate(NamedTuple):
     high: float
 
 
-def find_rate(detector: Any, samples: Samples, measured: Measured, settings: Settings) -> int:
+def find_rate(detector: BaseNoiseDetector, samples: Samples, measured: Measured, settings: Settings) -> int:
     """Return how many samples to flag; the rate, and what ended the second training early, go into ``measured``."""
     found = NoiseRate(np.nan, 0.0, 1.0)
     try:
@@ -91,7 +93,7 @@ def find_rate(detector: Any, samples: Samples, measured: Measured, settings: Set
     return n_flagged("auto", n_scored) if np.isnan(found.rate) else int(found.rate * n_scored + 0.5)
 
 
-def _rate(detector: Any, samples: Samples, measured: Measured, settings: Settings) -> NoiseRate:
+def _rate(detector: BaseNoiseDetector, samples: Samples, measured: Measured, settings: Settings) -> NoiseRate:
     """Plant wrong labels, train a net on them, and return the rate among the samples that are scored.
 
     The loss separates best, whatever is ranked by.

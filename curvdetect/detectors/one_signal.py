@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
+from curvdetect.data.types import Record
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import check_step
 from curvdetect.detectors.measured import Measured
@@ -28,20 +29,20 @@ from curvdetect.training.settings import Settings
 class CurvatureNoiseDetector(Contrasting, OneRun, BaseNoiseDetector):
     """Rank samples by the curvature of the loss around them; higher is more suspect.
 
-    A network is trained until it has memorized the labels. After a quarter of the epochs, most of them early, each
-    sample's input gradient is compared with that at ``n`` points a step ``h`` away, and the differences are averaged.
-    Wrong labels have to be memorized one by one, which bends the loss around them.
+    A network is trained until it has memorized the labels. After some epochs, most of them early, each sample's input
+    gradient is compared with that at ``n`` points a step ``h`` away, and the differences are averaged. Wrong labels
+    have to be memorized one by one, which bends the loss around them.
 
     Parameters
     ----------
     grid : dict of sequences or list of such, optional
-        Other ``h``, ``n`` and ``power`` to measure in the same run, as ``{"h": [1e-2, 1e-3], "n": [1, 10]}``; scores
-        of all combinations in ``grid_scores_``. Costs, for each ``h``, its largest ``n``. `CurvatureSearch` grades
-        them.
+        Other ``h``, ``n`` and ``power`` to measure in the same run, as ``{"h": [1e-2, 1e-3], "n": [1, 10]}``, for
+        ``grid_scores_``. Costs, for each ``h``, its largest ``n``. `CurvatureSearch` grades them.
     signals : sequence of str, default=()
-        What to record beside loss, margin, learning time and inconfidence: ``"input_gradient"``, ``"averaged_margin"``,
-        ``"early_margin"`` (first quarter of the planned epochs), ``"late_loss"`` and ``"late_margin"`` (second half),
-        ``"final_loss"`` (last quarter), ``"gradient_contrast"`` (as ``contrast``, of the plain gradient).
+        Signals to record beside loss, margin, learning time and inconfidence: ``"input_gradient"``,
+        ``"averaged_margin"``, ``"early_margin"`` (first quarter of the planned epochs), ``"late_loss"`` and
+        ``"late_margin"`` (second half), ``"final_loss"`` (last quarter), ``"gradient_contrast"`` (as ``contrast``, of
+        the plain gradient).
 
     Attributes
     ----------
@@ -50,8 +51,7 @@ class CurvatureNoiseDetector(Contrasting, OneRun, BaseNoiseDetector):
     grid_signals_ : dict of dicts of arrays of shape (n_samples,)
         From ``(h, n, power)`` to what such a detector would have of its own in ``signal_scores_``.
     history_ : list of dict
-        One record for each epoch; that of a scored epoch has ``mean_curvature`` and ``mean_curvature_contrast``, the
-        means over all samples in that epoch.
+        One record for each epoch; scored epochs have ``mean_curvature`` and ``mean_curvature_contrast``.
 
     See Also
     --------
@@ -61,11 +61,9 @@ class CurvatureNoiseDetector(Contrasting, OneRun, BaseNoiseDetector):
 
     Notes
     -----
-    A scored epoch costs 3 (n + 1) forward passes over the data, 2 (n + 1) without ``contrast``, against 3 for an epoch
-    of training. With ``score_on`` the passes are over the samples it names.
-
-    On networks of ReLUs the score depends on ``h`` in more than scale, since the difference is made by the kinks
-    that a step crosses; thresholds can't be compared between different ``h``.
+    A scored epoch costs 3 (n + 1) forward passes over the scored samples, 2 (n + 1) without ``contrast``; an epoch of
+    training costs 3. Thresholds can't be compared between different ``h``: networks of ReLUs bend only at the kinks
+    that a step crosses.
 
     References
     ----------
@@ -87,27 +85,29 @@ class CurvatureNoiseDetector(Contrasting, OneRun, BaseNoiseDetector):
     signals: Sequence[str] = ()
 
     @classmethod
-    def paper(cls, net: Any = None, **params: Any) -> Self:
-        """Return a detector with eq. (6) as printed, measured after every epoch.
-
-        That is ``h=1e-3, n=10, power=2, contrast=False, units="raw"``.
+    def paper(cls, net: object = None, **params: object) -> Self:
+        """Return a detector with eq. (6) as printed: ``h=1e-3, n=10, power=2, contrast=False, units="raw", every=1``.
 
         Parameters
         ----------
         net : see the class
             What is trained.
         **params
-            Any other parameter; one of those above overrides it.
+            Any other parameters, or other values of these.
+
+        Returns
+        -------
+        CurvatureNoiseDetector
         """
-        return cls(net, **{"h": 1e-3, "n": 10, "power": 2, "contrast": False, "units": "raw", "every": 1, **params})
+        printed: Record = {"h": 1e-3, "n": 10, "power": 2, "contrast": False, "units": "raw", "every": 1}
+        return cls(net, **(printed | params))
 
     def _signals(self, seed: int) -> Sequence[Signal]:
-        others = asked_for(self.signals)
-        common: dict[str, Any] = {"contrast": self.contrast, "seed": seed}
-        probed = curvatures(h=self.h, n=self.n, power=self.power, **common)
-        for h, n, power in self._grid_settings():
-            probed += curvatures(h=h, n=n, power=power, **common, beside=True)
-        return in_order(probed, others)
+        settings = [(self.h, self.n, self.power), *self._grid_settings()]
+        probed: list[Signal] = []
+        for place, (h, n, power) in enumerate(settings):
+            probed += curvatures(contrast=self.contrast, h=h, n=n, power=power, seed=seed, beside=place > 0)
+        return in_order(probed, asked_for(self.signals))
 
     def _grid_settings(self) -> list[tuple[float, int, int]]:
         """Return the settings of ``grid``, each once."""

@@ -29,12 +29,12 @@ def with_parameters(cls: type[_T]) -> type[_T]:
     The constructor is that of a dataclass: its signature is explicit, and it does nothing but assign.
     """
     made = dataclass(eq=False, repr=False, kw_only=True)(cls)
-    sections = _sections(made.__doc__ or "")
+    sections = _sections(made)
     for heading in ("Parameters", "Attributes"):
         entries = _entries(sections[heading])
         for base in made.__mro__[1:]:
             known = {name for names in entries for name in names}
-            inherited = _entries(_sections(base.__doc__ or "")[heading])
+            inherited = _entries(_sections(base)[heading])
             entries |= {names: text for names, text in inherited.items() if not known.intersection(names)}
         # the net goes first, as in the signature
         sections[heading] = "\n".join(sorted(entries.values(), key=lambda text: not text.startswith("net :")))
@@ -43,9 +43,9 @@ def with_parameters(cls: type[_T]) -> type[_T]:
     return made
 
 
-def _sections(docstring: str) -> dict[str, str]:
+def _sections(cls: type) -> dict[str, str]:
     """Return the sections of a docstring by heading, with room for parameters and attributes after the summary."""
-    summary, *others = re.split(r"\n\n(?=[A-Z][\w ]+\n---)", inspect.cleandoc(docstring))
+    summary, *others = re.split(r"\n\n(?=[A-Z][\w ]+\n---)", inspect.cleandoc(cls.__doc__ or ""))
     sections = {"": summary, "Parameters": "", "Attributes": ""}
     for section in others:
         heading, _, text = section.split("\n", 2)
@@ -79,7 +79,7 @@ def check_parameters(estimator: BaseEstimator) -> None:
             check_value(name, getattr(estimator, name), allowed)
 
 
-def check_value(name: str, value: Any, allowed: Iterable[str | Callable[..., Any] | Number | None]) -> None:
+def check_value(name: str, value: object, allowed: Iterable[str | Callable[..., Any] | Number | None]) -> None:
     """Raise where a value is none of those that are allowed."""
     allowed = list(allowed)
     if not any(_is_one(value, kind) for kind in allowed):
@@ -88,7 +88,8 @@ def check_value(name: str, value: Any, allowed: Iterable[str | Callable[..., Any
         raise ValueError(f"{name} must be {words}, got {brief(value)}.")
 
 
-def _is_one(value: Any, kind: Any) -> bool:
+def _is_one(value: object, kind: object) -> bool:
+    """Say whether a value is of a kind that is allowed."""
     if isinstance(kind, Number):
         return isinstance(value, kind.kind) and not isinstance(value, bool) and kind.holds(value)
     if isinstance(kind, str):
@@ -113,26 +114,24 @@ class Common(_Defaults):
     Parameters
     ----------
     net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        What is trained: a copy, so that yours stays as it is. The weights of a module instance are where training
-        starts: pass it untrained. None takes an MLP for 2-D ``X`` and a compact ResNet for pictures;
-        ``"resnet18-cifar"`` and ``"resnet-mnist"`` are the paper's.
+        What is trained, as a copy. Training starts from the weights of a module instance: pass it untrained. None takes
+        an MLP for 2-D ``X`` and a compact ResNet for pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are the
+        paper's.
     q : float, int or "auto", default=0.1
-        Share, or count, of the scored samples to flag. "auto" flags as many as are estimated to be wrong, for one more
-        plain training, without curvature: labels planted wrong in a copy tell, by the loss, which share of wrong labels
-        is found where. It may flag none. After Ctrl-C before the estimate is there, it flags a tenth.
+        Share, or count, of the scored samples to flag. "auto" flags as many as it estimates to be wrong, maybe none, by
+        one more plain training on a copy with planted wrong labels. After Ctrl-C before the estimate it flags a tenth.
     max_epochs : int, optional
         Length of the training; by default the net's own.
     stop_at : float, optional
         Stop after the first epoch with this training accuracy.
     checkpoint_dir : str or Path, optional
-        Directory for a checkpoint after each epoch: weights, optimizer, schedules, random generators and what the
-        signals gathered. A fit that was killed goes on from there when it is called again with the same data and
-        parameters, to the very scores it would have had; other data or parameters are refused by name. A fit that
-        was finished is taken up too: delete the directory to train anew.
+        Directory for a checkpoint after each epoch. A fit that was killed goes on from there when it is called again
+        with the same data and parameters, to the same scores; other data or parameters are refused by name. A finished
+        fit is taken up too: delete the directory to train anew.
     device : str, default="auto"
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     random_state : int, RandomState instance or None, default=None
-        Of weights (save those that a module instance brings), order, augmentation, splits and probes.
+        Of weights (but for those of a module instance), order, augmentation, splits and probes.
     verbose : int, default=0
         1 shows a progress bar with the time left.
 
@@ -153,7 +152,7 @@ class Common(_Defaults):
     noise_rate_interval_ : tuple of float
         With ``q="auto"``, the ends of the rate's 95 % interval. The better scores separate, the narrower.
     suggested_labels_ : array of shape (n_samples,)
-        For each sample the best label other than the given one: what it would be if the given one is wrong.
+        For each sample the best label other than the given one.
     signal_scores_ : dict of arrays of shape (n_samples,)
         Every signal that was recorded, by name, higher for the more suspect; NaN where it was not measured.
     classes_ : array
@@ -165,7 +164,7 @@ class Common(_Defaults):
     device_ : str
         Where it ran.
     interrupted_ : bool
-        Whether Ctrl-C, or an error, ended the run; scores are then those of the complete part.
+        Whether Ctrl-C, or an error, ended the run early; scores are then those of the complete part.
     """
 
     net: Any = field(default=None, kw_only=False)
@@ -190,13 +189,12 @@ class OneRun:
     Parameters
     ----------
     score_on : array-like of int, or of bool of shape (n_samples,), optional
-        Positions of the samples to score, or a mask; by default all. The network is trained on all of them, but only
-        these are measured during the training, ranked and flagged: their scores are those of a run that measures all.
-        The others have NaN for a score. Signals that are read off the training are there for all.
+        Positions of the samples to score, or a mask; by default all. The network is trained on all samples, but only
+        these are measured, ranked and flagged, with the scores of a run that measures all. The others get NaN. Signals
+        that are read off the training are there for all.
     keep_snapshots : int, default=0
-        Number of scored epochs, evenly chosen among them, whose weights are kept, so that ``score_samples(X, y)`` can
-        measure samples that were not fitted; each takes as much memory as the weights. With ``checkpoint_dir`` they
-        are kept there.
+        Number of scored epochs, evenly chosen, whose weights are kept in memory, or with ``checkpoint_dir`` there, so
+        that ``score_samples(X, y)`` can measure samples that were not fitted.
 
     Attributes
     ----------
@@ -239,17 +237,17 @@ class Probing:
     power : {1, 2}, default=1
         1 averages norms of the difference, 2 squared norms, eq. (6) of the paper.
     units : {"deviation", "raw"}, default="deviation"
-        In which ``h`` and the gradients are given where samples are rows of numbers. "deviation" takes each column's
-        own deviation, the distance of its quartiles divided by 1.349, so that the units of the columns change no
-        score; "raw" takes the columns as they are. Pictures and longer shapes are always taken as they are.
+        Units of ``h`` and of the gradients for rows of numbers. "deviation" is that of each column, the distance of its
+        quartiles divided by 1.349, so that no score depends on the columns' own units; "raw" are these own units.
+        Pictures and longer shapes are always taken as they are.
     every : int or "auto", default="auto"
         Distance of the epochs after which it is measured, counted back from the last. "auto" measures after a quarter
-        of them, at least 8 and at most 24, at distances that grow with time.
+        of the epochs, at least 8 and at most 24, at distances that grow.
 
     Attributes
     ----------
     units_ : array of shape (n_features,)
-        Length of a step of one in each column, where ``units="deviation"`` met rows of numbers; 0 for a constant one.
+        Unit of each column, where ``units="deviation"`` met rows of numbers; 0 for a constant column.
     """
 
     h: float = 1e-2
@@ -268,9 +266,9 @@ class Contrasting(Probing):
     Parameters
     ----------
     contrast : bool, default=True
-        Score by the share of the given label in its own curvature and that of the best other label,
-        ``c_y / (c_y + c_o)`` of each scored epoch. What makes a sample difficult under any label cancels. False scores
-        by the curvature alone, as the paper does, and saves one backward pass for each gradient.
+        Score by the share of the curvature under the given label beside that under the best other one,
+        ``c_y / (c_y + c_o)``, so that what makes a sample difficult under any label cancels. False scores by the
+        curvature alone, as the paper does, and saves one backward pass for each gradient.
     """
 
     contrast: bool = True

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
@@ -18,30 +16,31 @@ from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import encode, plain_labels
 from curvdetect.data.noise import CorruptedLabels, corrupt_labels
 from curvdetect.data.samples import as_samples
+from curvdetect.data.types import Array
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.checks import derive_seed, derived_seed
-from curvdetect.detectors.delegation import HoldsDetector, before_last, keep_apart, last_step
-from curvdetect.detectors.grading import GRADES, UndefinedScore, check_scored, grade_of
+from curvdetect.detectors.delegation import HoldsDetector, before_last, columns_of, keep_apart, last_step
+from curvdetect.detectors.grading import GRADES, check_scored, grade_of, grade_or_nan
 from curvdetect.detectors.inputs import check_paired, rows_fitted
+from curvdetect.detectors.measured import derive_seed, derived_seed
 from curvdetect.detectors.parameters import Constraints, Number, check_parameters, check_value, with_parameters
 
 RATE = Number("a share of the labels, such as 0.05, in (0, 1)", Real, lambda rate: 0 < rate < 1)
-KINDS = ("uniform", "pair")
+Kind = Literal["uniform", "pair"]
 
 
 @with_parameters
 class PlantedNoise(HoldsDetector):
     """Grade a detector by how well it finds wrong labels that are planted for the purpose; higher is better.
 
-    In a copy of the labels some are replaced by wrong ones, the detector is fitted on that copy, and the grade says
-    how high it ranks the planted ones. No ground truth is needed. As the estimator of a search it compares settings
-    on data whose wrong labels are not known.
+    Some labels of a copy are replaced by wrong ones, the detector is fitted on it, and the grade says how high it ranks
+    the planted ones. No ground truth is needed. As the estimator of a search it compares settings on data whose wrong
+    labels are not known.
 
     Parameters
     ----------
     detector : BaseNoiseDetector or Pipeline that ends with one
-        What is graded; a copy is fitted, yours stays as it is. Give it a ``random_state`` to compare settings on equal
-        terms. With a ``checkpoint_dir`` each fit has a directory within it.
+        What is graded, as a copy. Give it a ``random_state`` to compare settings on equal terms. With a
+        ``checkpoint_dir`` each fit has a directory within it.
     rate : float in (0, 1), default=0.05
         Share of each class to replace; where that is less than half a label in every class, one in the largest.
     kind : {"uniform", "pair"}, default="uniform"
@@ -49,8 +48,8 @@ class PlantedNoise(HoldsDetector):
     n_repeats : int, default=1
         How often labels are planted and the detector is trained, each time others and with another seed.
     refit : bool, default=False
-        Whether to fit the detector on the labels as given as well, for one more training. ``score_samples``,
-        ``predict``, ``ranking`` and so on are then those of that fit.
+        Whether to fit the detector on the labels as given, too, for one more training. ``score_samples``, ``predict``,
+        ``ranking`` and so on are then those of that fit.
     random_state : int, RandomState instance or None, default=None
         Which labels are planted. With an int all settings of a search meet the same ones.
 
@@ -73,10 +72,10 @@ class PlantedNoise(HoldsDetector):
 
     Notes
     -----
-    Labels that were wrong before count as right here, and a good detector ranks them high: they push the ROC AUC down,
-    by about half their share, and the average precision by more. They do so under every setting, so that settings
-    can be compared; the grade itself is no estimate of how well the wrong labels of the data are found, which may
-    be of another kind than those planted and harder to see.
+    Labels that were wrong before count as right here: where a detector ranks them high, they push the ROC AUC down, by
+    about half their share, and the average precision by more. They do so under every setting, so that settings can be
+    compared. The grade itself does not tell how well the wrong labels of the data are found, which may be of another
+    kind and harder to see.
 
     Costs ``n_repeats`` fits of the detector, and one more with ``refit``.
 
@@ -96,12 +95,12 @@ class PlantedNoise(HoldsDetector):
     _fitted_name = "detector_"
 
     rate: float = 0.05
-    kind: str = "uniform"
+    kind: Kind = "uniform"
     refit: bool = False
 
-    _constraints: ClassVar[Constraints] = {"scoring": GRADES, "rate": [RATE], "kind": KINDS}
+    _constraints: ClassVar[Constraints] = {"scoring": GRADES, "rate": [RATE], "kind": get_args(Kind)}
 
-    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: object, y: ArrayLike | None = None) -> Self:
         """Plant wrong labels, fit the detector on them, and grade how well it finds them.
 
         Parameters
@@ -112,7 +111,7 @@ class PlantedNoise(HoldsDetector):
         Returns
         -------
         self
-            Ctrl-C after a repeat keeps what is complete, and is raised again.
+            Ctrl-C, or an error, keeps the repeats that are complete, and is raised again.
         """
         check_parameters(self)
         if not isinstance(last_step(self.detector), BaseNoiseDetector):
@@ -120,28 +119,18 @@ class PlantedNoise(HoldsDetector):
                 "detector must be a detector, such as CurvatureNoiseDetector(), or a pipeline that ends with one, got "
                 f"{last_step(self.detector)!r}."
             )
-        given, seed = given_labels(X, y), derive_seed(self.random_state)
-        each = [
-            plant(given, rate=self.rate, kind=self.kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)
-        ]
-        for _, mask in each:
+        planted = plant(X, y, self.rate, self.kind, n_repeats=self.n_repeats, seed=derive_seed(self.random_state))
+        for _, mask in planted:
             check_scored(mask, last_step(self.detector).score_on)
         self._forget()
         detectors: list[BaseEstimator] = []
-        planted: list[CorruptedLabels] = []
-        interrupt = None
         try:
-            for repeat, labels in enumerate(each):
+            for repeat, (labels, _) in enumerate(planted):
                 detector = keep_apart(reseeded(clone(self.detector), repeat), f"planted-{repeat}")
-                detectors.append(detector.fit(X, labels.labels))
-                planted.append(labels)
-        except KeyboardInterrupt as error:
-            if not planted:
-                raise
-            interrupt = error
-        self._keep(detectors, planted)
-        if interrupt is not None:
-            raise interrupt
+                detectors.append(detector.fit(X, labels))
+        finally:
+            if detectors:
+                self._keep(detectors, planted[: len(detectors)])
         if self.refit:
             self.detector_ = keep_apart(clone(self.detector), "given")
             self.detector_.fit(X, y)
@@ -150,16 +139,15 @@ class PlantedNoise(HoldsDetector):
     def _keep(self, detectors: list[BaseEstimator], planted: list[CorruptedLabels]) -> None:
         """Set what complete repeats left."""
         self.detectors_ = detectors
-        self.planted_labels_ = np.stack([labels for labels, _ in planted])
-        self.planted_masks_ = np.stack([mask for _, mask in planted])
-        scores = [last_step(detector).score_samples() for detector in detectors]
+        self.planted_labels_, self.planted_masks_ = (np.stack(each) for each in zip(*planted, strict=True))
+        scores = [last_step(detector).scores_ for detector in detectors]
         self.grades_ = {
             name: np.array([grade_of(name, mask, s) for mask, s in zip(self.planted_masks_, scores, strict=True)])
             for name in GRADES
         }
-        self._take_names_of(detectors[0])
+        self.__dict__.update(columns_of(detectors[0]))
 
-    def score(self, X: Any = None, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: object = None, y: object = None, sample_weight: ArrayLike | None = None) -> float:
         """Return how well the planted labels were found, the mean over the repeats; higher is better.
 
         Parameters
@@ -177,48 +165,46 @@ class PlantedNoise(HoldsDetector):
             NaN, with an ``UndefinedMetricWarning``, where none or all of the rows were planted.
         """
         check_is_fitted(self, "detectors_")
+        check_value("scoring", self.scoring, GRADES)
         first = self.detectors_[0]
         index = rows_fitted(last_step(first), before_last(first, X))
-        check_value("scoring", self.scoring, GRADES)
+        why = "none or all of these rows had a label planted, so there is nothing to tell apart."
         grades = []
-        for mask, detector in zip(self.planted_masks_[:, index], self.detectors_, strict=True):
-            scores = last_step(detector).score_samples()[index]
-            there = ~np.isnan(scores)
-            if mask[there].all() or not mask[there].any():
-                warnings.warn(
-                    "none or all of these rows had a label planted, so there is nothing to tell apart.",
-                    UndefinedMetricWarning,
-                    stacklevel=2,
-                )
-                return UndefinedScore()
-            grades.append(grade_of(self.scoring, mask, scores, sample_weight))
+        for mask, detector in zip(self.planted_masks_, self.detectors_, strict=True):
+            scores = last_step(detector).scores_
+            grades.append(grade_or_nan(self.scoring, mask[index], scores[index], sample_weight, why))
+            if np.isnan(grades[-1]):
+                return grades[-1]
         return float(np.mean(grades))
 
 
-def given_labels(X: Any, y: Any) -> NDArray[Any]:
+def plant(
+    X: object, y: ArrayLike | None, rate: float, kind: Kind, *, n_repeats: int, seed: int
+) -> list[CorruptedLabels]:
+    """Return for each repeat labels of which some are wrong on purpose, at least one, and which those are."""
+    given = _given_labels(X, y)
+    rate = max(rate, 0.5 / np.unique(given, return_counts=True)[1].max())
+    return [corrupt_labels(given, rate, kind=kind, random_state=derived_seed(seed, i)) for i in range(n_repeats)]
+
+
+def _given_labels(X: object, y: ArrayLike | None) -> Array:
     """Return the labels that a detector would be fitted on: ``y``, or those that a dataset carries."""
-    if y is None and not is_dataset(X):
-        raise ValueError("requires y to be passed, but the target y is None")
-    if y is None:
-        samples = as_samples(X)
-        given = samples.classes[samples.labels.numpy()]
-    else:
+    if y is not None:
         check_paired(X, y)
-        y = column_or_1d(plain_labels(y), warn=True)
-        assert_all_finite(y, input_name="y")
-        classes, codes = encode(y)
-        given = classes[codes]
+        labels = column_or_1d(plain_labels(y), warn=True)
+        assert_all_finite(labels, input_name="y")
+        classes, codes = encode(labels)
+    elif is_dataset(X):
+        samples = as_samples(X)
+        classes, codes = samples.classes, samples.labels.numpy()
+    else:
+        raise ValueError("requires y to be passed, but the target y is None")
+    given = classes[codes]
     check_classification_targets(given)
     return given
 
 
-def plant(y: NDArray[Any], *, rate: float, kind: Any, seed: int, repeat: int) -> CorruptedLabels:
-    """Return labels of which some are wrong on purpose, at least one, and which those are."""
-    largest = np.unique(y, return_counts=True)[1].max()
-    return corrupt_labels(y, max(rate, 0.5 / largest), kind=kind, random_state=derived_seed(seed, repeat))
-
-
-def reseeded(estimator: BaseEstimator, repeat: int) -> Any:
+def reseeded(estimator: BaseEstimator, repeat: int) -> BaseEstimator:
     """Return the estimator with a seed for a repeat of the training: the first has the detector's own."""
     detector = last_step(estimator)
     if repeat and detector.random_state is not None:

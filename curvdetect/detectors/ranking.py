@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +18,7 @@ from scipy.stats import rankdata
 from curvdetect.data.wording import brief
 
 Scores = NDArray[np.float64]
+Combination = Callable[..., Scores]
 
 
 def worst_first(scores: Scores) -> NDArray[np.int64]:
@@ -26,10 +26,9 @@ def worst_first(scores: Scores) -> NDArray[np.int64]:
     return np.argsort(-scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]  # NaN comes last
 
 
-def n_flagged(q: Any, n_samples: int) -> int:
-    """Return how many samples the share or count ``q`` stands for, at least one; "auto" stands for a tenth at first."""
-    if is_auto(q):
-        q = 0.1
+def n_flagged(q: object, n_samples: int) -> int:
+    """Return how many samples the share or count ``q`` stands for, at least one; for "auto" a tenth, at first."""
+    q = 0.1 if is_auto(q) else q
     if isinstance(q, Integral) and not isinstance(q, bool) and 1 <= int(q) <= n_samples:
         return int(q)
     if isinstance(q, Real) and not isinstance(q, Integral) and 0 < float(q) < 1:
@@ -40,7 +39,7 @@ def n_flagged(q: Any, n_samples: int) -> int:
     )
 
 
-def is_auto(q: Any) -> bool:
+def is_auto(q: object) -> bool:
     """Say whether ``q`` is to be found out."""
     return isinstance(q, str) and q == "auto"
 
@@ -56,7 +55,7 @@ def rank_share(scores: Scores) -> Scores:
     return (rankdata(scores, nan_policy="omit") - 0.5) / np.count_nonzero(~np.isnan(scores))
 
 
-def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] | None = None) -> Scores:
+def fuse(*scores: ArrayLike, combine: str | Combination = "fisher", weights: Sequence[float] | None = None) -> Scores:
     r"""Make one score of several; higher is more suspect, in all of them.
 
     With :math:`r \in (0, 1)` the share of samples that are less suspect, ties counted half, of each signal:
@@ -64,12 +63,13 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
     ================== ==================================================================================
     ``combine``        score
     ================== ==================================================================================
-    ``"fisher"``       :math:`\sum -w \log(1 - r)`: were the signals noise, :math:`1 - r` would be p-values,
-                       and this is how Fisher combines them. One signal that is sure of a sample counts
-                       for more than another's doubt.
+    ``"fisher"``       :math:`\sum -w \log(1 - r)`, Fisher's way to combine the p-values :math:`1 - r`: a
+                       signal that is sure of a sample counts for more than another's doubt
     ``"rank_product"`` the same: it orders as the product of ranks counted from the worst does
     ``"rank_mean"``    mean of :math:`r`, weighted by :math:`w`
-    ``"log_mean"``     mean of the logarithms of the scores themselves, weighted by :math:`w`
+    ``"log_mean"``     mean of the logarithms of the scores themselves, weighted by :math:`w`; where they
+                       are not all positive, they are shifted first, the lowest as far above zero as the
+                       two closest ones lie apart
     ``"first"``        :math:`r` of the first score, ties broken by the second, and so on
     ================== ==================================================================================
 
@@ -94,9 +94,7 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
 
     Notes
     -----
-    Costs a sort of each score. For ``"log_mean"``, scores that are not all positive are shifted so that the lowest lies
-    as far above zero as the two closest ones lie apart: a lone zero gets a very low logarithm, which no other signal
-    makes up for.
+    Costs a sort of each score.
 
     Examples
     --------
@@ -127,7 +125,7 @@ def fuse(*scores: ArrayLike, combine: Any = "fisher", weights: Sequence[float] |
     return result
 
 
-def fusion_rule(combine: Any) -> Callable[..., Scores]:
+def fusion_rule(combine: object) -> Combination:
     """Return the function that a name stands for; a callable as it is."""
     if callable(combine):
         return combine
@@ -136,7 +134,7 @@ def fusion_rule(combine: Any) -> Callable[..., Scores]:
     return _RULES[combine]
 
 
-def check_weights(weights: Sequence[float], n_scores: int, combine: Any) -> None:
+def check_weights(weights: Sequence[float], n_scores: int, combine: object) -> None:
     """Raise where weights make no sense beside ``n_scores`` scores and a way to combine them."""
     if callable(combine) or combine == "first":
         raise ValueError(f"weights go with ranks that are summed or averaged, not with combine={combine!r}.")
@@ -170,7 +168,7 @@ def _positive(scores: Scores) -> Scores:
     return scores - scores.min() + (steps.min() if len(steps) else 1.0)
 
 
-_RULES: dict[str, Callable[..., Scores]] = {
+_RULES: dict[str, Combination] = {
     "fisher": _fisher,
     "rank_product": _fisher,
     "rank_mean": _rank_mean,

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from curvdetect.detectors.base import BaseNoiseDetector
 
-#: Forward passes (F) over the data that an epoch of training costs.
-EPOCH = 3
 #: Signals that a scan of one training records beside those that rank.
 _BESIDE = ("input_gradient", "late_loss", "late_margin")
 
@@ -26,10 +24,8 @@ class Entry(NamedTuple):
     """Its module and its class, as ``package.module:Class``."""
     score: str
     """What its score is."""
-    passes: float | Fraction = EPOCH
-    """Forward passes over the data for each epoch of one plain training, which makes 3 of them."""
-    leaves: tuple[str, ...] = ("always",)
-    """What it leaves in ``signal_scores_``: a name, or when signals are recorded, which stands for all of those."""
+    trainings: Fraction = Fraction(1)
+    """Its cost in plain trainings, where every epoch is scored: a training makes 3 forward passes in each epoch."""
     caption: str = ""
     """What tables call its score, where that is no signal of a single run."""
     params: Mapping[str, Any] = {}
@@ -47,19 +43,6 @@ class Entry(NamedTuple):
         return self.detector(**{**self.params, **(self.scan or {}), **options})
 
     @property
-    def records(self) -> tuple[str, ...]:
-        """The names of all that it leaves in ``signal_scores_``."""
-        from curvdetect.signals.registry import SIGNALS
-
-        meant = {word: [name for name, signal in SIGNALS.items() if signal.recorded == word] for word in self.leaves}
-        return tuple(name for word, names in meant.items() for name in names or [word])
-
-    @property
-    def trainings(self) -> Fraction:
-        """Its cost in plain trainings."""
-        return Fraction(self.passes) / EPOCH
-
-    @property
     def apart(self) -> bool:
         """Whether it needs trainings of its own: its score is no signal of a single run."""
         return self.trainings >= 2
@@ -70,23 +53,19 @@ DETECTORS: dict[str, Entry] = {
     "fused": Entry(
         "curvdetect.detectors.fused:FusedDetector",
         "several signals of one training, by default the recommended ones",
-        3,
-        ("always", "late_margin", "early_margin"),
         caption="recommended: fused",
         scan={"beside": (*_BESIDE, "curvature_contrast")},
     ),
     "curvature": Entry(
         "curvdetect.detectors.one_signal:CurvatureNoiseDetector",
         "curvature of the loss around the input, of the given label against the best other one, mean over epochs",
-        Fraction(9, 2),
-        ("always", "probed"),
+        Fraction(3, 2),
         scan={"signals": _BESIDE},
     ),
     "plain-curvature": Entry(
         "curvdetect.detectors.one_signal:CurvatureNoiseDetector",
         "curvature of the loss around the input, mean over epochs",
-        4,
-        ("always", "curvature"),
+        Fraction(4, 3),
         params={"contrast": False},
         scan={"signals": _BESIDE},
     ),
@@ -111,29 +90,24 @@ DETECTORS: dict[str, Entry] = {
     "input-gradient": Entry(
         "curvdetect.detectors.one_signal:InputGradientDetector",
         "norm of the loss's gradient at the input, mean over epochs",
-        3,
-        ("always", "input_gradient"),
         scan=None,
     ),
     "ssft": Entry(
         "curvdetect.detectors.ssft:SSFTDetector",
         "how soon a learned label is forgotten during the training on the other half",
-        7,
-        ("second split",),
+        Fraction(7, 3),
         caption="second-split forgetting",
     ),
     "curv-ssft": Entry(
         "curvdetect.detectors.ssft:CurvSSFT",
         "curvature and second-split forgetting, by ranks",
-        Fraction(23, 2),
-        ("always", "probed", "second split"),
+        Fraction(23, 6),
         caption="curvature and forgetting",
     ),
     "confident": Entry(
         "curvdetect.detectors.confident:ConfidentLearningDetector",
         "cleanlab's label quality on out-of-fold probabilities",
-        12,
-        ("self_confidence", "normalized_margin", "flags"),
+        Fraction(4),
         caption="confident learning",
     ),
 }

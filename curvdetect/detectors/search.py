@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import field
 from functools import partial
 from itertools import islice, product
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 
-from curvdetect.detectors.checks import derive_seed, derived_seed
-from curvdetect.detectors.delegation import HoldsDetector, after_refit, keep_apart, last_step, prefix_of
+from curvdetect.data.types import Record
+from curvdetect.detectors.delegation import HoldsDetector, after_refit, before_last, keep_apart, last_step, prefix_of
 from curvdetect.detectors.grading import GRADES, as_noise_mask, check_scored
 from curvdetect.detectors.inputs import check_paired, rows_to_score
+from curvdetect.detectors.measured import derive_seed, derived_seed
 from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.detectors.parameters import Constraints, check_parameters, with_parameters
-from curvdetect.detectors.planted import KINDS, RATE, given_labels, plant, reseeded
+from curvdetect.detectors.planted import RATE, Kind, plant, reseeded
 from curvdetect.detectors.ranking import is_auto, n_flagged
 from curvdetect.detectors.shared_training import (
     Grade,
@@ -36,27 +37,26 @@ from curvdetect.training.progress import progress_bar
 from curvdetect.training.ranks import writes_here
 
 #: Labels to fit on, and where they are known to be wrong.
-Task = tuple[Any, NDArray[np.bool_]]
+Task = tuple[ArrayLike | None, NDArray[np.bool_]]
 
 
 @with_parameters
 class CurvatureSearch(HoldsDetector):
     """Grid search for `CurvatureNoiseDetector` that trains once for all ``h``, ``n`` and ``power``.
 
-    Every setting gets the very scores that a fit of its own would give it, since probes change nothing of a training.
-    The grade says how high known wrong labels are ranked. Where none are known, some are planted as in `PlantedNoise`,
-    and the best setting is then fitted on the labels as given.
+    Every setting gets the scores that a fit of its own would give it, since probes don't change a training. The grade
+    says how high known wrong labels are ranked. Where none are known, some are planted as in `PlantedNoise`, and the
+    best setting is then fitted on the labels as given.
 
     Parameters
     ----------
     detector : CurvatureNoiseDetector, or Pipeline that ends with one
-        What is searched; copies are fitted, yours stays as it is. Where it has no ``random_state``, one is drawn that
-        all settings share. With a ``checkpoint_dir`` each training has a directory within it, so that a search that
-        was killed goes on (give ints as ``random_state``, here and there).
+        What is searched, as copies. Where it has no ``random_state``, one is drawn that all settings share. With a
+        ``checkpoint_dir`` each training has a directory within it, so that a search that was killed goes on (give ints
+        as ``random_state``, here and there).
     param_grid : dict of sequences or list of such
-        Values by parameter, as in ``GridSearchCV``. ``h``, ``n``, ``power`` and ``q`` are read off one training; any
-        other parameter (``max_epochs``, ``net__lr``, ``every``, ``contrast``) takes a training for each of its values.
-        In a pipeline as ``curvaturenoisedetector__h``.
+        Values by parameter, as in ``GridSearchCV``; in a pipeline as ``curvaturenoisedetector__h``. ``h``, ``n``,
+        ``power`` and ``q`` are read off one training. Any other parameter takes a training for each of its values.
     planted_rate : float in (0, 1), default=0.05
         Share of each class to plant wrong labels in, where ``fit`` gets no ``noise_mask``.
     planted_kind : {"uniform", "pair"}, default="uniform"
@@ -69,9 +69,9 @@ class CurvatureSearch(HoldsDetector):
         out of the search itself where a ``noise_mask`` was passed, and costs one more training elsewhere
         (two with ``q="auto"``).
     n_jobs : int, optional
-        Number of trainings at a time, by joblib, wherever its backend is; None is one, but for what
-        ``joblib.parallel_config`` says, and -1 one for each core. Processes train with few threads each: it pays where
-        a net is too small to keep the cores busy, or a cluster is at hand.
+        Number of trainings at a time, by joblib; None is one, but for what ``joblib.parallel_config`` says, and -1 one
+        for each core. Processes train with few threads each: it pays where a net is too small to keep the cores busy,
+        or with a cluster as joblib's backend.
     random_state : int, RandomState instance or None, default=None
         Of the planted labels, and of the trainings where the detector has none.
     verbose : int, default=0
@@ -80,19 +80,19 @@ class CurvatureSearch(HoldsDetector):
     Attributes
     ----------
     cv_results_ : dict of arrays
-        One row for each setting, as of ``GridSearchCV``, with a split for each repeat; for ``pandas.DataFrame``.
-        ``mean_fit_time`` is that of the training, shared by all settings read off it.
+        One row for each setting, as of ``GridSearchCV``, with a split for each repeat. ``mean_fit_time`` is that of the
+        training, which all settings share that are read off it.
     best_index_, best_params_, best_score_
         Row of the highest mean grade (the first of several), its setting and its grade.
     best_estimator_ : CurvatureNoiseDetector or Pipeline
-        Fitted on the labels as given, to the same attributes as by a fit of its own, with the seed in its
-        ``random_state``. ``seconds_`` are those of the shared training, with the probes of all settings.
+        Fitted on the labels as given, with the attributes of a fit of its own and the seed in its ``random_state``.
+        ``seconds_`` are those of the shared training, with the probes of all settings.
     n_trainings_ : int
         Trainings that were completed.
     planted_masks_ : array of shape (n_repeats, n_samples), bool
         True where a label was planted; only where labels were.
     interrupted_ : bool
-        Whether something ended the search early: settings that were complete are kept.
+        Whether something ended the search early; settings that were complete are kept.
 
     See Also
     --------
@@ -120,16 +120,16 @@ class CurvatureSearch(HoldsDetector):
 
     _fitted_name = "best_estimator_"
 
-    param_grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]] = field(kw_only=False)
+    param_grid: Mapping[str, Sequence[object]] | Sequence[Mapping[str, Sequence[object]]] = field(kw_only=False)
     planted_rate: float = 0.05
-    planted_kind: str = "uniform"
+    planted_kind: Kind = "uniform"
     refit: bool = True
     n_jobs: int | None = None
     verbose: int = 0
 
-    _constraints: ClassVar[Constraints] = {"scoring": GRADES, "planted_rate": [RATE], "planted_kind": KINDS}
+    _constraints: ClassVar[Constraints] = {"scoring": GRADES, "planted_rate": [RATE], "planted_kind": get_args(Kind)}
 
-    def fit(self, X: Any, y: ArrayLike | None = None, noise_mask: ArrayLike | None = None) -> Self:
+    def fit(self, X: Sized, y: ArrayLike | None = None, noise_mask: ArrayLike | None = None) -> Self:
         """Train once for each setting that touches training, and grade all settings.
 
         Parameters
@@ -155,7 +155,12 @@ class CurvatureSearch(HoldsDetector):
         estimators = [self._estimator(params, derived_seed(seed, 0, 0)) for params in candidates]
         for estimator in estimators:
             _check(last_step(estimator), len(X))
-        tasks = self._tasks(X, y, noise_mask, seed)
+        tasks: list[Task]
+        if noise_mask is None:
+            tasks = [*plant(X, y, self.planted_rate, self.planted_kind, n_repeats=self.n_repeats, seed=seed)]
+        else:
+            check_paired(X, noise_mask, "noise_mask")
+            tasks = [(y, as_noise_mask(noise_mask, len(X)))] * self.n_repeats
         for estimator, (_, mask) in product(estimators, tasks):
             check_scored(mask, last_step(estimator).score_on)
         self._forget()
@@ -171,13 +176,7 @@ class CurvatureSearch(HoldsDetector):
         return self
 
     def _search(
-        self,
-        X: Any,
-        candidates: list[dict[str, Any]],
-        estimators: list[BaseEstimator],
-        tasks: list[Task],
-        *,
-        keep: bool,
+        self, X: object, candidates: list[Record], estimators: list[BaseEstimator], tasks: list[Task], *, keep: bool
     ) -> None:
         """Train, grade, and set what follows from the settings that are complete, whatever ends the search."""
         groups = by_training(candidates, prefix_of(self.detector))
@@ -191,10 +190,15 @@ class CurvatureSearch(HoldsDetector):
         best = None
         shown = bool(self.verbose) and writes_here()
         bar = progress_bar(len(groups) * len(tasks), shown=shown, desc="searching", unit="training")
-        found = self._counted(trained(trainings, X, self.n_jobs), bar)
+        found = trained(trainings, X, self.n_jobs)
         try:
             for group in groups:
-                repeats = list(islice(found, len(tasks)))
+                repeats = []
+                for one in islice(found, len(tasks)):
+                    repeats.append(one)
+                    self.n_trainings_ += 1
+                    bar.update()
+                self.__dict__.update(repeats[0].columns)
                 graded |= zip(group, zip(*(one.grades for one in repeats), strict=True), strict=True)
                 if keep and best_of(graded) in group:
                     winner = estimators[best_of(graded)]
@@ -203,18 +207,29 @@ class CurvatureSearch(HoldsDetector):
             bar.close()
             self._keep(candidates, graded, best) if graded else self._forget()
 
+    def _keep(self, candidates: list[Record], graded: dict[int, Sequence[Grade]], best: BaseEstimator | None) -> None:
+        """Set what follows from the settings that are complete."""
+        complete = sorted(graded)
+        self.cv_results_ = as_cv_results([candidates[n] for n in complete], [graded[n] for n in complete])
+        self.best_index_ = complete.index(best_of(graded))
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
+        if best is not None:
+            self.best_estimator_ = best
+
     @after_refit
     def score(
         self,
-        X: Any = None,
+        X: object = None,
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         noise_mask: ArrayLike | None = None,
     ) -> float:
         """Return the best detector's ROC AUC against labels known to be wrong. See `BaseNoiseDetector.score`."""
-        return self._ask("score", X, y, sample_weight=sample_weight, noise_mask=noise_mask)
+        fitted = self._fitted()
+        return last_step(fitted).score(before_last(fitted, X), y, sample_weight, noise_mask)
 
-    def _estimator(self, params: dict[str, Any], seed: int) -> Any:
+    def _estimator(self, params: Record, seed: int) -> BaseEstimator:
         """Return the unfitted estimator of a setting."""
         estimator = clone(self.detector)
         try:
@@ -228,43 +243,15 @@ class CurvatureSearch(HoldsDetector):
             last_step(estimator).set_params(random_state=seed)
         return estimator
 
-    def _tasks(self, X: Any, y: Any, noise_mask: Any, seed: int) -> list[Task]:
-        """Return the labels to fit and the mask of known wrong ones, for each repeat."""
-        if noise_mask is not None:
-            check_paired(X, noise_mask, "noise_mask")
-            return [(y, as_noise_mask(noise_mask, len(X)))] * self.n_repeats
-        given = given_labels(X, y)
-        rate, kind = self.planted_rate, self.planted_kind
-        return [plant(given, rate=rate, kind=kind, seed=seed, repeat=repeat) for repeat in range(self.n_repeats)]
-
     def _training(
         self, estimators: list[BaseEstimator], task: Task, repeat: int, keep: bool, *, name: int
-    ) -> Callable[[Any], Trained]:
+    ) -> Callable[[object], Trained]:
         """Return the training that settings share, or a repeat of it."""
         run = keep_apart(reseeded(clone(estimators[0]), repeat), f"setting-{name}-repeat-{repeat}")
         settings = [setting_of(last_step(estimator)) for estimator in estimators]
         grid = [{"h": [h], "n": [n], "power": [power]} for h, n, power in dict.fromkeys(settings)]
         last_step(run).set_params(grid=grid, q=0.1)  # grades need no flags, and no training to find their number
         return partial(train, run, settings, *task, self.scoring, keep and repeat == 0)
-
-    def _counted(self, found: Iterator[Trained], bar: Any) -> Iterator[Trained]:
-        """Yield trainings, counting them."""
-        for training in found:
-            self.n_trainings_ += 1
-            bar.update()
-            if self.n_trainings_ == 1:
-                self._take_names_of(training.columns)
-            yield training
-
-    def _keep(self, candidates: list[dict[str, Any]], graded: dict[int, Sequence[Grade]], best: Any) -> None:
-        """Set what follows from the settings that are complete."""
-        complete = sorted(graded)
-        self.cv_results_ = as_cv_results([candidates[number] for number in complete], [graded[n] for n in complete])
-        self.best_index_ = complete.index(best_of(graded))
-        self.best_params_ = self.cv_results_["params"][self.best_index_]
-        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
-        if best is not None:
-            self.best_estimator_ = best
 
 
 def _check_kind(detector: BaseEstimator) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import joblib
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from curvdetect.detectors.delegation import last_step
+from curvdetect.data.types import Array, Record
+from curvdetect.detectors.delegation import columns_of, last_step
 from curvdetect.detectors.grading import grade_of
 from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.detectors.ranking import n_flagged
@@ -27,8 +27,6 @@ from curvdetect.signals.registry import grid_name
 READ_OFF = ("h", "n", "power", "q")
 #: A step, a number of probes and a power: the keys of ``grid_scores_``.
 Setting = tuple[float, int, int]
-
-
 #: The grade of a setting by a training, the seconds of its fit, and those of the grading.
 Grade = tuple[float, float, float]
 
@@ -38,13 +36,15 @@ class Trained(NamedTuple):
 
     grades: list[Grade]
     """One for each setting."""
-    columns: SimpleNamespace
+    columns: Record
     """Scikit-learn's attributes of the columns."""
-    run: Any = None
+    run: BaseEstimator | None = None
     """The fitted estimator, where it is wanted."""
 
 
-def candidates_of(param_grid: Any) -> list[dict[str, Any]]:
+def candidates_of(
+    param_grid: Mapping[str, Sequence[object]] | Sequence[Mapping[str, Sequence[object]]],
+) -> list[Record]:
     """Return the settings that a grid spans, as scikit-learn's `ParameterGrid` does; raise where there are none."""
     candidates = list(ParameterGrid(param_grid))
     if not any(candidates):
@@ -55,40 +55,32 @@ def candidates_of(param_grid: Any) -> list[dict[str, Any]]:
     return candidates
 
 
-def by_training(candidates: Sequence[dict[str, Any]], prefix: str) -> list[list[int]]:
+def by_training(candidates: Sequence[Record], prefix: str) -> list[list[int]]:
     """Return the numbers of the candidates, those together that differ in nothing that touches training.
 
     ``prefix`` stands before the names of the detector's own parameters.
     """
     read_off = {prefix + name for name in READ_OFF}
-    groups: list[tuple[dict[str, Any], list[int]]] = []
+    groups: dict[frozenset[tuple[str, object]], list[int]] = {}
     for number, params in enumerate(candidates):
-        touching = {name: value for name, value in params.items() if name not in read_off}
-        for other, members in groups:
-            if touching.keys() == other.keys() and all(_same(value, other[name]) for name, value in touching.items()):
-                members.append(number)
-                break
-        else:
-            groups.append((touching, [number]))
-    return [members for _, members in groups]
+        touching = frozenset((name, _key(value)) for name, value in params.items() if name not in read_off)
+        groups.setdefault(touching, []).append(number)
+    return list(groups.values())
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Say whether two values are equal numbers or names, or one and the same thing."""
-    if one is other:
-        return True
-    simple = (bool, int, float, str, np.generic)
-    return isinstance(one, simple) and isinstance(other, simple) and bool(one == other)
+def _key(value: object) -> object:
+    """Return a number or a name as it is, and of anything else its identity."""
+    return value if isinstance(value, bool | int | float | str | np.generic) else (id(value),)
 
 
 def train(
     estimator: BaseEstimator,
     settings: Sequence[Setting],
-    y: Any,
+    y: ArrayLike | None,
     mask: NDArray[np.bool_],
     scoring: str,
     keep: bool,
-    X: Any,
+    X: object,
 ) -> Trained:
     """Fit an estimator that measures all settings, and grade each; return the estimator too where it is to be kept."""
     started = time.perf_counter()
@@ -99,12 +91,10 @@ def train(
         started = time.perf_counter()
         grade = grade_of(scoring, mask, last_step(run).grid_scores_[setting])
         grades.append((grade, fit_seconds, time.perf_counter() - started))
-    names = ("n_features_in_", "feature_names_in_")
-    columns = SimpleNamespace(**{name: getattr(run, name) for name in names if hasattr(run, name)})
-    return Trained(grades, columns, run if keep else None)
+    return Trained(grades, columns_of(run), run if keep else None)
 
 
-def trained(trainings: Iterable[Callable[[Any], Trained]], X: Any, n_jobs: int | None) -> Iterator[Trained]:
+def trained(trainings: Iterable[Callable[[object], Trained]], X: object, n_jobs: int | None) -> Iterator[Trained]:
     """Yield what trainings return, in their order and as they are done, ``n_jobs`` at a time by joblib's backend."""
     if joblib.effective_n_jobs(n_jobs) == 1:
         yield from (training(X) for training in trainings)
@@ -121,36 +111,34 @@ def setting_of(detector: CurvatureNoiseDetector) -> Setting:
     return detector.h, detector.n, detector.power
 
 
-def read_off(run: BaseEstimator, estimator: BaseEstimator) -> Any:
+def read_off(run: BaseEstimator, estimator: BaseEstimator) -> BaseEstimator:
     """Return ``estimator`` as a fit of its own would leave it, made of a run that measured its setting in a grid."""
     if isinstance(run, Pipeline):
         estimator.steps[:-1] = run.steps[:-1]
         read_off(run.steps[-1][1], estimator.steps[-1][1])
         return estimator
-    setting = setting_of(estimator)
+    setting, params = setting_of(estimator), run.get_params(deep=False)
     own = run.grid_signals_[setting]
-    params = run.get_params(deep=False)
     vars(estimator).update({name: value for name, value in vars(run).items() if name not in params})
     estimator.signal_scores_ = {**run.signal_scores_, **own}
     seconds = dict(run.seconds_)
     for name in own:
         seconds[name] += sum(seconds.pop(grid_name(name, *other)) for other in run.grid_signals_)
     estimator.seconds_ = seconds
-    estimator.history_ = [_of_one(record, list(own), setting, run.grid_signals_) for record in run.history_]
+    estimator.history_ = [_of_one(record, own, setting, run.grid_signals_) for record in run.history_]
     del estimator.grid_signals_, estimator.grid_scores_
     estimator._rank(run.grid_scores_[setting], n_flagged(estimator.q, len(run.ranking_)))
     return estimator
 
 
-def _of_one(record: dict[str, Any], names: list[str], setting: Setting, settings: Iterable[Setting]) -> dict[str, Any]:
+def _of_one(record: Record, names: Iterable[str], setting: Setting, settings: Iterable[Setting]) -> Record:
     """Return what a fit of one setting would note of an epoch."""
     one = dict(record)
-    means = {key: one.pop(key) for name in names for other in settings if (key := _mean_of(name, other)) in one}
-    return one | {f"mean_{name}": means[key] for name in names if (key := _mean_of(name, setting)) in means}
-
-
-def _mean_of(name: str, setting: Setting) -> str:
-    return f"mean_{grid_name(name, *setting)}"
+    for name in names:
+        means = {other: one.pop(f"mean_{grid_name(name, *other)}", None) for other in settings}
+        if means[setting] is not None:
+            one[f"mean_{name}"] = means[setting]
+    return one
 
 
 def best_of(graded: Mapping[int, Sequence[Grade]]) -> int:
@@ -158,10 +146,10 @@ def best_of(graded: Mapping[int, Sequence[Grade]]) -> int:
     return max(sorted(graded), key=lambda number: np.mean([grade for grade, *_ in graded[number]]))
 
 
-def as_cv_results(candidates: Sequence[dict[str, Any]], graded: Sequence[Sequence[Grade]]) -> dict[str, Any]:
+def as_cv_results(candidates: Sequence[Record], graded: Sequence[Sequence[Grade]]) -> Record:
     """Return the table of a search, whose settings have a grade for each repeat, as ``GridSearchCV.cv_results_``."""
     grades, fit_seconds, score_seconds = np.moveaxis(np.array(graded, dtype=float), 2, 0)
-    results: dict[str, Any] = {}
+    results: Record = {}
     for name, seconds in (("fit", fit_seconds), ("score", score_seconds)):
         results |= {f"mean_{name}_time": seconds.mean(1), f"std_{name}_time": seconds.std(1)}
     for name in sorted({name for params in candidates for name in params}):
@@ -174,12 +162,11 @@ def as_cv_results(candidates: Sequence[dict[str, Any]], graded: Sequence[Sequenc
     return results
 
 
-def _column(values: list[Any]) -> NDArray[Any]:
+def _column(values: Sequence[object]) -> Array:
     """Return values as a masked array, of numbers where they are numbers."""
     there = [value for value in values if value is not np.ma.masked]
     numbers = all(isinstance(value, Real) and not isinstance(value, bool) for value in there)
     column = np.ma.MaskedArray(np.empty(len(values), np.asarray(there).dtype if numbers else object), mask=True)
     for row, value in enumerate(values):
-        if value is not np.ma.masked:
-            column[row] = value
+        column[row] = value
     return column

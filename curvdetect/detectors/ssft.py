@@ -5,27 +5,27 @@ A label is soon forgotten when the network goes on training on other samples, wh
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import check_step
-from curvdetect.detectors.measured import Measured, one_run, repeated
+from curvdetect.detectors.measured import Measured, joined, noted, one_run, repeated
 from curvdetect.detectors.parameters import EPOCHS, RUNS, Constraints, Contrasting, Number, with_parameters
 from curvdetect.detectors.ranking import fuse, rank_share
-from curvdetect.signals.registry import curvatures
+from curvdetect.signals.registry import curvatures, recorded
 from curvdetect.signals.signal import Signal
-from curvdetect.training.second_split import SecondSplit, second_split
+from curvdetect.training.second_split import second_split
 from curvdetect.training.settings import Settings
 
-#: What is measured of the second stage, by the name of the parameter's value.
-STATISTICS = {"loss": "forgetting_loss", "share": "forgotten_share", "time": "forgetting_time"}
+#: The signals of the second stage, by the value of ``statistic``.
+STATISTICS = dict(zip(("loss", "share", "time"), recorded("second split"), strict=True))
 #: Ways to combine that go by name.
 COMBINATIONS = ("rank_mean", "ssft_first", "weighted_ranks", "rank_product", "log_mean")
 
@@ -37,12 +37,12 @@ class _SecondSplit(BaseNoiseDetector):
     Parameters
     ----------
     statistic : {"loss", "share", "time"}, default="loss"
-        What of the second stage is the score: the sample's mean loss, the share of epochs in which it is wrong, or the
-        second-split forgetting time of the original with its sign turned. All three are in ``signal_scores_``. The
-        time ties: most samples are never forgotten.
+        The score of the second stage: the sample's mean loss, the share of epochs in which it is wrong, or the original
+        second-split forgetting time with its sign turned, which ties where samples are never forgotten. All three are
+        in ``signal_scores_``.
     n_repeats : int, default=1
-        Number of random splits, each with a seed of its own and trainings of its own, over which the signals are
-        averaged; this breaks most ties of the time.
+        Number of random splits, each with its own seed and trainings, over which the signals are averaged; this breaks
+        most ties of the time.
     max_epochs : int, optional
         Length of the first stage; by default the net's own.
     second_epochs : int, optional
@@ -75,22 +75,37 @@ class _SecondSplit(BaseNoiseDetector):
         "patience": [EPOCHS],
     }
 
+    def _split(
+        self, samples: Samples, settings: Settings, first_signals: Callable[[int], Sequence[Signal]] = lambda seed: ()
+    ) -> Measured:
+        """Return the signals of a second split; those of its first stages as rank shares within their halves."""
+        found = second_split(samples, settings, second_epochs=self.second_epochs, first_signals=first_signals)
+        for name in found.scores.keys() - recorded("second split").keys():
+            for half in (found.half == 0, found.half == 1):  # each from its own network, on its own scale
+                found.scores[name][half] = rank_share(found.scores[name][half])
+        attributes = {
+            "n_iter_": len(found.history),
+            "train_accuracy_": found.train_accuracy,
+            "history_": found.history,
+            "seconds_": found.seconds,
+            "device_": str(settings.device),
+        }
+        return Measured(found.scores, found.other, attributes)
+
 
 @with_parameters
 class SSFTDetector(_SecondSplit):
     """Rank samples by how soon their label is forgotten in a second split; higher is more suspect.
 
-    The samples are split in two halves, each class evenly. A network memorizes one half (first stage); from its
-    weights, with a fresh optimizer and schedule, it goes on training on the other (second stage), and after each epoch
-    of it the first half is looked at: a wrong label, supported by nothing in the other half, is soon forgotten. Then
-    the halves take each other's part, so that every sample gets a score.
+    The samples are split in two halves, each class evenly. A network memorizes one half (first stage). From its
+    weights, with a fresh optimizer and schedule, it goes on training on the other half (second stage), and the first
+    half is measured after each epoch. Then the halves swap, so that every sample gets a score.
 
     Attributes
     ----------
     signal_scores_ : dict of arrays of shape (n_samples,)
-        ``"forgetting_loss"``, ``"forgotten_share"`` and ``"forgetting_time"``, higher for the more suspect. The
-        time is negative: -1 was forgotten at once or never learned, minus (``second_epochs`` + 1) is still right at
-        the end.
+        ``"forgetting_loss"``, ``"forgotten_share"`` and ``"forgetting_time"``, higher for the more suspect. The time is
+        negative: -1 for forgotten at once or never learned, -(``second_epochs`` + 1) for right to the end.
     history_ : list of dict
         One record for each epoch, with its ``half`` (0 or 1) and ``stage`` (1 or 2).
 
@@ -100,10 +115,9 @@ class SSFTDetector(_SecondSplit):
 
     Notes
     -----
-    Costs 7/3 plain trainings for each repeat: in sum two on all samples, and one forward pass over them for each
-    epoch of the second stage. Ctrl-C before the first repeat is complete leaves no scores, since half of the samples
-    would have none (``checkpoint_dir`` keeps what was trained); after it, those of the complete repeats. Evaluation is
-    in evaluation mode; the original's code leaves BatchNorm in training mode.
+    Costs 7/3 plain trainings for each repeat. Ctrl-C before the first repeat is complete leaves no scores
+    (``checkpoint_dir`` keeps what was trained), after it those of the complete repeats. Measures in evaluation mode;
+    the original's code leaves BatchNorm in training mode.
 
     References
     ----------
@@ -120,10 +134,7 @@ class SSFTDetector(_SecondSplit):
     """
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
-        def split(settings: Settings) -> Measured:
-            return _as_measured(second_split(samples, settings, second_epochs=self.second_epochs), settings.device)
-
-        return repeated(split, self.n_repeats, settings)
+        return repeated(lambda own: self._split(samples, own), self.n_repeats, settings)
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores[STATISTICS[self.statistic]]
@@ -133,24 +144,21 @@ class SSFTDetector(_SecondSplit):
 class CurvSSFT(Contrasting, _SecondSplit):
     """Rank samples by curvature and second-split forgetting together; higher is more suspect.
 
-    The paper reports a combination under this name and says nothing about how the two are combined, nor does any
-    public code: the original is unspecified. Here it is the mean of the two rank vectors (ties share their rank) by
-    default, with `SSFTDetector`'s mean loss as the forgetting score; others are to be had by ``combine`` and
-    ``statistic``.
+    The paper does not say how it combines the two, nor does any public code. By default this is the mean of the two
+    rank vectors, with `SSFTDetector`'s mean loss as the forgetting score.
 
     Parameters
     ----------
     combine : str or callable, default="rank_mean"
-        ``"rank_mean"``; ``"ssft_first"``, forgetting with the curvature breaking ties (of the ``"time"`` or the
+        ``"rank_mean"``; ``"ssft_first"``, forgetting with ties broken by the curvature (of the ``"time"`` or the
         ``"share"``: the mean loss has none); ``"weighted_ranks"``, by ``weight``; ``"rank_product"``, of ranks counted
         from the worst; ``"log_mean"``, the mean of the logarithms of the scores; or a callable that takes the two
         arrays of shape (n_samples,), curvature first, and returns one.
     weight : float in [0, 1], default=1/3
         Share of the curvature in ``"weighted_ranks"``.
     share_training : bool, default=False
-        Measure the curvature during the first stages of the second split, each half in its own training, instead of
-        in a training on all samples of its own. Saves that training. The curvature is then given as its rank share
-        within the half.
+        Whether to measure the curvature during the first stages of the second split rather than in a training on all
+        samples, which saves that training. The curvature is then the rank share within the half.
 
     Attributes
     ----------
@@ -163,7 +171,7 @@ class CurvSSFT(Contrasting, _SecondSplit):
 
     See Also
     --------
-    CurvatureNoiseDetector, SSFTDetector : The two halves, whose scores with the same ``random_state`` are the parts.
+    CurvatureNoiseDetector, SSFTDetector : The two parts, with the same scores for the same ``random_state``.
     FusedDetector : Any signals of one run.
 
     Notes
@@ -206,24 +214,16 @@ class CurvSSFT(Contrasting, _SecondSplit):
 
     def _both(self, samples: Samples, settings: Settings) -> Measured:
         """Return the signals of one repeat."""
-        alone = None
-        if not self.share_training:
-            place = settings.checkpoints.part("all")
-            alone = one_run(samples, self._signals(settings.seed), replace(settings, checkpoints=place))
-            if alone.interrupt is not None:
-                raise alone.interrupt
-        found = second_split(
-            samples,
-            settings,
-            second_epochs=self.second_epochs,
-            first_signals=self._signals if self.share_training else lambda seed: (),
-        )
-        measured = _as_measured(found, settings.device)
-        if alone is None:
-            for signal in self._signals(settings.seed):
-                measured.signal_scores[signal.name] = _ranked_within(found.half, found.scores[signal.name])
-            return measured
-        return _together(alone, measured)
+        if self.share_training:
+            return self._split(samples, settings, self._signals)
+        place = settings.checkpoints.part("all")
+        alone = one_run(samples, self._signals(settings.seed), replace(settings, checkpoints=place))
+        if alone.interrupt is not None:
+            raise alone.interrupt
+        split = self._split(samples, settings)
+        both = joined([noted(alone.attributes, half=None, stage=1), split.attributes])
+        scores = {**alone.signal_scores, **split.signal_scores}
+        return Measured(scores, alone.other, {**alone.attributes, **both})
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         curvature = measured.signal_scores[self._own_signal]
@@ -233,37 +233,3 @@ class CurvSSFT(Contrasting, _SecondSplit):
         if self.combine == "weighted_ranks":
             return fuse(curvature, forgetting, combine="rank_mean", weights=(self.weight, 1 - self.weight))
         return fuse(curvature, forgetting, combine=self.combine)
-
-
-def _ranked_within(half: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return rank shares within each half: the two come from different networks, on scales of their own."""
-    ranked = np.empty_like(scores)
-    for part in (0, 1):
-        ranked[half == part] = rank_share(scores[half == part])
-    return ranked
-
-
-def _together(alone: Measured, split: Measured) -> Measured:
-    """Return one run's measurements and those of a second split as one."""
-    one, two = alone.attributes, split.attributes
-    seconds = {name: one["seconds_"].get(name, 0.0) + two["seconds_"].get(name, 0.0) for name in one["seconds_"]}
-    attributes = {
-        **one,
-        "n_iter_": one["n_iter_"] + two["n_iter_"],
-        "train_accuracy_": min(one["train_accuracy_"], two["train_accuracy_"]),
-        "history_": [*({"half": None, "stage": 1, **record} for record in one["history_"]), *two["history_"]],
-        "seconds_": {**two["seconds_"], **seconds},
-    }
-    return Measured({**alone.signal_scores, **split.signal_scores}, alone.other, attributes)
-
-
-def _as_measured(found: SecondSplit, device: torch.device) -> Measured:
-    """Return what a second split found as any detector's measurements."""
-    attributes = {
-        "n_iter_": len(found.history),
-        "train_accuracy_": found.train_accuracy,
-        "history_": found.history,
-        "seconds_": found.seconds,
-        "device_": str(device),
-    }
-    return Measured(found.scores, found.other, attributes)

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from curvdetect import CurvatureNoiseDetector, SSFTDetector, corrupt_labels
 from curvdetect.cli.compare import as_table
-from curvdetect.detectors.checks import derived_seed
+from curvdetect.detectors.measured import derived_seed
 from curvdetect.metrics import auroc
 from curvdetect.signals.registry import recorded
 from curvdetect.training.tracker import Tracker

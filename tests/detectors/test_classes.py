@@ -13,29 +13,26 @@ import torch
 from torch.utils.data import TensorDataset
 
 from curvdetect import LossDetector
-from curvdetect.detectors.classes import names_alike, warn_of_classes
+from curvdetect.detectors.explaining import names_alike, warn_of_classes
 from tests.cases import quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CAFE = "caf\u00e9"
 ALIKE = {
     "case": ["cat", "Cat"],
-    "blank_behind": ["cat", "cat "],
     "blank_that_breaks_no_line": ["ice cream", "ice\xa0cream"],
     "two_blanks": ["ice cream", "ice  cream"],
     "no_blank": ["New York", "NewYork"],
     "line_end": ["cat", "cat\r"],
     "mark_of_a_file": ["cat", "\ufeffcat"],
     "no_width": ["cat", "cat\u200b"],
-    "composed": [CAFE, unicodedata.normalize("NFD", CAFE)],
     "full_width": ["A1", "\uff21\uff11"],
     "all_at_once": [CAFE, " " + unicodedata.normalize("NFD", CAFE.upper())],
     "nothing_but_blanks": ["", " "],
     "bytes": [b"cat", b"Cat "],
 }
 APART = {
-    "numbers": [1, 2, 10],
-    "booleans": [False, True],
+    "no_text": [1, 2, 10, False, True],
     "words": ["cat", "dog", "cats"],
     "numbers_as_text": ["1", "01", "1.0", "10"],
     "lists_as_text": ["1 2", "12"],
@@ -57,29 +54,24 @@ def test_other_names_stay_apart(names):
 
 
 NAMES = np.array(["ant", "ant ", "bee", "Bee"])[np.arange(40) % 4]
-HOLDERS = {
-    "array": NAMES,
-    "bytes": NAMES.astype("S"),
-    "category": pd.Series(NAMES, dtype="category"),
-    "polars": pl.Series(NAMES),
-}
 X = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
+HOLDERS = {
+    "bytes": (X, NAMES.astype("S")),
+    "category": (X, pd.Series(NAMES, dtype="category")),
+    "polars": (X, pl.Series(NAMES)),
+    "dataset": (TensorDataset(torch.from_numpy(X)), NAMES),
+}
 
 
-def _fit(y, X=X):
+def _fit(X, y):
     return LossDetector(quick_net(5, len(set(y)), max_epochs=1), device="cpu").fit(X, y)
 
 
-@pytest.mark.parametrize("labels", HOLDERS.values(), ids=HOLDERS)
-def test_whatever_holds_names_alike_the_caller_is_warned(labels):
+@pytest.mark.parametrize(("data", "labels"), HOLDERS.values(), ids=HOLDERS)
+def test_whatever_holds_names_alike_the_caller_is_warned(data, labels):
     with pytest.warns(UserWarning, match=r"differ by case.*'Bee', b?'bee'; b?'ant', b?'ant '.*str\.strip") as caught:
-        _fit(labels)
+        _fit(data, labels)
     assert [warning.filename for warning in caught if "differ by case" in str(warning.message)] == [__file__]
-
-
-def test_names_of_a_dataset_are_compared_too():
-    with pytest.warns(UserWarning, match="'ant', 'ant '"):
-        _fit(NAMES, TensorDataset(torch.from_numpy(X)))
 
 
 def test_names_that_look_the_same_are_shown_by_their_characters():
@@ -96,12 +88,10 @@ def test_many_long_names_make_a_short_warning():
 
 FEW = {
     "one_each": np.arange(500),
-    "two_and_a_half_each": np.random.default_rng(0).integers(0, 200, 500),
     "an_amount": np.random.default_rng(0).normal(100, 60, 400).astype(int),
     "some_of_many_and_many_of_one": np.r_[np.repeat(np.arange(5), 60), np.arange(5, 305)],
 }
 ENOUGH = {
-    "a_hundred_classes_of_twenty": np.repeat(np.arange(100), 20),
     "a_hundred_classes_of_four": np.repeat(np.arange(100), 4),
     "a_long_tail": np.r_[np.zeros(300), np.repeat(np.arange(1, 100), 2)],
     "two_classes_of_three": np.repeat([0, 1], 3),
@@ -137,4 +127,4 @@ def test_names_of_classes_that_may_be_meant_are_in_order():
 
 def test_a_fit_warns_of_a_class_for_each_sample():
     with pytest.warns(UserWarning, match="y holds 40 classes in 40 samples"):
-        _fit([f"id{i}" for i in range(40)])
+        _fit(X, [f"id{i}" for i in range(40)])

@@ -7,16 +7,16 @@ import pytest
 import torch
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
-from sklearn.model_selection import StratifiedKFold
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from curvdetect import ConfidentLearningDetector, LossDetector, memorizing_net
+from curvdetect import ConfidentLearningDetector, memorizing_net
 from curvdetect.data.samples import as_samples
-from curvdetect.detectors.confident import _Fold
+from curvdetect.detectors.confident import _predicted
 from curvdetect.metrics import auroc
 from curvdetect.signals.passes import BUDGET
 from curvdetect.signals.signal import Plan
+from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
 from curvdetect.training.settings import Settings
 from tests.cases import digits, digits_net, noisy_digits, quick_net
@@ -29,11 +29,11 @@ def _detector(net=None, **params):
     return ConfidentLearningDetector(net or quick_net(), **{"cv": 3, "device": "cpu", "random_state": 0, **params})
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids="seed_{}".format)
-def run(request):
-    """A detector fitted on digits with one wrong label in ten, the given labels and the mask."""
-    X, labels, mask, true = noisy_digits(600, seed=request.param)
-    return _detector(digits_net(), q=60, random_state=request.param).fit(X, labels), labels, mask, true
+@pytest.fixture(scope="module")
+def run():
+    """A detector fitted on digits with one wrong label in ten, the given labels, the mask and the right labels."""
+    X, labels, mask, true = noisy_digits(600)
+    return _detector(digits_net(), q=60).fit(X, labels), labels, mask, true
 
 
 def test_wrong_labels_rank_before_right_ones(run):
@@ -56,22 +56,6 @@ def test_scores_and_flags_are_cleanlabs_own(run):
     issues = find_label_issues(labels, detector.pred_probs_, n_jobs=1)
     assert np.array_equal(detector.label_issues_, issues)
     assert detector.predict().sum() == 60 != issues.sum()
-
-
-def test_labels_that_mean_nothing_are_predicted_at_chance():
-    # a net that had seen a sample would know its label: it memorizes all of them
-    X, y = digits(300)
-    labels = np.random.default_rng(0).permutation(y)
-    net = digits_net(max_epochs=30)
-    detector = _detector(net).fit(X, labels)
-    assert abs((detector.pred_probs_.argmax(1) == labels).mean() - 0.1) < 0.06
-    train_accuracy = np.mean(_memorized(net, X, labels) == labels)
-    assert train_accuracy > 0.9
-
-
-def _memorized(net, X, labels):
-    """Return what the net predicts of the very samples it was trained on."""
-    return LossDetector(net, stop_at=1.0, device="cpu", random_state=0).fit(X, labels).net_.predict(X)
 
 
 class Memory(nn.Module):
@@ -98,48 +82,12 @@ def test_no_fold_is_predicted_by_a_net_that_trained_on_it(cv):
     assert np.array_equal(detector.pred_probs_, np.full((60, 2), 0.5))
 
 
-def test_folds_are_stratified_and_shuffled_by_the_seed(monkeypatch):
-    seen = []
-    split = StratifiedKFold.split
-
-    def record(self, X, y=None, groups=None):
-        folds = list(split(self, X, y, groups))
-        seen.append(np.concatenate([test for _, test in folds]))
-        return iter(folds)
-
-    monkeypatch.setattr(StratifiedKFold, "split", record)
-    X, y = digits(60)
-    for seed in (0, 0, 1):
-        _detector(max_epochs=1, random_state=seed).fit(X, y)
-    assert np.array_equal(seen[0], seen[1])
-    assert not np.array_equal(seen[0], seen[2])
-
-
-OUTPUTS = {
-    "probabilities": lambda: NeuralNetClassifier(nn.Sequential(MLP(64, 10, 16), nn.Softmax(1)), max_epochs=1),
-    "more_than_classes": lambda: quick_net(n_classes=14, max_epochs=1),
-}
-
-
-@pytest.mark.parametrize("net", OUTPUTS.values(), ids=OUTPUTS)
-def test_probabilities_sum_to_one_whatever_the_net_puts_out(net):
-    detector = _detector(net()).fit(*digits(90))
-    assert detector.pred_probs_.shape == (90, 10)
-    np.testing.assert_allclose(detector.pred_probs_.sum(1), 1, rtol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
-@pytest.mark.filterwarnings("ignore:May not flag all label issues:UserWarning")
-def test_class_that_some_folds_never_see_is_still_a_class():
-    X, y = digits(60)
-    labels = np.where(y < 5, "low", "high").astype(object)
-    labels[7] = "alone"
-    detector = ConfidentLearningDetector(cv=3, max_epochs=2, device="cpu", random_state=0).fit(X, labels)
-    assert list(detector.classes_) == ["alone", "high", "low"]
-    assert detector.pred_probs_.shape == (60, 3)
-    np.testing.assert_allclose(detector.pred_probs_.sum(1), 1, rtol=1e-6)
-    assert np.isfinite(detector.scores_).all()
-    assert detector.suggested_labels_[7] != "alone"
+def test_probabilities_sum_to_one_whatever_the_net_puts_out():
+    probable = NeuralNetClassifier(nn.Sequential(MLP(64, 10, 16), nn.Softmax(1)), max_epochs=1)
+    for net in (probable, quick_net(n_classes=14, max_epochs=1)):  # of probabilities, and of more than there are
+        detector = _detector(net).fit(*digits(90))
+        assert detector.pred_probs_.shape == (90, 10)
+        np.testing.assert_allclose(detector.pred_probs_.sum(1), 1, rtol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
@@ -149,9 +97,13 @@ def test_probabilities_stay_in_the_column_of_their_class_where_a_fold_lacks_one(
     labels = np.repeat([1, 2], 30)
     labels[7] = 0
     X = np.eye(3)[labels] + np.random.default_rng(0).normal(0, 0.1, (60, 3))
-    detector = _detector(quick_net(3, 3, max_epochs=20, batch_size=8)).fit(X, labels)
+    names = np.array(["alone", "high", "low"], dtype=object)[labels]
+    detector = _detector(quick_net(3, 3, max_epochs=20, batch_size=8)).fit(X, names)
     rest = labels > 0
     assert np.array_equal(detector.pred_probs_.argmax(1)[rest], labels[rest])
+    assert list(detector.classes_) == ["alone", "high", "low"]
+    assert np.isfinite(detector.scores_).all()
+    assert detector.suggested_labels_[7] != "alone"
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -160,8 +112,10 @@ def test_probabilities_are_made_double_on_the_host_alone(monkeypatch):
     monkeypatch.setattr(Plan, "zeros", lambda plan, *shape, dtype=torch.float64: torch.zeros(shape, dtype=dtype))
     samples = as_samples(np.zeros((8, 64)), np.arange(8) % 2)
     with pretended(doubles=False):
-        fold = _Fold(samples, Settings(quick_net(max_epochs=1), DEVICE, seed=0))
-        assert fold.fit(np.arange(6), samples.labels[:6]).predict_proba(np.arange(6, 8)).dtype == np.float64
+        run = memorize(
+            samples.only(torch.as_tensor(np.arange(6))), [], Settings(quick_net(max_epochs=1), DEVICE, seed=0)
+        )
+        assert _predicted(run, samples, np.arange(6, 8)).dtype == np.float64
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from dataclasses import replace
 
 import pytest
 
 from curvdetect import LossDetector
 from curvdetect.detectors import measured
 from curvdetect.signals.dynamics import Loss, Margin
+from curvdetect.signals.registry import SIGNALS
 from tests.cases import noisy_digits, quick_net
 
 
@@ -42,7 +44,7 @@ def test_the_sums_of_a_signal_are_gone_when_the_next_ones_scores_are_read(monkey
 
     monkeypatch.setattr(measured, "memorize", memorize)
     monkeypatch.setattr(measured, "_LOADED_LATE", "loaded late")
-    monkeypatch.setattr(measured, "Margin", Looks)
+    monkeypatch.setitem(SIGNALS, "margin", replace(SIGNALS["margin"], make=Looks))
     X, y, *_ = noisy_digits(40)
     LossDetector(quick_net(), max_epochs=1, device="cpu", random_state=0).fit(X, y)
     assert found == [0]

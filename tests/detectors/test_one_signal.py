@@ -15,7 +15,7 @@ from curvdetect import (
     MarginDetector,
     input_curvature,
 )
-from curvdetect.detectors.checks import derive_seed
+from curvdetect.detectors.measured import derive_seed
 from curvdetect.metrics import auroc
 from tests.cases import digits_net, noisy_digits, quick_net
 
@@ -27,11 +27,11 @@ EXTRAS = ("input_gradient", "averaged_margin")
 MORE = (*EXTRAS, "early_margin", "late_loss", "late_margin", "final_loss", "gradient_contrast")
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids="seed_{}".format)
-def run(request):
-    """A detector fitted on digits with one wrong label in ten, and the mask of the wrong ones."""
-    X, labels, mask, true = noisy_digits(600, seed=request.param)
-    detector = CurvatureNoiseDetector(digits_net(), q=60, signals=EXTRAS, device="cpu", random_state=request.param)
+@pytest.fixture(scope="module")
+def run():
+    """A detector fitted on digits with one wrong label in ten, the mask of the wrong ones and the right ones."""
+    X, labels, mask, true = noisy_digits(600)
+    detector = CurvatureNoiseDetector(digits_net(), q=60, signals=EXTRAS, device="cpu", random_state=0)
     return detector.fit(X, labels), mask, true
 
 
@@ -49,10 +49,10 @@ BOUNDS = {
 }
 
 
-@pytest.mark.parametrize(("name", "bound"), BOUNDS.items(), ids=BOUNDS)
-def test_every_signal_ranks_wrong_labels_before_right_ones(run, name, bound):
+def test_every_signal_ranks_wrong_labels_before_right_ones(run):
     detector, mask, _ = run
-    assert auroc(mask, detector.signal_scores_[name]) > bound
+    found = {name: auroc(mask, detector.signal_scores_[name]) for name in BOUNDS}
+    assert [name for name, bound in BOUNDS.items() if found[name] <= bound] == []
 
 
 def test_wrong_labels_are_memorized_flagged_and_set_right(run):
@@ -61,10 +61,6 @@ def test_wrong_labels_are_memorized_flagged_and_set_right(run):
     # of 60 flags three in five or more were right in the worst training, and six of them are by chance
     assert mask[detector.predict() == 1].mean() > 0.5
     assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.8
-
-
-def test_what_was_decided_is_kept(run):
-    detector, *_ = run
     assert (detector.n_iter_, detector.stop_reason_, detector.device_) == (20, "max_epochs", "cpu")
     assert [record["epoch"] for record in detector.history_ if record["scored"]] == [1, 2, 3, 4, 7, 9, 14, 20]
     assert set(detector.seconds_) == {*ALWAYS, *EXTRAS, "other_label", "training"}
@@ -77,11 +73,7 @@ def _fit(size=100, **params):
     return CurvatureNoiseDetector(**params).fit(X, labels)
 
 
-@pytest.mark.parametrize(
-    "params",
-    [{}, {"h": 0.1, "n": 3}, {"power": 2}, {"contrast": False}, {"contrast": False, "power": 2}],
-    ids=["default", "step_and_probes", "squared", "plain", "plain_squared"],
-)
+@pytest.mark.parametrize("params", [{"h": 0.1, "n": 3}, {"power": 2}, {"contrast": False}], ids=str)
 def test_scores_of_one_epoch_are_those_of_the_plain_function(params):
     X, labels, *_ = noisy_digits(300)
     detector = _fit(300, max_epochs=1, **params)
@@ -93,14 +85,11 @@ def test_scores_of_one_epoch_are_those_of_the_plain_function(params):
 
 def test_scores_are_the_mean_over_scored_epochs():
     # a run of so many epochs on an even learning rate begins as a longer one does
-    first, both = (_fit(max_epochs=n, every=1, net=_steady_net()) for n in (1, 2))
-    second = _fit(max_epochs=2, every=2, net=_steady_net())
+    net = quick_net(callbacks=None)
+    first, both = (_fit(max_epochs=n, every=1, net=net) for n in (1, 2))
+    second = _fit(max_epochs=2, every=2, net=net)
     assert [record["scored"] for record in second.history_] == [False, True]
     np.testing.assert_allclose(both.scores_, (first.scores_ + second.scores_) / 2)
-
-
-def _steady_net():
-    return quick_net(callbacks=None)
 
 
 def test_contrast_is_the_score_and_signals_leave_each_other_to_the_last_bit():
@@ -116,20 +105,13 @@ def test_contrast_is_the_score_and_signals_leave_each_other_to_the_last_bit():
         assert np.array_equal(scores, contrast.signal_scores_[name]), name
 
 
-CHANGES = {
-    "h": {"h": 0.1},
-    "n": {"n": 2},
-    "power": {"power": 2},
-    "every": {"every": 2},
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_how_curvature_is_measured_changes_it_and_nothing_else(change):
-    plain, changed = _fit(), _fit(**change)
-    assert (plain.scores_ != changed.scores_).all()
-    for name in ALWAYS - {"curvature", "curvature_contrast"}:
-        assert np.array_equal(plain.signal_scores_[name], changed.signal_scores_[name]), name
+def test_how_curvature_is_measured_changes_it_and_nothing_else():
+    plain = _fit()
+    for change in ({"h": 0.1}, {"n": 2}, {"power": 2}, {"every": 2}):
+        changed = _fit(**change)
+        assert (plain.scores_ != changed.scores_).all()
+        for name in ALWAYS - {"curvature", "curvature_contrast"}:
+            assert np.array_equal(plain.signal_scores_[name], changed.signal_scores_[name]), name
 
 
 def test_fit_runs_where_it_is_told_to(device):
@@ -166,20 +148,13 @@ def test_pictures_are_memorized_and_their_wrong_labels_ranked_first():
 
 def test_a_grid_gives_the_scores_of_separate_fits_bit_by_bit_in_many_passes_too(monkeypatch):
     monkeypatch.setattr("curvdetect.signals.passes.MANY", 1)  # so that 150 samples are more than one pass
-    common = {"size": 150, "max_epochs": 2}
-    detector = _fit(**common, grid={"h": [1e-2, 1e-3], "n": [1, 3]})
-    assert list(detector.grid_scores_) == [(h, n, 1) for h in (1e-2, 1e-3) for n in (1, 3)]
+    grid = [{"h": [1e-3], "n": [1, 3]}, {"h": [1e-1, 1.0], "power": [2]}, {"n": [3], "h": [1e-3]}]
+    detector = _fit(150, max_epochs=2, grid=grid)
+    assert list(detector.grid_scores_) == [(1e-3, 1, 1), (1e-3, 3, 1), (1e-1, 1, 2), (1.0, 1, 2)]
     for (h, n, power), scores in detector.grid_scores_.items():
-        assert np.array_equal(scores, _fit(**common, h=h, n=n, power=power).scores_)
-    assert np.array_equal(detector.scores_, detector.grid_scores_[1e-2, 1, 1])
+        assert np.array_equal(scores, _fit(150, max_epochs=2, h=h, n=n, power=power).scores_)
+    assert np.array_equal(detector.scores_, _fit(150, max_epochs=2).scores_)
     assert set(detector.signal_scores_) == ALWAYS
-
-
-def test_several_grids_are_measured_each_for_itself():
-    detector = _fit(grid=[{"h": [1e-3], "n": [2]}, {"h": [1e-1, 1.0], "power": [2]}, {"n": [2], "h": [1e-3]}])
-    assert list(detector.grid_scores_) == [(1e-3, 2, 1), (1e-1, 1, 2), (1.0, 1, 2)]
-    for (h, n, power), scores in detector.grid_scores_.items():
-        assert np.array_equal(scores, _fit(h=h, n=n, power=power).scores_)
 
 
 DETECTORS = {
@@ -191,18 +166,12 @@ DETECTORS = {
 }
 
 
-@pytest.fixture(scope="module")
-def whole():
-    """A run that measures everything, whose signals rank wrong labels first."""
-    signals = ("input_gradient",)
-    return _fit(200, signals=signals)
-
-
-@pytest.mark.parametrize("signal", DETECTORS)
-def test_the_score_is_bit_for_bit_the_signal_of_a_run_that_measures_more(whole, signal):
+def test_the_score_is_bit_for_bit_the_signal_of_a_run_that_measures_more():
     X, labels, *_ = noisy_digits(200)
-    detector = DETECTORS[signal](quick_net(), device="cpu", random_state=0).fit(X, labels)
-    assert np.array_equal(detector.scores_, whole.signal_scores_[signal])
-    assert np.array_equal(detector.scores_, detector.signal_scores_[signal])
-    assert np.array_equal(detector.suggested_labels_, whole.suggested_labels_)
-    assert not any(record["scored"] for record in detector.history_)
+    whole = _fit(200, signals=("input_gradient",))
+    for signal, kind in DETECTORS.items():
+        detector = kind(quick_net(), device="cpu", random_state=0).fit(X, labels)
+        assert np.array_equal(detector.scores_, whole.signal_scores_[signal])
+        assert np.array_equal(detector.scores_, detector.signal_scores_[signal])
+        assert np.array_equal(detector.suggested_labels_, whole.suggested_labels_)
+        assert not any(record["scored"] for record in detector.history_)

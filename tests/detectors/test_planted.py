@@ -8,31 +8,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch.utils.data import TensorDataset
 
-from curvdetect import CurvatureNoiseDetector, InSample, LossDetector, PlantedNoise
+from curvdetect import InSample, LossDetector, PlantedNoise
 from curvdetect.detectors.planted import plant
 from tests.cases import InterruptedTraining, digits_net, noisy_digits, quick_net, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 120
 X, LABELS, _, _ = noisy_digits(N)
-IDEMPOTENT = {"check_fit_idempotent": "scores rows that were not fitted, of which there is no training score"}
-
-
-@parametrize_with_checks(
-    [PlantedNoise(LossDetector(max_epochs=1, device="cpu", random_state=0), refit=True, random_state=0)],
-    expected_failed_checks=lambda estimator: IDEMPOTENT,
-)
-def test_sklearn_check(estimator, check):
-    check(estimator)
 
 
 def _detector(net=None, kind=LossDetector, **params):
@@ -56,6 +45,10 @@ def test_the_grade_is_that_of_a_detector_fitted_on_the_planted_labels(fitted):
     assert fitted.grades_["roc_auc"][0] == roc_auc_score(mask, scores)
     assert fitted.grades_["average_precision"][0] == average_precision_score(mask, scores)
     assert fitted.score() == fitted.score(X, LABELS) == fitted.grades_["roc_auc"].mean()
+    with pytest.warns(UserWarning, match="none or all of these rows"):
+        assert np.isnan(fitted.score(X[mask]))
+    with pytest.raises(ValueError, match="sample_weight must hold 120 numbers"):
+        fitted.score(sample_weight=[1])
 
 
 def test_planted_labels_are_found_though_others_were_wrong_before():
@@ -73,11 +66,6 @@ def test_repeats_differ_in_labels_and_seed(fitted):
     assert len(set(fitted.grades_["roc_auc"])) == 2
 
 
-def test_rows_that_tell_nothing_apart_have_no_grade(fitted):
-    with pytest.warns(UndefinedMetricWarning, match="none or all of these rows"):
-        assert np.isnan(fitted.score(X[fitted.planted_masks_[0]]))
-
-
 def test_a_dataset_brings_its_own_labels(fitted):
     dataset = TensorDataset(torch.tensor(X), torch.tensor(LABELS))
     own = _planted(n_repeats=2, refit=True).fit(dataset)
@@ -88,24 +76,13 @@ def test_a_dataset_brings_its_own_labels(fitted):
     assert np.array_equal(other.planted_labels_[0] != LABELS[::-1], other.planted_masks_[0])
 
 
-GRIDS = {
-    "h": (lambda: _detector(kind=CurvatureNoiseDetector), {"detector__h": [1e-3, 1.0]}),
-    "net": (_detector, {"detector__net__lr": [1e-3, 0.1]}),
-    "pipeline": (
-        lambda: make_pipeline(StandardScaler(), _detector()),
-        {"detector__lossdetector__net__lr": [1e-3, 0.1], "detector__standardscaler__with_std": [False]},
-    ),
-}
-
-
-@pytest.mark.parametrize(("make", "grid"), GRIDS.values(), ids=GRIDS)
-def test_a_search_grades_all_settings_by_the_same_planted_labels(make, grid):
-    search = GridSearchCV(_planted(make()), grid, cv=InSample(), error_score="raise").fit(X, LABELS)
-    separate = [_planted(make()).set_params(**p).fit(X, LABELS) for p in search.cv_results_["params"]]
+def test_a_search_grades_all_settings_by_the_same_planted_labels():
+    planted = _planted(make_pipeline(StandardScaler(), _detector()))
+    grid = {"detector__lossdetector__net__lr": [1e-3, 0.1], "detector__standardscaler__with_std": [False]}
+    search = GridSearchCV(planted, grid, cv=InSample(), error_score="raise").fit(X, LABELS)
+    separate = [clone(planted).set_params(**p).fit(X, LABELS) for p in search.cv_results_["params"]]
     assert search.cv_results_["mean_test_score"].tolist() == [one.score() for one in separate]
     assert len({one.planted_labels_.tobytes() for one in separate}) == 1
-    best = clone(search.best_estimator_.detector).fit(X, LABELS)
-    assert len(best[-1].scores_ if hasattr(best, "steps") else best.scores_) == N
 
 
 @given(
@@ -115,7 +92,7 @@ def test_a_search_grades_all_settings_by_the_same_planted_labels(make, grid):
 )
 def test_one_label_at_least_is_planted_however_small_the_rate(sizes, rate, kind):
     y = np.repeat(np.arange(len(sizes)), sizes)
-    labels, mask = plant(y, rate=rate, kind=kind, seed=0, repeat=0)
+    ((labels, mask),) = plant(y, y, rate, kind, n_repeats=1, seed=0)
     assert np.array_equal(labels != y, mask)
     largest = max(sizes)
     shared = max(rate, 0.5 / largest)

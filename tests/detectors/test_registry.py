@@ -52,7 +52,6 @@ def test_a_class_and_a_line_in_the_table_make_a_detector(monkeypatch, tmp_path):
     params = {"net": quick_net(), "device": "cpu", "random_state": 0}
     detector, loss = DoubledLossDetector(**params).fit(X, LABELS), LossDetector(**params).fit(X, LABELS)
     assert np.array_equal(detector.scores_, 2 * loss.scores_)
-    assert detector.signal_scores_.keys() == set(entry.records)
     assert "times : float, default=2" in DoubledLossDetector.__doc__
     assert "max_epochs : int, optional" in DoubledLossDetector.__doc__
     save(detector, tmp_path / "saved")

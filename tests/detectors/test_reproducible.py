@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from curvdetect import (
-    ConfidentLearningDetector,
-    CurvatureNoiseDetector,
-    CurvSSFT,
-    FusedDetector,
-    LossDetector,
-    memorizing_net,
-)
-from curvdetect.detectors.checks import derive_seed
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, FusedDetector, memorizing_net
+from curvdetect.detectors.measured import derive_seed
 from tests.cases import draw_from_every_generator, noisy_digits, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -31,7 +23,6 @@ KINDS = {
     "curv_ssft": (CurvSSFT, {"share_training": True}),
     "confident": (ConfidentLearningDetector, {"cv": 2}),
 }
-each = pytest.mark.parametrize(("kind", "options"), KINDS.values(), ids=KINDS)
 
 
 def _scores(kind=CurvatureNoiseDetector, net=None, X=X, threads=1, **options):
@@ -45,7 +36,7 @@ def _scores(kind=CurvatureNoiseDetector, net=None, X=X, threads=1, **options):
     return np.stack([detector.scores_, *detector.signal_scores_.values()])
 
 
-@each
+@pytest.mark.parametrize(("kind", "options"), KINDS.values(), ids=KINDS)
 def test_the_same_seed_leads_to_the_same_scores_and_another_to_others(kind, options):
     expected = _scores(kind, **options)
     draw_from_every_generator()
@@ -54,19 +45,7 @@ def test_the_same_seed_leads_to_the_same_scores_and_another_to_others(kind, opti
     assert not np.array_equal(_scores(kind, random_state=1, **options), expected)
 
 
-def test_without_a_seed_scores_differ():
-    assert not np.array_equal(_scores(random_state=None), _scores(random_state=None))
-
-
-@pytest.mark.processes
-def test_in_processes_beside_each_other_scores_are_the_same():
-    kind, options = KINDS["curv_ssft"]
-    both = joblib.Parallel(n_jobs=2)(joblib.delayed(_scores)(kind, **options) for _ in range(2))
-    assert np.array_equal(both[0], both[1])
-    assert np.array_equal(both[0], _scores(kind, **options))
-
-
-@each
+@pytest.mark.parametrize(("kind", "options"), [KINDS["fused"], KINDS["confident"]], ids=["fused", "confident"])
 def test_in_threads_beside_each_other_scores_are_the_same(kind, options):
     with ThreadPoolExecutor(3) as pool, untouched_rng():
         together = list(pool.map(lambda seed: _scores(kind, random_state=seed, **options), [0, 1, 0]))
@@ -75,26 +54,19 @@ def test_in_threads_beside_each_other_scores_are_the_same(kind, options):
     assert np.array_equal(together[1], _scores(kind, random_state=1, **options))
 
 
-@pytest.mark.parametrize("kind", [CurvatureNoiseDetector, LossDetector])
-def test_pictures_are_scored_alike_on_one_and_two_threads_where_that_is_asked_for(kind):
+def test_pictures_are_scored_alike_on_one_and_two_threads_where_that_is_asked_for():
     def scores(threads):
-        return _scores(
-            kind, memorizing_net(None, deterministic=True), PICTURES, threads, max_epochs=2, keep_snapshots=1
-        )
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            net = memorizing_net(None, deterministic=True)
+            detector = CurvatureNoiseDetector(net, keep_snapshots=2, max_epochs=2, device="cpu", random_state=0)
+            detector.fit(PICTURES[:150], LABELS[:150])
+            return *detector.signal_scores_.values(), detector.score_samples(PICTURES[150:], LABELS[150:])
+        finally:
+            torch.set_num_threads(before)
 
-    assert np.array_equal(scores(2), scores(1))
-
-
-def test_unseen_samples_are_scored_alike_on_one_and_two_threads_where_that_is_asked_for():
-    net = memorizing_net(None, deterministic=True)
-    detector = CurvatureNoiseDetector(net, keep_snapshots=2, max_epochs=2, device="cpu", random_state=0)
-    detector.fit(PICTURES[:150], LABELS[:150])
-    alone = detector.score_samples(PICTURES[150:], LABELS[150:])
-    torch.set_num_threads(2)
-    try:
-        assert np.array_equal(detector.score_samples(PICTURES[150:], LABELS[150:]), alone)
-    finally:
-        torch.set_num_threads(1)
+    assert all(map(np.array_equal, scores(2), scores(1)))
 
 
 def test_settings_of_torch_are_put_back():
@@ -121,23 +93,14 @@ def test_the_number_of_loading_processes_changes_nothing():
         assert np.array_equal(_scores(net=_with_workers(n)), expected)
 
 
-def test_number_and_generator_of_the_same_state_derive_the_same_seed():
-    assert derive_seed(3) == derive_seed(3) == derive_seed(np.random.RandomState(3)) != derive_seed(4)
-
-
-def test_generator_derives_another_seed_each_time():
+def test_a_seed_is_one_that_every_generator_takes_and_follows_from_the_state():
     state = np.random.RandomState(3)
-    assert derive_seed(state) != derive_seed(state)
-
-
-def test_none_derives_another_seed_each_time_without_the_global_generator():
+    assert derive_seed(3) == derive_seed(state) != derive_seed(4)
+    assert derive_seed(state) != derive_seed(3)
     with untouched_rng():
         assert derive_seed(None) != derive_seed(None)
-
-
-@pytest.mark.parametrize("random_state", [None, 0, 2**32 - 1, np.random.RandomState(0)], ids=str)
-def test_seed_is_one_that_every_generator_takes(random_state):
-    seed = derive_seed(random_state)
-    assert type(seed) is int
-    assert 0 <= seed < 2**32
-    torch.Generator().manual_seed(seed)
+    for random_state in (None, 0, 2**32 - 1, state):
+        seed = derive_seed(random_state)
+        assert type(seed) is int
+        assert 0 <= seed < 2**32
+        torch.Generator().manual_seed(seed)
