@@ -20,12 +20,12 @@ import torch
 from curvdetect import CurvatureNoiseDetector, CurvSSFT
 from tests.cases import digits_net, noisy_digits
 
-X, LABELS, *_ = noisy_digits(300)
+X, LABELS, *_ = noisy_digits(150)
 NEW = slice(0, 50)
 
 
 def _one_run(directory):
-    net = digits_net(max_epochs=15)
+    net = digits_net(max_epochs=10)
     return CurvatureNoiseDetector(net, keep_snapshots=3, checkpoint_dir=directory, device="cpu", random_state=0)
 
 

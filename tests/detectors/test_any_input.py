@@ -78,7 +78,7 @@ DTYPES = st.one_of(
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=6)
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(
     X=arrays.arrays(DTYPES, SHAPES),
     n_classes=st.integers(1, 3),
@@ -98,27 +98,20 @@ FINITE = arrays.arrays(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(X=FINITE, data=st.data())
-def test_rows_are_found_in_any_order_and_number(X, data):
+def test_rows_are_found_in_any_order_and_number_whatever_holds_them(X, data):
     assume(len(np.unique(X.reshape(len(X), -1).astype("f4"), axis=0)) == len(X))
-    fitted = _fit(X, np.arange(len(X)) % 2)
+    y = np.arange(len(X)) % 2
+    fitted = _fit(X, y)
     assert fitted is not None
+    for same in (np.asfortranarray(X), torch.tensor(X), TensorDataset(torch.tensor(X))):
+        net = memorizing_net(Linear(X[0].size, 2), batch_size=4, lr=1e-3)
+        again = LossDetector(net, max_epochs=1, device="cpu", random_state=0).fit(same, y)
+        assert np.array_equal(again.scores_, fitted.scores_)
     rows = data.draw(st.lists(st.integers(0, len(X) - 1), min_size=1, max_size=12))
     assert np.array_equal(fitted.score_samples(X[rows]), fitted.scores_[rows])
     assert np.array_equal(fitted.predict(X[rows]), fitted.labels_[rows])
-
-
-@settings(max_examples=30)
-@given(X=FINITE)
-def test_arrays_lists_tensors_and_datasets_score_alike(X):
-    y = np.arange(len(X)) % 2
-    wanted = _fit(X, y).scores_
-    for same in (np.asfortranarray(X), torch.tensor(X), TensorDataset(torch.tensor(X))):
-        again = LossDetector(
-            memorizing_net(Linear(X[0].size, 2), batch_size=4, lr=1e-3), max_epochs=1, device="cpu", random_state=0
-        )
-        assert np.array_equal(again.fit(same, y).scores_, wanted)
 
 
 LABELS = st.one_of(
@@ -148,7 +141,7 @@ HOLDERS = {
 X6 = np.random.default_rng(0).standard_normal((6, 3))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(labels=LABELS, holder=st.sampled_from(sorted(HOLDERS)))
 def test_labels_of_any_kind_come_back_or_are_refused(labels, holder):
     fitted = _fit(X6, HOLDERS[holder](labels))
@@ -168,7 +161,7 @@ TAKEN = ("q", "h", "n", "every", "power", "max_epochs", "stop_at", "random_state
 NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.floats(), st.text(max_size=2), st.just("auto"))
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(params=st.fixed_dictionaries({}, optional=dict.fromkeys(TAKEN, NUMBERS)))
 def test_parameters_of_any_value_are_taken_or_refused(params):
     fitted = _fit(X6, [0, 1] * 3, CurvatureNoiseDetector, **params)

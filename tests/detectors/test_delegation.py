@@ -53,6 +53,8 @@ def test_answers_are_those_of_a_detector_fitted_on_the_labels_as_given(hold, pip
     assert np.array_equal(holder.predict(), detector.labels_)
     assert np.array_equal(holder.label_quality(), detector.label_quality())
     assert holder.ranking(5).equals(detector.ranking(5))
+    with pytest.raises(ValueError, match=r"1 row\(s\) not among the rows that were fitted"):
+        holder.predict(X[:1] + 1)
     assert np.array_equal(hold(pipe(_detector())).fit_predict(X, LABELS), detector.labels_)
 
 
@@ -68,22 +70,15 @@ def test_what_is_flagged_is_left_out_of_the_data(hold, carried):
     assert np.array_equal(torch.stack([x for x, _ in kept]) if carried else kept, X[expected])
 
 
-@pytest.mark.parametrize("method", METHODS)
 @each
-def test_without_a_refit_there_is_nobody_to_answer(hold, method):
-    assert hasattr(hold(_detector()), method)
+def test_without_a_refit_no_scores_are_there(hold):
     without = hold(_detector(), refit=False)
-    assert not hasattr(without, method)
-    with pytest.raises(AttributeError, match=f"has no attribute '{method}'") as raised:
-        getattr(without, method)
+    for method in METHODS:
+        assert hasattr(hold(_detector()), method)
+        assert not hasattr(without, method)
+    with pytest.raises(AttributeError, match="has no attribute 'ranking'") as raised:
+        without.ranking()
     assert "Pass refit=True" in str(raised.value.__cause__)
-
-
-@each
-def test_rows_that_were_not_fitted_are_refused_as_by_the_detector(hold):
-    holder = hold(_detector()).fit(X, LABELS)
-    with pytest.raises(ValueError, match=r"1 row\(s\) not among the rows that were fitted"):
-        holder.predict(X[:1] + 1)
 
 
 @each
@@ -113,18 +108,13 @@ CASES = {
     "two": (INNER, "detector__", 2),
     "nested": (Pipeline([("scale", StandardScaler()), ("inner", INNER)]), "inner__detector__", 2),
 }
-cases = pytest.mark.parametrize(("estimator", "prefix", "width"), CASES.values(), ids=CASES)
 
 
-@cases
-def test_the_last_step_is_found_however_deep(estimator, prefix, width):
+@pytest.mark.parametrize(("estimator", "prefix", "width"), CASES.values(), ids=CASES)
+def test_the_last_step_is_found_however_deep_and_what_stands_before_it_is_applied(estimator, prefix, width):
     assert last_step(estimator) is LOSS
     assert prefix_of(estimator) == prefix
     assert prefix + "q" in estimator.get_params()
-
-
-@cases
-def test_what_stands_before_it_is_applied(estimator, prefix, width):
     assert before_last(estimator, None) is None
     INNER.named_steps["pca"].fit(X)
     if prefix.startswith("inner"):

@@ -15,6 +15,7 @@ from skorch.callbacks import Callback
 
 from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, memorizing_net, recommended_signals
 from curvdetect.metrics import auroc
+from curvdetect.signals.registry import recorded
 from tests.cases import InterruptedTraining, digits_net, noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -44,14 +45,6 @@ def test_recommendation_turns_on_the_training_accuracy_where_samples_are_augment
     assert recommended_signals(accuracy, augmented=True, fallen=True) == {"early_margin": 1.0}
 
 
-def test_where_the_net_memorized_auto_listens_to_the_loss_of_all_epochs(whole):
-    detector = FusedDetector(digits_net(), device="cpu", random_state=0).fit(X, LABELS)
-    assert detector.train_accuracy_ > 0.9
-    assert (detector.regime_, detector.fused_signals_) == ("memorized", LOSS)
-    assert np.array_equal(detector.scores_, fuse(whole.signal_scores_["loss"]))
-    assert auroc(MASK, detector.scores_) == auroc(MASK, whole.signal_scores_["loss"]) > 0.97
-
-
 def test_augmented_samples_that_are_not_memorized_are_ranked_by_the_late_margin_too():
     images = X[:80].reshape(-1, 8, 8)
     fits = [
@@ -66,16 +59,7 @@ def test_augmented_samples_that_are_not_memorized_are_ranked_by_the_late_margin_
 def test_every_signal_can_be_asked_for_and_is_that_of_the_curvature_detectors_run(whole):
     assert whole.fused_signals_ == dict.fromkeys(EVERY, 1)
     assert set(whole.signal_scores_) == set(EVERY)
-    extras = (
-        "input_gradient",
-        "averaged_margin",
-        "early_margin",
-        "late_loss",
-        "late_margin",
-        "final_loss",
-        "gradient_contrast",
-    )
-    other = CurvatureNoiseDetector(digits_net(), signals=extras, device="cpu", random_state=0)
+    other = CurvatureNoiseDetector(digits_net(), signals=[*recorded("asked")], device="cpu", random_state=0)
     other.fit(X, LABELS)
     for name, scores in other.signal_scores_.items():
         assert np.array_equal(whole.signal_scores_[name], scores), name
@@ -83,7 +67,7 @@ def test_every_signal_can_be_asked_for_and_is_that_of_the_curvature_detectors_ru
 
 @pytest.mark.parametrize("combine", ["fisher", "first", np.maximum])
 def test_signals_asked_for_are_fused_as_asked(combine):
-    detector = fit(signals=["margin", "loss"], combine=combine)
+    detector = fit(signals={"margin": 2.0, "loss": 2.0}, combine=combine)
     parts = [detector.signal_scores_[name] for name in ("margin", "loss")]
     assert np.array_equal(detector.scores_, fuse(*parts, combine=combine))
 
@@ -109,22 +93,18 @@ def test_repeats_average_the_signals_over_runs_with_seeds_of_their_own():
     assert np.array_equal(twice.suggested_labels_, once.suggested_labels_)
 
 
-@pytest.mark.parametrize(("at", "like"), [(2, 1), (3, 2)])
-def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(at, like):
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(epoch):
     InterruptedTraining.trainings = 0
-    detector = FusedDetector(
-        quick_net(callbacks=[InterruptedTraining(at, 3)]), n_repeats=3, device="cpu", random_state=0
-    )
+    net = quick_net(callbacks=[InterruptedTraining(3, epoch)])
+    detector = FusedDetector(net, n_repeats=3, device="cpu", random_state=0)
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X[:200], LABELS[:200])
     assert detector.interrupted_
     InterruptedTraining.trainings = 10
-    expected = FusedDetector(
-        quick_net(callbacks=[InterruptedTraining(at, 3)]), n_repeats=like, device="cpu", random_state=0
-    )
-    expected.fit(X[:200], LABELS[:200])
+    expected = fit(net=net, n_repeats=2)
     assert np.array_equal(detector.scores_, expected.scores_)
-    assert detector.n_iter_ == 4 * like
+    assert detector.n_iter_ == 8
     assert detector.stop_reason_ == "interrupted"
     weights = expected.net_.module_.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in detector.net_.module_.state_dict().items())
@@ -163,16 +143,15 @@ def test_a_refit_with_other_parameters_leaves_nothing_of_the_first():
     assert detector.n_features_in_ == 64
 
 
-def test_signals_beside_are_recorded_and_not_listened_to(whole):
-    beside = ["curvature_contrast", "input_gradient", "loss"]
-    detector = FusedDetector(digits_net(), beside=beside, device="cpu", random_state=0).fit(X, LABELS)
-    plain = FusedDetector(digits_net(), device="cpu", random_state=0).fit(X, LABELS)
-    assert detector.fused_signals_ == LOSS
-    assert np.array_equal(detector.scores_, plain.scores_)
-    assert detector.signal_scores_.keys() - plain.signal_scores_.keys() == {
-        "curvature_contrast",
-        "curvature",
-        "input_gradient",
+def test_auto_listens_to_the_loss_of_all_epochs_and_not_to_signals_beside(whole):
+    beside = {"curvature_contrast", "input_gradient", "loss"}
+    detector = FusedDetector(digits_net(), beside=[*beside], device="cpu", random_state=0).fit(X, LABELS)
+    assert detector.train_accuracy_ > 0.9
+    assert (detector.regime_, detector.fused_signals_) == ("memorized", LOSS)
+    assert np.array_equal(detector.scores_, fuse(whole.signal_scores_["loss"]))
+    assert auroc(MASK, detector.scores_) == auroc(MASK, whole.signal_scores_["loss"]) > 0.97
+    assert detector.signal_scores_.keys() == recorded("always").keys() | {"early_margin", "late_margin"} | beside | {
+        "curvature"
     }
     for name in ("curvature", "curvature_contrast"):
         assert np.array_equal(detector.signal_scores_[name], whole.signal_scores_[name])
@@ -193,7 +172,7 @@ class FallsApart(Callback):
                     parameter.zero_()
 
 
-ENDS = {"planned": (None, {}), "aim_missed": (None, {"stop_at": 0.99}), "interrupted": (5, {})}
+ENDS = {"aim_missed": (None, {"stop_at": 0.99}), "interrupted": (5, {})}
 
 
 @pytest.mark.parametrize(("interrupt_at", "params"), ENDS.values(), ids=ENDS)

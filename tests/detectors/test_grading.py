@@ -1,4 +1,4 @@
-"""Known wrong labels as a grade: the scorer for searches, and the score that can't be one."""
+"""Grading by known wrong labels: the scorer, the score that can't be one, and scikit-learn's searches in sample."""
 
 from __future__ import annotations
 
@@ -7,56 +7,56 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
+import torch
+from sklearn import config_context
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch.utils.data import TensorDataset
 
-from curvdetect import LossDetector, noise_scorer
+from curvdetect import CurvatureNoiseDetector, InSample, noise_scorer
 from curvdetect.detectors.grading import UndefinedScore
 from curvdetect.metrics import auroc, average_precision
-from tests.cases import noisy_digits, quick_net
+from tests.cases import InterruptedTraining, noisy_digits, quick_net, untouched_rng
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning"),
+]
 N = 80
-X, LABELS, MASK, _ = noisy_digits(N)
+X, LABELS, MASK, TRUE = noisy_digits(N)
 
 
-def _fit(estimator=None, rows=slice(None)):
-    detector = LossDetector(quick_net(), max_epochs=2, device="cpu", random_state=0)
-    return (detector if estimator is None else estimator(detector)).fit(X[rows], LABELS[rows])
+def _detector(net=None, **params):
+    net = quick_net() if net is None else net
+    return CurvatureNoiseDetector(net, **{"max_epochs": 2, "device": "cpu", "random_state": 0, **params})
 
 
-HOLDERS = {
-    "detector": None,
-    "pipeline": lambda d: make_pipeline(StandardScaler(), d),
-    "pipeline of pipelines": lambda d: make_pipeline(StandardScaler(), make_pipeline("passthrough", d)),
-}
+@pytest.fixture(scope="module")
+def fitted():
+    return _detector().fit(X, LABELS)
 
 
-@pytest.mark.parametrize("hold", HOLDERS.values(), ids=HOLDERS)
 @pytest.mark.parametrize(("name", "grade"), [("roc_auc", auroc), ("average_precision", average_precision)])
-def test_a_scorer_grades_the_training_scores(hold, name, grade):
-    estimator = _fit(hold)
-    detector = estimator
-    while hasattr(detector, "steps"):
-        detector = detector[-1]
-    assert noise_scorer(MASK, name)(estimator, X, LABELS) == grade(MASK, detector.scores_)
-
-
-def test_a_scorer_can_be_pickled_and_shown():
-    scorer, detector = noise_scorer(MASK), _fit()
-    assert pickle.loads(pickle.dumps(scorer))(detector) == scorer(detector)
-    assert repr(scorer) == f"noise_scorer(<{MASK.sum()} of 80 wrong>, scoring='roc_auc')"
+def test_a_scorer_grades_the_training_scores_however_the_detector_is_held(fitted, name, grade):
+    scorer, expected = noise_scorer(MASK, name), grade(MASK, fitted.scores_)
+    nested = make_pipeline("passthrough", make_pipeline("passthrough", _detector())).fit(X, LABELS)
+    for estimator in (fitted, nested):
+        assert scorer(estimator, X, LABELS) == pickle.loads(pickle.dumps(scorer))(estimator) == expected
+    assert repr(scorer) == f"noise_scorer(<{MASK.sum()} of 80 wrong>, scoring={name!r})"
 
 
 def test_a_scorer_refuses_other_samples_than_its_own():
     with pytest.raises(ValueError, match=r"noise_mask has 80 entries.*fitted on 60 samples.*cv=InSample\(\)"):
-        noise_scorer(MASK)(_fit(rows=slice(60)))
+        noise_scorer(MASK)(_detector(max_epochs=1).fit(X[:60], LABELS[:60]))
 
 
-def test_an_undefined_score_is_a_plain_nan_to_all_but_searches():
+def test_an_undefined_score_is_a_plain_nan_to_all_but_searches(fitted):
     with pytest.warns(UndefinedMetricWarning):
-        score = _fit().score(X, LABELS)
+        score = fitted.score(X, LABELS)
     assert isinstance(score, float)
     assert np.isnan(score)
     assert np.isnan(np.mean([score, 1.0]))
@@ -65,3 +65,104 @@ def test_an_undefined_score_is_a_plain_nan_to_all_but_searches():
         assert isinstance(again, UndefinedScore)
     with pytest.raises(RuntimeError, match="request noise_mask by metadata routing"):
         score.item()
+
+
+def _pipeline(**params):
+    return make_pipeline(StandardScaler(), _detector(**params))
+
+
+def _search(grid, estimator=None, kind=GridSearchCV, **options):
+    options = {"cv": InSample(), "scoring": noise_scorer(MASK), "error_score": "raise", **options}
+    return kind(_detector() if estimator is None else estimator, grid, **options)
+
+
+def _grades(params, estimator=None, grade=lambda detector: detector.score(noise_mask=MASK)):
+    """Return the grades that separate fits get."""
+    made = [(_detector() if estimator is None else estimator()).set_params(**p) for p in params]
+    for one in made:
+        one.fit(X, LABELS)
+    return [grade(one if estimator is None else one[-1]) for one in made]
+
+
+def test_everything_is_on_both_sides_once():
+    splitter, data = InSample(), TensorDataset(torch.tensor(X), torch.tensor(LABELS))
+    ((train, test),) = splitter.split(data, LABELS, groups=None)
+    assert train.tolist() == test.tolist() == list(range(N))
+    assert not np.shares_memory(train, test)
+    assert splitter.get_n_splits() == splitter.get_n_splits(data, LABELS) == 1
+    assert repr(splitter) == "InSample()"
+
+
+GRIDS = {
+    "list of two": ([{"power": [2]}, {"h": [0.1], "net__lr": [0.1]}], None),
+    "pipeline": ({"curvaturenoisedetector__h": [1e-3, 1.0], "standardscaler__with_mean": [False]}, _pipeline),
+}
+
+
+@pytest.mark.parametrize(("grid", "make"), GRIDS.values(), ids=GRIDS)
+def test_a_grid_search_finds_the_grades_of_separate_fits(grid, make):
+    scoring = {name: noise_scorer(MASK, name) for name in ("roc_auc", "average_precision")}
+    search = _search(grid, make and make(), scoring=scoring, refit="roc_auc").fit(X, LABELS)
+    grades = _grades(search.cv_results_["params"], make)
+    assert search.cv_results_["mean_test_roc_auc"].tolist() == grades
+    assert search.best_score_ == max(grades)
+    assert search.best_params_ == search.cv_results_["params"][int(np.argmax(grades))]
+    assert noise_scorer(MASK)(search.best_estimator_) == max(grades)
+
+
+def test_halving_spends_epochs_on_the_better_ones():
+    resource = "max_epochs"
+    options = {"kind": HalvingGridSearchCV, "resource": resource, "factor": 2, "min_resources": 1, "max_resources": 4}
+    search = _search({"h": [1e-3, 1e-2, 1e-1, 1.0]}, **options).fit(X, LABELS)
+    assert [(p["h"], p[resource]) for p in search.cv_results_["params"]][:4] == [(h, 1) for h in (1e-3, 0.01, 0.1, 1.0)]
+    assert search.n_candidates_ == [4, 2, 1]
+    assert search.n_resources_ == [1, 2, 4]
+    assert search.cv_results_["mean_test_score"].tolist() == _grades(search.cv_results_["params"])
+
+
+through_a_pipeline = pytest.param(
+    True,
+    marks=pytest.mark.skipif(
+        tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8),
+        reason="searches without a scorer don't route into a pipeline yet (scikit-learn issue 30937)",
+    ),
+    id="pipeline",
+)
+
+
+@pytest.mark.parametrize("piped", [pytest.param(False, id="detector"), through_a_pipeline])
+def test_a_mask_is_routed_to_the_detector(piped):
+    with config_context(enable_metadata_routing=True):
+        detector = _detector().set_score_request(noise_mask=True)
+        estimator = make_pipeline(StandardScaler(), detector) if piped else detector
+        grid = {"curvaturenoisedetector__h" if piped else "h": [1e-3, 1.0]}
+        search = _search(grid, estimator, scoring=None).fit(X, LABELS, noise_mask=MASK)
+    params = search.cv_results_["params"]
+    assert search.cv_results_["mean_test_score"].tolist() == _grades(params, _pipeline if piped else None)
+
+
+FORGOTTEN = {
+    "raise": {"error_score": "raise"},
+    "pipeline": {"estimator": _pipeline(), "grid": {"curvaturenoisedetector__h": [1e-2, 1e-1]}},
+    "halving": {"kind": HalvingGridSearchCV, "resource": "n", "max_resources": 2, "min_resources": 1},
+}
+
+
+@pytest.mark.parametrize("options", FORGOTTEN.values(), ids=FORGOTTEN)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_a_search_that_forgot_the_mask_says_so_and_has_no_best(options):
+    search = _search(**{"grid": {"h": [1e-2, 1e-1]}, "scoring": None, "error_score": np.nan, **options})
+    with pytest.raises(RuntimeError, match=r"a search can't grade this detector.*scoring=noise_scorer"):
+        search.fit(X, LABELS)
+    assert not hasattr(search, "best_params_")
+
+
+@pytest.mark.parametrize(("training", "epoch"), [(2, 2), (4, 2)])
+def test_ctrl_c_in_a_search_comes_out_of_it(training, epoch):
+    InterruptedTraining.trainings = 0
+    detector = _detector(quick_net(callbacks=[InterruptedTraining(training, epoch)]), max_epochs=3)
+    search = _search({"h": [1e-3, 1e-2, 1e-1]}, detector, error_score=np.nan)  # the fourth training is the refit
+    with untouched_rng(), pytest.raises(KeyboardInterrupt):
+        search.fit(X, LABELS)
+    assert InterruptedTraining.trainings == training
+    assert not hasattr(search, "cv_results_")

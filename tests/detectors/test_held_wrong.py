@@ -5,15 +5,15 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from skorch.callbacks import Callback, EpochScoring
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
 from curvdetect import InputGradientDetector, LossDetector, memorizing_net
 from curvdetect.training.recipe import Schedule
+from tests.cases import Items
 
 N = 64
 RNG = np.random.default_rng(0)
@@ -54,48 +54,16 @@ def test_a_fitted_detector_does_not_carry_the_schedule_s_optimizer():
     assert np.array_equal(pickle.loads(pickle.dumps(fit())).scores_, fit().scores_)
 
 
-NULLABLE = {
-    "boolean": (pd.Series(Y == 0, dtype="boolean"), bool),
-    "Int64": (pd.Series(Y, dtype="Int64"), int),
-    "string": (pd.Series(Y.astype(str), dtype="string"), str),
-    "category": (pd.Series(Y.astype(str)).astype("category"), str),
-}
-
-
-@pytest.mark.parametrize(("y", "kind"), NULLABLE.values(), ids=NULLABLE)
-def test_labels_of_pandas_own_types_come_back_as_what_they_hold(y, kind):
-    assert {type(label) for label in fit(y=y).suggested_labels_.tolist()} == {kind}
-
-
-LABELS = {
-    "one-hot tensor": lambda x: TensorDataset(x, torch.eye(3)[Y]),
-    "array of two": lambda x: [(row, np.array([0, 1])) for row in x],
-}
-
-
-class Listed(torch.utils.data.Dataset):
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, i):
-        return self.items[i]
-
-
-def test_masked_samples_and_labels_of_a_dataset_are_refused():
+def test_masked_samples_and_labels_of_a_dataset_that_are_no_class_are_refused():
     tensor, masked = torch.from_numpy(X), np.ma.masked_array(Y, np.arange(N) == 3)
-    with pytest.raises(ValueError, match=r"the label of X\[3\] is a masked array"):
-        fit(X=Listed(list(zip(tensor, masked, strict=True))), y=None)
-    with pytest.raises(ValueError, match=r"X\[0\] is a masked array"):
-        fit(X=Listed(list(zip(np.ma.masked_array(X, X[0, 0] == X), Y, strict=True))), y=None)
-
-
-@pytest.mark.parametrize("make", LABELS.values(), ids=LABELS)
-def test_labels_of_a_dataset_that_are_no_class_are_refused(make):
-    with pytest.raises(ValueError, match=r"X\[0\] yields a label of shape"):
-        fit(X=Listed(make(torch.from_numpy(X))), y=None)
+    for items, message in (
+        (zip(tensor, masked, strict=True), r"the label of X\[3\] is a masked array"),
+        (zip(np.ma.masked_array(X, X[0, 0] == X), Y, strict=True), r"X\[0\] is a masked array"),
+        (zip(tensor, torch.eye(3)[Y], strict=True), r"X\[0\] yields a label of shape"),
+        ([(row, np.array([0, 1])) for row in tensor], r"X\[0\] yields a label of shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(X=Items(items), y=None)
 
 
 WRONG = {

@@ -12,22 +12,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 from curvdetect import (
     ConfidentLearningDetector,
     CurvatureNoiseDetector,
+    CurvatureSearch,
     CurvSSFT,
     FusedDetector,
+    InSample,
     LossDetector,
+    PlantedNoise,
     SSFTDetector,
+    noise_scorer,
 )
 from tests.cases import InterruptedTraining, noisy_digits, quick_net, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 ROOT = Path(__file__).parents[2]
-X, LABELS, *_ = noisy_digits(200)
+X, LABELS, MASK, _ = noisy_digits(200)
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.full)])
@@ -112,22 +116,12 @@ def test_what_was_measured_before_an_error_is_kept_and_the_error_raised(trouble)
         assert np.array_equal(scores, ended.signal_scores_[name])
 
 
-def test_an_error_before_there_is_a_score_leaves_nothing():
-    Trouble.at, Trouble.kind = 1, MemoryError
-    detector = LossDetector(quick_net(callbacks=[("trouble", Trouble())]), device="cpu")
-    with pytest.raises(MemoryError):
-        detector.fit(X, LABELS)
-    with pytest.raises(NotFittedError):
-        detector.score_samples()
-
-
 KINDS = {
     "curvature": (CurvatureNoiseDetector, {"signals": ("averaged_margin", "final_loss"), "contrast": True}),
-    "grid": (CurvatureNoiseDetector, {"grid": {"h": [1e-2, 1e-1], "n": [1, 2]}}),
     "loss": (LossDetector, {}),
     "fused": (FusedDetector, {"n_repeats": 2}),
     "ssft": (SSFTDetector, {"statistic": "time"}),
-    "curv_ssft": (CurvSSFT, {"n_repeats": 2}),
+    "curv_ssft": (CurvSSFT, {}),
     "curv_ssft_shared": (CurvSSFT, {"share_training": True}),
     "confident": (ConfidentLearningDetector, {"cv": 3}),
 }
@@ -161,41 +155,33 @@ def test_the_training_that_finds_the_number_of_flags_is_taken_up_too(tmp_path):
     _assert_same(detector, expected)
 
 
+OTHERS = {
+    "h was 0.01 and is 0.1": {"h": 0.1},
+    "random_state was 0 and is 1": {"random_state": 1},
+    "detector was CurvatureNoiseDetector and is LossDetector": {"kind": LossDetector},
+}
+
+
+def test_a_checkpoint_of_another_fit_is_refused_by_name(tmp_path):
+    first = _fit(checkpoint_dir=tmp_path)
+    for named, change in OTHERS.items():
+        with pytest.raises(ValueError, match=named):
+            _fit(checkpoint_dir=tmp_path, **change)
+    again = _fit(trouble=KeyboardInterrupt, at=1, checkpoint_dir=tmp_path, q=0.3, verbose=1)
+    _assert_same(first, again)  # these do not touch the training
+    assert again.labels_.sum() == 60
+    with pytest.raises(ValueError, match=r"other data \(y changed\)\."):
+        first.fit(X, np.roll(LABELS, 1))
+    with pytest.raises(ValueError, match=r"other data \(X changed\)\."):
+        first.fit(X + 1, LABELS)
+    _assert_same(first, again)  # a fit that is refused changes nothing
+
+
 def test_a_generator_that_stands_elsewhere_is_another_parameter(tmp_path):
     first = _fit(random_state=np.random.RandomState(3), checkpoint_dir=tmp_path)
     _assert_same(_fit(random_state=np.random.RandomState(3), checkpoint_dir=tmp_path), first)
     with pytest.raises(ValueError, match=r"random_state was a generator at .* and is a generator at"):
         _fit(random_state=np.random.RandomState(4), checkpoint_dir=tmp_path)
-
-
-OTHERS = {
-    "h": ({"h": 0.1}, "h was 0.01 and is 0.1"),
-    "seed": ({"random_state": 1}, "random_state was 0 and is 1"),
-    "kind": ({"kind": LossDetector}, "detector was CurvatureNoiseDetector and is LossDetector"),
-}
-
-
-@pytest.mark.parametrize(("change", "named"), OTHERS.values(), ids=OTHERS)
-def test_a_checkpoint_of_another_fit_is_refused_by_name(tmp_path, change, named):
-    _fit(checkpoint_dir=tmp_path)
-    with pytest.raises(ValueError, match=named):
-        _fit(checkpoint_dir=tmp_path, **change)
-
-
-def test_a_checkpoint_of_other_data_is_refused_by_name(tmp_path):
-    detector = _fit(checkpoint_dir=tmp_path)
-    with pytest.raises(ValueError, match=r"other data \(y changed\)\."):
-        detector.fit(X, np.roll(LABELS, 1))
-    with pytest.raises(ValueError, match=r"other data \(X changed\)\."):
-        detector.fit(X + 1, LABELS)
-    assert np.array_equal(detector.scores_, _fit().scores_)  # a fit that is refused changes nothing
-
-
-def test_what_does_not_touch_the_training_may_change(tmp_path):
-    first = _fit(checkpoint_dir=tmp_path)
-    again = _fit(trouble=KeyboardInterrupt, at=1, checkpoint_dir=tmp_path, q=0.3, verbose=1)
-    _assert_same(first, again)
-    assert again.labels_.sum() == 60
 
 
 def test_on_a_disk_that_fills_up_the_fit_ends_and_the_last_good_checkpoint_is_usable(tmp_path):
@@ -235,3 +221,59 @@ def test_a_place_that_is_no_directory_is_refused_before_anything_is_trained(tmp_
         _fit(trouble=KeyboardInterrupt, at=1, checkpoint_dir=tmp_path / "file")
     with pytest.raises(ValueError, match="checkpoint_dir must be None or the path of a directory, got 3"):
         _fit(checkpoint_dir=3)
+
+
+GRID = {"h": [1e-3, 1e-1], "max_epochs": [2, 3]}
+
+
+def _detector(kind=CurvatureNoiseDetector, training=99, epoch=2, **options):
+    InterruptedTraining.trainings = 0
+    net = quick_net(callbacks=[("ctrl_c", InterruptedTraining(training, epoch))])
+    return kind(net, **{"max_epochs": 4, "device": "cpu", "random_state": 0, **options})
+
+
+@pytest.mark.parametrize("mask", [MASK[:100], None], ids=["known", "planted"])
+def test_a_search_with_checkpoints_goes_on_where_it_was_cut_short(tmp_path, mask):
+    def search(detector):
+        return CurvatureSearch(detector, GRID, n_repeats=2, random_state=0)
+
+    expected = search(_detector()).fit(X[:100], LABELS[:100], noise_mask=mask)
+    detector = _detector(training=3, checkpoint_dir=tmp_path)
+    cut = search(detector)
+    with pytest.raises(KeyboardInterrupt), untouched_rng():
+        cut.fit(X[:100], LABELS[:100], noise_mask=mask)
+    assert cut.interrupted_
+    assert len(cut.cv_results_["params"]) == 2
+    InterruptedTraining.trainings = 99
+    again = search(detector).fit(X[:100], LABELS[:100], noise_mask=mask)
+    assert np.array_equal(again.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
+    assert again.best_params_ == expected.best_params_
+    assert np.array_equal(again.score_samples(), expected.score_samples())
+    places = {path.name for path in tmp_path.iterdir()}
+    assert places - {"best"} == {f"setting-{i}-repeat-{repeat}" for i in (0, 1) for repeat in (0, 1)}
+    assert ("best" in places) == (mask is None)
+    assert detector.checkpoint_dir == tmp_path
+
+
+def test_planted_noise_with_checkpoints_goes_on_where_it_was_cut_short(tmp_path):
+    def planted(detector):
+        return PlantedNoise(detector, rate=0.1, n_repeats=2, refit=True, random_state=0)
+
+    expected = planted(_detector(LossDetector)).fit(X[:100], LABELS[:100])
+    with pytest.raises(KeyboardInterrupt):
+        planted(_detector(LossDetector, training=2, checkpoint_dir=tmp_path)).fit(X[:100], LABELS[:100])
+    again = planted(_detector(LossDetector, training=99, checkpoint_dir=tmp_path))
+    again.detector.net.callbacks[-1][1].training = 2  # as it was: a callback is a parameter of the net
+    InterruptedTraining.trainings = 5
+    again.fit(X[:100], LABELS[:100])
+    assert np.array_equal(again.grades_["roc_auc"], expected.grades_["roc_auc"])
+    assert np.array_equal(again.detector_.scores_, expected.detector_.scores_)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "planted-0", "planted-1"]
+
+
+def test_settings_that_train_differently_do_not_share_a_directory(tmp_path):
+    detector = _detector(checkpoint_dir=tmp_path)
+    scoring = noise_scorer(MASK)
+    search = GridSearchCV(detector, {"h": [1e-2, 1e-1]}, cv=InSample(), scoring=scoring, error_score="raise")
+    with pytest.raises(ValueError, match=r"h was 0\.01 and is 0\.1"):
+        search.fit(X, LABELS)

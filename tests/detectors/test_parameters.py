@@ -117,23 +117,15 @@ def test_descriptions_are_inherited_unless_there_are_own_ones():
 
 def test_constraints_are_inherited():
     check_parameters(Derived(a="auto", b=0.1))
-    with pytest.raises(
-        ValueError, match=r"^a must be None, 'auto', a whole number, at least 1 or a callable, got 0\.$"
-    ):
+    with pytest.raises(ValueError, match="a must be None, 'auto'"):
         check_parameters(Derived(a=0))
     with pytest.raises(ValueError, match=r"^b must be a share in \(0, 1\), got 1\.0\.$"):
         check_parameters(Derived(b=1.0))
 
 
-GOOD = {"every": [1, np.int64(3), np.uint8(1), "auto"], "max_epochs": [7, None], "stop_at": [1e-9, 1, np.float32(0.9)]}
-
-
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name in GOOD for value in GOOD[name]], ids=repr)
-def test_numbers_of_any_kind_are_taken(name, value):
-    check_parameters(curvdetect.CurvatureNoiseDetector(**{name: value}))
-
-
-@pytest.mark.parametrize("value", [True, np.True_, 1.5, "other", b"auto", [1], float("nan")], ids=repr)
-def test_only_what_is_listed_is_allowed(value):
-    with pytest.raises(ValueError, match="got "):
+def test_only_what_is_listed_is_allowed():
+    for value in (1, np.int64(3), np.uint8(1), "auto", None, len):
         check_value("a", value, Base._constraints["a"])
+    for value in (0, True, np.True_, 1.5, "other", b"auto", [1], float("nan")):
+        with pytest.raises(ValueError, match=r"^a must be None, 'auto', a whole .* or a callable, got "):
+            check_value("a", value, Base._constraints["a"])

@@ -8,7 +8,6 @@ import pytest
 import sklearn
 import torch
 from imblearn.pipeline import make_pipeline as cleaning_pipeline
-from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -16,10 +15,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from curvdetect import (
-    LossDetector,
-    memorizing_net,
-)
+from curvdetect import LossDetector, memorizing_net
 from curvdetect.metrics import auroc
 from tests.cases import noisy_digits
 
@@ -34,19 +30,16 @@ def _detector(kind=LossDetector, **options):
 
 
 STEPS = {
-    "scaler": (StandardScaler(),),
-    "quantiles": (QuantileTransformer(n_quantiles=50),),
-    "columns": (make_column_transformer((StandardScaler(), ["p20", "p21"]), remainder="passthrough"),),
-    "pandas_between": (StandardScaler().set_output(transform="pandas"),),
-    "nothing": ("passthrough",),
+    "quantiles": QuantileTransformer(n_quantiles=50),
+    "columns": make_column_transformer((StandardScaler(), ["p20", "p21"]), remainder="passthrough"),
+    "pandas_between": StandardScaler().set_output(transform="pandas"),
+    "nothing": "passthrough",
 }
 
 
-@pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
-def test_rows_are_recognised_behind_any_transformer(steps):
-    pipeline = make_pipeline(*map(clone, [s for s in steps if s != "passthrough"]), _detector(q=0.25)).fit(
-        FRAME, LABELS
-    )
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_rows_are_recognised_behind_any_transformer(step):
+    pipeline = make_pipeline(step, _detector(q=0.25)).fit(FRAME, LABELS)
     detector = pipeline[-1]
     order = np.random.default_rng(0).permutation(N)
     for rows in (np.arange(N), order, order[:7], [5]):
@@ -54,7 +47,6 @@ def test_rows_are_recognised_behind_any_transformer(steps):
         assert np.array_equal(pipeline.score_samples(part), detector.scores_[rows])
         assert np.array_equal(pipeline.predict(part), detector.labels_[rows])
         assert np.array_equal(pipeline.decision_function(part), detector.scores_[rows] - detector.threshold_)
-    assert pipeline.predict(FRAME).sum() == 30
 
 
 class Net(nn.Sequential):
@@ -86,35 +78,28 @@ def test_a_mask_is_routed_to_the_score():
 
 
 KINDS = {
-    "array": (X, LABELS, np.ndarray, np.ndarray),
-    "frame": (
-        pd.DataFrame(X).add_prefix("p").set_index(np.arange(N) + 7),
-        pd.Series(LABELS),
-        pd.DataFrame,
-        pd.Series,
-    ),
-    "tensor": (torch.tensor(X), torch.tensor(LABELS), torch.Tensor, torch.Tensor),
-    "lists": (X.tolist(), LABELS.tolist(), list, list),
-    "dataset": (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None, Subset, np.ndarray),
-    "dataset_and_labels": (TensorDataset(torch.tensor(X)), LABELS, Subset, np.ndarray),
+    "frame": (pd.DataFrame(X).add_prefix("p").set_index(np.arange(N) + 7), pd.Series(LABELS)),
+    "tensor": (torch.tensor(X), torch.tensor(LABELS)),
+    "lists": (X.tolist(), LABELS.tolist()),
+    "dataset": (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None),
+    "dataset_and_labels": (TensorDataset(torch.tensor(X)), LABELS),
 }
 
 
-@pytest.mark.parametrize(("data", "labels", "kind", "label_kind"), KINDS.values(), ids=KINDS)
-def test_what_is_left_is_of_the_same_kind_and_order(data, labels, kind, label_kind):
+@pytest.mark.parametrize(("data", "labels"), KINDS.values(), ids=KINDS)
+def test_what_is_left_is_of_the_same_kind_and_order(data, labels):
     detector = _detector(q=13)
     left, labels_left = detector.fit_resample(data, labels)
     kept = np.flatnonzero(detector.labels_ == 0)
-    assert isinstance(left, kind)
-    assert isinstance(labels_left, label_kind)
+    assert isinstance(left, Subset if isinstance(data, TensorDataset) else type(data))
+    assert isinstance(labels_left, np.ndarray if labels is None else type(labels))
     assert np.array_equal(detector.sample_indices_, kept)
     assert len(left) == len(labels_left) == 107
     assert np.array_equal(np.asarray(labels_left), LABELS[kept])
     rows = np.stack([np.asarray(item[0]) for item in left]) if isinstance(left, Subset) else np.asarray(left)
     assert np.allclose(rows, X[kept])
-    if kind is pd.DataFrame:
-        assert list(left.index) == list(kept + 7)
-        assert list(left.columns) == list(data.columns)
+    if isinstance(data, pd.DataFrame):
+        assert left.equals(data.iloc[kept])
 
 
 def test_a_step_of_an_imbalanced_learn_pipeline_cleans_what_the_model_is_fitted_on():

@@ -16,16 +16,9 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch.utils.data import TensorDataset
 
-from curvdetect import (
-    CurvatureNoiseDetector,
-    CurvatureSearch,
-    InSample,
-    PlantedNoise,
-    noise_scorer,
-)
+from curvdetect import CurvatureNoiseDetector, CurvatureSearch, InSample, PlantedNoise, noise_scorer
 from curvdetect.metrics import auroc
 from tests.cases import InterruptedTraining, noisy_digits, quick_net, untouched_rng
 from tests.detectors.fits import assert_equal_fits
@@ -34,20 +27,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 N = 100
 X, LABELS, MASK, TRUE = noisy_digits(N)
 ALL = {"h": [1e-3, 1e-1], "n": [1, 3], "power": [1, 2]}
-
-
-@parametrize_with_checks(
-    [
-        CurvatureSearch(
-            CurvatureNoiseDetector(max_epochs=1, device="cpu", random_state=0), {"h": [1e-2, 1e-1]}, random_state=0
-        )
-    ],
-    expected_failed_checks=lambda estimator: {
-        "check_fit_idempotent": "scores rows that were not fitted, of which there is no training score"
-    },
-)
-def test_sklearn_check(estimator, check):
-    check(estimator)
 
 
 def _detector(net=None, **params):
@@ -61,11 +40,8 @@ def _search(grid, detector=None, **options):
 
 GRIDS = {
     "one training": (ALL, 1),
-    "net": ({"n": [1, 2], "net__lr": [1e-3, 0.1]}, 2),
-    "contrast": ({"h": [1e-3, 1e-1], "contrast": [True, False]}, 2),
     "list of grids": ([{"h": [1e-2]}, {"h": [1.0], "n": [4], "power": [2]}, {"random_state": [1], "n": [2]}], 2),
-    "share flagged": ({"h": [1e-2, 1.0], "q": [0.05, 30]}, 1),
-    "numpy numbers": ({"h": np.geomspace(1e-3, 1, 3), "n": np.arange(1, 3)}, 1),
+    "share flagged": ({"h": np.geomspace(1e-2, 1, 2), "q": [0.05, 30], "contrast": [True, False]}, 2),
 }
 
 
@@ -83,12 +59,19 @@ def test_every_setting_is_graded_as_by_a_fit_of_its_own(grid, n_trainings, monke
     assert_equal_fits(search.best_estimator_, separate[best])
 
 
-@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
-def test_without_a_mask_it_grades_as_planted_noise_does_and_fits_the_labels_as_given(scoring):
+def test_without_a_mask_it_grades_as_planted_noise_does_and_fits_the_labels_as_given():
+    scoring, labels = "average_precision", LABELS.copy()
     planted = PlantedNoise(_detector(), rate=0.1, kind="pair", n_repeats=2, scoring=scoring, random_state=0)
     grid = {"h": [1e-3, 1.0], "max_epochs": [1, 2]}
     options = {"planted_rate": 0.1, "planted_kind": "pair", "n_repeats": 2, "scoring": scoring}
-    search = _search(grid, **options).fit(X, LABELS)
+    detector = _detector()
+    before = pickle.dumps((detector.get_params(deep=False), grid))
+    with untouched_rng():
+        search = _search(grid, detector, **options).fit(X, labels)
+    # nothing of the caller's changes
+    assert pickle.dumps((detector.get_params(deep=False), grid)) == before
+    assert np.array_equal(labels, LABELS)
+    assert not hasattr(detector.net, "module_")
     theirs = GridSearchCV(planted, {f"detector__{name}": some for name, some in grid.items()}, cv=InSample())
     theirs.fit(X, LABELS)
     ours, planted = pd.DataFrame(search.cv_results_), theirs.best_estimator_
@@ -108,8 +91,6 @@ def test_repeats_have_seeds_of_their_own_and_the_first_the_detectors():
     once = _search({"h": [1e-3, 1.0]}).fit(X, LABELS, noise_mask=MASK)
     assert splits[0].tolist() == once.cv_results_["split0_test_score"].tolist()
     assert len({tuple(split) for split in splits}) == 3
-    assert search.cv_results_["mean_test_score"] == pytest.approx(np.mean(splits, axis=0))
-    assert search.cv_results_["std_test_score"] == pytest.approx(np.std(splits, axis=0))
     assert search.n_trainings_ == 3
     assert_equal_fits(search.best_estimator_, _detector(**search.best_params_).fit(X, LABELS))
 
@@ -133,34 +114,26 @@ def test_a_pipeline_is_searched_through_its_last_step():
     assert_equal_fits(planted.best_estimator_, clone(pipeline).set_params(**planted.best_params_).fit(X, LABELS))
 
 
-DATA = {
-    "frame": (pd.DataFrame(X, columns=[f"p{i}" for i in range(64)]), LABELS),
-    "own labels": (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None),
-    "other labels": (TensorDataset(torch.tensor(X), torch.tensor(TRUE)), LABELS),
-}
+DATA = [
+    (pd.DataFrame(X, columns=[f"p{i}" for i in range(64)]), LABELS),
+    (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None),
+    (TensorDataset(torch.tensor(X), torch.tensor(TRUE)), LABELS),
+]
 
 
 @pytest.mark.parametrize("mask", [MASK, None], ids=["mask", "planted"])
-@pytest.mark.parametrize(("data", "labels"), DATA.values(), ids=DATA)
-def test_data_of_any_kind_is_searched(data, labels, mask):
+def test_data_of_any_kind_is_searched(mask):
     expected = _search({"h": [1e-2, 1.0]}).fit(X, LABELS, noise_mask=mask)
+    for data, labels in DATA:
+        _assert_searched_alike(expected, data, labels, mask)
+
+
+def _assert_searched_alike(expected, data, labels, mask):
     search = _search({"h": [1e-2, 1.0]}).fit(data, labels, noise_mask=mask)
     assert search.cv_results_["mean_test_score"].tolist() == expected.cv_results_["mean_test_score"].tolist()
     assert np.array_equal(search.score_samples(data), expected.best_estimator_.scores_)
     assert hasattr(search, "feature_names_in_") == isinstance(data, pd.DataFrame)
     assert search.n_features_in_ == search.best_estimator_.n_features_in_
-
-
-def test_nothing_of_the_callers_changes():
-    net, grid, labels = quick_net(), {"h": [1e-2, 1.0], "net__lr": [0.01, 0.1]}, LABELS.copy()
-    detector = _detector(net)
-    before = pickle.dumps((detector.get_params(deep=False), grid))
-    with untouched_rng():
-        _search(grid, detector).fit(X, labels)
-    assert pickle.dumps((detector.get_params(deep=False), grid)) == before
-    assert np.array_equal(labels, LABELS)
-    assert not hasattr(net, "module_")
-    assert not hasattr(detector, "scores_")
 
 
 def test_a_mask_is_routed_through_a_pipeline():
@@ -206,7 +179,7 @@ def test_the_number_of_flags_is_found_out_for_the_best_setting_alone():
     assert_equal_fits(search.best_estimator_, _detector(q="auto", **search.best_params_).fit(X, LABELS))
 
 
-@pytest.mark.parametrize(("training", "repeats"), [(1, 1), (3, 1), (2, 2), (4, 2)])
+@pytest.mark.parametrize(("training", "repeats"), [(1, 1), (3, 1), (4, 2)])
 def test_ctrl_c_keeps_the_settings_that_were_complete(training, repeats):
     InterruptedTraining.trainings = 0
     grid = {"net__lr": [0.01, 0.05, 0.1, 0.2], "power": [1, 2]}
@@ -233,6 +206,4 @@ def test_an_error_in_one_setting_keeps_those_before():
         search.fit(X, LABELS, noise_mask=MASK)
     assert search.interrupted_
     assert search.best_params_ == {"net__lr": 0.1}
-    assert (
-        not search.fit(X, LABELS, noise_mask=MASK).interrupted_ if search.set_params(param_grid={"h": [1.0]}) else None
-    )
+    assert not search.set_params(param_grid={"h": [1.0]}).fit(X, LABELS, noise_mask=MASK).interrupted_

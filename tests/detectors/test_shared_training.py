@@ -10,8 +10,6 @@ import pytest
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from curvdetect import CurvatureNoiseDetector
 from curvdetect.detectors.shared_training import (
@@ -29,13 +27,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 ONE, OTHER = object(), object()
 GROUPS = {
     "read off one": ({"h": [1, 2], "n": [1, 2], "power": [1, 2], "q": [0.1, 5]}, "", [[*range(16)]]),
-    "named before h": ({"a": [5, 6], "h": [1, 2]}, "", [[0, 1], [2, 3]]),
     "in a pipeline": ({"step__h": [1, 2], "h": [1, 2]}, "step__", [[0, 1], [2, 3]]),
     "list of grids": ([{"h": [1]}, {"n": [3], "lr": [1]}, {"power": [2]}], "", [[0, 2], [1]]),
     "equal numbers": ([{"lr": [0.1], "h": [1]}, {"lr": [np.float64(0.1)]}], "", [[0, 1]]),
-    "the same object": ({"net": [ONE, OTHER], "n": [1, 2]}, "", [[0, 2], [1, 3]]),
+    "the same object": ({"net": [ONE, OTHER, None], "n": [1, 2]}, "", [[0, 3], [1, 4], [2, 5]]),
     "arrays are not compared": ([{"w": [np.ones(3)]}, {"w": [np.ones(3)]}], "", [[0], [1]]),
-    "none": ({"stop_at": [None, 0.9], "h": [1, 2]}, "", [[0, 2], [1, 3]]),
 }
 
 
@@ -62,7 +58,7 @@ def run():
 
 
 @pytest.mark.parametrize("contrast", [False, True], ids=["plain", "contrast"])
-@pytest.mark.parametrize(("h", "n", "power"), [(1e-3, 1, 1), (1e-3, 3, 2), (1e-1, 1, 2), (1e-1, 3, 1)])
+@pytest.mark.parametrize(("h", "n", "power"), [(1e-3, 1, 1), (1e-1, 3, 2)])
 def test_each_setting_is_what_a_fit_of_its_own_leaves(run, h, n, power, contrast):
     estimator = _detector(contrast, h=h, n=n, power=power)
     assert setting_of(estimator) == (h, n, power)
@@ -71,16 +67,6 @@ def test_each_setting_is_what_a_fit_of_its_own_leaves(run, h, n, power, contrast
     assert read_off(shared, estimator) is estimator
     assert_equal_fits(estimator, separate)
     assert sum(estimator.seconds_.values()) == pytest.approx(spent)
-
-
-def test_a_pipeline_keeps_what_was_fitted_before_its_last_step():
-    def make(**params):
-        return make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), _detector(**params)))
-
-    read = read_off(make(grid=GRID).fit(X, LABELS), make(h=0.1, n=3))
-    separate = make(h=0.1, n=3).fit(X, LABELS)
-    assert_equal_fits(read[-1], separate[-1])
-    assert np.array_equal(read.score_samples(X[::-1]), separate.score_samples(X[::-1]))
 
 
 def _graded(*grades):
@@ -106,8 +92,8 @@ def test_the_table_is_that_of_scikit_learn_s_search():
     assert ours["param_random_state"].dtype == theirs["param_random_state"].dtype
 
 
-@pytest.mark.parametrize("value", [[1, 2], None, True, ONE, {"a": 1}], ids=lambda v: type(v).__name__)
-def test_values_of_any_kind_have_a_place_in_the_table(value):
-    results = as_cv_results([{"a": value}, {"b": 1}], [_graded(0.5), _graded(0.4)])
-    assert results["param_a"][0] is value or results["param_a"][0] == value
-    assert results["rank_test_score"].tolist() == [1, 2]
+def test_values_of_any_kind_have_a_place_in_the_table():
+    for value in ([1, 2], None, True, ONE, {"a": 1}):
+        results = as_cv_results([{"a": value}, {"b": 1}], [_graded(0.5), _graded(0.4)])
+        assert results["param_a"][0] is value or results["param_a"][0] == value
+        assert results["rank_test_score"].tolist() == [1, 2]
