@@ -78,6 +78,12 @@ class Inputs:
         with isolated_rng(torch.device("cpu")):  # a dataset may draw as it is read
             return columns_of(as_float(self.read(spread(len(self), most))).cpu())
 
+    @cached_property
+    def deviation(self) -> float:
+        """Standard deviation of all values of at most 100 of them, of 16 where these are made anew."""
+        with isolated_rng(torch.device("cpu")):  # a dataset may draw as it is read
+            return float(as_float(self.read(spread(len(self), 16 if self.lazy else 100))).double().std())
+
 
 class HeldInputs(Inputs):
     """Inputs in one tensor: bytes stay bytes, all else becomes float32."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from curvdetect import (
     CurvSSFT,
     FusedDetector,
     InputGradientDetector,
+    LossDetector,
     load,
     memorizing_net,
     save,
@@ -102,3 +105,20 @@ def test_a_step_out_of_proportion_to_pictures_is_said_so(make, scale):
     images = scale * np.random.default_rng(0).random((40, 8, 8), dtype=np.float32)
     with pytest.warns(UserWarning, match=r"h=0\.01 is a step of .* standard deviations .* Scale X to \[0, 1\]"):
         make(**{**FITTED, "max_epochs": 1}).fit(images, np.arange(40) % 2)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-17])
+def test_pictures_next_to_nothing_are_warned_of(scale):
+    images = np.random.default_rng(0).random((40, 8, 8), dtype=np.float32)
+    with pytest.warns(UserWarning, match=r"pictures whose values deviate by .*default network.*Scale X to \[0, 1\]"):
+        LossDetector(max_epochs=1, device="cpu").fit(np.float32(scale) * images, np.arange(40) % 2)
+
+
+@pytest.mark.parametrize(
+    ("net", "scale"), [(None, 1), (None, 1e-3), (None, 255), (nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), 1e-6)]
+)
+def test_pictures_of_other_scales_and_for_a_net_of_ones_own_are_not(net, scale):
+    images = np.float32(scale) * np.random.default_rng(0).random((40, 8, 8), dtype=np.float32)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="X holds pictures")
+        LossDetector(net, max_epochs=1, device="cpu").fit(images, np.arange(40) % 2)
