@@ -72,7 +72,6 @@ LOADERS = {
     "sampler with repeats": (DataLoader, {"batch_size": 2, "sampler": torch.tensor([6, 1, 6])}, [1, 6, 6]),
     "batch_sampler": (DataLoader, {"batch_sampler": BatchSampler(SequentialSampler(range(5)), 2, False)}, range(5)),
     "collate_fn": (DataLoader, {"batch_size": 4, "collate_fn": doubled}, range(11)),
-    "collate_fn of None": (DataLoader, {"batch_size": 4, "collate_fn": None}, range(11)),
     "subclass": (Backwards, {"batch_size": 4}, range(11)),
 }
 
@@ -171,7 +170,6 @@ SHARED = {
     "torch's, shuffled": (DataLoader, {"batch_size": 7, "shuffle": True}),
     "torch's, in order": (DataLoader, {"batch_size": 7}),
     "torch's, drop_last": (DataLoader, {"batch_size": 2, "shuffle": True, "drop_last": True}),
-    "torch's, last of one": (DataLoader, {"batch_size": 11, "shuffle": True}),
     "torch's, of batches": (DataLoader, {"batch_sampler": [[1, 0], [0], [1, 1, 0]]}),
 }
 

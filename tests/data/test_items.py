@@ -10,7 +10,7 @@ from PIL import Image as Pictures
 from torch.utils.data import Subset
 
 from curvdetect import CurvatureNoiseDetector
-from curvdetect.data.items import columns, is_dataset, read_item
+from curvdetect.data.items import read_item
 from curvdetect.data.samples import HeldInputs, as_samples
 from tests.cases import Items
 from tests.pretended import DEVICE, pretended
@@ -70,11 +70,9 @@ def test_labels_of_a_hugging_face_dataset_that_are_not_classes_stay_as_they_are(
 X4 = torch.arange(8.0).reshape(4, 2)
 DICTIONARIES = {
     "usual_names": [{"x": x, "y": i % 2} for i, x in enumerate(X4)],
-    "capitals": [{"Image": x, "Label": i % 2} for i, x in enumerate(X4)],
     "one_beside_the_label": [{"vector": x, "target": i % 2} for i, x in enumerate(X4)],
     "others_beside_a_usual_name": [{"id": i, "x": x, "labels": i % 2} for i, x in enumerate(X4)],
     "lists": [{"x": x.tolist(), "y": i % 2} for i, x in enumerate(X4)],
-    "one_number": [{"x": x[:1].tolist(), "y": i % 2} for i, x in enumerate(X4)],
     "read_only_arrays": [{"x": np.broadcast_to(x.numpy(), 2), "y": i % 2} for i, x in enumerate(X4)],
     "big_endian_arrays": [{"x": x.numpy().astype(">f8")[::-1][::-1], "y": i % 2} for i, x in enumerate(X4)],
 }
@@ -86,30 +84,6 @@ def test_dictionaries_are_read_by_the_names_of_their_columns(items, recwarn):
     assert torch.equal(samples.batch(torch.arange(4)), X4[:, : samples.shape[0]])
     assert samples.labels.tolist() == [0, 1, 0, 1]
     assert not recwarn.list
-
-
-def test_labels_are_not_looked_for_where_others_are_passed():
-    assert columns(["img", "fine_label", "coarse_label"], with_label=False) == ("img", None)
-    assert columns(["text"]) == ("text", None)
-
-
-class Bare:
-    """A dataset that inherits from nothing, as loaders of torch take it."""
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        return X4[index], index % 2
-
-
-def test_a_class_with_length_and_items_is_a_dataset():
-    assert as_samples(Bare()).labels.tolist() == [0, 1, 0, 1]
-
-
-def test_other_things_are_no_datasets():
-    for other in ([X4], (X4,), X4.numpy(), X4, range(3), None, 3):
-        assert not is_dataset(other)
 
 
 def test_what_lies_on_a_device_is_read_to_the_host():

@@ -13,7 +13,6 @@ from PIL import Image, ImageOps
 from torchvision.datasets import ImageFolder
 
 from curvdetect import load_image_folder
-from curvdetect.data import pictures
 from curvdetect.data.items import read_item
 from curvdetect.data.labels import plain
 from curvdetect.data.pictures import as_pixels
@@ -39,8 +38,9 @@ STORED = {
 }
 
 
-def _palette():
+def _palette(**info):
     picture = Image.fromarray(RAMP % 4).convert("P")
+    picture.info |= info
     picture.putpalette([value for i in range(256) for value in (i * 10 % 256, 0, 255 - i)])
     return picture
 
@@ -52,6 +52,10 @@ MODES = {
     "grey_with_transparency": (Image.merge("LA", [GREY, GREY]), RAMP),
     "transparency": (Image.merge("RGBA", [*COLOURS.split(), GREY]), PIXELS),
     "palette": (_palette(), np.array(_palette().convert("RGB"))),
+    "transparent_palette": (
+        _palette(transparency=bytes([0, 128, 255, 255])),
+        np.array(_palette().convert("RGB")),
+    ),
     "cmyk": (COLOURS.convert("CMYK"), PIXELS),
     "16_bit": (DEEP, RAMP),
     "32_bit_of_16": (Image.fromarray(RAMP.astype(np.int32) * 257), RAMP),
@@ -59,19 +63,11 @@ MODES = {
 
 
 @pytest.mark.parametrize(("picture", "expected"), MODES.values(), ids=MODES)
-def test_pictures_of_any_mode_become_bytes(picture, expected):
+def test_pictures_of_any_mode_become_bytes(picture, expected, recwarn):
     pixels = as_pixels(picture)
+    assert not recwarn.list
     assert pixels.dtype == torch.uint8
     assert np.array_equal(pixels.numpy(), expected[None] if expected.ndim == 2 else expected.transpose(2, 0, 1))
-
-
-def test_transparent_palettes_are_read_without_a_warning(tmp_path, recwarn):
-    picture = _palette()
-    picture.info["transparency"] = bytes([0, 128, 255, 255])
-    picture.save(tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as read:
-        assert as_pixels(read).shape == (3, 20, 9)
-    assert not recwarn.list
 
 
 def test_lists_of_pictures_are_read_as_the_pictures_that_they_are():
@@ -165,18 +161,6 @@ def test_16_bits_are_read_by_the_range_that_the_folder_uses(folder, bits):
     found = read(folder.parent)
     for name, same in {"0.png": 0, "1.tif": 0, "2.png": 1, "3.tif": 1}.items():
         assert np.abs(found[name] - found[f"plain {same}.png"]).max() <= (bits > 8), name  # 8 bits stay as they are
-
-
-def test_of_16_bits_no_more_are_read_twice_than_were_dimmer_than_all_before(folder, monkeypatch):
-    for i, top in enumerate([300, 4000, 100, 200, 3000, 4095]):
-        Image.fromarray(np.full((9, 9), top, np.uint16)).save(folder / f"{i}.png")
-    GREY.save(folder / "8 bits.png")
-    opened, open_one = [], pictures._opened
-    monkeypatch.setattr(pictures, "_opened", lambda path: opened.append(path.name) or open_one(path))
-    with pytest.warns(UserWarning, match="3 of the 6 pictures of 16 bits"):
-        data = load_image_folder(folder.parent, size=8)
-    assert opened == [*(f"{i}.png" for i in range(6)), "8 bits.png", "0.png"]
-    assert data.X[:6, 0, 0, 0].tolist() == [19, 249, 6, 12, 187, 255]
 
 
 def test_other_ranges_beside_that_of_the_folder_are_warned_of(folder):

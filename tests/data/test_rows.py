@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import Subset, TensorDataset
+from torch.utils.data import TensorDataset
 
 from curvdetect.data import rows as room
 from curvdetect.data.rows import RowIndex, digest_of
@@ -35,7 +35,6 @@ SELECTIONS = {
     "subset": np.array([40, 3, 17]),
     "repeated rows": np.array([5, 59, 2, 59]),
     "more rows than were fitted": np.concatenate([np.arange(N), np.arange(N)[::-1]]),
-    "single": np.array([59]),
 }
 
 
@@ -129,16 +128,6 @@ def test_rows_never_fitted_are_refused_by_row(far):
 def test_samples_of_another_shape_are_refused_with_both_shapes():
     with pytest.raises(ValueError, match=r"X has samples of shape \(1,\), .* fitted on samples of shape \(5,\)"):
         find(index_of(), DATA["one column"])
-
-
-def test_datasets_are_looked_up_like_the_arrays_they_hold():
-    data, rows = DATA["uint8 pictures"], SELECTIONS["shuffled"]
-    dataset = TensorDataset(torch.from_numpy(data), torch.from_numpy(LABELS))
-    index, some = RowIndex(as_samples(dataset)), Subset(dataset, rows.tolist())
-    np.testing.assert_array_equal(find(index, dataset), np.arange(N))
-    np.testing.assert_array_equal(find(index, some), rows)
-    np.testing.assert_array_equal(find(index, data[rows]), rows)
-    np.testing.assert_array_equal(find(index_of(data), some), rows)
 
 
 def test_many_copies_of_few_rows_are_found_in_the_memory_of_the_rows():
