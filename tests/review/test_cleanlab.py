@@ -54,15 +54,6 @@ def test_the_frame_is_like_cleanlabs_own_and_says_what_the_detector_says():
     pd.testing.assert_frame_equal(label_issues(fitted(named=True)), frame)
 
 
-def test_clean_learning_trains_without_what_is_flagged():
-    frame = label_issues(fitted())
-    learner = CleanLearning(LogisticRegression(max_iter=200)).fit(X, LABELS, label_issues=frame)
-    clean = ~frame["is_label_issue"].to_numpy()
-    alone = LogisticRegression(max_iter=200).fit(X[clean], LABELS[clean])
-    np.testing.assert_allclose(learner.predict_proba(X), alone.predict_proba(X))
-    assert learner.get_label_issues() is frame
-
-
 def test_the_index_of_the_data_can_be_that_of_the_frame():
     index = pd.Index([f"row {i}" for i in range(N)])
     assert label_issues(make_pipeline("passthrough", fitted()), index=index).index.equals(index)

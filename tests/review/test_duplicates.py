@@ -149,18 +149,6 @@ def test_without_a_net_or_features_pixels_are_searched_alone():
         find_conflicting_duplicates(detector, X)
 
 
-def test_features_find_what_pixels_do_not_show_among_their_nearest(monkeypatch):
-    X, y = pictures()
-    X[9] = np.roll(X[2], 1, 2)
-    seen = {}
-    monkeypatch.setattr(duplicates, "_nearest_pairs", lambda views, *rest: seen.update(views) or np.array([[2, 9]]))
-    detector = fitted(X, y)
-    assert pairs_of(find_conflicting_duplicates(detector, X)) == [(2, 9)]
-    assert set(seen) == {"coarse", "spectrum", "features"}
-    expected = nn.Sequential(*list(detector.net_.module_.eval())[:-1])(torch.from_numpy(X))
-    np.testing.assert_allclose(seen["features"], expected.detach().numpy(), rtol=1e-4, atol=1e-6)
-
-
 TABLES = {
     "tensor": torch.from_numpy,
     "frame": lambda X: pd.DataFrame(X, columns=list("abcdef")),

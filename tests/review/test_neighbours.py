@@ -65,20 +65,12 @@ def test_a_compiled_net_shows_its_features_too():
     np.testing.assert_allclose(features_of(net, as_unlabelled(X)), expected, rtol=1e-5, atol=1e-6)
 
 
-class Mixing(nn.Linear):
-    """Hands its layer one row for all samples."""
-
-    def __init__(self):
-        super().__init__(4, 2)
-        self.inner = nn.Linear(4, 2)
-
-    def forward(self, x):
-        return self.inner(x.mean(0, keepdim=True)).expand(len(x), -1)
-
-
 NO_FEATURES = {
     "no linear layer": (nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 2), nn.Flatten()), "no torch.nn.L"),
-    "samples mixed": (Mixing(), "last Linear layer a tensor of shape"),
+    "rows that are no samples": (
+        nn.Sequential(nn.Unflatten(1, (2, 2)), nn.Flatten(0, 1), nn.Linear(2, 2)),
+        "last Linear layer a tensor of shape",
+    ),
 }
 
 

@@ -33,7 +33,7 @@ from curvdetect import (
     scores_by_epoch,
     write_report,
 )
-from curvdetect.review.results import EpochScores, fitted_detector, scores_of
+from curvdetect.review.results import fitted_detector, scores_of
 from tests.cases import noisy_digits, quick_net, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -134,16 +134,6 @@ def test_signals_of_fitted_samples_are_those_of_the_history_and_of_the_weights_t
         np.testing.assert_allclose(losses, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_which_signal_is_chosen():
-    found = scores_by_epoch(kept(), X[NEW], LABELS[NEW])
-    assert (found.chosen(), found.chosen("margin")) == ("curvature_contrast", "margin")
-    assert EpochScores(found.epoch, {"loss": found.signals["loss"]}).chosen() == "loss"
-    with pytest.raises(
-        ValueError, match=r"signal must be 'auto' or one that has a value in each epoch, \['curvature_c"
-    ):
-        found.chosen("learning_time")
-
-
 def test_what_has_no_scores_by_epoch_is_refused():
     for detector, said in (
         (loss(), r"fit LossDetector\(keep_snapshots=8\)"),
@@ -152,6 +142,8 @@ def test_what_has_no_scores_by_epoch_is_refused():
         detector.fit(X[OLD], LABELS[OLD])
         with pytest.raises(ValueError, match=said):
             scores_by_epoch(detector, X[NEW], LABELS[NEW])
+    with pytest.raises(ValueError, match=r"signal must be 'auto' or one that has a value .*\['curvature_c"):
+        scores_by_epoch(kept(), X[NEW], LABELS[NEW]).chosen("learning_time")
     with pytest.raises(ValueError, match=r"y holds labels that were not fitted: \[10"):
         scores_by_epoch(kept(), X[NEW], LABELS[NEW] + 10)
 

@@ -107,16 +107,6 @@ def test_each_epoch_and_the_mean_so_far_are_compared_with_the_reference(top_k):
     assert ("top 7" in display.ax_.get_ylabel()) == (top_k == 7)
 
 
-def test_two_similarities_on_the_same_axes_are_told_apart_and_share_the_constant():
-    ax = axes()
-    one, two = (SimilarityCurveDisplay.from_predictions(REFERENCE, EPOCHS + i, name=str(i), ax=ax) for i in (0, 1))
-    assert one.each_line_.get_color() == one.cumulative_line_.get_color() != two.each_line_.get_color()
-    assert one.each_line_.get_linestyle() != one.cumulative_line_.get_linestyle()
-    assert two.constant_line_ is None
-    assert sorted(legend(ax)) == ["a constant", "mean so far, 0", "mean so far, 1", "one epoch, 0", "one epoch, 1"]
-    assert SimilarityCurveDisplay.from_predictions(REFERENCE, EPOCHS, constant=False, ax=axes()).constant_line_ is None
-
-
 def test_similarities_of_a_detector_are_those_of_its_scores_by_epoch():
     detector, pictures, names, _ = fitted()
     reference, samples = np.linspace(0, 1, N), pictures.reshape(N, -1)
