@@ -7,7 +7,6 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from curvdetect import CurvatureNoiseDetector, SSFTDetector, corrupt_labels
-from curvdetect.cli.compare import as_table
 from curvdetect.detectors.measured import derived_seed
 from curvdetect.metrics import auroc
 from curvdetect.signals.registry import recorded
@@ -47,15 +46,6 @@ def test_the_numbers_are_those_of_detectors_on_planted_labels(run, arrays, tmp_p
     assert "uniform noise in 120 samples (37 at 30 %), seeds 0 to 1" in result.stdout
     assert "Real mistakes are often harder to see" in result.stdout
     assert "\nsecond-split forgetting " in result.stdout
-
-
-def test_a_table_has_means_and_deviations_and_the_best_on_top():
-    grades = {("loss", 0.1, 0): 0.9, ("loss", 0.1, 1): 0.92, ("margin", 0.1, 0): 0.95, ("loss", 0.2, 0): 0.5}
-    assert list(as_table(grades)) == [
-        "                     10 % wrong      20 % wrong",
-        "margin                    95.00               -",
-        "cumulative loss    91.00 ± 1.41           50.00",
-    ]
 
 
 def test_ctrl_c_leaves_the_table_of_complete_trainings(run, arrays, monkeypatch):

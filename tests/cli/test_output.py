@@ -13,8 +13,6 @@ from curvdetect.cli.console import Failure
 from curvdetect.cli.output import Output, inert, inert_path, write_csv
 from tests.files import killed_at
 
-NEITHER = {"resume": False, "overwrite": False}
-
 
 def fill(output, *names):
     """Make empty files."""
@@ -23,28 +21,16 @@ def fill(output, *names):
         (output / name).touch()
 
 
-def test_a_directory_that_is_not_empty_is_only_touched_when_asked(tmp_path):
-    output, source = Output(tmp_path / "found"), tmp_path / "photos"
-    output.check(source, **NEITHER)
-    output.path.mkdir()
-    output.check(source, **NEITHER)
-    fill(output, "suspects.csv")
-    with pytest.raises(click.BadParameter, match=r"not empty.*--resume.*--overwrite"):
-        output.check(source, **NEITHER)
-    output.check(source, resume=True, overwrite=False)
-    output.check(source, resume=False, overwrite=True)
-
-
 def test_a_scan_that_ended_before_its_training_leaves_room_for_the_next(tmp_path):
     output, source = Output(tmp_path / "found"), tmp_path / "photos"
     output.make(source, {})
     fill(output, "skipped.csv")
-    output.check(source, **NEITHER)
+    output.check(source, resume=False, overwrite=False)
     output.make(source, {})
     assert [path.name for path in output.path.iterdir()] == ["scan.json"]
     fill(output, "mine.txt")
     with pytest.raises(click.BadParameter, match="not empty"):
-        output.check(source, **NEITHER)
+        output.check(source, resume=False, overwrite=False)
 
 
 def test_overwriting_takes_away_what_a_scan_left_and_can_be_done_again_where_it_was_killed(tmp_path):

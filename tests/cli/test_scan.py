@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import signal
 
-import click
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
 from curvdetect import CurvatureNoiseDetector, FusedDetector, load
-from curvdetect.cli import main
-from curvdetect.cli.options import FITTING, READING
-from curvdetect.cli.source import read_data
+from curvdetect.cli.options import FITTING
 from curvdetect.detectors.registry import DETECTORS, scanned
 from curvdetect.signals.registry import recorded
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
-from tests.cli.conftest import QUICK, digits_table, read_csv, scan
+from tests.cli.conftest import QUICK, digits_table, read_csv
 from tests.files import write_pictures
 
 
@@ -112,21 +107,6 @@ def test_every_detector_takes_all_options(name):
     assert {option.name for option in FITTING} < set(detector.get_params())
     assert isinstance(detector, CurvatureNoiseDetector) is name.endswith("curvature")
     assert getattr(detector, "contrast", False) is (name in ("curvature", "curv-ssft"))
-
-
-def test_a_new_option_needs_its_definition_and_its_use_only(run, page, table, tmp_path, monkeypatch):
-    new = click.Option(["--scored", "every"], type=int, default=1)
-    monkeypatch.setattr(scan, "FITTING", (*FITTING, new))
-    monkeypatch.setattr(main.commands["scan"], "params", [*main.commands["scan"].params, new])
-    call = ("scan", table, "--out", tmp_path / "found", "--detector", "curvature", *QUICK)
-    assert run(*call, "--scored", 2).exit_code == 0
-    assert load(tmp_path / "found" / "detector").every == 2
-    assert json.loads((tmp_path / "found" / "scan.json").read_text())["scored"] == 2
-    assert "had --scored 2, and this one has --scored 3." in run(*call, "--resume", "--scored", 3).stderr
-    reading = inspect.signature(read_data).parameters
-    assert ["path", *(option.name for option in READING)] == list(reading)
-    used = {name: command.params for name, command in main.commands.items() if name != "report"}
-    assert all({*READING} - {*params} == ({READING[1]} if name == "apply" else set()) for name, params in used.items())
 
 
 def stop_in(monkeypatch, epoch, begun=0):

@@ -119,7 +119,6 @@ def test_numbers_that_name_pictures_beside_the_table_are_no_numbers(tmp_path, mo
 OTHERS = {
     "names of other files": (["a.txt", "b.txt"], " ('a.txt')"),
     "dates": (pd.to_datetime(["2020-01-01", "2021-01-01"]), " ('2020-01-01')"),
-    "numbers as text": (["1.5", "2"], " ('1.5')"),
     "lists": ([[1, 2], [3]], " ('[1, 2]')"),
     "nothing": ([None, None], ""),
 }
