@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 
-def write_mnist(root: Path, name: str = "MNIST", n: int = 40) -> tuple[np.ndarray, np.ndarray]:
+def write_mnist(root: Path, n: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """Write a training set in the IDX format; return its pictures (n, 28, 28) and labels."""
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), np.arange(n, dtype=np.uint8) % 4
-    raw = root / name / "raw"
+    raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("train", "t10k"):
         (raw / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, n, 28, 28) + X.tobytes())
