@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from curvdetect import input_curvature
+from tests.benchmarks.conftest import SCRIPTS
 from tests.files import write_cifar, write_mnist
 
 
@@ -115,3 +116,19 @@ def test_the_authors_loop_measures_the_curvature_but_for_the_factor_of_the_batch
     # a mean of 20 losses is differentiated there, a sum here; probes differ
     assert np.median(theirs * 20 / ours) == pytest.approx(1, abs=0.03)
     assert np.corrcoef(theirs, ours)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("name", ["TABLES", "PICTURES"])
+def test_every_kind_of_data_is_the_same_for_one_seed_and_finite(load, name):
+    kinds = getattr(load("robustness", "kinds"), name)
+    for make in (kinds[key] for key in kinds if "000" not in key and "128" not in key):
+        (X, y), (again, _) = make(3), make(3)
+        assert np.array_equal(X, again)
+        assert np.isfinite(np.float32(X)).all()
+        assert len(X) == len(y)
+
+
+def test_no_script_imports_from_inside_the_package():
+    for name, folder in SCRIPTS.items():
+        text = (folder / f"{name}.py").read_text()
+        assert "from curvdetect." not in text.replace("from curvdetect.metrics import", "")

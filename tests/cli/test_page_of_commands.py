@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+from curvdetect.cli import main
 from tests.cli.conftest import QUICK, read_csv, write_verdicts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
@@ -31,6 +32,12 @@ def test_every_command_of_the_page_runs_and_prints_what_it_says(run, tmp_path, m
         result = run(name, *args)
         assert result.exit_code == 0, result.stderr
         assert without_numbers(result.stdout) == without_numbers(printed)
+
+
+def test_every_option_of_the_page_is_there():
+    options = {name for command in main.commands.values() for param in command.params for name in param.opts}
+    ours = re.sub(r"`python benchmarks/.*?`", "", PAGE)  # a benchmark has options of its own
+    assert set(re.findall(r"--[a-z][a-z-]*", ours)) - options == {"--help"}
 
 
 def _verdicts(folder: Path) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import signal
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
 from curvdetect import CurvatureNoiseDetector, FusedDetector, load
-from curvdetect.cli.options import FITTING
+from curvdetect.cli import main
+from curvdetect.cli.options import FITTING, READING
+from curvdetect.cli.source import read_data
 from curvdetect.detectors.registry import DETECTORS, scanned
 from curvdetect.signals.registry import recorded
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
-from tests.cli.conftest import QUICK, digits_table, read_csv
+from tests.cli.conftest import QUICK, digits_table, read_csv, scan
 from tests.files import write_pictures
 
 
@@ -191,3 +196,18 @@ def test_resuming_another_scan_or_on_other_data_is_refused_with_the_way_out(run,
     assert error.endswith("Here: --overwrite starts anew.")
     assert run(*call, "--detector", "loss", "--overwrite", *other).exit_code == 0
     assert "curvature" not in read_csv(scanned.out / "suspects.csv")[0]
+
+
+def test_a_new_option_needs_its_definition_and_its_use_only(run, page, table, tmp_path, monkeypatch):
+    new = click.Option(["--scored", "every"], type=int, default=1)
+    monkeypatch.setattr(scan, "FITTING", (*FITTING, new))
+    monkeypatch.setattr(main.commands["scan"], "params", [*main.commands["scan"].params, new])
+    call = ("scan", table, "--out", tmp_path / "found", "--detector", "curvature", *QUICK)
+    assert run(*call, "--scored", 2).exit_code == 0
+    assert load(tmp_path / "found" / "detector").every == 2
+    assert json.loads((tmp_path / "found" / "scan.json").read_text())["scored"] == 2
+    assert "had --scored 2, and this one has --scored 3." in run(*call, "--resume", "--scored", 3).stderr
+    reading = inspect.signature(read_data).parameters
+    assert ["path", *(option.name for option in READING)] == list(reading)
+    used = {name: command.params for name, command in main.commands.items() if name != "report"}
+    assert all({*READING} - {*params} == ({READING[1]} if name == "apply" else set()) for name, params in used.items())

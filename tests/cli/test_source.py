@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from curvdetect.cli.source import read_data
 from tests.cli.conftest import write_table
+from tests.files import huge_png, write_pictures
 
 
 def test_rows_of_numbers_are_standardized_and_shown_as_they_are_and_pictures_kept(tmp_path):
@@ -21,3 +24,24 @@ def test_rows_of_numbers_are_standardized_and_shown_as_they_are_and_pictures_kep
     pictures = np.arange(6 * 192, dtype=np.uint8).reshape(6, 3, 8, 8)
     np.savez(tmp_path / "a.npz", X=pictures, y=y)
     assert np.array_equal(read_data(tmp_path / "a.npz").X, pictures)
+
+
+def test_a_choice_is_the_same_in_every_call_and_knows_its_rows(tmp_path):
+    path = write_table(tmp_path / "t.csv", np.arange(20.0).reshape(20, 1), range(20))
+    first, second = (read_data(path, limit=7) for _ in range(2))
+    assert first.rows.tolist() == second.rows.tolist() == sorted(first.y.tolist())
+    assert len(first.X) == 7
+    assert first.shown["x0"].tolist() == first.rows.tolist()
+    assert first.at(np.array([3, 1])).rows.tolist() == first.rows[[3, 1]].tolist()
+
+
+@pytest.mark.parametrize("side", [10_000, 30_000])
+def test_pictures_that_unfold_to_gigabytes_are_skipped(tmp_path, side):
+    assert side**2 > Image.MAX_IMAGE_PIXELS
+    write_pictures(tmp_path, n=2)
+    (tmp_path / "cat" / "bomb.png").write_bytes(huge_png(side))
+    data = read_data(tmp_path, size=8)
+    assert data.paths == ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"]
+    assert data.X.shape == (4, 3, 8, 8)
+    assert data.skipped.keys() == {"cat/bomb.png"}
+    assert data.skipped["cat/bomb.png"].startswith("DecompressionBomb")
