@@ -11,6 +11,13 @@ from torch import nn
 from curvdetect.signals.signal import QUARTERS, Batch, Plan
 
 
+def inputs(n=23, *shape, n_classes=3, seed=0):
+    """Return inputs in float64, by default of five columns, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, *(shape or (5,)), generator=generator, dtype=torch.float64)
+    return x, torch.randint(n_classes, (n,), generator=generator)
+
+
 def recorded(n_epochs=7, n_samples=12, n_classes=4, seed=0, scale=3.0):
     """Return logits of shape (n_epochs, n_samples, n_classes) in float64, and labels."""
     rng = np.random.default_rng(seed)

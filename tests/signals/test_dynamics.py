@@ -41,21 +41,10 @@ def per_sample(number):
     return reference
 
 
-def learning_time(logits, labels):
-    times = []
-    for i, label in enumerate(labels):
-        correct = [row[i].argmax() == label for row in logits]
-        times.append(next((t + 1 for t in range(len(correct)) if all(correct[t:])), len(correct) + 1))
-    return np.array(times)
-
-
-def forgetting_times(logits, labels):
-    """Return the first epoch from which each sample stays wrong, that after the last where there is none."""
-    times = []
-    for i, label in enumerate(labels):
-        wrong = [row[i].argmax() != label for row in logits]
-        times.append(next((t + 1 for t in range(len(wrong)) if all(wrong[t:])), len(wrong) + 1))
-    return np.array(times)
+def learning_time(logits, labels, right=True):
+    """Return the first epoch from which each sample stays right, or wrong, that after the last where there is none."""
+    stays = (logits.argmax(-1) == labels) == right
+    return np.array([next((t + 1 for t in range(len(s)) if all(s[t:])), len(s) + 1) for s in stays.T])
 
 
 def averaged_margin(logits, labels):
@@ -91,7 +80,7 @@ REFERENCES = {
     "learning_time": (LearningTime, learning_time),
     "averaged_margin": (AveragedMargin, averaged_margin),
     "other_label": (OtherLabelVote, other_label_vote),
-    "forgetting_time": (ForgettingTime, lambda logits, labels: -forgetting_times(logits, labels)),
+    "forgetting_time": (ForgettingTime, lambda logits, labels: -learning_time(logits, labels, right=False)),
     "forgotten_share": (ForgottenShare, per_sample(lambda z, c: z.argmax() != c)),
     "forgetting_loss": (ForgettingLoss, per_sample(loss_of)),
     "learned": (Learned, per_sample(lambda z, c: z.argmax() == c)),
@@ -146,11 +135,8 @@ def test_losses_and_margins_are_kept_for_each_quarter_of_the_training(make, n_ep
     for quarter in range(4):
         epochs = [e for e in range(n_epochs) if e * 4 // n_epochs == quarter]
         np.testing.assert_allclose(quarters[quarter], reference(logits[epochs], labels), rtol=1e-9)
-
-
-def test_a_quarter_that_was_not_reached_is_nan():
-    quarters = play(Loss(), *recorded(1), planned=8).quarters()
-    assert np.isnan(quarters).all(1).tolist() == [False, True, True, True]
+    reached = play(make(), logits[:1], labels, planned=8).quarters()
+    assert np.isnan(reached).all(1).tolist() == [False, True, True, True]
 
 
 #: What each part is of, and its epochs of eight.

@@ -12,12 +12,10 @@ from curvdetect.signals.evaluated import Curvature, CurvatureContrast, GradientC
 from curvdetect.signals.gradients import best_other, gradients_and_logits
 from curvdetect.signals.signal import Batch, Plan
 from tests.cases import smooth_net
-from tests.signals.playback import Counting
+from tests.signals.playback import Counting, inputs
 
 N = 23
-GENERATOR = torch.Generator().manual_seed(0)
-X = torch.randn(N, 5, generator=GENERATOR, dtype=torch.float64)
-Y = torch.randint(3, (N,), generator=GENERATOR)
+X, Y = inputs(N)
 OPTIONS = {"h": 0.05, "n": 3, "power": 1, "seed": 9}
 
 
@@ -35,27 +33,6 @@ def test_signals_with_one_step_measure_only_the_probes_that_miss(orders):
         assert np.array_equal(signal.scores(), alone.numpy())
     # the clean pass, and one a probe: none of them stacked, so that n = 1 is bit by bit the start of n = 3
     assert net.rows == [N] * (1 + max(orders))
-
-
-def played(signal, net, epochs, *, batch_size):
-    """Show the samples to the signal in batches over some epochs."""
-    signal.start(Plan(N, 3, max(epochs), torch.device("cpu")))
-    for epoch in epochs:
-        for index in torch.randperm(N).split(batch_size):
-            signal.update(Batch(index, X[index], Y[index], epoch=epoch, quarter=0, forward=net))
-        signal.end_epoch()
-    return signal.scores()
-
-
-@pytest.mark.parametrize("contrast", [False, True], ids=["curvature", "contrast"])
-@pytest.mark.parametrize(("power", "n"), [(1, 1), (2, 3)])
-def test_the_signal_is_the_mean_over_epochs_of_the_function(power, n, contrast):
-    net, options = smooth_net(), {"h": 0.05, "n": n, "power": power, "seed": 9}
-    expected = sum(input_curvature(net, X, Y, **options, epoch=e, contrast=contrast) for e in (1, 4, 7)) / 3
-    signal = (CurvatureContrast if contrast else Curvature)(**options)
-    for _ in range(2):  # a second run forgets the first
-        scores = played(signal, net, (1, 4, 7), batch_size=4)
-        np.testing.assert_allclose(scores, expected, rtol=1e-9)
 
 
 def norms(net, y):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.profiler import ProfilerActivity, profile
 
-from curvdetect.signals.dynamics import InputGradient, Loss
-from curvdetect.signals.evaluated import Curvature
 from curvdetect.signals.registry import SIGNALS
 from curvdetect.signals.signal import Batch, MeanOverEpochs, Plan
 from tests.cases import smooth_net
@@ -33,31 +30,18 @@ def test_a_batch_asks_the_network_once_and_not_before_it_is_asked(names):
     assert net.rows == [8]
 
 
-def test_signals_of_the_scoring_pass_share_the_clean_gradient():
+@pytest.mark.parametrize("known", [(), ("logits",), ("logits", "gradient")], ids=str)
+def test_what_is_known_is_neither_computed_again_nor_exchanged(known):
     net = Counting(smooth_net())
-    batch = batch_of(net)
-    for signal in [Curvature(h=h, n=1, power=1, seed=0) for h in (1e-2, 1e-3)] + [InputGradient(), Loss()]:
-        signal.start(Plan(8, 3, 1, torch.device("cpu")))
-        signal.update(batch)
-    assert net.rows == [8] * 3  # the sample's own, and one for each step
-
-
-def test_known_logits_and_gradients_are_not_computed_again():
-    net = Counting(smooth_net())
-    logits, gradient = torch.randn(8, 3), torch.randn(8, 5)
-    batch = batch_of(net, logits=logits, gradient=gradient)
+    given = {"logits": torch.randn(8, 3, dtype=torch.float64), "gradient": torch.randn(8, 5, dtype=torch.float64)}
+    given = {name: given[name] for name in known}
+    batch = batch_of(net, **given)
+    logits = batch.logits
     for name in LAZY:
         getattr(batch, name)
-    assert (batch.logits is logits, batch.gradient is gradient, net.rows) == (True, True, [])
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["of the training pass", "computed"])
-def test_asking_for_the_gradient_does_not_exchange_the_logits(known):
-    logits = torch.randn(8, 3, dtype=torch.float64)
-    batch = batch_of(Counting(smooth_net()), logits=logits) if known else batch_of(Counting(smooth_net()))
-    before = batch.logits
-    assert batch.gradient.shape == X.shape
-    assert batch.logits is before
+    assert batch.logits is logits
+    assert all(getattr(batch, name) is value for name, value in given.items())
+    assert net.rows == [8] * (2 - len(known))
 
 
 def test_what_a_batch_derives_agrees_with_its_definition():
@@ -115,36 +99,6 @@ def test_the_mean_is_over_the_epochs_in_which_a_sample_was_seen(device):
     np.testing.assert_array_equal(mean.scores(), [3, 5, 7.5, np.nan])
     mean.end_epoch()  # in which nothing was seen
     np.testing.assert_array_equal(mean.scores(), [3, 5, 7.5, np.nan])
-
-
-def test_the_latest_mean_is_over_the_samples_of_the_last_completed_epoch():
-    mean = mean_of()
-    add(mean, [0, 1], [1.0, 5.0])
-    mean.end_epoch()
-    add(mean, [2], [100.0])
-    assert mean.latest == 3
-    mean.end_epoch()
-    assert mean.latest == 100
-
-
-def test_means_of_quarters_stand_side_by_side_and_average_to_the_whole():
-    mean = mean_of(rows=4, n_samples=2)
-    for quarter, value in [(0, 1.0), (0, 3.0), (1, 5.0), (3, 7.0)]:
-        add(mean, [0, 1], [value, -value], quarter=quarter)
-        mean.end_epoch()
-    np.testing.assert_array_equal(mean.quarters(), [[2, -2], [5, -5], [np.nan, np.nan], [7, -7]])
-    np.testing.assert_array_equal(mean.scores(), [4, -4])
-    np.testing.assert_array_equal(mean.scores(slice(1, None)), [6, -6])
-    assert mean.seen(slice(2)).tolist() == [3, 3]
-
-
-def test_means_of_quarters_take_little_more_memory_than_they_are():
-    mean = mean_of(rows=4, n_samples=1000)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
-        found = mean.quarters()
-    taken = [event.nbytes() for event in watched.profiler.kineto_results.events() if event.name() == "[memory]"]
-    # beside them, one quarter's counts in double precision
-    assert max(np.cumsum(taken)) == found.nbytes * 5 // 4
 
 
 def test_sums_are_kept_in_double_precision():
