@@ -1,23 +1,28 @@
-"""A good checkpoint is left whatever happens while one is written."""
+"""A good checkpoint is left whatever happens while one is written, and weights are kept of some epochs."""
 
 from __future__ import annotations
 
 import io
 import os
 import pickle
-import resource
-import signal
 from hashlib import blake2b
 from itertools import count
 
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
+from torch import nn
 
+from curvdetect import memorizing_net
+from curvdetect.signals.dynamics import Loss
 from curvdetect.training import checkpoints
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints, plainly, write_whole
+from curvdetect.training.settings import snapshot_epochs
 from tests.files import killed_at
+from tests.training.trainings import of_digits, train
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 STATE = {
     "epoch": 1,
     "loss": 0.5,
@@ -57,10 +62,7 @@ def _flip_a_bit(path):
     path.write_bytes(content)
 
 
-TEARS = {"cut": _cut, "flipped": _flip_a_bit}
-
-
-@pytest.mark.parametrize("tear", TEARS.values(), ids=TEARS)
+@pytest.mark.parametrize("tear", [_cut, _flip_a_bit])
 def test_a_torn_checkpoint_is_passed_over_for_the_one_before_and_two_mean_starting_anew(tmp_path, tear):
     place = _saved(tmp_path)
     tear(tmp_path / "checkpoint")
@@ -89,17 +91,15 @@ def test_after_a_torn_checkpoint_too_a_good_one_is_left_wherever_the_next_is_kil
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "first_name", "second_name"])
-def test_an_error_at_any_step_leaves_a_good_checkpoint(tmp_path, monkeypatch, step):
+def test_an_error_at_any_step_leaves_a_good_checkpoint_and_is_said_once(tmp_path, monkeypatch, recwarn, step):
     place = _saved(tmp_path)
-    calls = []
     path_type, replace = type(tmp_path), type(tmp_path).replace
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
     def renamed(self, target):
-        calls.append(target)
-        if len(calls) == (1 if step == "first_name" else 2):
+        if target.name == ("checkpoint.previous" if step == "first_name" else "checkpoint"):
             full()
         return replace(self, target)
 
@@ -109,9 +109,11 @@ def test_an_error_at_any_step_leaves_a_good_checkpoint(tmp_path, monkeypatch, st
         monkeypatch.setattr(path_type, "open", full)
     else:
         monkeypatch.setattr(path_type, "replace", renamed)
-    with pytest.warns(RuntimeWarning, match="could not be written.*No space left.*The training goes on"):
+    for _ in range(2):
         place.save({"epoch": 3})
     monkeypatch.undo()
+    (said,) = [str(warning.message) for warning in recwarn.list]
+    assert "could not be written to checkpoint_dir ([Errno 28] No space left on device). The training goes on" in said
     assert place.load()["epoch"] == 2
     assert sorted(p.name for p in tmp_path.iterdir() if "draft" in p.name) == []
     place.save({"epoch": 4})
@@ -128,23 +130,6 @@ def test_drafts_that_killed_processes_left_are_cleared_and_others_are_not(tmp_pa
     write_whole(tmp_path / "checkpoint", b"new")
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in kept)
-
-
-def test_a_disk_that_stays_full_is_said_once(tmp_path, recwarn):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    place = _saved(tmp_path, 1)
-    try:
-        # the limit is the operating system's, and a write beyond it fails as one on a full disk does
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-        for epoch in (2, 3):
-            place.save({"epoch": epoch, "large": torch.rand(9999)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-    assert [w.category for w in recwarn.list] == [RuntimeWarning]
-    assert place.load()["epoch"] == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
 
 
 class Executed:
@@ -182,3 +167,75 @@ def test_numpy_values_become_plain_ones(value, expected):
 def test_what_is_not_plain_is_refused():
     with pytest.raises(TypeError, match="a Executed can't be kept"):
         plainly({"deep": [Executed()]})
+
+
+CHOICES = [
+    (range(1, 11), 0, []),
+    (range(1, 11), 1, [6]),
+    (range(1, 11), 2, [3, 8]),
+    ([2, 3, 5, 9], 3, [2, 5, 9]),
+    ([2, 3, 5], 99, [2, 3, 5]),
+]
+
+
+@pytest.mark.parametrize(("scored", "keep", "expected"), CHOICES)
+def test_epochs_are_chosen_evenly_among_those_that_are_scored(scored, keep, expected):
+    assert sorted(snapshot_epochs(scored, keep)) == expected
+
+
+class Weights(Callback):
+    """Keep the weights of every epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append({name: value.clone() for name, value in net.module_.state_dict().items()})
+
+
+def _train(place=NOWHERE, **options):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.BatchNorm1d(64), nn.Linear(64, 10))
+    module[2].weight = module[0].weight  # shared within the net
+    net = memorizing_net(module, callbacks=[("weights", Weights())])
+    settings = {"max_epochs": 6, "keep_snapshots": 3, "every": 1, "checkpoints": place, **options}
+    return train(net, of_digits(120), [Loss()], **settings)
+
+
+def _seen(run):
+    return dict(run.net.callbacks_)["weights"].seen
+
+
+def _same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_weights_are_those_of_their_epoch_and_stay_so_in_memory_and_in_files(tmp_path):
+    memory, files = _train(), _train(Checkpoints(tmp_path))
+    assert [snapshot.weights for snapshot in files.snapshots] == [
+        tmp_path / "snapshots" / f"epoch-000{epoch}.safetensors" for epoch in (2, 4, 6)
+    ]
+    for run in (memory, files):
+        assert [snapshot.epoch for snapshot in run.snapshots] == [2, 4, 6]
+        assert all(_same(snapshot.load(), _seen(run)[snapshot.epoch - 1]) for snapshot in run.snapshots)
+    assert not _same(memory.snapshots[0].load(), memory.snapshots[1].load())
+    again = _train(Checkpoints(tmp_path))  # finished: only looked up
+    assert again.snapshots == files.snapshots
+    files.snapshots[0].weights.unlink()
+    files.snapshots[1].weights.write_bytes(b"torn")
+    for snapshot in files.snapshots[:2]:
+        with pytest.raises(ValueError, match=f"weights of epoch {snapshot.epoch} can't be read.*checkpoint_dir"):
+            snapshot.load()
+
+
+def test_a_training_that_ends_before_the_first_keeps_its_last_weights():
+    run = _train(stop_at=0.01)
+    assert [snapshot.epoch for snapshot in run.snapshots] == [1]
+    assert _same(run.snapshots[0].load(), run.net.module_.state_dict())
+
+
+def test_where_there_is_no_room_weights_stay_in_memory(tmp_path):
+    (tmp_path / "snapshots").write_text("in the way")
+    with pytest.warns(RuntimeWarning, match=r"weights of epoch 2 could not be written.*kept in memory"):
+        run = _train(Checkpoints(tmp_path))
+    assert _same(run.snapshots[0].load(), _seen(run)[1])

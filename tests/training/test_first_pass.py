@@ -17,21 +17,15 @@ from torch.utils.data import DataLoader, TensorDataset
 from curvdetect import LossDetector, load, memorizing_net, save
 from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss, Margin
-from curvdetect.signals.evaluated import Curvature
 from curvdetect.training import memorize as memorizing
 from curvdetect.training.own_net import takes_whole_numbers
 from tests.cases import digits, untouched_rng
-from tests.training.trainings import split, train
+from tests.training.trainings import of_digits, quick_curvature, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 once = partial(train, max_epochs=1)
 cross_entropy = partial(NeuralNetClassifier, criterion=nn.CrossEntropyLoss, lr=0.1, batch_size=32)
 Outputs = namedtuple("Outputs", ["first", "second"])
-
-
-def _samples(n=100, shape=(64,), labels=None):
-    X, y = digits(n)
-    return as_samples(X.reshape(n, *shape), y if labels is None else labels)
 
 
 def _body(n_out=10, *last):
@@ -83,8 +77,8 @@ def _with_softmax(module):
 def test_logits_are_taken_out_of_whatever_holds_them(net, container):
     found = []
     for module in (Putting(CONTAINERS[container]), _body()):
-        signals = Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=3)
-        run = once(LOSSES[net](module), _samples(), signals)
+        signals = Loss(), Margin(), quick_curvature()
+        run = once(LOSSES[net](module), of_digits(), signals)
         assert "get_loss" not in vars(run.net)
         found.append([signal.scores() for signal in signals])
     assert np.array_equal(*found)
@@ -99,7 +93,7 @@ def test_a_loss_of_ones_own_gets_all_that_the_net_puts_out():
             return sum(super(Auxiliary, self).get_loss(part, y_true, *args, **kwargs) for part in y_pred)
 
     net = Auxiliary(Putting(CONTAINERS["named tuple"]), criterion=nn.CrossEntropyLoss, batch_size=32)
-    once(net, _samples(), [Loss()])
+    once(net, of_digits(), [Loss()])
     assert Auxiliary.seen == (Outputs, torch.int64)
 
 
@@ -114,8 +108,8 @@ def test_a_loss_of_ones_own_gets_all_that_the_net_puts_out():
     ids=["logit", "flat logit", "probability", "tuple"],
 )
 def test_one_logit_for_two_classes_is_measured_by_the_same_cross_entropy(module, criterion):
-    samples = _samples(labels=np.where(digits(100)[1] > 4, "yes", "no"))
-    loss, curvature = Loss(), Curvature(h=1e-2, n=1, power=1, seed=3)
+    samples = of_digits(labels=np.where(digits(100)[1] > 4, "yes", "no"))
+    loss, curvature = Loss(), quick_curvature()
     run = once(NeuralNetBinaryClassifier(module(), criterion=criterion, lr=0), samples, [loss, curvature])
     wanted = F.binary_cross_entropy_with_logits(
         _body(1)(samples.inputs.tensor)[:, 0], samples.labels.float(), reduction="none"
@@ -206,27 +200,11 @@ def _normalised():
     return nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
 
 
-def _double_buffer():
-    body = _body()
-    body.register_buffer("mean", torch.zeros(64, dtype=torch.float64))
-    return nn.Sequential(OrderedDict(body=body, scale=_Minus(body.mean)))
-
-
-class _Minus(nn.Module):
-    def __init__(self, mean):
-        super().__init__()
-        self.register_buffer("mean", mean)
-
-    def forward(self, x):
-        return x @ self.mean[:10, None].expand(10, 10)
-
-
 TABLE, GREY, LAST = (64,), (8, 8), (8, 8, 1)
 REFUSED = {
     "wrong width": (lambda: nn.Linear(63, 10), TABLE, r"net fails on a batch of X, float32 of shape \(64, 64\): mat1"),
     "double": (lambda: _body().double(), TABLE, r"Its 1.weight is of float64: make .* module.float\(\)"),
     "half": (lambda: _body().to(torch.bfloat16), TABLE, "Its 1.weight is of bfloat16"),
-    "double buffer": (_double_buffer, TABLE, "Its body.mean is of float64"),
     "channels last": (_convolution, LAST, r"It takes samples of shape \(1, 8, 8\): pass X.transpose\(0, 3, 1, 2\)"),
     "no channels": (_convolution, GREY, r"It takes samples of shape \(1, 8, 8\): pass X\[:, None\]"),
     "three channels of one": (lambda: _convolution(3), (1, 8, 8), r"shape \(3, 8, 8\): pass X.repeat\(3, axis=1\)"),
@@ -265,7 +243,7 @@ REFUSED = {
 @pytest.mark.parametrize(("net", "shape", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_net_that_can_not_be_trained_is_refused_with_the_way_out(net, shape, message):
     with pytest.raises(ValueError, match=message) as caught:
-        once(net(), _samples(100, shape), [Loss()])
+        once(net(), of_digits(100, shape), [Loss()])
     assert len(str(caught.value)) <= 400
     if any(words in str(caught.value) for words in ("fails on", "can't be trained on one")):
         assert isinstance(caught.value.__cause__, Exception)
@@ -284,7 +262,7 @@ def test_a_token_that_an_embedding_has_no_row_for_is_named():
 )
 def test_batches_of_more_than_one_suit_a_normalised_net(options):
     loss = Loss()
-    once(cross_entropy(_normalised(), **{"batch_size": 33, **options}), _samples(), [loss], max_epochs=2)
+    once(cross_entropy(_normalised(), **{"batch_size": 33, **options}), of_digits(), [loss], max_epochs=2)
     assert np.isfinite(loss.scores()).any()
 
 
@@ -310,7 +288,7 @@ class SoftTargets(NeuralNetClassifier):
 )
 def test_steps_of_ones_own_are_not_judged_beforehand(net):
     loss = Loss()
-    once(net, _samples(), [loss])
+    once(net, of_digits(), [loss])
     assert np.isfinite(loss.scores()).all()
 
 
@@ -334,16 +312,9 @@ def test_the_first_pass_leaves_everything_as_it_was(monkeypatch, net):
             torch.manual_seed(0)
             made = net(Remembering(), batch_size=32)
         with untouched_rng():
-            run = once(made, _samples(), [], max_epochs=2)
+            run = once(made, of_digits(), [], max_epochs=2)
         return {**run.net.module_.state_dict(), "steps": torch.tensor(run.net.module_.steps)}
 
     with_it = trained()
     monkeypatch.setattr(memorizing, "first_pass", lambda *args, **kwargs: [])
     assert all(torch.equal(with_it[name], value) for name, value in trained().items())
-
-
-def test_both_stages_of_a_second_split_take_what_one_training_takes():
-    samples = as_samples(WHOLE, digits(60)[1])
-    options = {"device": torch.device("cpu"), "seed": 0, "first_epochs": 1, "second_epochs": 1}
-    found = split(memorizing_net(Texts(), batch_size=16), samples, **options)
-    assert np.isfinite(found.scores["forgetting_loss"]).all()

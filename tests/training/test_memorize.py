@@ -1,9 +1,10 @@
-"""What may be passed as a net, how a training ends, and that nothing of the caller's is touched."""
+"""What may be passed as a net, that it is trained as a copy, and that nothing of the caller's is touched."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -11,17 +12,20 @@ import torch
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
+from torch.nn.utils import prune
 
-from curvdetect import memorizing_net
+from curvdetect import LossDetector, memorizing_net
 from curvdetect.data.batches import BatchLoader
-from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss
-from curvdetect.signals.evaluated import Curvature, Inconfidence
+from curvdetect.signals.evaluated import Inconfidence
 from curvdetect.training.nets import MLP, ResNet, compact_resnet
 from tests.cases import digits, quick_net
-from tests.training.trainings import train
+from tests.training.trainings import of_digits, quick_curvature, train
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:.*(torch.jit|weight_norm).* is deprecated:FutureWarning"),
+]
 
 
 class Small(nn.Sequential):
@@ -32,15 +36,6 @@ class Small(nn.Sequential):
 class Demanding(nn.Linear):
     def __init__(self, n_classes):
         super().__init__(64, n_classes)
-
-
-def _samples(n=100, shape=(64,), labels=None):
-    X, y = digits(n)
-    return as_samples(X.reshape(n, *shape), y if labels is None else labels)
-
-
-def _curvature():
-    return Curvature(h=1e-2, n=1, power=1, seed=3)
 
 
 ACCEPTED = {
@@ -57,8 +52,8 @@ ACCEPTED = {
 
 @pytest.mark.parametrize(("net", "shape", "module"), ACCEPTED.values(), ids=ACCEPTED)
 def test_net_may_be(capsys, net, shape, module):
-    loss, curvature = Loss(), _curvature()
-    run = train(net(), _samples(30, shape), [loss, curvature], max_epochs=2)
+    loss, curvature = Loss(), quick_curvature()
+    run = train(net(), of_digits(30, shape), [loss, curvature], max_epochs=2)
     assert isinstance(run.net.module_, module)
     assert len(run.history) == 2
     assert run.stop_reason == "max_epochs"
@@ -78,8 +73,8 @@ def test_every_kind_of_output_trains_and_scores_alike():
     ]
     found = []
     for net in nets:
-        signals = Loss(), _curvature(), Inconfidence()
-        train(net, _samples(), signals)
+        signals = Loss(), quick_curvature(), Inconfidence()
+        train(net, of_digits(), signals)
         found.append([s.scores() for s in signals])
     for scores in found[1:]:
         np.testing.assert_allclose(scores, found[0], rtol=1e-3, atol=1e-4)
@@ -95,11 +90,6 @@ REFUSED = {
         lambda: NeuralNetClassifier(Small),
         ValueError,
         "NLLLoss.*criterion=torch.nn.CrossEntropyLoss",
-    ),
-    "base_logits_for_nll": (
-        lambda: NeuralNet(Small, nn.NLLLoss),
-        ValueError,
-        "log-probabilities.*CrossEntropyLoss",
     ),
     "probabilities_for_base_nll": (
         lambda: NeuralNet(Small, nn.NLLLoss, module__last=nn.Softmax(1)),
@@ -134,13 +124,13 @@ REFUSED = {
 def test_net_may_not_be(net, error, message):
     made = net if isinstance(net, type) or not callable(net) else net()
     with pytest.raises(error, match=message):
-        train(made, _samples(), [Loss()], max_epochs=1)
+        train(made, of_digits(), [Loss()], max_epochs=1)
 
 
 def test_the_default_network_is_of_float32_whatever_torch_makes_by_default():
     torch.set_default_dtype(torch.float64)
     try:
-        run = train(None, _samples(), [_curvature()], max_epochs=1)
+        run = train(None, of_digits(), [quick_curvature()], max_epochs=1)
     finally:
         torch.set_default_dtype(torch.float32)
     assert {weight.dtype for weight in run.net.module_.parameters()} == {torch.float32}
@@ -159,7 +149,7 @@ def test_callers_net_stays_as_it_was(make):
     net = make()
     module = net if isinstance(net, nn.Module) else net.module
     weights, mode = copy.deepcopy(module.state_dict()), module.training
-    run = train(net, _samples(), [Loss()], max_epochs=1)
+    run = train(net, of_digits(), [Loss()], max_epochs=1)
     assert module is not run.net.module_
     assert all(torch.equal(weights[key], value) for key, value in module.state_dict().items())
     assert all(p.grad is None and p.requires_grad for p in module.parameters())
@@ -171,7 +161,7 @@ def test_callers_skorch_net_keeps_its_parameters():
         Small, criterion=nn.CrossEntropyLoss, callbacks=[("mine", Counting())], verbose=1, device="cpu"
     )
     before = dict(vars(net))
-    run = train(net, _samples(), [Loss()], max_epochs=2)
+    run = train(net, of_digits(), [Loss()], max_epochs=2)
     assert vars(net).keys() == before.keys()
     assert [name for name, value in vars(net).items() if value is not before[name]] == []
     assert not net.initialized_
@@ -179,19 +169,51 @@ def test_callers_skorch_net_keeps_its_parameters():
     assert dict(run.net.callbacks_)["mine"].count > 0
 
 
-def test_net_trains_where_it_is_told_to(device):
-    net, loss, curvature = quick_net(), Loss(), _curvature()
-    run = train(net, _samples(), [loss, curvature], device=device, seed=0)
-    assert {p.device.type for p in run.net.module_.parameters()} == {device.type}
-    assert {p.device.type for p in net.module.parameters()} == {"cpu"}
-    assert np.isfinite([loss.scores(), curvature.scores()]).all()
-
-
 def test_trained_net_pickles_is_free_of_the_tracker_and_its_accuracy_is_reported():
-    samples = _samples()
-    run = train(quick_net(), samples, [Loss(), _curvature()])
+    samples = of_digits()
+    run = train(quick_net(), samples, [Loss(), quick_curvature()])
     assert run.net.iterator_train is BatchLoader
     assert "tracker" not in dict(run.net.callbacks_)
     predicted = pickle.loads(pickle.dumps(run.net)).predict(samples.inputs.tensor)
     assert np.array_equal(predicted, run.net.predict(samples.inputs.tensor))
     assert run.train_accuracy == np.mean(predicted == samples.labels.numpy())
+
+
+class Locked(nn.Linear):
+    def __init__(self):
+        super().__init__(64, 10)
+        self.lock = threading.Lock()
+
+
+WITHOUT = {
+    "old weight norm": (lambda: nn.utils.weight_norm(nn.Linear(64, 10)), "net keeps 'weight' as a computed tensor"),
+    "pruned": (
+        lambda: nn.Sequential(prune.l1_unstructured(nn.Linear(64, 10), "weight", 0.5)),
+        "'0.weight' as a computed tensor.*prune.remove",
+    ),
+    "lock": (Locked, "net can't be copied .*lock.*Pass the class of its module"),
+    "scripted": (lambda: torch.jit.script(nn.Linear(64, 10)), "net holds a scripted or traced module"),
+}
+
+
+@pytest.mark.parametrize(("module", "message"), WITHOUT.values(), ids=WITHOUT)
+def test_what_has_no_copy_is_named_with_the_way_out(module, message):
+    for net in (module(), NeuralNetClassifier(module())):
+        with pytest.raises(ValueError, match=message) as caught:
+            train(net, of_digits(), max_epochs=1)
+        assert len(str(caught.value)) <= 400
+
+
+def test_what_is_made_for_the_training_needs_no_copy():
+    net = NeuralNetClassifier(Locked, criterion=nn.CrossEntropyLoss)
+    assert len(train(net, of_digits(), max_epochs=1).history) == 1
+
+
+def test_unseen_samples_are_measured_by_a_net_of_a_local_class():
+    class Local(nn.Sequential):
+        pass
+
+    X, Y = digits(100)
+    net = Local(nn.Linear(64, 10))
+    detector = LossDetector(net, max_epochs=2, keep_snapshots=1, device="cpu", random_state=0)
+    assert detector.fit(X[:80], Y[:80]).score_samples(X[80:], Y[80:]).shape == (20,)

@@ -11,15 +11,7 @@ from torch.utils.data import DataLoader
 from curvdetect import input_curvature, memorizing_net
 from curvdetect.data import samples as room
 from curvdetect.data.samples import as_samples
-from curvdetect.signals.dynamics import (
-    AveragedMargin,
-    InputGradient,
-    LearningTime,
-    Loss,
-    Margin,
-    OtherLabelVote,
-)
-from curvdetect.signals.evaluated import Curvature, CurvatureContrast, GradientContrast, Inconfidence
+from curvdetect.signals.dynamics import OtherLabelVote
 from curvdetect.signals.registry import SIGNALS
 from curvdetect.signals.signal import Plan
 from tests.pretended import DEVICE, pretended
@@ -41,17 +33,9 @@ def small_net(**options):
 
 
 def every_signal():
-    curvatures = [CurvatureContrast(h=1e-2, n=2, power=1, seed=0), Curvature(h=1e-2, n=3, power=2, seed=0)]
-    cheap = [
-        Loss(),
-        Margin(),
-        SIGNALS["late_loss"].make(),
-        LearningTime(),
-        AveragedMargin(),
-        InputGradient(),
-        OtherLabelVote(),
-    ]
-    return [*cheap, GradientContrast(), *curvatures, Inconfidence()]
+    options = {"h": 1e-2, "n": 2, "power": 1, "seed": 0}
+    made = [entry.make(**(options if entry.recorded == "probed" else {})) for entry in SIGNALS.values()]
+    return [*made, OtherLabelVote()]
 
 
 def fit(n=32, signals=None, **options):

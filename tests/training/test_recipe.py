@@ -17,20 +17,13 @@ from torch import nn
 from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
 from curvdetect.data.inputs import columns_of
 from curvdetect.data.samples import as_samples
-from curvdetect.signals.dynamics import Loss, Margin
-from curvdetect.signals.evaluated import Curvature
-from curvdetect.training.nets import (
-    MLP,
-    NAMED,
-    ResNet,
-    Standardize,
-    compact_resnet,
-    module_for,
-)
+from curvdetect.signals.dynamics import Loss
+from curvdetect.training.nets import MLP, NAMED, Standardize, compact_resnet, module_for
 from curvdetect.training.own_net import own_net
 from curvdetect.training.recipe import MemorizingNet
 from tests.cases import digits, quick_net
-from tests.training.trainings import train
+from tests.training.test_memorize_ending import At
+from tests.training.trainings import of_digits, quick_curvature, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -56,16 +49,6 @@ def test_module_for_pictures_puts_out_one_logit_a_class(name, shape):
     assert torch.isfinite(logits).all()
 
 
-def test_standardize_makes_columns_alike_and_bends_what_lies_far_out():
-    spread = torch.tensor([1e6, 1.0, 1e-3, 0.0])
-    rows = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * spread + torch.tensor([0, 3, 3, 3])
-    rows[0] = 1e9
-    out = Standardize(columns_of(rows[1:]))(rows)
-    torch.testing.assert_close(out[1:, :3].std(0), torch.full((3,), 0.84), rtol=0, atol=0.1)
-    torch.testing.assert_close(out[0, :3], torch.full((3,), 3.0), rtol=1e-4, atol=0)
-    assert (out[:, 3] == 0).all()
-
-
 @pytest.mark.parametrize("far", [1e20, -1e30, 3e38])
 @pytest.mark.parametrize("unit", [1.0, 1e-40])
 def test_standardize_takes_the_farthest_numbers_to_the_bound_and_no_gradient_to_nan(far, unit):
@@ -78,11 +61,6 @@ def test_standardize_takes_the_farthest_numbers_to_the_bound_and_no_gradient_to_
     assert torch.isclose(out[7], torch.tensor(4.0 if far > 0 else -4.0))
     assert out.isfinite().all()
     assert rows.grad.isfinite().all()
-
-
-def test_resnet_reads_gray_pictures_with_and_without_a_channel_alike():
-    module, x = ResNet(4, 1).eval(), torch.rand(3, 8, 8)
-    assert torch.equal(module(x), module(x[:, None]))
 
 
 NETWORKS = {
@@ -105,12 +83,6 @@ def test_networks_have_the_depth_width_and_weights_they_are_named_for(make, dept
         assert sum(p.numel() for p in module.parameters()) == n_weights
 
 
-@pytest.mark.parametrize(("side", "expected"), [(8, 8), (23, 23), (24, 12), (32, 16)])
-def test_compact_resnet_halves_pictures_at_once_from_24_pixels_on(side, expected):
-    module = compact_resnet(2, 1, side, 100)
-    assert module.features[0](torch.zeros(1, 1, side, side)).shape[2:] == (expected, expected)
-
-
 REFUSED = {
     "too_small": (None, (1, 7, 8), "7 by 8 pixels with 1 channel"),
     "channels_last": (None, (32, 32, 3), r"channels last: X.transpose\(0, 3, 1, 2\)"),
@@ -126,25 +98,19 @@ def test_module_for_refuses_what_it_has_no_network_for(name, shape, message):
         module_for(name, _samples(shape))
 
 
-@given(n_epochs=st.integers(2, 400), peak=st.floats(0, 1), start=st.floats(1e-3, 1))
-def test_one_cycle_with_a_start_rises_by_one_ratio_and_falls_as_ever(n_epochs, peak, start):
-    factor, plain = one_cycle(n_epochs, peak, start), one_cycle(n_epochs, peak)
-    top = max(1, round(peak * n_epochs))
-    values = [factor(epoch) for epoch in range(n_epochs)]
-    assert values[top - 1 :] == [plain(epoch) for epoch in range(top - 1, n_epochs)]
-    # from below: where the fall is lower, at a peak near the end, it goes before
-    assert values[: top - 1] == pytest.approx([start ** (1 - (epoch + 1) / top) for epoch in range(top - 1)])
-
-
-@given(n_epochs=st.integers(1, 400), peak=st.floats(0, 1))
-def test_one_cycle_rises_evenly_from_above_zero_to_one_and_falls_evenly_towards_zero(n_epochs, peak):
-    factor = one_cycle(n_epochs, peak)
-    values = [factor(epoch) for epoch in range(n_epochs)]
+@given(n_epochs=st.integers(1, 400), peak=st.floats(0, 1), start=st.floats(1e-3, 1))
+def test_one_cycle_rises_evenly_or_by_one_ratio_to_one_and_falls_evenly_towards_zero(n_epochs, peak, start):
+    values, started = (
+        [f(epoch) for epoch in range(n_epochs)] for f in (one_cycle(n_epochs, peak), one_cycle(n_epochs, peak, start))
+    )
     assert max(values) == 1
     assert min(values) > 0
     top = max(1, round(peak * n_epochs))
     assert values[:top] == pytest.approx(np.linspace(0, 1, top + 1)[1:])
     assert values[top - 1 :] == pytest.approx(np.linspace(1, 0, n_epochs - top + 2)[:-1])
+    assert started[top - 1 :] == values[top - 1 :]
+    # from below: where the fall is lower, at a peak near the end, it goes before
+    assert started[: top - 1] == pytest.approx([start ** (1 - (epoch + 1) / top) for epoch in range(top - 1)])
 
 
 STEPS = {
@@ -161,44 +127,35 @@ def test_step_decay_drops_at_its_milestones(n_epochs, options, expected):
     assert {epoch: factor(epoch) for epoch in expected} == pytest.approx(expected)
 
 
-def test_memorizing_net_options_override_the_recipe():
-    options = {"optimizer__momentum": 0.1, "train_split": "mine", "module__width": 16}
-    assert options.items() <= memorizing_net(MLP, **options).get_params(deep=False).items()
-
-
-@pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
-def test_memorizing_net_pickles_before_and_after_training(schedule):
-    X, _ = digits(40)
-    net = pickle.loads(pickle.dumps(memorizing_net(MLP(64, 10, 8), schedule=schedule)))
-    trained = _trained(net, max_epochs=1)
-    again = pickle.loads(pickle.dumps(trained))
-    assert (again.predict_proba(X) == trained.predict_proba(X)).all()
-
-
 @pytest.mark.parametrize("max_epochs", [1, 6])
 @pytest.mark.parametrize("schedule", [one_cycle, step_decay], ids=["one_cycle", "step_decay"])
-def test_schedule_is_laid_out_over_the_epochs_of_the_run(schedule, max_epochs):
+def test_schedule_is_laid_out_over_the_epochs_of_the_run_and_pickles(schedule, max_epochs):
+    X, _ = digits(40)
     net = memorizing_net(MLP(64, 10, 8), lr=0.05, schedule=schedule, max_epochs=30)
-    net.set_params(callbacks=[*net.callbacks, ("rates", RateRecorder())])
-    trained = _trained(net, max_epochs)
+    net.set_params(callbacks=[*net.callbacks, ("rates", Recorder("lr"))])
+    trained = _trained(pickle.loads(pickle.dumps(net)), max_epochs)
     factor = schedule(max_epochs)
     seen = dict(trained.callbacks_)["rates"].seen
     assert seen == pytest.approx([0.05 * factor(epoch) for epoch in range(max_epochs)])
+    assert (pickle.loads(pickle.dumps(trained)).predict_proba(X) == trained.predict_proba(X)).all()
 
 
-class RateRecorder(Callback):
-    """Keep the learning rate that the optimizer holds in each epoch."""
+class Recorder(Callback):
+    """Keep a setting of the optimizer at the beginning of each epoch."""
+
+    def __init__(self, name):
+        self.name = name
 
     def on_train_begin(self, net, **kwargs):
         self.seen = []
 
     def on_batch_begin(self, net, training=False, **kwargs):
         if len(self.seen) < len(net.history):
-            self.seen.append(net.optimizer_.param_groups[0]["lr"])
+            self.seen.append(net.optimizer_.param_groups[0][self.name])
 
 
 def _trained(net, max_epochs):
-    return train(net, as_samples(*digits(40)), [], max_epochs=max_epochs, device=torch.device("cpu"), seed=0).net
+    return train(net, of_digits(40), [], max_epochs=max_epochs, device=torch.device("cpu"), seed=0).net
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Rprop, torch.optim.LBFGS, torch.optim.Adam])
@@ -209,19 +166,9 @@ def test_the_recipe_for_tables_takes_optimizers_that_know_no_weight_decay(optimi
     assert np.isfinite(detector.scores_).all()
 
 
-class DecayRecorder(Callback):
-    """Keep the weight decay that the optimizer holds in each epoch."""
-
-    def on_train_begin(self, net, **kwargs):
-        self.seen = []
-
-    def on_epoch_end(self, net, **kwargs):
-        self.seen.append(net.optimizer_.param_groups[0]["weight_decay"])
-
-
 @pytest.mark.parametrize("named", [{}, {"weight_decay": 0}, {"weight_decay": 1e-3}, {"optimizer__weight_decay": 0.02}])
 def test_the_recipe_for_tables_decays_faster_at_first_where_no_weight_decay_is_named(named):
-    trained = _trained(memorizing_net(None, callbacks=[("decays", DecayRecorder())], **named), max_epochs=5)
+    trained = _trained(memorizing_net(None, callbacks=[("decays", Recorder("weight_decay"))], **named), max_epochs=5)
     expected = [*named.values()] * 5 or [5e-3, 5e-3, 1e-4, 1e-4, 1e-4]
     assert dict(trained.callbacks_)["decays"].seen == expected
 
@@ -241,28 +188,6 @@ def pictures(n):
     return as_samples(rng.random((n, 1, 8, 8), dtype=np.float32), np.arange(n) % 3)
 
 
-class RefusesToWait(Callback):
-    """Let CUDA raise where the host waits for it, from the beginning of a batch to its end."""
-
-    def on_batch_begin(self, net, **kwargs):
-        torch.cuda.set_sync_debug_mode("error")
-
-    def on_batch_end(self, net, **kwargs):
-        torch.cuda.set_sync_debug_mode("default")
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_cuda_is_not_waited_for_within_a_batch(precision):
-    net = memorizing_net(compact_resnet(3, 1, 8, 100), callbacks=[RefusesToWait()], batch_size=16, precision=precision)
-    signals = [Loss(), Margin(), Curvature(h=1e-2, n=1, power=1, seed=0)]
-    try:
-        train(net, pictures(160), signals, max_epochs=3, every=1, device=torch.device("cuda"), seed=0)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
 def test_losses_in_the_history_are_numbers_as_skorch_has_them():
     X, y = digits(200)
     histories = []
@@ -280,20 +205,12 @@ def test_losses_in_the_history_are_numbers_as_skorch_has_them():
     assert all(type(loss) is float for losses in ours[:, "batches", :, "train_loss"] for loss in losses)
 
 
-class Interrupts(Callback):
-    """Ctrl-C in the third batch."""
-
-    def on_batch_end(self, net, **kwargs):
-        if len(net.history[-1, "batches"]) == 3:
-            raise KeyboardInterrupt
-
-
 def test_an_interrupted_epoch_leaves_numbers_in_the_history():
     X, y = digits(200)
-    net = quick_net(callbacks=[Interrupts()])
+    net = quick_net(callbacks=[At("on_batch_end", 1)])
     net.initialize()
     net.partial_fit(as_samples(X, y), y)
-    assert [type(batch["train_loss"]) for batch in net.history[-1]["batches"]] == [float] * 3
+    assert [type(batch["train_loss"]) for batch in net.history[-1]["batches"]] == [float] * 2
 
 
 class SeesDtypes(nn.Module):
@@ -313,7 +230,7 @@ class SeesDtypes(nn.Module):
 def test_precision_is_that_of_training_alone(precision):
     X, y = digits(100)
     net = memorizing_net(SeesDtypes(), precision=precision, max_epochs=2)
-    run = train(net, as_samples(X, y), [Curvature(h=1e-2, n=1, power=1, seed=0)], device=CPU, seed=0)
+    run = train(net, as_samples(X, y), [quick_curvature()], device=CPU, seed=0)
     assert run.net.module_.seen == {(True, getattr(torch, precision)), (False, torch.float32)}
     assert all(p.dtype == torch.float32 for p in run.net.module_.parameters())
 
@@ -328,7 +245,7 @@ def test_precision_can_be_set_and_is_checked():
     net = quick_net().set_params(precision="float16")
     assert clone(net).precision == "float16"
     with pytest.raises(ValueError, match="precision must be 'float32' or 'bfloat16', got 'float16'"):
-        train(net, as_samples(*digits(50)), [Loss()], device=CPU, seed=0)
+        train(net, of_digits(50), [Loss()], device=CPU, seed=0)
 
 
 def test_the_default_network_has_its_channels_last_on_a_cpu():

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 from curvdetect import memorizing_net, step_decay
 from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, LearningTime, Loss, Margin, OtherLabelVote
-from curvdetect.signals.evaluated import Curvature, Inconfidence
+from curvdetect.signals.evaluated import Inconfidence
 from curvdetect.signals.registry import SIGNALS
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 from tests.cases import digits, untouched_rng
-from tests.training.trainings import train
+from tests.training.trainings import quick_curvature, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N, EPOCHS = 120, 6
@@ -57,8 +57,12 @@ def _adam(**options):
     return NeuralNetClassifier(_mlp(nn.BatchNorm1d(32)), **{**settings, "iterator_train__shuffle": True, **options})
 
 
+def _recipe():
+    return memorizing_net(_mlp(nn.BatchNorm1d(32)), batch_size=32)
+
+
 NETS = {
-    "recipe": lambda: memorizing_net(_mlp(nn.BatchNorm1d(32)), batch_size=32),
+    "recipe": _recipe,
     "dropout": lambda: memorizing_net(_mlp(nn.Dropout(0.3)), batch_size=32, schedule=step_decay),
     "plateau": lambda: _adam(callbacks=[("lr", LRScheduler("ReduceLROnPlateau", monitor="train_loss", patience=0))]),
     "counting": lambda: memorizing_net(_mlp(), callbacks=[("counts", DrawsAndCounts())]),
@@ -72,7 +76,7 @@ NETS = {
 
 
 def _run(net, place=NOWHERE, X=X, **options):
-    signals = [Curvature(h=1e-2, n=1, power=1, seed=3), Loss(), Margin(), SIGNALS["late_loss"].make(), LearningTime()]
+    signals = [quick_curvature(), Loss(), Margin(), SIGNALS["late_loss"].make(), LearningTime()]
     signals += [AveragedMargin(), Inconfidence(), OtherLabelVote()]
     callbacks = [*(net.callbacks or []), ("cut", Cut())]
     run = train(
@@ -80,17 +84,6 @@ def _run(net, place=NOWHERE, X=X, **options):
         **{"max_epochs": EPOCHS, "checkpoints": place, **options},
     )  # fmt: skip
     return run, {signal.name: signal.scores() for signal in signals}
-
-
-def _cut_and_resumed(make, place, cuts, **options):
-    for Cut.at in cuts:
-        with untouched_rng():
-            run, _ = _run(make(), place, **options)
-        assert isinstance(run.interrupt, KeyboardInterrupt)
-        assert len(run.history) == Cut.at - 1
-        assert isinstance(run.net.history[-1]["epoch"], int)
-    Cut.at = None
-    return _run(make(), place, **options)
 
 
 @pytest.fixture(autouse=True)
@@ -116,50 +109,28 @@ def _assert_equal(one, other):
         assert getattr(again, "seen_", []) == getattr(counts, "seen_", [])
 
 
-@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
-def test_cut_twice_and_resumed_is_as_never_cut(tmp_path, make):
-    expected = _run(make())
+CASES = {name: (make, {}) for name, make in NETS.items()} | {
+    "aim": (_recipe, {"stop_at": 0.9}),
+    "pictures": (lambda: memorizing_net(None, augment=True), {"X": X.reshape(N, 1, 8, 8), "max_epochs": 3}),
+}
+
+
+@pytest.mark.parametrize(("make", "options"), CASES.values(), ids=CASES)
+def test_cut_twice_and_resumed_is_as_never_cut_and_what_is_finished_is_not_trained_again(tmp_path, make, options):
+    expected, place = _run(make(), **options), Checkpoints(tmp_path)
     n_epochs = len(expected[0].history)
-    got = _cut_and_resumed(make, Checkpoints(tmp_path), (2, max(3, n_epochs - 1)))
-    _assert_equal(expected, got)
-
-
-def test_pictures_with_augmentation_are_resumed_alike(tmp_path):
-    pictures = X.reshape(N, 1, 8, 8)
-    options = {"X": pictures, "max_epochs": 3}
-
-    def make():
-        return memorizing_net(None, augment=True)
-
-    _assert_equal(_run(make(), **options), _cut_and_resumed(make, Checkpoints(tmp_path), (2,), **options))
-
-
-@pytest.mark.parametrize("make", [NETS["recipe"], NETS["stopping"]], ids=["max_epochs", "early_stopping"])
-def test_a_finished_training_is_not_trained_again(tmp_path, make):
-    expected = _run(make(), Checkpoints(tmp_path))
-    Cut.at = 1  # would be noticed
-    _assert_equal(expected, _run(make(), Checkpoints(tmp_path)))
-
-
-def test_a_training_that_reached_its_aim_ends_where_it_did(tmp_path):
-    expected = _run(NETS["recipe"](), stop_at=0.5)
-    assert 1 < len(expected[0].history) < EPOCHS
-    got = _cut_and_resumed(NETS["recipe"], Checkpoints(tmp_path), (2,), stop_at=0.5)
-    _assert_equal(expected, got)
-    Cut.at = 1
-    _assert_equal(expected, _run(NETS["recipe"](), Checkpoints(tmp_path), stop_at=0.5))
-
-
-def test_a_torn_checkpoint_costs_an_epoch_and_changes_nothing(tmp_path):
-    expected = _run(NETS["dropout"]())
-    Cut.at = 5
-    _run(NETS["dropout"](), Checkpoints(tmp_path))
-    content = (tmp_path / "checkpoint").read_bytes()
-    (tmp_path / "checkpoint").write_bytes(content[: len(content) // 2])
+    assert n_epochs > 2
+    assert (n_epochs < EPOCHS) == (expected[0].stop_reason != "max_epochs" or "max_epochs" in options)
+    for Cut.at in (2, max(3, n_epochs - 1)):
+        with untouched_rng():
+            run, _ = _run(make(), place, **options)
+        assert isinstance(run.interrupt, KeyboardInterrupt)
+        assert len(run.history) == Cut.at - 1
+        assert isinstance(run.net.history[-1]["epoch"], int)
     Cut.at = None
-    with pytest.warns(RuntimeWarning, match="is torn"):
-        got = _run(NETS["dropout"](), Checkpoints(tmp_path))
-    _assert_equal(expected, got)
+    _assert_equal(expected, _run(make(), place, **options))
+    Cut.at = 1  # would be noticed
+    _assert_equal(expected, _run(make(), place, **options))
 
 
 def test_a_callback_that_keeps_the_net_at_the_end_does_so_once_more(tmp_path):

@@ -10,23 +10,16 @@ from hypothesis import strategies as st
 from skorch.callbacks import Callback, Initializer
 from torch import nn
 
-from curvdetect import memorizing_net
 from curvdetect.data.samples import as_samples
-from curvdetect.metrics import auroc
-from curvdetect.signals.evaluated import Curvature
 from curvdetect.training import second_split as room
 from curvdetect.training.memorize import memorize
 from curvdetect.training.second_split import stratified_halves
-from tests.cases import InterruptedTraining, digits, quick_net
+from tests.cases import digits, quick_net
 from tests.training.test_tracker import Recorder
-from tests.training.trainings import split
+from tests.training.trainings import of_digits, split
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 STATISTICS = {"forgetting_time", "forgotten_share", "forgetting_loss"}
-
-
-def _samples(n=100):
-    return as_samples(*digits(n))
 
 
 @given(labels=st.lists(st.integers(0, 4), min_size=2, max_size=40), seed=st.integers(0, 2**40))
@@ -62,7 +55,7 @@ def runs(monkeypatch):
 
 
 def test_each_half_is_learned_once_and_then_watched_while_the_other_is_trained_on(runs, capsys):
-    found = split(quick_net(), _samples(), first_epochs=3, second_epochs=2)
+    found = split(quick_net(), of_digits(), first_epochs=3, second_epochs=2)
     assert capsys.readouterr() == ("", "")
     assert len(runs) == 4
     for direction, (first, second) in enumerate((runs[:2], runs[2:])):
@@ -92,7 +85,7 @@ class _Start(Callback):
 
 def test_second_stage_starts_from_the_weights_of_the_first_with_a_fresh_optimizer_and_schedule(runs):
     _Start.starts.clear()
-    split(quick_net(callbacks=[_Start()]), _samples())
+    split(quick_net(callbacks=[_Start()]), of_digits())
     for first, second in ((0, 1), (2, 3)):
         weights, n_states, lr = _Start.starts[second]
         trained = runs[second]["before"]
@@ -107,81 +100,34 @@ def test_second_stage_starts_from_the_weights_of_the_first_with_a_fresh_optimize
 def test_callbacks_that_set_weights_do_not_undo_the_first_stage_and_a_criterion_may_be_a_function(runs):
     _Start.starts.clear()
     callbacks = [Initializer("*weight", fn=nn.init.normal_), _Start()]
-    split(quick_net(callbacks=callbacks, criterion=lambda: nn.functional.cross_entropy), _samples())
+    split(quick_net(callbacks=callbacks, criterion=lambda: nn.functional.cross_entropy), of_digits())
     assert len(_Start.starts) == 4
     for second in (1, 3):
         assert all(torch.equal(v, runs[second]["before"][k]) for k, v in _Start.starts[second][0].items())
 
 
 def test_statistics_are_what_the_second_net_says_of_the_first_half_after_every_epoch(monkeypatch):
-    """Record the outputs beside the signals, and read the statistics off them."""
     looks = []
 
     def watching(samples, signals, settings, **options):
         if options.get("watched") is not None:
-            looks.append(Recorder("scoring", look=lambda batch: (batch.correct, batch.loss)))
+            looks.append(Recorder("scoring", look=lambda batch: torch.stack([~batch.correct, batch.loss], 1)))
             signals = [*signals, looks[-1]]
         return memorize(samples, signals, settings, **options)
 
     monkeypatch.setattr(room, "memorize", watching)
-    found = split(quick_net(), _samples(), second_epochs=3)
+    found = split(quick_net(), of_digits(), second_epochs=3)
     for direction, look in enumerate(looks):
         assert sorted(look.epochs) == [1, 2, 3]
-        right = torch.stack([torch.cat([r[4][0] for r in look.epochs[e]]) for e in (1, 2, 3)]).numpy()
-        loss = torch.stack([torch.cat([r[4][1] for r in look.epochs[e]]) for e in (1, 2, 3)]).double().numpy()
+        wrong, losses = torch.stack([look.column(epoch, 4) for epoch in (1, 2, 3)]).double().unbind(2)
         mine = found.half == direction
-        np.testing.assert_allclose(found.scores["forgotten_share"][mine], 1 - right.mean(0))
-        np.testing.assert_allclose(found.scores["forgetting_loss"][mine], loss.mean(0))
-        last = np.where(right.any(0), 3 - right[::-1].argmax(0), 0)
-        times = np.where(last == 3, 4, last + 1)
-        assert np.isin(-found.scores["forgetting_time"][mine], [1, 2, 3, 4]).all()
-        learned = -found.scores["forgetting_time"][mine] == times
-        assert learned.mean() > 0.5  # the others were not learned, and say 1
-        assert (found.scores["forgetting_time"][mine][~learned] == -1).all()
-
-
-def contradicting(seed):
-    """Return three clusters, the halves, and who is in a pair: one sample under two labels, one label in each half."""
-    rng = np.random.default_rng(seed)
-    true = np.tile([0, 1, 2], 40)
-    X = (4 * np.eye(3, 8)[true] + rng.normal(size=(120, 8))).astype(np.float32)
-    labels, half = true.copy(), np.repeat([0, 1], 60)
-    copies, originals = np.arange(6), np.arange(60, 66)
-    X[copies] = X[originals]
-    labels[copies] = (true[originals] + 1) % 3
-    return as_samples(X, labels), half, np.isin(np.arange(120), [*copies, *originals])
-
-
-def test_what_the_other_half_contradicts_is_forgotten_and_little_else(monkeypatch):
-    samples, half, contradicted = contradicting(0)
-    monkeypatch.setattr(room, "stratified_halves", lambda labels, seed: half)
-    module = nn.Sequential(nn.Linear(8, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 3))
-    net = memorizing_net(module, batch_size=8, lr=0.05, max_epochs=40)
-    found = split(net, samples)
-    assert found.train_accuracy == 1
-    time = -found.scores["forgetting_time"]
-    assert (time[contradicted] <= 40).all()
-    assert (time[~contradicted] == 41).mean() > 0.85
-    for name in STATISTICS:
-        assert auroc(contradicted, found.scores[name]) > 0.95
-    others = samples.labels.numpy()[[*range(60, 66), *range(6)]]
-    assert (found.other[contradicted] == others).mean() > 0.9
-
-
-def test_watching_the_first_stage_changes_no_statistic():
-    plain = split(quick_net(), _samples())
-    watched = split(
-        quick_net(), _samples(), first_signals=lambda seed: [Curvature(h=1e-2, n=1, power=1, seed=seed)], every=2
-    )
-    assert set(watched.scores) == {*STATISTICS, "curvature"}
-    for name in STATISTICS:
-        assert np.array_equal(plain.scores[name], watched.scores[name])
-    assert [r["scored"] for r in watched.history if (r["half"], r["stage"]) == (0, 1)] == [False, True] * 2
+        np.testing.assert_allclose(found.scores["forgotten_share"][mine], wrong.mean(0))
+        np.testing.assert_allclose(found.scores["forgetting_loss"][mine], losses.mean(0))
 
 
 def test_a_stage_ends_after_so_many_epochs_in_a_row_at_the_accuracy_asked_for():
     patience, net = 3, quick_net(width=64, batch_size=8, max_epochs=60)
-    found = split(net, _samples(60), stop_at=1.0, patience=patience)
+    found = split(net, of_digits(60), stop_at=1.0, patience=patience)
     for half in (0, 1):
         first = [r["train_accuracy"] for r in found.history if (r["half"], r["stage"]) == (half, 1)]
         assert len(first) < 60
@@ -199,16 +145,8 @@ def test_a_class_of_one_sample_has_a_score_too():
     assert np.isfinite(found.scores["forgetting_loss"]).all()
 
 
-@pytest.mark.parametrize("at", [1, 4])
-def test_interrupt_ends_it_whatever_stage_it_finds(at):
-    InterruptedTraining.trainings = 0
-    with pytest.raises(KeyboardInterrupt):
-        split(quick_net(callbacks=[InterruptedTraining(at, 2)]), _samples())
-    assert InterruptedTraining.trainings == at
-
-
 def test_progress_tells_halves_and_stages_apart(capsys):
-    split(quick_net(max_epochs=1), _samples(), progress=True)
+    split(quick_net(max_epochs=1), of_digits(), progress=True)
     out, err = capsys.readouterr()
     assert out == ""
     assert [f"half {h} of 2, {stage}" in err for h in (1, 2) for stage in ("learning", "forgetting")] == [True] * 4

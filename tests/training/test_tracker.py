@@ -13,13 +13,12 @@ from curvdetect import TwoViews, memorizing_net
 from curvdetect.data import samples as room
 from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss
-from curvdetect.signals.evaluated import Curvature, CurvatureContrast, Inconfidence
+from curvdetect.signals.evaluated import CurvatureContrast, Inconfidence
 from curvdetect.signals.gradients import gradients_and_logits
 from curvdetect.signals.passes import measuring
-from curvdetect.training.nets import MLP, ResNet
-from curvdetect.training.tracker import Tracker
+from curvdetect.training.nets import ResNet
 from tests.cases import Items, digits, draw_from_every_generator, quick_net
-from tests.training.trainings import train
+from tests.training.trainings import of_digits, quick_curvature, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -54,12 +53,6 @@ class GradientRecorder(Recorder):
     wants_gradient = True
 
 
-class TooEarly(Curvature):
-    """A signal that measures with passes of its own while the net is trained."""
-
-    stage = "training"
-
-
 class Glutton(Recorder):
     """A signal that draws from every global generator whenever it may."""
 
@@ -80,15 +73,6 @@ class Shifting(nn.Module):
         return self.body(x) + 100 * sum(modes) / len(modes)
 
 
-def _samples(n, shape=(64,)):
-    X, y = digits(n)
-    return as_samples(X.reshape(n, *shape), y)
-
-
-def _curvature(**options):
-    return Curvature(**{"h": 1e-2, "n": 1, "power": 1, "seed": 5, **options})
-
-
 NETS = {
     "dropout_and_batchnorm": (lambda: memorizing_net(Shifting(), max_epochs=3, batch_size=32), (64,)),
     "residual": (lambda: memorizing_net(ResNet(10, 1, (8, 16)), max_epochs=2, augment=True), (1, 8, 8)),
@@ -97,15 +81,15 @@ NETS = {
 
 @pytest.mark.parametrize(("net", "shape"), NETS.values(), ids=NETS)
 def test_watching_leaves_the_weights_bit_for_bit_as_they_would_be(net, shape):
-    samples, net = _samples(100, shape), net()
+    samples, net = of_digits(100, shape), net()
     plain = train(net, samples, []).net.module_.state_dict()
-    watchers = [_curvature(), InputGradient(), Loss(), AveragedMargin(), LearningTime(), Inconfidence()]
+    watchers = [quick_curvature(), InputGradient(), Loss(), AveragedMargin(), LearningTime(), Inconfidence()]
     watched = train(net, samples, [*watchers, Glutton("scoring")], every=2).net.module_.state_dict()
     assert all(torch.equal(plain[key], watched[key]) for key in plain)
 
 
 def test_scoring_signals_meet_every_sample_once_in_index_order_in_evaluation_mode():
-    samples, at = _samples(200), lambda batch: batch.logits
+    samples, at = of_digits(200), lambda batch: batch.logits
     recorders = training, scoring, final = [Recorder(stage, stage, at) for stage in ("training", "scoring", "final")]
     train(memorizing_net(Shifting(), max_epochs=3), samples, recorders, every=1)
     assert (list(training.epochs), list(scoring.epochs), list(final.epochs)) == ([1, 2, 3], [1, 2, 3], [3])
@@ -127,7 +111,7 @@ SCORED = {
 @pytest.mark.parametrize(("every", "n_epochs", "expected"), SCORED.values(), ids=SCORED)
 def test_scored_epochs_are_counted_back_from_the_last(every, n_epochs, expected):
     scoring, training = Recorder("scoring"), Recorder("training", "other")
-    run = train(quick_net(), _samples(30), [scoring, training], every=every, max_epochs=n_epochs)
+    run = train(quick_net(), of_digits(30), [scoring, training], every=every, max_epochs=n_epochs)
     assert list(scoring.epochs) == expected
     assert [record["epoch"] for record in run.history if record["scored"]] == expected
     quarters = {epoch: records[0][3] for epoch, records in training.epochs.items()}
@@ -135,7 +119,7 @@ def test_scored_epochs_are_counted_back_from_the_last(every, n_epochs, expected)
 
 
 def test_augmentation_reaches_training_signals_and_not_scoring_signals():
-    samples = _samples(100, (1, 8, 8))
+    samples = of_digits(100, (1, 8, 8))
     training, scoring = Recorder("training"), Recorder("scoring", "other")
     train(quick_net(augment=True, max_epochs=2), samples, [training, scoring], every=1)
     for epoch in (1, 2):
@@ -145,25 +129,15 @@ def test_augmentation_reaches_training_signals_and_not_scoring_signals():
         assert torch.equal(scoring.column(epoch, 1), samples.inputs.tensor)
 
 
-def _plain_net(**options):
-    return NeuralNetClassifier(MLP(64, 10, 16), criterion=nn.CrossEntropyLoss, batch_size=32, max_epochs=2, **options)
-
-
-LOADERS = {
-    "own": lambda: quick_net(max_epochs=2),
-    "dataloader_workers": lambda: _plain_net(iterator_train__shuffle=True, iterator_train__num_workers=1),
-    "dataloader_collating": lambda: _plain_net(iterator_train__shuffle=True, iterator_train__collate_fn=_collate),
-}
-
-
 def _collate(items):
     return torch.stack([x for x, _ in items]), torch.tensor([y for _, y in items])
 
 
-@pytest.mark.parametrize("net", LOADERS.values(), ids=LOADERS)
-def test_training_signals_are_told_which_samples_a_batch_holds(net):
-    samples, recorder = _samples(100), Recorder("training")
-    train(net(), samples, [recorder])
+@pytest.mark.parametrize("collated", [{}, {"iterator_train__collate_fn": _collate}], ids=["plain", "collating"])
+def test_training_signals_are_told_which_samples_a_batch_holds(collated):
+    samples, recorder = of_digits(100), Recorder("training")
+    options = {"iterator_train": DataLoader, "iterator_train__shuffle": True, "iterator_train__num_workers": 1}
+    train(quick_net(max_epochs=2, **options, **collated), samples, [recorder])
     for epoch in (1, 2):
         index = recorder.column(epoch, 0)
         assert torch.equal(index.sort().values, torch.arange(100))
@@ -192,7 +166,7 @@ def test_gradient_of_the_training_pass_is_each_samples_own(options):
         "batch_size": 32,
         "max_epochs": 1,
     }
-    samples, recorder = _samples(50), GradientRecorder("training", look=lambda batch: batch.gradient)
+    samples, recorder = of_digits(50), GradientRecorder("training", look=lambda batch: batch.gradient)
     run = train(NeuralNetClassifier(**{**params, **options}), samples, [recorder])
     module = run.net.module_
     logits = module[:-1] if isinstance(module[-1], nn.Softmax) else module
@@ -209,129 +183,56 @@ def test_input_gradient_says_that_a_net_passes_none():
             return super().forward(x.detach())
 
     with pytest.raises(ValueError, match=r"net passes no gradient to its input.*'input_gradient' and 'mine'"):
-        train(memorizing_net(Deaf(64, 10)), _samples(20), [InputGradient(), GradientRecorder("training", "mine")])
+        train(memorizing_net(Deaf(64, 10)), of_digits(20), [InputGradient(), GradientRecorder("training", "mine")])
 
 
 PASSES = {
     "gradient that it did not ask for": Recorder("training", look=lambda batch: batch.gradient),
     "other gradient": GradientRecorder("training", look=lambda batch: batch.other_gradient),
     "pass": Recorder("training", look=lambda batch: batch.forward(batch.x)),
-    "curvature": TooEarly(h=1e-2, n=1, power=1, seed=0, name="recorder"),
 }
 
 
 @pytest.mark.parametrize("signal", PASSES.values(), ids=PASSES)
 def test_a_training_signal_makes_no_pass_of_its_own(signal):
     with pytest.raises(ValueError, match=r"signal 'recorder' has stage 'training' and asks.*wants_gradient = True"):
-        train(quick_net(), _samples(20), [Loss(), signal])
-
-
-def test_samples_are_counted_beyond_what_float32_holds(monkeypatch):
-    far, begin, show = 2**30, Tracker.on_epoch_begin, Tracker._show
-
-    def begin_far_on(self, net, **kwargs):
-        begin(self, net, **kwargs)
-        self._seen, self._correct, self._loss = far, self._correct + far, self._loss + far
-
-    def show_far_on(self, batch, stage):
-        self._correct += far if stage == "final" else 0
-        show(self, batch, stage)
-
-    monkeypatch.setattr(Tracker, "on_epoch_begin", begin_far_on)
-    monkeypatch.setattr(Tracker, "_show", show_far_on)
-    recorder = Recorder("training", look=lambda batch: torch.stack([batch.loss, batch.correct.float()], 1))
-    final = Recorder("final", "final", lambda batch: batch.correct)
-    run = train(quick_net(), _samples(60), [recorder, final], max_epochs=1)
-    loss, correct = recorder.column(1, 4).double().sum(0).tolist()
-    assert min(correct, final.column(1, 4).sum()) > 0
-    assert run.history[0]["train_accuracy"] == (far + correct) / (far + 60)
-    assert run.history[0]["train_loss"] == pytest.approx((far + loss) / (far + 60), rel=1e-12)
-    assert run.train_accuracy == (far * len(final.epochs[1]) + int(final.column(1, 4).sum())) / 60
-    assert set(run.seconds) == {"training", "recorder", "final"}
-    assert min(run.seconds.values()) > 0
-
-
-@pytest.mark.parametrize("progress", [True, False])
-def test_progress_goes_to_stderr_and_only_where_asked_for(capsys, progress):
-    train(quick_net(max_epochs=1), _samples(30), [_curvature()], progress=progress)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert ("memorizing" in err) is progress
-    assert not progress or "100%" in err
-
-
-def test_training_starts_from_the_weights_of_another_net_and_scoring_signals_can_watch_other_samples():
-    net, samples = quick_net(), _samples(50)
-    first = train(net, samples, [], max_epochs=2).net
-    trained, watched = Recorder("training", look=lambda batch: batch.logits), Recorder("scoring", "watched")
-    end = Recorder("final", "end")
-    train(net, samples, [trained, watched, end], weights=first, watched=_samples(30), max_epochs=1)
-    index, _, _, _, logits = trained.epochs[1][0]
-    with torch.no_grad():
-        assert torch.allclose(first.module_(samples.batch(index)), logits, atol=1e-5)
-    assert (watched.plan.n_samples, trained.plan.n_samples, end.plan.n_samples) == (30, 50, 50)
-    assert torch.equal(watched.column(1, 0), torch.arange(30))
-    assert torch.equal(end.column(1, 0), torch.arange(50))
-
-
-class Kept(Curvature):
-    """Curvature that keeps what it measured in each epoch."""
-
-    def start(self, plan):
-        super().start(plan)
-        self.measured = {}
-
-    def value(self, batch):
-        values = super().value(batch)
-        self.measured.setdefault(batch.epoch, []).append(values)
-        return values
-
-
-def test_a_scored_epoch_holds_the_mean_over_the_samples_of_every_signal_that_has_one():
-    kept, contrast = (kind(h=1e-2, n=1, power=1, seed=0) for kind in (Kept, CurvatureContrast))
-    run = train(quick_net(), _samples(90), [kept, contrast, Recorder("scoring"), Loss()], every=2)
-    assert [r["epoch"] for r in run.history if r["scored"]] == [2, 4]
-    for record in run.history:
-        means = {name for name in record if name.startswith("mean_")}
-        assert means == ({"mean_curvature_contrast", "mean_curvature"} if record["scored"] else set())
-        if means:
-            measured = torch.cat(kept.measured[record["epoch"]]).double()
-            assert record["mean_curvature"] == pytest.approx(measured.mean().item())
+        train(quick_net(), of_digits(20), [Loss(), signal])
 
 
 ENDINGS = {
-    "stop_at": {"net": quick_net(), "stop_at": 0.01},
-    "callback": {"net": quick_net(callbacks=[EarlyStopping(monitor="train_loss", patience=1, threshold=1e9)])},
+    "planned": {"net": quick_net(), "every": 2},
+    "stop_at": {"net": quick_net(), "every": 4, "stop_at": 0.01},
+    "callback": {"net": quick_net(callbacks=[EarlyStopping("train_loss", patience=1, threshold=1e9)]), "every": 4},
 }
 
 
-@pytest.mark.parametrize("options", ENDINGS.values(), ids=ENDINGS)
-def test_an_epoch_scored_after_all_has_its_mean_too(options):
-    curvature = _curvature()
-    run = train(samples=_samples(90), signals=[curvature], every=4, **options)
-    assert len(run.history) < 4
-    assert run.history[-1]["mean_curvature"] == pytest.approx(curvature.scores().mean())
+@pytest.mark.parametrize("name", ENDINGS)
+def test_a_scored_epoch_holds_the_mean_of_every_signal_that_has_one_also_where_it_is_scored_after_all(name):
+    curvature, contrast = quick_curvature(), CurvatureContrast(h=1e-2, n=1, power=1, seed=3)
+    signals = [curvature, contrast, Recorder("scoring"), Loss()]
+    history = train(samples=of_digits(90), signals=signals, **ENDINGS[name]).history
+    scored = [record["epoch"] for record in history if record["scored"]]
+    assert scored == ([2, 4] if name == "planned" else [len(history)])
+    assert (len(history) == 4) == (name == "planned")
+    for record in history:
+        means = {key for key in record if key.startswith("mean_")}
+        assert means == ({"mean_curvature_contrast", "mean_curvature"} if record["scored"] else set())
+    means = [record["mean_curvature"] for record in history if record["scored"]]
+    assert sum(means) / len(means) == pytest.approx(curvature.scores().mean())
 
 
-VIEWED = {
-    "own loader": lambda: quick_net(max_epochs=2),
-    "dataloader": lambda: quick_net(
-        max_epochs=2, iterator_train=DataLoader, iterator_train__shuffle=True, iterator_valid__num_workers=1
-    ),
-}
+LOADED = {"iterator_train": DataLoader, "iterator_train__shuffle": True, "iterator_valid__num_workers": 1}
 
 
-@pytest.mark.parametrize(
-    ("net", "resident"), [(VIEWED["own loader"], True), (VIEWED["own loader"], False), (VIEWED["dataloader"], False)]
-)
-def test_one_view_is_trained_on_and_the_other_is_scored(net, resident, monkeypatch):
+@pytest.mark.parametrize(("options", "resident"), [({}, True), ({}, False), (LOADED, False)])
+def test_one_view_is_trained_on_and_the_other_is_scored(options, resident, monkeypatch):
     X, y = digits(90)
     clean, turned = torch.tensor(X), torch.tensor(X.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64).copy())
     if not resident:
         monkeypatch.setattr(room, "RESIDENT_BYTES", 0)
     samples = as_samples(TwoViews(Items(zip(clean, y, strict=True)), Items((x, None) for x in turned)))
     signals = training, scoring, final = Recorder("training"), Recorder("scoring", "other"), Recorder("final", "last")
-    run = train(net(), samples, signals, every=1)
+    run = train(quick_net(max_epochs=2, **options), samples, signals, every=1)
     for epoch in (1, 2):
         index = training.column(epoch, 0)
         assert sorted(index.tolist()) == list(range(90))

@@ -21,7 +21,6 @@ from torch.utils.data import DataLoader
 from curvdetect import (
     ConfidentLearningDetector,
     CurvatureNoiseDetector,
-    CurvatureSearch,
     CurvSSFT,
     FusedDetector,
     InSample,
@@ -213,7 +212,6 @@ def searched():
     """Return grades of searches that every process runs as a whole, and what is said where they start workers."""
     X, y, mask, *_ = noisy_digits(40)
     detector = CurvatureNoiseDetector(quick_net(), max_epochs=1, device="cpu")
-    steps = CurvatureSearch(detector, {"h": [1e-3, 1e-2]}).fit(X, y)
     planted = PlantedNoise(detector).fit(X, y)
     folds = ConfidentLearningDetector(quick_net(), cv=2, max_epochs=1, device="cpu").fit(X, y)
 
@@ -224,8 +222,6 @@ def searched():
         return GridSearchCV(seeded, grid, n_jobs=n_jobs, **options).fit(X, y).cv_results_["mean_test_score"]
 
     return {
-        "steps": steps.cv_results_["mean_test_score"],
-        "best": steps.score_samples(),
         "planted": np.array(planted.score()),
         "folds": folds.scores_,
         "grid": grid(None),
