@@ -6,14 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from skorch.callbacks import Callback
+from torch import nn
 
 from curvdetect import LossDetector
 from curvdetect.data.batches import Share
 from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss, OtherLabelVote
+from curvdetect.signals.signal import Plan
 from curvdetect.training import memorize
 from curvdetect.training.checkpoints import Checkpoints
+from curvdetect.training.in_step import InStep
 from curvdetect.training.ranks import Ranks
 from tests.cases import noisy_digits
 from tests.training.together import COMMON, Accelerated, skorch_net
@@ -73,6 +77,22 @@ def test_a_process_that_failed_exchanges_nothing_more(tmp_path, monkeypatch):
     assert isinstance(run.interrupt, OSError)
     assert len(run.history) == 1
     assert alone.exchanged == 0
+
+
+def test_losses_of_an_epoch_are_added_up_beyond_what_float32_holds():
+    alone = SimpleNamespace(size=1, sum=lambda *tensors: None, from_first=lambda *tensors: None)
+    in_step = InStep(alone, Plan(1, 2, 1, torch.device("cpu")))
+    net = SimpleNamespace(
+        _modules=["module"], module_=nn.Linear(1, 2), criterion_=nn.CrossEntropyLoss(), history=[{"batches": [{}]}]
+    )
+    batch, (record,) = (torch.zeros(1, 1), torch.zeros(1, dtype=torch.int64)), net.history[0]["batches"]
+    record["train_loss"] = 0.0
+    for n, loss in ((2**24, 1.0), *[(1, 5.0)] * 3):
+        in_step.on_share(n, n)
+        in_step.on_grad_computed(net, [], batch=(batch[0].expand(n, 1), batch[1].expand(n)))
+        in_step.on_batch_end(net, training=True, loss=torch.tensor(loss))
+    in_step.on_epoch_end(net)
+    assert record["train_loss"] == (2**24 + 15) / (2**24 + 3)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -17,6 +17,7 @@ from curvdetect.signals.evaluated import CurvatureContrast, Inconfidence
 from curvdetect.signals.gradients import gradients_and_logits
 from curvdetect.signals.passes import measuring
 from curvdetect.training.nets import ResNet
+from curvdetect.training.tracker import Tracker
 from tests.cases import Items, digits, draw_from_every_generator, quick_net
 from tests.training.trainings import of_digits, quick_curvature, train
 
@@ -244,3 +245,28 @@ def test_one_view_is_trained_on_and_the_other_is_scored(options, resident, monke
     with torch.no_grad():
         right = (run.net.module_(clean).argmax(1).numpy() == y).mean()
     assert run.train_accuracy == pytest.approx(right)
+
+
+def test_samples_are_counted_beyond_what_float32_holds(monkeypatch):
+    far, begin, show = 2**30, Tracker.on_epoch_begin, Tracker._show
+
+    def begin_far_on(self, net, **kwargs):
+        begin(self, net, **kwargs)
+        self._seen, self._correct, self._loss = far, self._correct + far, self._loss + far
+
+    def show_far_on(self, batch, stage):
+        self._correct += far if stage == "final" else 0
+        show(self, batch, stage)
+
+    monkeypatch.setattr(Tracker, "on_epoch_begin", begin_far_on)
+    monkeypatch.setattr(Tracker, "_show", show_far_on)
+    recorder = Recorder("training", look=lambda batch: torch.stack([batch.loss, batch.correct.float()], 1))
+    final = Recorder("final", "final", lambda batch: batch.correct)
+    run = train(quick_net(), of_digits(60), [recorder, final], max_epochs=1)
+    loss, correct = recorder.column(1, 4).double().sum(0).tolist()
+    assert min(correct, final.column(1, 4).sum()) > 0
+    assert run.history[0]["train_accuracy"] == (far + correct) / (far + 60)
+    assert run.history[0]["train_loss"] == pytest.approx((far + loss) / (far + 60), rel=1e-12)
+    assert run.train_accuracy == (far * len(final.epochs[1]) + int(final.column(1, 4).sum())) / 60
+    assert set(run.seconds) == {"training", "recorder", "final"}
+    assert min(run.seconds.values()) > 0
