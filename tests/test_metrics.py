@@ -12,7 +12,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from curvdetect.metrics import (
-    as_scores,
     auroc,
     average_precision,
     cosine_similarity,
@@ -72,17 +71,6 @@ def test_the_ends_of_the_range_are_reached_by_masks_of_any_kind(metric, best, wo
         assert type(metric(kind(mask), mask)) is float
 
 
-def test_average_precision_of_no_information_is_the_noise_rate():
-    mask = np.arange(40) < 4
-    assert average_precision(mask, np.zeros(40)) == pytest.approx(0.1)
-    assert auroc(mask, np.zeros(40)) == pytest.approx(0.5)
-
-
-def test_fnr_cuts_ties_by_index():
-    assert fnr_at_noise_rate([False, True, True, False], [1.0, 1.0, 1.0, 0.0]) == 0.5
-    assert fnr_at_noise_rate([True, True, False, False], [1.0, 1.0, 1.0, 0.0]) == 0
-
-
 def test_fnr_without_a_wrong_label_is_refused():
     with pytest.raises(ValueError, match="mask marks no label as wrong"):
         fnr_at_noise_rate([False, False], [0.1, 0.2])
@@ -93,20 +81,6 @@ def test_lengths_that_differ_are_refused(metric):
     for n_scores in (3, 5):
         with pytest.raises(ValueError, match=r"(?i)inconsistent|length|entries"):
             metric([True, False, True, False], np.arange(float(n_scores)))
-
-
-BAD = {
-    "text": (["a"], "must hold numbers"),
-    "two axes": ([[1.0]], "must have one entry for each sample"),
-    "none": ([], "must have one entry for each sample"),
-    "nan": ([1.0, np.nan, np.inf], r"holds NaN or infinity in 2 place\(s\), the first at index 1"),
-}
-
-
-@pytest.mark.parametrize(("scores", "message"), BAD.values(), ids=BAD)
-def test_what_are_no_scores_is_refused(scores, message):
-    with pytest.raises(ValueError, match=f"^scores {message}"):
-        as_scores(scores)
 
 
 VECTORS = st.lists(
@@ -161,12 +135,6 @@ def test_top_k_is_the_cosine_of_the_samples_of_highest_reference(rows, data):
     assume(scores[chosen].any() and reference[chosen].any())
     found = top_k_cosine_similarity(scores, reference, k)
     assert found == cosine_similarity(scores[chosen], reference[chosen])
-
-
-def test_top_all_is_the_cosine_in_another_order_of_adding_up():
-    rng = np.random.default_rng(0)
-    a, b = rng.random(100), rng.random(100)
-    assert top_k_cosine_similarity(a, b, np.int64(100)) == pytest.approx(cosine_similarity(a, b), rel=1e-14)
 
 
 def test_a_constant_is_near_to_the_highest_of_a_reference_that_varies_little():

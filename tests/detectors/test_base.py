@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
-from skorch.callbacks import Callback
+from skorch.callbacks import EpochScoring
 
 from curvdetect import CurvatureNoiseDetector, InconfidenceDetector, LearningTimeDetector, LossDetector
-from tests.cases import noisy_digits, quick_net
+from curvdetect.training.recipe import Schedule
+from tests.cases import InterruptedTraining, noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 120
@@ -57,12 +58,6 @@ def test_row_that_was_not_fitted_is_refused_by_its_number(fitted):
             ask(X, np.roll(LABELS, 1))
 
 
-@pytest.mark.parametrize("method", ["score_samples", "predict", "score", "ranking", "label_quality"])
-def test_unfitted_detector_says_so(method):
-    with pytest.raises(NotFittedError):
-        getattr(LossDetector(), method)()
-
-
 COUNTS = {"share": (0.0542, 7), "count": (np.int64(9), 9), "all": (N, N)}
 
 
@@ -89,22 +84,6 @@ def test_score_is_the_auroc_of_the_wrong_labels(fitted):
     assert fitted.score(X, LABELS, noise_mask=MASK) == expected
     weighed = roc_auc_score(MASK, fitted.scores_, sample_weight=weight)
     assert fitted.score(X, TRUE, sample_weight=weight) == weighed != expected
-
-
-WRONG_CALLS = {
-    "noise_mask is needed": lambda d: d.score(X),
-    "noise_mask has 119 entries for 120 samples": lambda d: d.score(noise_mask=MASK[1:]),
-    "y has 119 entries for 120 samples": lambda d: d.score(y=TRUE[1:]),
-    "sample_weight must hold 120 numbers": lambda d: d.score(y=TRUE, sample_weight=-np.ones(N)),
-    "sample_weight must hold numbers, got": lambda d: d.score(y=TRUE, sample_weight=["heavy"] * N),
-    "k must be None or a whole number of rows": lambda d: d.ranking(2.0),
-}
-
-
-@pytest.mark.parametrize("message", WRONG_CALLS)
-def test_what_can_not_be_answered_is_refused(fitted, message):
-    with pytest.raises(ValueError, match=message):
-        WRONG_CALLS[message](fitted)
 
 
 UNDEFINED = {
@@ -155,34 +134,30 @@ def test_net_with_more_outputs_than_classes_suggests_labels_that_there_are(signa
     assert np.isin(detector.suggested_labels_, LABELS).all()
 
 
-class Interrupt(Callback):
-    """Ctrl-C in the middle of an epoch."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_batch_end(self, net, **kwargs):
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
-
-
-def test_interrupted_fit_keeps_the_scores_so_far_and_raises():
-    detector = _detector(LossDetector, quick_net(callbacks=[("stop", Interrupt(3))]), verbose=0)
-    with pytest.raises(KeyboardInterrupt):
-        detector.fit(X, LABELS)
-    assert detector.interrupted_
-    assert detector.stop_reason_ == "interrupted"
-    assert detector.n_iter_ == len(detector.history_) == 2
-    assert np.isfinite(detector.scores_).all()
-    assert detector.predict().sum() == 12
-    assert "inconfidence" not in detector.signal_scores_
-    assert np.isnan(detector.signal_quarters_["loss"]).all(1).tolist() == [False, False, True, True]
+def _interrupted(epoch, kind=LossDetector):
+    InterruptedTraining.trainings = 0
+    return _detector(kind, quick_net(callbacks=[InterruptedTraining(1, epoch)]))
 
 
 @pytest.mark.parametrize(("kind", "epoch"), [(LossDetector, 1), (InconfidenceDetector, 3)], ids=["first", "last"])
 def test_interrupted_fit_without_a_score_is_not_fitted(kind, epoch):
-    detector = _detector(kind, quick_net(callbacks=[("stop", Interrupt(epoch))]))
+    detector = _interrupted(epoch, kind)
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X, LABELS)
     with pytest.raises(NotFittedError):
         detector.predict()
+
+
+def test_a_refit_cut_short_before_any_score_leaves_the_first_fit_whole():
+    detector = _detector().fit(X, LABELS)
+    before = {name: value for name, value in vars(detector).items() if name.endswith("_")}
+    detector.net = _interrupted(1).net
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:40], LABELS[:40])
+    assert all(vars(detector)[name] is value for name, value in before.items() if name != "n_features_in_")
+
+
+def test_callbacks_of_the_user_are_added_to_the_schedule():
+    net = quick_net(callbacks=[EpochScoring("accuracy", name="acc", on_train=True)])
+    assert all("acc" in record for record in _detector(net=net).fit(X, LABELS).net_.history)
+    assert [type(c[1] if isinstance(c, tuple) else c) for c in net.callbacks] == [Schedule, EpochScoring]

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.sparse import dok_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
+from torch.utils.data import SubsetRandomSampler, TensorDataset
 
 from curvdetect import (
     ConfidentLearningDetector,
@@ -25,6 +24,7 @@ from curvdetect import (
     LossDetector,
     PlantedNoise,
     SSFTDetector,
+    SuspectsDisplay,
     fuse,
     noise_scorer,
     recommended_signals,
@@ -40,7 +40,6 @@ pytestmark = [
 N = 100
 X, LABELS, MASK, _ = noisy_digits(N)
 A, B = np.array([0.1, 0.2, 0.9, 0.3]), np.array([5.0, 7.0, 6.0, 1.0])
-SCALED = make_pipeline(StandardScaler(), LossDetector())
 
 
 def fit(kind=CurvatureNoiseDetector, **params):
@@ -84,20 +83,21 @@ REFUSED = {
     "patience": (fit(SSFTDetector, patience=0), "patience must be a whole number of epochs, at least 1, got 0"),
     "splits": (fit(SSFTDetector, n_repeats=1.5), "n_repeats must be a whole number of runs, at least 1, got 1.5"),
     "combination": (fit(CurvSSFT, combine="vote"), "combine must be 'rank_mean'.*'log_mean' or a callable"),
+    "checkpoints": (fit(checkpoint_dir=3), "checkpoint_dir must be None or the path of a directory, got 3"),
+    "negative seed": (fit(random_state=-1), "random_state must be.*between 0 and"),
+    "seed of a generator": (fit(random_state=np.random.default_rng(0)), "random_state must be"),
     "weight": (fit(CurvSSFT, weight=2), r"weight must be a share in \[0, 1\].*got 2"),
     "fused name": (fit(FusedDetector, signals=["loss", "lost"]), "signals must be 'auto', or a sequence .* names from"),
     "fused string": (fit(FusedDetector, signals="loss"), "signals must be 'auto', or .* names from .* got 'loss'"),
     "fused weight": (fit(FusedDetector, signals={"loss": -1, "margin": 2}), "weights must hold 2 numbers"),
+    "fused word for a weight": (fit(FusedDetector, signals={"loss": "a"}), "weights must hold 1 numbers"),
+    "fused zero": (fit(FusedDetector, signals={"loss": 0}), "weights must hold 1 numbers"),
     "weights of a callable": (
         fit(FusedDetector, signals={"loss": 1, "margin": 2}, combine=np.maximum),
         "weights go with ranks",
     ),
     "fusion": (fit(FusedDetector, combine="vote"), "combine must be one of"),
     "beside": (fit(FusedDetector, beside="curvature"), "beside must be .* names from .*'curvature'.*got 'curvature'"),
-    "score_on word": (
-        fit(LossDetector, score_on="all"),
-        "score_on must be None, positions in the data, or a mask .*got <U3",
-    ),
     "score_on share": (
         fit(LossDetector, score_on=0.5),
         r"score_on must be None, positions .*got float64 of shape \(\)",
@@ -150,6 +150,15 @@ REFUSED = {
     "short mask": (search(mask=MASK[1:]), "noise_mask has 99 entries for 100 samples"),
     "nothing wrong": (search(mask=np.zeros(N, bool)), "noise_mask marks no label as wrong"),
     # functions
+    "not fitted": (lambda: LossDetector().ranking(), "not fitted yet"),
+    "unknown parameter": (lambda: LossDetector().set_params(foo=1), "Invalid parameter 'foo'"),
+    "unknown of the net": (lambda: LossDetector(quick_net()).set_params(net__foo=1), "Invalid parameter 'foo'"),
+    "lr of no net": (lambda: LossDetector().set_params(net__lr=1), r"net=None has no .* net=memorizing_net\(None\)"),
+    "lr of a named net": (
+        lambda: make_pipeline(LossDetector("resnet-mnist")).set_params(lossdetector__net__lr=1),
+        r"'net__lr'.*net='resnet-mnist' has no .* net=memorizing_net\('resnet-mnist'\)",
+    ),
+    "lr of a module": (lambda: LossDetector(MLP(4, 2)).set_params(net__lr=1), r"net=memorizing_net\(MLP\(\.\.\.\)\)"),
     "scorer of nothing": (lambda: noise_scorer(np.zeros(N, bool)), "marks no label as wrong.*PlantedNoise"),
     "scorer of everything": (lambda: noise_scorer(np.ones(N, bool)), "marks every label as wrong"),
     "scorer of strings": (lambda: noise_scorer(["yes", "no"]), "noise_mask must hold booleans"),
@@ -160,10 +169,13 @@ REFUSED = {
     "accuracy": (lambda: recommended_signals(1.5), r"train_accuracy must be a share in \[0, 1\], got 1.5"),
     "fuse nothing": (lambda: fuse(), "scores are missing"),
     "fuse text": (lambda: fuse(["a", "b"]), "scores must be arrays of numbers"),
+    "fuse a dictionary": (lambda: fuse({"a": [1, 2]}), "scores must be arrays of numbers"),
     "fuse lengths": (lambda: fuse(A, B[:2]), r"shape \(n_samples,\), got \[\(4,\), \(2,\)\]"),
     "fuse nan": (lambda: fuse(A, [1, np.nan, 2, 3]), "NaN or infinity"),
     "fuse by name": (lambda: fuse(A, B, combine="vote"), "combine must be one of 'fisher'.*got 'vote'"),
     "weigh the first": (lambda: fuse(A, B, weights=(1, 1), combine="first"), "weights go with ranks .*'first'"),
+    "one weight": (lambda: fuse(A, B, weights=3), "weights must hold 2 numbers"),
+    "infinite weight": (lambda: fuse(A, B, weights=[1, float("inf")]), "weights must hold 2 numbers"),
     "negative weight": (lambda: fuse(A, B, weights=(2, -1)), "none negative"),
     "a sum": (lambda: fuse(A, B, combine=lambda a, b: a.sum()), "combine returned .* one finite number"),
 }
@@ -184,56 +196,12 @@ def test_what_is_wrong_is_said_before_any_training(case, monkeypatch):
 
 FEW = 40
 SOME, Y = digits(FEW)
-TENSOR = torch.tensor(SOME)
 
 
 def _with(value, at=(3, 5)):
     changed = SOME.copy()
     changed[at] = value
     return changed
-
-
-def _dataset(y=Y, X=TENSOR):
-    return TensorDataset(X, torch.tensor(y))
-
-
-class Stream(IterableDataset):
-    def __iter__(self):
-        return iter([])
-
-
-DATA = {
-    "infinity": (_with(np.inf), Y, "Input X contains infinity"),
-    "nan_in_picture": (_with(np.nan).reshape(FEW, 1, 8, 8), Y, "Input X contains NaN"),
-    "nan_in_dataset": (_dataset(X=torch.tensor(_with(np.nan))), None, r"X\[3\] contains NaN"),
-    "complex": (SOME + 1j, Y, "Complex data not supported"),
-    "strings": (SOME.astype(str), Y, "X holds numbers as text"),
-    "one_dimension": (SOME[:, 0], Y, "Expected 2D array, got 1D array"),
-    "channels_last": (np.zeros((FEW, 8, 8, 3)), Y, "pictures of 8 by 3 pixels with 8 channel\\(s\\).*channels last"),
-    "no_features": (SOME[:, :0], Y, r"0 feature\(s\).*minimum of 1"),
-    "no_samples": (SOME[:0], Y[:0], r"0 sample\(s\).*minimum of 2"),
-    "empty_dataset": (_dataset(Y[:0], TENSOR[:0]), None, r"X is an empty dataset.*0 sample\(s\)"),
-    "one_sample": (SOME[:1], Y[:1], r"1 sample\(s\).*minimum of 2"),
-    "one_sample_dataset": (_dataset(Y[:1], TENSOR[:1]), None, "X holds 1 sample"),
-    "one_class": (SOME, np.zeros(FEW, int), r"y holds one class only \(\[0\]\)"),
-    "labels_missing": (SOME, None, "requires y to be passed"),
-    "fewer_labels": (SOME, Y[1:], r"inconsistent numbers of samples: \[40, 39\]"),
-    "fewer_labels_beside_dataset": (_dataset(), Y[1:], "inconsistent numbers of samples|y has 39"),
-    "continuous_labels": (SOME, Y + 0.5, "Unknown label type: continuous"),
-    "continuous_labels_of_dataset": (_dataset(Y + 0.5), None, "Unknown label type: continuous"),
-    "nan_label": (SOME, np.where(Y == 1, np.nan, Y), "Input y contains NaN"),
-    "sparse_dictionary": (dok_array(SOME), Y, "Sparse data was passed for X"),
-    "stream": (Stream(), Y, "X is an IterableDataset"),
-    "loader": (DataLoader(_dataset()), None, "X is a DataLoader"),
-}
-
-
-@pytest.mark.parametrize("case", DATA)
-def test_data_that_cannot_be_scored_is_refused(case):
-    data, labels, message = DATA[case]
-    kind = TypeError if case in ("sparse_dictionary", "stream", "loader") else ValueError
-    with pytest.raises(kind, match=message):
-        CurvatureNoiseDetector(max_epochs=1, device="cpu").fit(data, labels)
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +238,8 @@ ROWS = {
     "new_label": ("kept", SOME + 1, Y + 5, r"y holds labels that were not fitted: \[10, 11, 12, 13, 14\]"),
     "dataset_shape": ("kept", TensorDataset(torch.zeros(FEW, 9)), Y, r"X has samples of shape \(9,\), but"),
     "continuous": ("kept", SOME, Y + 0.5, "Unknown label type"),
+    "no_rows": ("array", SOME[:0], None, r"0 sample\(s\)"),
+    "text": ("frame", pd.DataFrame(SOME[:, 20:24], columns=list("abcd")).assign(a="x"), None, r"no number in .* 'a'"),
     "no_samples": ("kept", None, Y, r"y was passed without X.*Leave y out .*or pass the samples"),
 }
 
@@ -281,18 +251,46 @@ def test_rows_that_a_fitted_detector_can_t_score_are_refused(fitted, holder, row
             ask(rows, labels)
 
 
+WRONG = np.arange(FEW) < 4
+ANSWERS = {
+    "no mask": (lambda d: d.score(SOME), "noise_mask is needed"),
+    "indices": (lambda d: d.score(noise_mask=[3, 5]), "noise_mask has 2 entries for 40 samples"),
+    "numbers": (lambda d: d.score(noise_mask=np.arange(FEW)), "noise_mask must hold booleans"),
+    "words": (lambda d: d.score(noise_mask=["a"] * FEW), "noise_mask must hold booleans"),
+    "two columns": (lambda d: d.score(noise_mask=np.zeros((FEW, 2))), r"be a 1d array.*\(40, 2\)\.$"),
+    "gaps": (lambda d: d.score(noise_mask=pd.array([True, pd.NA] * 20)), "contains NaN .*20 of 40"),
+    "masked": (lambda d: d.score(noise_mask=np.ma.masked_array(WRONG, WRONG)), "noise_mask is a masked array"),
+    "fewer labels": (lambda d: d.score(y=Y[1:]), "y has 39 entries for 40 samples"),
+    "fewer weights": (lambda d: d.score(noise_mask=WRONG, sample_weight=[1.0]), r"must hold 40 numbers.*\(1,\)"),
+    "nan weights": (lambda d: d.score(noise_mask=WRONG, sample_weight=[np.nan] * FEW), "sample_weight must hold"),
+    "negative weights": (lambda d: d.score(noise_mask=WRONG, sample_weight=[-1] * FEW), "sample_weight must hold"),
+    "words for weights": (
+        lambda d: d.score(noise_mask=WRONG, sample_weight=["a"] * 9999),
+        r"sample_weight must hold numbers, got \['a', 'a', 'a', 'a', 'a', \.\.\.\]\.$",
+    ),
+    "share of rows": (lambda d: d.ranking(2.0), "k must be None or a whole number of rows"),
+    "pictures of a table": (lambda d: SuspectsDisplay.from_estimator(d, SOME), r"shape \(64,\), which is no picture"),
+    "other pictures": (lambda d: SuspectsDisplay.from_estimator(d, SOME[:9]), "9 samples, but the detector .* 40"),
+}
+
+
+@pytest.mark.parametrize(("ask", "message"), ANSWERS.values(), ids=ANSWERS)
+def test_what_a_fitted_detector_cannot_answer_is_refused(fitted, ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask(fitted["array"])
+
+
 LEAVING_OUT = {
     "sampler": {"iterator_train__sampler": SubsetRandomSampler(range(FEW - 5))},
     "drop_last": {"iterator_train__drop_last": True, "batch_size": 35},
 }
 
 
-@pytest.mark.parametrize("kind", [LossDetector, CurvatureNoiseDetector])
 @pytest.mark.parametrize("options", LEAVING_OUT.values(), ids=LEAVING_OUT)
-def test_samples_that_the_loader_leaves_out_are_named(options, kind):
+def test_samples_that_the_loader_leaves_out_are_named(options):
     net = NeuralNetClassifier(MLP(64, 10, 16), criterion=nn.CrossEntropyLoss, max_epochs=1, **options)
     with pytest.raises(ValueError, match=r"5 sample\(s\) got no finite score of signal 'loss', the first at index 35"):
-        kind(net, device="cpu").fit(SOME, Y)
+        CurvatureNoiseDetector(net, device="cpu").fit(SOME, Y)
 
 
 def test_a_column_whose_steps_leave_single_precision_is_named():
