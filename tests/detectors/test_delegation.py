@@ -6,18 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from torch.utils.data import TensorDataset
 
-from curvdetect import CurvatureNoiseDetector, CurvatureSearch, LossDetector, PlantedNoise
-from curvdetect.detectors.delegation import before_last, last_step, prefix_of
+from curvdetect import CurvatureNoiseDetector, CurvatureSearch, PlantedNoise
+from curvdetect.detectors.delegation import last_step, prefix_of
 from tests.cases import noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-X, LABELS, MASK, TRUE = noisy_digits(100)
+X, LABELS, *_ = noisy_digits(100)
 METHODS = ["score_samples", "decision_function", "predict", "fit_predict", "fit_resample", "ranking", "label_quality"]
 
 
@@ -26,8 +25,7 @@ def _detector(**params):
 
 
 def _search(detector, **options):
-    name = "curvaturenoisedetector__h" if hasattr(detector, "steps") else "h"
-    return CurvatureSearch(detector, {name: [1e-2]}, **options)
+    return CurvatureSearch(detector, {f"{prefix_of(detector)}h": [1e-2]}, **options)
 
 
 def _planted(detector, **options):
@@ -38,6 +36,7 @@ HOLDERS = {"planted": _planted, "search": _search}
 PIPES = {
     "detector": lambda detector: detector,
     "pipeline": lambda detector: make_pipeline(StandardScaler(), detector),
+    "nested": lambda detector: Pipeline([("none", None), ("inner", make_pipeline(StandardScaler(), detector))]),
 }
 each = pytest.mark.parametrize("hold", HOLDERS.values(), ids=HOLDERS)
 
@@ -46,7 +45,7 @@ each = pytest.mark.parametrize("hold", HOLDERS.values(), ids=HOLDERS)
 @each
 def test_answers_are_those_of_a_detector_fitted_on_the_labels_as_given(hold, pipe):
     holder, plain = hold(pipe(_detector())).fit(X, LABELS), pipe(_detector()).fit(X, LABELS)
-    detector = plain[-1] if hasattr(plain, "steps") else plain
+    detector = last_step(plain)
     assert np.array_equal(holder.score_samples(), detector.scores_)
     assert np.array_equal(holder.score_samples(X[::-1]), detector.scores_[::-1])
     assert np.array_equal(holder.decision_function(X), detector.decision_function())
@@ -97,26 +96,3 @@ def test_tags_and_columns_are_the_detectors(hold):
     assert not hasattr(holder.fit(X, LABELS), "feature_names_in_")
     assert "detector__net__lr" in holder.get_params()
     assert holder.set_params(detector__h=0.5).detector.h == 0.5
-
-
-LOSS = LossDetector()
-INNER = Pipeline([("pca", PCA(2)), ("detector", LOSS)])
-CASES = {
-    "bare": (LOSS, "", 64),
-    "alone": (Pipeline([("detector", LOSS)]), "detector__", 64),
-    "passthrough": (Pipeline([("a", "passthrough"), ("b", None), ("c", LOSS)]), "c__", 64),
-    "two": (INNER, "detector__", 2),
-    "nested": (Pipeline([("scale", StandardScaler()), ("inner", INNER)]), "inner__detector__", 2),
-}
-
-
-@pytest.mark.parametrize(("estimator", "prefix", "width"), CASES.values(), ids=CASES)
-def test_the_last_step_is_found_however_deep_and_what_stands_before_it_is_applied(estimator, prefix, width):
-    assert last_step(estimator) is LOSS
-    assert prefix_of(estimator) == prefix
-    assert prefix + "q" in estimator.get_params()
-    assert before_last(estimator, None) is None
-    INNER.named_steps["pca"].fit(X)
-    if prefix.startswith("inner"):
-        estimator.named_steps["scale"].fit(X)
-    assert before_last(estimator, X[:20]).shape == (20, width)

@@ -1,4 +1,4 @@
-"""A search that trains once for all h, n and power."""
+"""A search that trains once for all h, n and power: its grades, its fits and its table of results."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from joblib._parallel_backends import ThreadingBackend
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch.utils.data import TensorDataset
 
 from curvdetect import CurvatureNoiseDetector, CurvatureSearch, InSample, PlantedNoise, noise_scorer
+from curvdetect.detectors.shared_training import as_cv_results, by_training, candidates_of
 from curvdetect.metrics import auroc
 from tests.cases import InterruptedTraining, noisy_digits, quick_net, untouched_rng
-from tests.detectors.fits import assert_equal_fits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 100
-X, LABELS, MASK, TRUE = noisy_digits(N)
+X, LABELS, MASK, _ = noisy_digits(N)
 ALL = {"h": [1e-3, 1e-1], "n": [1, 3], "power": [1, 2]}
 
 
@@ -38,6 +37,40 @@ def _search(grid, detector=None, **options):
     return CurvatureSearch(_detector() if detector is None else detector, grid, **{"random_state": 0, **options})
 
 
+def assert_equal_fits(one, other):
+    """Fail where two fitted detectors differ in an attribute, times apart."""
+    if isinstance(one, Pipeline):
+        one, other = one[-1], other[-1]
+    assert vars(one).keys() == vars(other).keys()
+    assert one.get_params().keys() == other.get_params().keys()
+    for name in [name for name in vars(one) if name.endswith("_")]:
+        _assert_equal(_timeless(name, getattr(one, name)), _timeless(name, getattr(other, name)), name)
+    _assert_equal(one._rows.points, other._rows.points, "_rows")
+    _assert_equal(one._rows.labels, other._rows.labels, "_rows")
+
+
+def _timeless(name, value):
+    if name == "net_":
+        return {key: weight.numpy() for key, weight in value.module_.state_dict().items()}
+    if name == "seconds_":
+        return sorted(value)
+    if name == "history_":
+        return [{key: v for key, v in record.items() if not key.startswith("seconds")} for record in value]
+    return value
+
+
+def _assert_equal(one, other, name):
+    if isinstance(one, dict):
+        assert list(one) == list(other), name
+        for key in one:
+            _assert_equal(one[key], other[key], f"{name}[{key}]")
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype, name
+        assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), name
+    else:
+        assert one == other, name
+
+
 GRIDS = {
     "one training": (ALL, 1),
     "list of grids": ([{"h": [1e-2]}, {"h": [1.0], "n": [4], "power": [2]}, {"random_state": [1], "n": [2]}], 2),
@@ -46,7 +79,7 @@ GRIDS = {
 
 
 @pytest.mark.parametrize(("grid", "n_trainings"), GRIDS.values(), ids=GRIDS)
-def test_every_setting_is_graded_as_by_a_fit_of_its_own(grid, n_trainings, monkeypatch):
+def test_every_setting_is_graded_as_by_a_fit_of_its_own(grid, n_trainings):
     search = _search(grid).fit(X, LABELS, noise_mask=MASK)
     assert search.n_trainings_ == n_trainings
     assert search.cv_results_["params"] == list(ParameterGrid(grid))
@@ -112,28 +145,6 @@ def test_a_pipeline_is_searched_through_its_last_step():
     planted = _search(grid, pipeline).fit(X, LABELS)
     assert planted.n_trainings_ == 3
     assert_equal_fits(planted.best_estimator_, clone(pipeline).set_params(**planted.best_params_).fit(X, LABELS))
-
-
-DATA = [
-    (pd.DataFrame(X, columns=[f"p{i}" for i in range(64)]), LABELS),
-    (TensorDataset(torch.tensor(X), torch.tensor(LABELS)), None),
-    (TensorDataset(torch.tensor(X), torch.tensor(TRUE)), LABELS),
-]
-
-
-@pytest.mark.parametrize("mask", [MASK, None], ids=["mask", "planted"])
-def test_data_of_any_kind_is_searched(mask):
-    expected = _search({"h": [1e-2, 1.0]}).fit(X, LABELS, noise_mask=mask)
-    for data, labels in DATA:
-        _assert_searched_alike(expected, data, labels, mask)
-
-
-def _assert_searched_alike(expected, data, labels, mask):
-    search = _search({"h": [1e-2, 1.0]}).fit(data, labels, noise_mask=mask)
-    assert search.cv_results_["mean_test_score"].tolist() == expected.cv_results_["mean_test_score"].tolist()
-    assert np.array_equal(search.score_samples(data), expected.best_estimator_.scores_)
-    assert hasattr(search, "feature_names_in_") == isinstance(data, pd.DataFrame)
-    assert search.n_features_in_ == search.best_estimator_.n_features_in_
 
 
 def test_a_mask_is_routed_through_a_pipeline():
@@ -207,3 +218,34 @@ def test_an_error_in_one_setting_keeps_those_before():
     assert search.interrupted_
     assert search.best_params_ == {"net__lr": 0.1}
     assert not search.set_params(param_grid={"h": [1.0]}).fit(X, LABELS, noise_mask=MASK).interrupted_
+
+
+ONE, OTHER = object(), object()
+GROUPS = {
+    "read off one": ({"h": [1, 2], "n": [1, 2], "power": [1, 2], "q": [0.1, 5]}, [[*range(16)]]),
+    "equal numbers": ([{"lr": [0.1], "h": [1]}, {"lr": [np.float64(0.1)]}], [[0, 1]]),
+    "the same object": ({"net": [ONE, OTHER, None], "n": [1, 2]}, [[0, 3], [1, 4], [2, 5]]),
+    "arrays are not compared": ([{"w": [np.ones(3)]}, {"w": [np.ones(3)]}], [[0], [1]]),
+}
+
+
+@pytest.mark.parametrize(("grid", "groups"), GROUPS.values(), ids=GROUPS)
+def test_settings_that_differ_in_what_is_read_off_share_a_training(grid, groups):
+    candidates = candidates_of(grid)
+    assert candidates == list(ParameterGrid(grid)) or "w" in candidates[0]
+    assert by_training(candidates, "") == groups
+
+
+def test_the_table_is_that_of_scikit_learn_s_search():
+    grid = [{"strategy": ["uniform"], "random_state": [0, 1]}, {"strategy": ["constant"], "constant": [1]}]
+    X, y = np.zeros((12, 1)), np.tile([0, 1], 6)
+    theirs = GridSearchCV(DummyClassifier(), grid, cv=2).fit(X, y).cv_results_
+    graded = [[(theirs[f"split{i}_test_score"][row], 1.0 + i, 0.1 + 0.2 * i) for i in range(2)] for row in range(3)]
+    ours = as_cv_results(theirs["params"], graded)
+    assert set(ours) == set(theirs)
+    assert ours["mean_fit_time"].tolist() == [1.5] * 3
+    assert ours["std_score_time"] == pytest.approx([0.1] * 3)
+    timeless = [name for name in theirs if not name.endswith("_time")]
+    pd.testing.assert_frame_equal(pd.DataFrame(ours)[timeless], pd.DataFrame(theirs)[timeless])
+    assert ours["param_constant"].mask.tolist() == [True, True, False]
+    assert ours["param_random_state"].dtype == theirs["param_random_state"].dtype
