@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import nn
-from torch.utils.data import TensorDataset
 
 from curvdetect import CurvatureNoiseDetector, LossDetector, memorizing_net
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -89,29 +88,6 @@ def test_arrays_of_any_shape_and_kind_are_scored_or_refused(X, n_classes, detect
     fitted = _fit(X, y, detector)
     if fitted is not None:
         _assert_complete(fitted, len(X))
-
-
-FINITE = arrays.arrays(
-    st.sampled_from(["f4", "f8", "i4", "u1", "f2"]),
-    st.tuples(st.integers(4, 9), st.integers(1, 3), st.integers(1, 3)),
-    elements=st.integers(0, 100),
-)
-
-
-@settings(max_examples=15)
-@given(X=FINITE, data=st.data())
-def test_rows_are_found_in_any_order_and_number_whatever_holds_them(X, data):
-    assume(len(np.unique(X.reshape(len(X), -1).astype("f4"), axis=0)) == len(X))
-    y = np.arange(len(X)) % 2
-    fitted = _fit(X, y)
-    assert fitted is not None
-    for same in (np.asfortranarray(X), torch.tensor(X), TensorDataset(torch.tensor(X))):
-        net = memorizing_net(Linear(X[0].size, 2), batch_size=4, lr=1e-3)
-        again = LossDetector(net, max_epochs=1, device="cpu", random_state=0).fit(same, y)
-        assert np.array_equal(again.scores_, fitted.scores_)
-    rows = data.draw(st.lists(st.integers(0, len(X) - 1), min_size=1, max_size=12))
-    assert np.array_equal(fitted.score_samples(X[rows]), fitted.scores_[rows])
-    assert np.array_equal(fitted.predict(X[rows]), fitted.labels_[rows])
 
 
 LABELS = st.one_of(

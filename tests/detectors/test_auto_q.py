@@ -19,7 +19,7 @@ from curvdetect import (
     SSFTDetector,
     corrupt_labels,
 )
-from curvdetect.detectors.noise_rate import NoiseRate, _log_likelihood, confused, plant_like, suspicious
+from curvdetect.detectors.noise_rate import NoiseRate, _log_likelihood, plant_like, suspicious
 from tests.cases import InterruptedTraining, digits, digits_net, noisy_digits, quick_net
 
 N = 600
@@ -137,18 +137,6 @@ def test_suspects_are_the_upper_group_with_the_least_variance_within(values):
     cuts = np.unique(scores)[1:]
     if len(cuts):
         assert within(scores[chosen].min()) == pytest.approx(min(map(within, cuts)))
-
-
-def test_confusions_are_those_of_uniform_noise_or_of_pairs():
-    given, other = np.divmod(np.repeat(np.arange(16), 3), 4)
-    off = given != other
-    table = confused(given[off], other[off], 4)
-    assert table.sum(1) == pytest.approx(np.ones(4))
-    assert table[~np.eye(4, dtype=bool)] == pytest.approx(1 / 3, abs=0.01)
-    other = np.repeat(np.arange(4), 5)
-    table = confused((other + 1) % 4, other, 4)
-    assert (table[np.arange(4), (np.arange(4) + 1) % 4] > 0.97).all()
-    assert (np.diag(table) == 0).all()
 
 
 @pytest.mark.parametrize("total", [0.5, 64.0])

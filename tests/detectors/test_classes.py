@@ -21,12 +21,10 @@ CAFE = "caf\u00e9"
 ALIKE = {
     "case": ["cat", "Cat"],
     "blank_that_breaks_no_line": ["ice cream", "ice\xa0cream"],
-    "two_blanks": ["ice cream", "ice  cream"],
     "no_blank": ["New York", "NewYork"],
     "line_end": ["cat", "cat\r"],
     "mark_of_a_file": ["cat", "\ufeffcat"],
     "no_width": ["cat", "cat\u200b"],
-    "full_width": ["A1", "\uff21\uff11"],
     "all_at_once": [CAFE, " " + unicodedata.normalize("NFD", CAFE.upper())],
     "nothing_but_blanks": ["", " "],
     "bytes": [b"cat", b"Cat "],
@@ -35,9 +33,7 @@ APART = {
     "no_text": [1, 2, 10, False, True],
     "words": ["cat", "dog", "cats"],
     "numbers_as_text": ["1", "01", "1.0", "10"],
-    "lists_as_text": ["1 2", "12"],
     "dashes": ["a-b", "ab", "a_b"],
-    "flags": ["\U0001f3f4", "\U0001f3f3"],
     "bytes": [b"\xff", b"\xfe"],
     "accents": ["cafe", CAFE],
 }
@@ -96,6 +92,7 @@ ENOUGH = {
     "a_long_tail": np.r_[np.zeros(300), np.repeat(np.arange(1, 100), 2)],
     "two_classes_of_three": np.repeat([0, 1], 3),
     "one_sample_astray": np.r_[np.zeros(9), 1],
+    "names_that_may_be_meant": np.repeat(["NA", "none", "nana", "unknown", "0"], 20),
 }
 
 
@@ -107,7 +104,7 @@ def test_nearly_as_many_classes_as_samples_are_warned_of(labels):
 
 
 @pytest.mark.parametrize("labels", ENOUGH.values(), ids=ENOUGH)
-def test_many_classes_of_some_samples_each_are_in_order(labels):
+def test_other_classes_are_in_order(labels):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_classes(np.unique(labels), len(labels))
@@ -117,14 +114,3 @@ def test_many_classes_of_some_samples_each_are_in_order(labels):
 def test_a_class_of_missing_labels_is_warned_of(name):
     with pytest.warns(UserWarning, match=r"y holds a class of the name .* missing labels are written.*leave these"):
         warn_of_classes(np.array([name, b"ant" if isinstance(name, bytes) else "ant"]), 100)
-
-
-def test_names_of_classes_that_may_be_meant_are_in_order():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warn_of_classes(np.array(["NA", "none", "nana", "unknown", "0"]), 100)
-
-
-def test_a_fit_warns_of_a_class_for_each_sample():
-    with pytest.warns(UserWarning, match="y holds 40 classes in 40 samples"):
-        _fit(X, [f"id{i}" for i in range(40)])

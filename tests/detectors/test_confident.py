@@ -10,11 +10,10 @@ from cleanlab.rank import get_label_quality_scores
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from curvdetect import ConfidentLearningDetector, memorizing_net
+from curvdetect import ConfidentLearningDetector
 from curvdetect.data.samples import as_samples
 from curvdetect.detectors.confident import _predicted
 from curvdetect.metrics import auroc
-from curvdetect.signals.passes import BUDGET
 from curvdetect.signals.signal import Plan
 from curvdetect.training.memorize import memorize
 from curvdetect.training.nets import MLP
@@ -116,21 +115,3 @@ def test_probabilities_are_made_double_on_the_host_alone(monkeypatch):
             samples.only(torch.as_tensor(np.arange(6))), [], Settings(quick_net(max_epochs=1), DEVICE, seed=0)
         )
         assert _predicted(run, samples, np.arange(6, 8)).dtype == np.float64
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_predictions_keep_within_the_budget_of_a_pass(monkeypatch):
-    rows = []
-
-    class Noting(MLP):
-        def forward(self, x):
-            if not torch.is_grad_enabled():
-                rows.append(len(x))
-            return super().forward(x)
-
-    # a pass keeps as many of the inputs, at least
-    monkeypatch.setitem(BUDGET, "cpu", 5 * 4 * 64)
-    monkeypatch.setattr("curvdetect.training.first_pass.SHOWN", 5)
-    _detector(memorizing_net(Noting(64, 10, 8), max_epochs=1)).fit(*digits(60))
-    assert len(rows) > 12
-    assert max(rows) <= 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import make_blobs
 
 from curvdetect import (
     CurvatureNoiseDetector,
@@ -13,9 +14,11 @@ from curvdetect import (
     LearningTimeDetector,
     LossDetector,
     MarginDetector,
+    SSFTDetector,
     input_curvature,
 )
 from curvdetect.detectors.measured import derive_seed
+from curvdetect.detectors.ranking import worst_first
 from curvdetect.metrics import auroc
 from tests.cases import digits_net, noisy_digits, quick_net
 
@@ -105,30 +108,12 @@ def test_contrast_is_the_score_and_signals_leave_each_other_to_the_last_bit():
         assert np.array_equal(scores, contrast.signal_scores_[name]), name
 
 
-def test_how_curvature_is_measured_changes_it_and_nothing_else():
-    plain = _fit()
-    for change in ({"h": 0.1}, {"n": 2}, {"power": 2}, {"every": 2}):
-        changed = _fit(**change)
-        assert (plain.scores_ != changed.scores_).all()
-        for name in ALWAYS - {"curvature", "curvature_contrast"}:
-            assert np.array_equal(plain.signal_scores_[name], changed.signal_scores_[name]), name
-
-
 def test_fit_runs_where_it_is_told_to(device):
     detector = _fit(device=str(device))
     assert detector.device_ == str(device)
     assert np.isfinite(detector.scores_).all()
     host = _fit(device="cpu")
     assert np.corrcoef(detector.scores_, host.scores_)[0, 1] > 0.9
-
-
-def test_progress_is_silent_unless_asked_for(capsys):
-    _fit(max_epochs=1)
-    assert capsys.readouterr() == ("", "")
-    _fit(max_epochs=1, verbose=1)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "memorizing" in err
 
 
 @pytest.mark.slow
@@ -175,3 +160,18 @@ def test_the_score_is_bit_for_bit_the_signal_of_a_run_that_measures_more():
         assert np.array_equal(detector.scores_, detector.signal_scores_[signal])
         assert np.array_equal(detector.suggested_labels_, whole.suggested_labels_)
         assert not any(record["scored"] for record in detector.history_)
+
+
+#: How many samples of 400 may stand above the last wrong label. A few between two clouds have large gradients, too.
+ALLOWED = {"curvature_contrast": 0, "loss": 0, "margin": 0, "forgetting_loss": 3, "input_gradient": 10}
+
+
+def test_one_wrong_label_in_each_of_some_clouds_far_apart_is_on_top():
+    X, y = make_blobs(400, centers=5, cluster_std=0.5, random_state=1)
+    wrong = np.array([np.flatnonzero(y == c)[3] for c in range(5)])
+    y[wrong] = (y[wrong] + 1) % 5
+    common = {"device": "cpu", "random_state": 0}
+    detectors = CurvatureNoiseDetector(signals=["input_gradient"], **common), SSFTDetector(**common)
+    signals = {name: s for detector in detectors for name, s in detector.fit(X, y).signal_scores_.items()}
+    found = {name: set(worst_first(signals[name])[: len(wrong) + more]) for name, more in ALLOWED.items()}
+    assert [name for name, top in found.items() if not set(wrong) <= top] == []

@@ -21,7 +21,7 @@ from tests.cases import noisy_digits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 120
-X, LABELS, MASK, TRUE = noisy_digits(N)
+X, LABELS, MASK, _ = noisy_digits(N)
 FRAME = pd.DataFrame(X).add_prefix("p")
 
 

@@ -107,12 +107,6 @@ def test_fisher_is_the_statistic_of_the_p_values_that_ranks_would_be():
     np.testing.assert_allclose(fuse(A, B), expected)
 
 
-def test_weights_count_a_signal_as_often_as_they_say():
-    order = np.argsort(fuse(A, B, weights=(3, 1)))
-    assert np.array_equal(order, np.argsort(fuse(A, A, A, B)))
-    np.testing.assert_allclose(fuse(A, B, weights=(1, 1)), fuse(A, B))
-
-
 def test_first_breaks_ties_of_the_first_score_by_the_second():
     score = fuse([1, 0, 1, 0, 1], [0.2, 0.9, 0.3, 0.8, 0.2], combine="first")
     assert np.argsort(score, kind="stable").tolist() == [3, 1, 0, 4, 2]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -39,12 +37,6 @@ class DoubledLossDetector(OneRun, BaseNoiseDetector):
         return self.times * measured.signal_scores["loss"]
 
 
-def imported_anew(monkeypatch, name):
-    """Import a module as a process would that has not met it."""
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    return import_module(name)
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_class_and_a_line_in_the_table_make_a_detector(monkeypatch, tmp_path):
     entry = registry.Entry(f"{__name__}:DoubledLossDetector", "twice the mean loss")
@@ -56,9 +48,6 @@ def test_a_class_and_a_line_in_the_table_make_a_detector(monkeypatch, tmp_path):
     assert "max_epochs : int, optional" in DoubledLossDetector.__doc__
     save(detector, tmp_path / "saved")
     assert np.array_equal(load(tmp_path / "saved", net=quick_net()).score_samples(X), detector.scores_)
-    commands = imported_anew(monkeypatch, "curvdetect.cli.commands")
-    listed = CliRunner().invoke(commands.main, ["scan", "--help"])
-    assert "doubled" in listed.output
 
 
 class DoubledLoss(Loss):

@@ -11,7 +11,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, FusedDetector, memorizing_net
-from curvdetect.detectors.measured import derive_seed
 from tests.cases import draw_from_every_generator, noisy_digits, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -91,16 +90,3 @@ def test_the_number_of_loading_processes_changes_nothing():
     expected = _scores(net=_with_workers(0))
     for n in (1, 2):
         assert np.array_equal(_scores(net=_with_workers(n)), expected)
-
-
-def test_a_seed_is_one_that_every_generator_takes_and_follows_from_the_state():
-    state = np.random.RandomState(3)
-    assert derive_seed(3) == derive_seed(state) != derive_seed(4)
-    assert derive_seed(state) != derive_seed(3)
-    with untouched_rng():
-        assert derive_seed(None) != derive_seed(None)
-    for random_state in (None, 0, 2**32 - 1, state):
-        seed = derive_seed(random_state)
-        assert type(seed) is int
-        assert 0 <= seed < 2**32
-        torch.Generator().manual_seed(seed)

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from torch import nn
 
 from curvdetect import (
     CurvatureNoiseDetector,
@@ -25,6 +24,7 @@ from curvdetect import (
 )
 from curvdetect.detectors.inputs import rows_to_score
 from curvdetect.detectors.ranking import rank_share
+from curvdetect.training.nets import MLP
 from tests.cases import noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -69,14 +69,6 @@ def test_signals_of_the_training_are_there_for_all():
         np.testing.assert_array_equal(part.signal_scores_[name], whole.signal_scores_[name])
     np.testing.assert_array_equal(part.suggested_labels_, whole.suggested_labels_)
     assert part.train_accuracy_ == whole.train_accuracy_
-    mean = part.history_[-1]["mean_curvature"]
-    assert mean == pytest.approx(_last_epoch(part)[SOME].mean(), rel=1e-5)
-
-
-def _last_epoch(detector):
-    """Return the curvature of all samples on the weights at the end."""
-    single = clone(detector).set_params(score_on=None, every=3)
-    return single.fit(X, LABELS).scores_
 
 
 @settings(max_examples=6)
@@ -114,24 +106,21 @@ def test_the_same_choice_may_be_said_in_several_ways(choice):
     assert rows_to_score(choice, N).tolist() == SOME.tolist()
 
 
-class Counting(nn.Module):
+class Counting(MLP):
     """Counts the rows that pass in evaluation mode, in which nothing is trained."""
 
     rows = 0
 
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(64, 10)
-
     def forward(self, x):
         Counting.rows += 0 if self.training else len(x)
-        return self.layer(x)
+        return super().forward(x)
 
 
 def test_only_what_is_scored_passes_the_network():
     def passed(score_on):
         Counting.rows = 0
-        CurvatureNoiseDetector(memorizing_net(Counting()), n=2, every=1, score_on=score_on, **COMMON).fit(X, LABELS)
+        net = memorizing_net(Counting(64, 10, 8))
+        CurvatureNoiseDetector(net, n=2, every=1, score_on=score_on, **COMMON).fit(X, LABELS)
         return Counting.rows
 
     # a pass for the clean gradient and one for each probe, in each epoch
@@ -149,15 +138,6 @@ def test_a_grid_of_settings_is_measured_of_the_same_samples():
     assert search.best_score_ == pytest.approx(roc_auc_score(MASK[SOME], best.scores_[SOME]))
     assert best.labels_.sum() == 5
     assert np.isin(best.ranking_, SOME).all()
-
-
-def test_where_no_scored_label_is_known_to_be_wrong_a_grade_says_so():
-    clean = np.flatnonzero(~MASK)
-    detector = MADE["loss"](score_on=clean).fit(X, LABELS)
-    with pytest.warns(UserWarning, match="no label, or every label, is known to be wrong"):
-        assert np.isnan(detector.score(noise_mask=MASK))
-    with pytest.raises(ValueError, match=f"of the {len(clean)} samples that score_on chose 0 are known to be wrong"):
-        noise_scorer(MASK)(detector)
 
 
 def test_rows_get_their_answers_and_those_that_were_not_scored_are_no_suspects():

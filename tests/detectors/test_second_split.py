@@ -78,14 +78,6 @@ def test_parts_of_the_combination_are_the_two_detectors_to_the_last_bit(fitted):
     assert np.array_equal(both.suggested_labels_, curvature.suggested_labels_)
 
 
-@pytest.mark.parametrize("options", [{}, {"share_training": True}], ids=["apart", "shared"])
-def test_combination_is_no_worse_than_the_better_half(fitted, options):
-    detector = fitted(CurvSSFT, **options)
-    parts = [detector.signal_scores_[name] for name in ("curvature_contrast", "forgetting_loss")]
-    assert auroc(MASK, detector.scores_) > max(auroc(MASK, part) for part in parts) - 0.005
-    assert np.array_equal(detector.scores_, fuse(*parts, combine="rank_mean"))
-
-
 def test_shared_training_pays_no_third_one_and_ranks_within_halves(fitted):
     shared, forgetting = fitted(CurvSSFT, share_training=True), fitted(SSFTDetector)
     assert set(shared.signal_scores_) == {"curvature", "curvature_contrast", *STATISTICS.values()}
