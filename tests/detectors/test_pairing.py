@@ -51,6 +51,7 @@ def test_one_index_in_different_orders_is_refused(rows, labels, message):
 
 OTHER_PAIRS = {
     "drawn_with_replacement": ([0, 0, 3, 5, 2, 2], range(N), r"y\.loc\[X\.index\]"),
+    "labels_drawn_with_replacement": (range(N), [0, 0, 3, 5, 2, 2], r"X\.loc\[y\.index\]"),
     "frames_on_top_of_each_other": ([0, 1, 2, 0, 1, 2], range(N), "y.to_numpy"),
     "filtered_by_other_rules": ([0, 1, 3, 4, 7, 8], [0, 3, 4, 5, 7, 9], "3 of 6.*a join"),
 }
