@@ -38,9 +38,8 @@ FITS = {"one_run": _one_run, "five_runs": _five_runs}
 
 def _fit_and_save(make, directory, file):
     detector = make(directory).fit(X, LABELS)
-    unseen = [detector.score_samples(X[NEW], LABELS[NEW])] if make is _one_run else []
-    found = [detector.scores_, detector.suggested_labels_, *unseen, *detector.signal_scores_.values()]
-    file.write_bytes(b"".join(array.tobytes() for array in found))
+    unseen = detector.score_samples(X[NEW], LABELS[NEW]) if make is _one_run else []
+    np.savez(file, scores=detector.scores_, other=detector.suggested_labels_, unseen=unseen, **detector.signal_scores_)
 
 
 def _in_a_child(make, directory, file):
@@ -56,16 +55,20 @@ def _in_a_child(make, directory, file):
     return child
 
 
+def _same(file, expected):
+    with np.load(file) as one, np.load(expected) as other:
+        return one.files == other.files and all(np.array_equal(one[name], other[name]) for name in one.files)
+
+
 def kill(name: str, n_kills: int, seed: int, home: Path) -> dict[str, object]:
     """Kill a fit until that was done so many times, let what is left of it end; and all again where it ended before."""
     make, rng = FITS[name], np.random.default_rng(seed)
-    file, directory = home / "scores", home / "checkpoints"
-    _fit_and_save(make, None, file)
-    expected = file.read_bytes()
+    expected, file, directory = home / "expected.npz", home / "scores.npz", home / "checkpoints"
+    _fit_and_save(make, None, expected)
     started = time.perf_counter()
     _fit_and_save(make, home / "elsewhere", file)
     duration = time.perf_counter() - started
-    kills, statuses, equal, epochs = 0, [], [file.read_bytes() == expected], []
+    kills, statuses, equal, epochs = 0, [], [_same(file, expected)], []
     limit = duration / 4
     while kills < n_kills or not statuses:
         file.unlink(missing_ok=True)
@@ -80,7 +83,7 @@ def kill(name: str, n_kills: int, seed: int, home: Path) -> dict[str, object]:
             limit *= 1 if epochs[-1] else 1.5  # a machine that is slower now gets the time to write one
         else:
             statuses.append(os.WEXITSTATUS(status))
-            equal.append(file.read_bytes() == expected)
+            equal.append(_same(file, expected))
             shutil.rmtree(directory)
     return {"kills": kills, "ended": statuses, "equal": equal, "with_checkpoint": sum(n > 0 for n in epochs)}
 

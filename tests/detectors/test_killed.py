@@ -1,8 +1,10 @@
-"""Whatever ends a fit, nothing of it is lost: SIGKILL, NaN, an error, Ctrl-C."""
+"""Whatever ends a fit, nothing of it is lost: SIGKILL, a full disk, torn files, NaN, Ctrl-C."""
 
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 from curvdetect import (
@@ -18,9 +21,11 @@ from curvdetect import (
     CurvatureSearch,
     CurvSSFT,
     FusedDetector,
+    InSample,
     LossDetector,
     PlantedNoise,
     SSFTDetector,
+    noise_scorer,
 )
 from tests.cases import InterruptedTraining, noisy_digits, quick_net, untouched_rng
 
@@ -181,6 +186,45 @@ def test_a_generator_that_stands_elsewhere_is_another_parameter(tmp_path):
         _fit(random_state=np.random.RandomState(4), checkpoint_dir=tmp_path)
 
 
+def test_on_a_disk_that_fills_up_the_fit_ends_and_the_last_good_checkpoint_is_usable(tmp_path):
+    expected = _fit()
+    with pytest.raises(KeyboardInterrupt):
+        _fit(trouble=KeyboardInterrupt, at=4, checkpoint_dir=tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        # the operating system's own limit: a write beyond it fails as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
+        with pytest.warns(RuntimeWarning, match="checkpoint could not be written.*The training goes on"):
+            on_full_disk = _fit(checkpoint_dir=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    _assert_same(on_full_disk, expected)
+    with pytest.raises(KeyboardInterrupt):  # the fourth epoch is still to come
+        _fit(trouble=KeyboardInterrupt, at=4, checkpoint_dir=tmp_path)
+    _assert_same(_fit(checkpoint_dir=tmp_path), expected)
+
+
+def test_a_torn_checkpoint_costs_an_epoch(tmp_path):
+    expected = _fit()
+    with pytest.raises(KeyboardInterrupt):
+        _fit(trouble=KeyboardInterrupt, at=6, checkpoint_dir=tmp_path)
+    content = (tmp_path / "checkpoint").read_bytes()
+    (tmp_path / "checkpoint").write_bytes(content[:1000])
+    with pytest.warns(RuntimeWarning, match="is torn"):
+        again = _fit(checkpoint_dir=tmp_path)
+    _assert_same(again, expected)
+
+
+def test_a_place_that_is_no_directory_is_refused_before_anything_is_trained(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        _fit(trouble=KeyboardInterrupt, at=1, checkpoint_dir=tmp_path / "file")
+    with pytest.raises(ValueError, match="checkpoint_dir must be None or the path of a directory, got 3"):
+        _fit(checkpoint_dir=3)
+
+
 GRID = {"h": [1e-3, 1e-1], "max_epochs": [2, 3]}
 
 
@@ -227,3 +271,11 @@ def test_planted_noise_with_checkpoints_goes_on_where_it_was_cut_short(tmp_path)
     assert np.array_equal(again.grades_["roc_auc"], expected.grades_["roc_auc"])
     assert np.array_equal(again.detector_.scores_, expected.detector_.scores_)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "planted-0", "planted-1"]
+
+
+def test_settings_that_train_differently_do_not_share_a_directory(tmp_path):
+    detector = _detector(checkpoint_dir=tmp_path)
+    scoring = noise_scorer(MASK)
+    search = GridSearchCV(detector, {"h": [1e-2, 1e-1]}, cv=InSample(), scoring=scoring, error_score="raise")
+    with pytest.raises(ValueError, match=r"h was 0\.01 and is 0\.1"):
+        search.fit(X, LABELS)
