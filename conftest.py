@@ -40,7 +40,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what compares a training here with one of a process that knows of no other seed."""
+    """Begin with files that take long, and leave out what compares with a process that knows of no other seed."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if config.getoption("--seed-shift"):
         for item in items:
             if item.get_closest_marker("processes"):
