@@ -8,6 +8,7 @@ batch. The array is never copied as a whole, and never written to.
 from __future__ import annotations
 
 import mmap
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -44,7 +45,7 @@ class Columns(NamedTuple):
     """Deviation of each, as `columns_of` measures it; zero of a constant one."""
 
 
-class Inputs:
+class Inputs(ABC):
     """Inputs by index, wherever they are."""
 
     #: Whether they are made anew each time they are read.
@@ -52,17 +53,17 @@ class Inputs:
     #: Where they are read; an index that lies there too is read without waiting.
     device = torch.device("cpu")
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of one."""
         raise NotImplementedError
 
+    @abstractmethod
     def read(self, index: Tensor) -> Tensor:
         """Return some of them in one tensor, as they are stored."""
-        raise NotImplementedError
 
     def to(self, device: torch.device) -> Inputs:
         """Return the same inputs, on ``device`` where they are in memory and fit comfortably."""
