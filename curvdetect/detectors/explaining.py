@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
+from itertools import filterfalse, islice
 from typing import SupportsFloat
 
 import numpy as np
@@ -93,7 +94,14 @@ def _is_several(value: object) -> bool:
 
 def no_number(X: object) -> str | None:
     """Say which columns hold entries that are not numbers."""
-    found = {name: entry for name, column in _columns(X) if (entry := _no_number_of(column)) is not None}
+    if not isinstance(X, pd.DataFrame):
+        try:
+            X = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
+        except ValueError:  # rows of unequal length
+            return None
+        X = pd.DataFrame(X if X.ndim == 2 else None)
+    columns = [(name, column) for name, column in X.items() if column.dtype.kind not in "biuf"]
+    found = {name: entry for name, column in columns for entry in islice(filterfalse(_is_number, column), 1)}
     if not found:
         return None
     value = next(iter(found.values()))
@@ -103,33 +111,17 @@ def no_number(X: object) -> str | None:
     )
 
 
-def _columns(X: object) -> Iterator[tuple[object, Array]]:
-    """Yield columns by name, or by number, as arrays."""
-    if hasattr(X, "columns") and hasattr(X, "iloc"):
-        yield from ((name, np.asarray(X.iloc[:, i])) for i, name in enumerate(X.columns))
-        return
+def _is_number(value: object) -> bool:
+    """Say whether an entry is a number, text that reads as one, or missing."""
+    if value is None or value is pd.NA:
+        return True
+    if _is_several(value) or not isinstance(value, str | bytes | SupportsFloat):
+        return False
     try:
-        array = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
-    except ValueError:  # rows of unequal length
-        return
-    if array.ndim == 2 and array.dtype.kind not in "biuf":
-        yield from enumerate(array.T)
-
-
-def _no_number_of(column: Array) -> object:
-    """Return the first entry of a column that is neither a number, text that reads as one, nor missing."""
-    if column.dtype.kind in "mM":
-        return next(iter(pd.Series(column[:1])), None)
-    for value in () if column.dtype.kind in "biuf" else column.tolist():
-        if value is None or value is pd.NA:
-            continue
-        if _is_several(value) or not isinstance(value, str | bytes | SupportsFloat):
-            return value
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return value
-    return None
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _unequal(X: object) -> str | None:
@@ -167,28 +159,25 @@ def where_missing(X: object) -> str:
 
 def warn_of_classes(classes: Array, n_samples: int) -> None:
     """Warn where names of classes differ by form alone or say missing, and where there is nearly a class a sample."""
-    for doubt in _doubts(classes.tolist(), n_samples):
-        warnings.warn(doubt, UserWarning, stacklevel=callers_level())
-
-
-def _doubts(names: list[object], n_samples: int) -> Iterator[str]:
-    """Yield what speaks against the classes."""
+    names, doubts = classes.tolist(), []
     if alike := names_alike(names):
-        yield (
+        doubts.append(
             f"y holds class names that differ by case, blanks or Unicode form alone: {_shown(alike)}. Each is a class "
             "of its own. Where they are one class, give it one name (str.strip, str.casefold, unicodedata.normalize)."
         )
     if missing := [repr(name) for name in names if isinstance(name, str | bytes) and _bare(name) in MISSING]:
-        yield (
+        doubts.append(
             f"y holds a class of the name {' and one of '.join(missing)}, as missing labels are written. If they are "
             "missing, leave these samples out: the network learns them as a class like any other."
         )
     if n_samples < FEW * len(names):
-        yield (
+        doubts.append(
             f"y holds {len(names)} classes in {n_samples} samples, fewer than {FEW} samples a class. Where hardly "
             "another sample has the same label, little tells whether it is wrong, and the ranking means little. Pass "
             "classes, not numbers of rows or a quantity; merge rare ones, or leave them out."
         )
+    for doubt in doubts:
+        warnings.warn(doubt, UserWarning, stacklevel=callers_level())
 
 
 def names_alike(names: list[object]) -> list[list[str | bytes]]:
