@@ -39,24 +39,23 @@ def as_noise_mask(noise_mask: ArrayLike, n_samples: int | None = None) -> NDArra
 
 
 def grade_of(
-    scoring: str, mask: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: NDArray[np.float64] | None = None
+    scoring: str,
+    mask: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    sample_weight: ArrayLike | None = None,
+    undefined: str | None = None,
 ) -> float:
-    """Return a grade by name, of the samples that have a score; raise where they are of one kind only."""
-    there = ~np.isnan(scores)
-    _check_both_kinds(mask[there])
-    weights = None if sample_weight is None else sample_weight[there]
-    return float(GRADES[scoring](mask[there], scores[there], sample_weight=weights))
+    """Return a grade by name, of the samples that have a score.
 
-
-def grade_or_nan(
-    scoring: str, mask: NDArray[np.bool_], scores: NDArray[np.float64], sample_weight: ArrayLike | None, why: str
-) -> float:
-    """Return a grade by name; NaN, with a warning that says ``why``, where the samples are of one kind only."""
+    Where they are of one kind only, return NaN with a warning that says ``undefined``, or raise without it.
+    """
     weights = _as_weights(sample_weight, len(scores))
-    if _is_one_kind(mask[~np.isnan(scores)]):
-        warnings.warn(why, UndefinedMetricWarning, stacklevel=callers_level())
+    there = ~np.isnan(scores)
+    if undefined is not None and _is_one_kind(mask[there]):
+        warnings.warn(undefined, UndefinedMetricWarning, stacklevel=callers_level())
         return UndefinedScore()
-    return grade_of(scoring, mask, scores, weights)
+    _check_both_kinds(mask[there])
+    return float(GRADES[scoring](mask[there], scores[there], sample_weight=None if weights is None else weights[there]))
 
 
 def check_scored(mask: NDArray[np.bool_], score_on: ArrayLike | None) -> None:
@@ -100,7 +99,7 @@ def graded(
         "no label, or every label, is known to be wrong, so the ROC AUC is undefined. Pass noise_mask, or as y the "
         "right labels rather than those that were fitted."
     )
-    return grade_or_nan("roc_auc", mask, scores, sample_weight, why)
+    return grade_of("roc_auc", mask, scores, sample_weight, undefined=why)
 
 
 def _as_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:

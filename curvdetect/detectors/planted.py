@@ -16,10 +16,9 @@ from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import encode, plain_labels
 from curvdetect.data.noise import CorruptedLabels, corrupt_labels
 from curvdetect.data.samples import as_samples
-from curvdetect.data.types import Array
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, before_last, columns_of, keep_apart, last_step
-from curvdetect.detectors.grading import GRADES, check_scored, grade_of, grade_or_nan
+from curvdetect.detectors.grading import GRADES, check_scored, grade_of
 from curvdetect.detectors.inputs import check_paired, rows_fitted
 from curvdetect.detectors.measured import derive_seed, derived_seed
 from curvdetect.detectors.parameters import Constraints, Number, check_parameters, check_value, with_parameters
@@ -130,22 +129,17 @@ class PlantedNoise(HoldsDetector):
                 detectors.append(detector.fit(X, labels))
         finally:
             if detectors:
-                self._keep(detectors, planted[: len(detectors)])
+                self.detectors_ = detectors
+                complete = planted[: len(detectors)]
+                self.planted_labels_ = np.stack([labels for labels, _ in complete])
+                self.planted_masks_ = np.stack([mask for _, mask in complete])
+                fits = list(zip(self.planted_masks_, [last_step(one).scores_ for one in detectors], strict=True))
+                self.grades_ = {name: np.array([grade_of(name, *fit) for fit in fits]) for name in GRADES}
+                self.__dict__.update(columns_of(detectors[0]))
         if self.refit:
             self.detector_ = keep_apart(clone(self.detector), "given")
             self.detector_.fit(X, y)
         return self
-
-    def _keep(self, detectors: list[BaseEstimator], planted: list[CorruptedLabels]) -> None:
-        """Set what complete repeats left."""
-        self.detectors_ = detectors
-        self.planted_labels_, self.planted_masks_ = (np.stack(each) for each in zip(*planted, strict=True))
-        scores = [last_step(detector).scores_ for detector in detectors]
-        self.grades_ = {
-            name: np.array([grade_of(name, mask, s) for mask, s in zip(self.planted_masks_, scores, strict=True)])
-            for name in GRADES
-        }
-        self.__dict__.update(columns_of(detectors[0]))
 
     def score(self, X: object = None, y: object = None, sample_weight: ArrayLike | None = None) -> float:
         """Return how well the planted labels were found, the mean over the repeats; higher is better.
@@ -172,7 +166,7 @@ class PlantedNoise(HoldsDetector):
         grades = []
         for mask, detector in zip(self.planted_masks_, self.detectors_, strict=True):
             scores = last_step(detector).scores_
-            grades.append(grade_or_nan(self.scoring, mask[index], scores[index], sample_weight, why))
+            grades.append(grade_of(self.scoring, mask[index], scores[index], sample_weight, undefined=why))
             if np.isnan(grades[-1]):
                 return grades[-1]
         return float(np.mean(grades))
@@ -182,26 +176,18 @@ def plant(
     X: object, y: ArrayLike | None, rate: float, kind: Kind, *, n_repeats: int, seed: int
 ) -> list[CorruptedLabels]:
     """Return for each repeat labels of which some are wrong on purpose, at least one, and which those are."""
-    given = _given_labels(X, y)
-    rate = max(rate, 0.5 / np.unique(given, return_counts=True)[1].max())
-    return [corrupt_labels(given, rate, kind=kind, random_state=derived_seed(seed, i)) for i in range(n_repeats)]
-
-
-def _given_labels(X: object, y: ArrayLike | None) -> Array:
-    """Return the labels that a detector would be fitted on: ``y``, or those that a dataset carries."""
-    if y is not None:
-        check_paired(X, y)
-        labels = column_or_1d(plain_labels(y), warn=True)
-        assert_all_finite(labels, input_name="y")
-        classes, codes = encode(labels)
-    elif is_dataset(X):
+    if y is None:
+        if not is_dataset(X):
+            raise ValueError("requires y to be passed, but the target y is None")
         samples = as_samples(X)
-        classes, codes = samples.classes, samples.labels.numpy()
-    else:
-        raise ValueError("requires y to be passed, but the target y is None")
-    given = classes[codes]
-    check_classification_targets(given)
-    return given
+        y = samples.classes[samples.labels.numpy()]
+    check_paired(X, y)
+    given = column_or_1d(plain_labels(y), warn=True)
+    assert_all_finite(given, input_name="y")
+    classes, codes = encode(given)
+    check_classification_targets(classes[codes])
+    rate = max(rate, 0.5 / np.bincount(codes).max())
+    return [corrupt_labels(given, rate, kind=kind, random_state=derived_seed(seed, i)) for i in range(n_repeats)]
 
 
 def reseeded(estimator: BaseEstimator, repeat: int) -> BaseEstimator:
