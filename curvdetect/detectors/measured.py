@@ -237,9 +237,7 @@ def _check_finite(signal: Signal, scores: NDArray[np.float64], samples: Samples)
 
 def measure_unseen(detector: BaseNoiseDetector, samples: Samples) -> Measured:
     """Return the signals of samples that were not trained on, as means over a fitted detector's snapshots."""
-    signals, vote = watching(detector._signals(detector._seed)), OtherLabelVote("scoring")
-    _measure_later(detector, samples, [*signals, vote], _snapshots_of(detector))
-    return Measured({s.name: s.scores() for s in signals}, vote.scores().astype(np.int64), {})
+    return _measured_on(_snapshots_of(detector), detector, samples)
 
 
 def measure_by_epoch(
@@ -250,13 +248,20 @@ def measure_by_epoch(
     Only signals that are means over all epochs have a value in one.
     """
     snapshots = _snapshots_of(detector)
-    found: dict[str, list[NDArray[np.float64]]] = {}
-    for snapshot in snapshots:
-        signals = [s for s in watching(detector._signals(detector._seed)) if isinstance(s, MeanOverEpochs)]
-        _measure_later(detector, samples, signals, [snapshot])
-        for signal in signals:
-            found.setdefault(signal.name, []).append(signal.scores())
-    return np.array([one.epoch for one in snapshots]), {name: np.array(each) for name, each in found.items()}
+    each = [_measured_on([one], detector, samples, kind=MeanOverEpochs).signal_scores for one in snapshots]
+    return np.array([one.epoch for one in snapshots]), {name: np.array([s[name] for s in each]) for name in each[0]}
+
+
+def _measured_on(
+    snapshots: Sequence[Snapshot], detector: BaseNoiseDetector, samples: Samples, kind: type[object] = object
+) -> Measured:
+    """Return the signals of a kind, as means over weights that a fitted detector kept."""
+    signals = [signal for signal in watching(detector._signals(detector._seed)) if isinstance(signal, kind)]
+    vote, shown = OtherLabelVote("scoring"), frozenset(snapshot.epoch for snapshot in snapshots)
+    net, device = detector.net_, resolve_device(detector.device)
+    plan = Plan(len(samples), len(detector.classes_), net.max_epochs, device, shown)
+    measure_on(snapshots, net, samples, [*signals, vote], plan)
+    return Measured({s.name: s.scores() for s in signals}, vote.scores().astype(np.int64), {})
 
 
 def _snapshots_of(detector: BaseNoiseDetector) -> list[Snapshot]:
@@ -278,12 +283,3 @@ def _snapshots_of(detector: BaseNoiseDetector) -> list[Snapshot]:
             "load(path, net=...) takes what it was made with."
         )
     return snapshots
-
-
-def _measure_later(
-    detector: BaseNoiseDetector, samples: Samples, signals: Sequence[Signal], snapshots: Sequence[Snapshot]
-) -> None:
-    """Show samples to signals on weights that a fitted detector kept."""
-    shown, device = frozenset(snapshot.epoch for snapshot in snapshots), resolve_device(detector.device)
-    plan = Plan(len(samples), len(detector.classes_), detector.net_.max_epochs, device, shown)
-    measure_on(snapshots, detector.net_, samples, signals, plan)
