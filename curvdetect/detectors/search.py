@@ -29,7 +29,6 @@ from curvdetect.detectors.shared_training import (
     by_training,
     candidates_of,
     read_off,
-    setting_of,
     train,
     trained,
 )
@@ -152,9 +151,7 @@ class CurvatureSearch(HoldsDetector):
         _check_kind(self.detector)
         candidates = candidates_of(self.param_grid)
         seed = derive_seed(self.random_state)
-        estimators = [self._estimator(params, derived_seed(seed, 0, 0)) for params in candidates]
-        for estimator in estimators:
-            _check(last_step(estimator), len(X))
+        estimators = [self._estimator(params, derived_seed(seed, 0, 0), len(X)) for params in candidates]
         tasks: list[Task]
         if noise_mask is None:
             tasks = [*plant(X, y, self.planted_rate, self.planted_kind, n_repeats=self.n_repeats, seed=seed)]
@@ -193,16 +190,17 @@ class CurvatureSearch(HoldsDetector):
         found = trained(trainings, X, self.n_jobs)
         try:
             for group in groups:
-                repeats = []
+                repeats: list[Trained] = []
                 for one in islice(found, len(tasks)):
                     repeats.append(one)
                     self.n_trainings_ += 1
                     bar.update()
-                self.__dict__.update(repeats[0].columns)
-                graded |= zip(group, zip(*(one.grades for one in repeats), strict=True), strict=True)
+                grades, columns, runs = zip(*repeats, strict=True)
+                self.__dict__.update(columns[0])
+                graded |= zip(group, zip(*grades, strict=True), strict=True)
                 if keep and best_of(graded) in group:
                     winner = estimators[best_of(graded)]
-                    best = None if is_auto(last_step(winner).q) else read_off(repeats[0].run, winner)
+                    best = None if is_auto(last_step(winner).q) else read_off(runs[0], winner)
         finally:
             bar.close()
             self._keep(candidates, graded, best) if graded else self._forget()
@@ -229,8 +227,8 @@ class CurvatureSearch(HoldsDetector):
         fitted = self._fitted()
         return last_step(fitted).score(before_last(fitted, X), y, sample_weight, noise_mask)
 
-    def _estimator(self, params: Record, seed: int) -> BaseEstimator:
-        """Return the unfitted estimator of a setting."""
+    def _estimator(self, params: Record, seed: int, n_samples: int) -> BaseEstimator:
+        """Return the unfitted estimator of a setting, or raise what a fit would refuse in it."""
         estimator = clone(self.detector)
         try:
             estimator.set_params(**clone(params, safe=False))
@@ -239,8 +237,16 @@ class CurvatureSearch(HoldsDetector):
                 f"param_grid names {sorted(params)}, and a parameter on the way there is None: nested ones need the "
                 "object that has them in its place."
             ) from error
-        if last_step(estimator).random_state is None:
-            last_step(estimator).set_params(random_state=seed)
+        detector = last_step(estimator)
+        _check_kind(detector)
+        if detector.grid is not None:
+            raise ValueError("detector.grid must be None in a search: param_grid says what is measured.")
+        check_parameters(detector)
+        rows = rows_to_score(detector.score_on, n_samples)
+        n_flagged(detector.q, n_samples if rows is None else len(rows))
+        detector._signals(seed=0)
+        if detector.random_state is None:
+            detector.set_params(random_state=seed)
         return estimator
 
     def _training(
@@ -248,7 +254,7 @@ class CurvatureSearch(HoldsDetector):
     ) -> Callable[[object], Trained]:
         """Return the training that settings share, or a repeat of it."""
         run = keep_apart(reseeded(clone(estimators[0]), repeat), f"setting-{name}-repeat-{repeat}")
-        settings = [setting_of(last_step(estimator)) for estimator in estimators]
+        settings = [(one.h, one.n, one.power) for one in map(last_step, estimators)]
         grid = [{"h": [h], "n": [n], "power": [power]} for h, n, power in dict.fromkeys(settings)]
         last_step(run).set_params(grid=grid, q=0.1)  # grades need no flags, and no training to find their number
         return partial(train, run, settings, *task, self.scoring, keep and repeat == 0)
@@ -261,14 +267,3 @@ def _check_kind(detector: BaseEstimator) -> None:
             "detector must be a CurvatureNoiseDetector, or a pipeline that ends with one, got "
             f"{last_step(detector)!r}. For any other detector: GridSearchCV(detector, ..., cv=InSample())."
         )
-
-
-def _check(detector: CurvatureNoiseDetector, n_samples: int) -> None:
-    """Raise what a fit would refuse in the parameters of a setting."""
-    _check_kind(detector)
-    if detector.grid is not None:
-        raise ValueError("detector.grid must be None in a search: param_grid says what is measured.")
-    check_parameters(detector)
-    rows = rows_to_score(detector.score_on, n_samples)
-    n_flagged(detector.q, n_samples if rows is None else len(rows))
-    detector._signals(seed=0)

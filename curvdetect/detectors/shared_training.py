@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
-from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -19,7 +18,6 @@ from sklearn.utils.parallel import Parallel, delayed
 from curvdetect.data.types import Array, Record
 from curvdetect.detectors.delegation import columns_of, last_step
 from curvdetect.detectors.grading import grade_of
-from curvdetect.detectors.one_signal import CurvatureNoiseDetector
 from curvdetect.detectors.ranking import n_flagged
 from curvdetect.signals.registry import grid_name
 
@@ -29,17 +27,8 @@ READ_OFF = ("h", "n", "power", "q")
 Setting = tuple[float, int, int]
 #: The grade of a setting by a training, the seconds of its fit, and those of the grading.
 Grade = tuple[float, float, float]
-
-
-class Trained(NamedTuple):
-    """What a search keeps of a training."""
-
-    grades: list[Grade]
-    """One for each setting."""
-    columns: Record
-    """Scikit-learn's attributes of the columns."""
-    run: BaseEstimator | None = None
-    """The fitted estimator, where it is wanted."""
+#: What a search keeps of a training: a grade for each setting, the attributes of the columns, and the fitted estimator.
+Trained = tuple[list[Grade], Record, BaseEstimator | None]
 
 
 def candidates_of(
@@ -91,7 +80,7 @@ def train(
         started = time.perf_counter()
         grade = grade_of(scoring, mask, last_step(run).grid_scores_[setting])
         grades.append((grade, fit_seconds, time.perf_counter() - started))
-    return Trained(grades, columns_of(run), run if keep else None)
+    return grades, columns_of(run), run if keep else None
 
 
 def trained(trainings: Iterable[Callable[[object], Trained]], X: object, n_jobs: int | None) -> Iterator[Trained]:
@@ -106,18 +95,13 @@ def trained(trainings: Iterable[Callable[[object], Trained]], X: object, n_jobs:
     yield from beside(delayed(training)(X) for training in trainings)
 
 
-def setting_of(detector: CurvatureNoiseDetector) -> Setting:
-    """Return the key of a detector's own scores in ``grid_scores_``."""
-    return detector.h, detector.n, detector.power
-
-
 def read_off(run: BaseEstimator, estimator: BaseEstimator) -> BaseEstimator:
     """Return ``estimator`` as a fit of its own would leave it, made of a run that measured its setting in a grid."""
     if isinstance(run, Pipeline):
         estimator.steps[:-1] = run.steps[:-1]
         read_off(run.steps[-1][1], estimator.steps[-1][1])
         return estimator
-    setting, params = setting_of(estimator), run.get_params(deep=False)
+    setting, params = (estimator.h, estimator.n, estimator.power), run.get_params(deep=False)
     own = run.grid_signals_[setting]
     vars(estimator).update({name: value for name, value in vars(run).items() if name not in params})
     estimator.signal_scores_ = {**run.signal_scores_, **own}
