@@ -158,27 +158,25 @@ def repeated(measure: Callable[[Settings], Measured], n_repeats: int, settings: 
     Where Ctrl-C or an error ends a repeat after the first, those that were complete are kept.
     """
     done: list[Measured] = []
-    interrupt: BaseException | None = None
-    while len(done) < n_repeats and interrupt is None:
-        repeat = len(done)
-        seed = settings.seed if repeat == 0 else derived_seed(settings.seed, repeat)
+    for repeat in range(n_repeats):
+        seed = derived_seed(settings.seed, repeat) if repeat else settings.seed
         try:
             measured = measure(replace(settings, seed=seed, checkpoints=settings.checkpoints.part(f"repeat-{repeat}")))
         except (KeyboardInterrupt, Exception) as error:
             if not done:
                 raise
-            interrupt = error
-            break
-        interrupt = measured.interrupt
-        if interrupt is None:
-            for earlier in done:
-                earlier.attributes.pop("net_", None)  # the last complete one's is kept
-        if interrupt is None or not done:
-            done.append(measured)
-    return done[0] if n_repeats == 1 else _mean(done, interrupt)
+            return _mean(done, error)
+        if n_repeats == 1:
+            return measured
+        if measured.interrupt is not None:
+            return _mean(done or [measured], measured.interrupt)
+        for earlier in done:
+            earlier.attributes.pop("net_", None)  # the last complete one's is kept
+        done.append(measured)
+    return _mean(done)
 
 
-def _mean(runs: list[Measured], interrupt: BaseException | None) -> Measured:
+def _mean(runs: list[Measured], interrupt: BaseException | None = None) -> Measured:
     """Return the means of several runs' signals, with the last one's net and the first one's suggestions."""
     each = [noted(run.attributes, repeat=repeat) for repeat, run in enumerate(runs)]
     attributes = {**each[-1], **joined(each)}
