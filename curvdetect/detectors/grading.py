@@ -53,7 +53,7 @@ def grade_of(
     there = ~np.isnan(scores)
     if undefined is not None and _is_one_kind(mask[there]):
         warnings.warn(undefined, UndefinedMetricWarning, stacklevel=callers_level())
-        return UndefinedScore()
+        return UndefinedScore("nan")
     _check_both_kinds(mask[there])
     return float(GRADES[scoring](mask[there], scores[there], sample_weight=None if weights is None else weights[there]))
 
@@ -126,10 +126,6 @@ class UndefinedScore(float):
     alone a search would report its first candidate as the best.
     """
 
-    def __new__(cls) -> UndefinedScore:
-        """Return NaN."""
-        return super().__new__(cls, "nan")
-
     def item(self) -> NoReturn:
         """Raise why there is no grade. Searches pass over a ``ValueError``."""
         raise RuntimeError(
@@ -138,9 +134,6 @@ class UndefinedScore(float):
             "to the search; or request noise_mask by metadata routing, set_score_request(noise_mask=True), and pass it "
             "to fit; or, without ground truth, search over PlantedNoise(detector)."
         )
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return type(self), ()
 
 
 class NoiseScorer:
@@ -185,15 +178,15 @@ def noise_scorer(noise_mask: ArrayLike, scoring: str = "roc_auc") -> NoiseScorer
     ValueError
         Where no or every label is wrong, and, when called, where the detector was fitted on other samples.
 
+    See Also
+    --------
+    InSample : The ``cv`` of such a search, with an example of both.
+
     Examples
     --------
-    >>> from sklearn.datasets import make_blobs
-    >>> from curvdetect import LossDetector, corrupt_labels, noise_scorer
-    >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
-    >>> labels, mask = corrupt_labels(y, rate=0.1, random_state=0)
-    >>> detector = LossDetector(max_epochs=5, stop_at=1.0, device="cpu", random_state=0).fit(X, labels)
-    >>> noise_scorer(mask)(detector) == detector.score(noise_mask=mask)
-    True
+    >>> from curvdetect import noise_scorer
+    >>> noise_scorer([True, False, False])
+    noise_scorer(<1 of 3 wrong>, scoring='roc_auc')
     """
     check_value("scoring", scoring, GRADES)
     return NoiseScorer(as_noise_mask(noise_mask), scoring)

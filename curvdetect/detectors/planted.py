@@ -71,10 +71,8 @@ class PlantedNoise(HoldsDetector):
 
     Notes
     -----
-    Labels that were wrong before count as right here: where a detector ranks them high, they push the ROC AUC down, by
-    about half their share, and the average precision by more. They do so under every setting, so that settings can be
-    compared. The grade itself does not tell how well the wrong labels of the data are found, which may be of another
-    kind and harder to see.
+    Labels that were wrong before count as right, which lowers the grade of every setting alike, the ROC AUC by about
+    half their share. Compare settings by it: it does not tell how well the wrong labels of the data are found.
 
     Costs ``n_repeats`` fits of the detector, and one more with ``refit``.
 
@@ -146,12 +144,10 @@ class PlantedNoise(HoldsDetector):
 
         Parameters
         ----------
-        X : array, tensor, DataFrame or Dataset, optional
-            Rows of the training data to count; left out, all of them.
+        X, sample_weight
+            As in `BaseNoiseDetector.score`.
         y : ignored
             There because scikit-learn passes it.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights.
 
         Returns
         -------

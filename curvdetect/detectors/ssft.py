@@ -42,7 +42,8 @@ class _SecondSplit(BaseNoiseDetector):
         in ``signal_scores_``.
     n_repeats : int, default=1
         Number of random splits, each with its own seed and trainings, over which the signals are averaged; this breaks
-        most ties of the time.
+        most ties of the time. Ctrl-C keeps the scores of complete repeats. Before the first is complete it leaves none
+        (``checkpoint_dir`` keeps what was trained).
     max_epochs : int, optional
         Length of the first stage; by default the net's own.
     second_epochs : int, optional
@@ -115,9 +116,8 @@ class SSFTDetector(_SecondSplit):
 
     Notes
     -----
-    Costs 7/3 plain trainings for each repeat. Ctrl-C before the first repeat is complete leaves no scores
-    (``checkpoint_dir`` keeps what was trained), after it those of the complete repeats. Measures in evaluation mode;
-    the original's code leaves BatchNorm in training mode.
+    Costs 7/3 plain trainings for each repeat. Measures in evaluation mode; the original's code leaves BatchNorm in
+    training mode.
 
     References
     ----------
@@ -176,9 +176,8 @@ class CurvSSFT(Contrasting, _SecondSplit):
 
     Notes
     -----
-    Costs that of `CurvatureNoiseDetector` and of `SSFTDetector` together: 23/6 plain trainings by default, 16/3 with
-    ``every=1``, and one less with ``share_training``. Ctrl-C before the first repeat is complete leaves no scores
-    (``checkpoint_dir`` keeps what was trained), after it those of the complete repeats.
+    Costs as much as `CurvatureNoiseDetector` and `SSFTDetector` together: 23/6 plain trainings by default, 16/3 with
+    ``every=1``, and one less with ``share_training``.
 
     References
     ----------
