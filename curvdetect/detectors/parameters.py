@@ -31,11 +31,9 @@ def with_parameters(cls: type[_T]) -> type[_T]:
     made = dataclass(eq=False, repr=False, kw_only=True)(cls)
     sections = _sections(made)
     for heading in ("Parameters", "Attributes"):
-        entries = _entries(sections[heading])
-        for base in made.__mro__[1:]:
-            known = {name for names in entries for name in names}
-            inherited = _entries(_sections(base)[heading])
-            entries |= {names: text for names, text in inherited.items() if not known.intersection(names)}
+        entries: dict[str, str] = {}
+        for known in made.__mro__:  # entries of the nearest class go first, and count
+            entries = entries | _entries(_sections(known)[heading]) | entries
         # the net goes first, as in the signature
         sections[heading] = "\n".join(sorted(entries.values(), key=lambda text: not text.startswith("net :")))
     titled = [f"{heading}\n{'-' * len(heading)}\n{text}" for heading, text in sections.items() if heading and text]
@@ -53,10 +51,10 @@ def _sections(cls: type) -> dict[str, str]:
     return sections
 
 
-def _entries(section: str) -> dict[tuple[str, ...], str]:
-    """Return the entries of a section by the names that they describe."""
+def _entries(section: str) -> dict[str, str]:
+    """Return the entries of a section by what they describe."""
     entries = re.split(r"\n(?=\S)", section) if section else []
-    return {tuple(entry.split("\n")[0].partition(" : ")[0].split(", ")): entry for entry in entries}
+    return {entry.split("\n")[0].partition(" : ")[0]: entry for entry in entries}
 
 
 class Number(NamedTuple):
