@@ -60,8 +60,8 @@ def _wrong(X: object, y: object, text: str) -> str | None:
     if isinstance(first, str | bytes):
         word = brief(first.item() if isinstance(first, np.generic) else first)
         return (
-            f"X holds words ({word}, ...). Pass numbers: of texts vectors, such as embeddings; of files of pictures "
-            "what load_image_folder reads, or a Dataset."
+            f"X holds words ({word}, ...). Pass numbers: vectors of texts, such as embeddings; for files of pictures "
+            "the result of load_image_folder, or a Dataset."
         )
     pair = first if listed and isinstance(first, list | tuple) else ()
     if len(pair) == 2 and _is_several(pair[0]) and not _is_several(pair[1]):
@@ -125,7 +125,7 @@ def _is_number(value: object) -> bool:
 
 
 def _unequal(X: object) -> str | None:
-    """Say which rows are of another shape than the first; of arrays of one shape, how to make one array of them."""
+    """Say which row has another shape than the first, or how to make one array of arrays of one shape."""
     if not isinstance(X, Iterable) or not _is_several(_first(X)):
         return None
     shapes = [
@@ -141,7 +141,7 @@ def _unequal(X: object) -> str | None:
 
 
 def _first(X: object) -> object:
-    """Return the first row of what has one dimension."""
+    """Return the first row of data of one dimension."""
     if not isinstance(X, Iterable) or hasattr(X, "columns") or getattr(X, "ndim", 1) != 1:
         return None
     return next(iter(X), None)

@@ -21,7 +21,7 @@ from curvdetect.detectors.inputs import rows_to_score
 from curvdetect.detectors.parameters import check_value
 from curvdetect.metrics import as_mask
 
-#: Grades by name; of all, higher is better.
+#: Grades by name; higher is better in each.
 GRADES: dict[str, Callable[..., float]] = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
 
 
@@ -171,7 +171,7 @@ def noise_scorer(noise_mask: ArrayLike, scoring: str = "roc_auc") -> NoiseScorer
     Returns
     -------
     callable
-        Of a fitted estimator, ``X`` and ``y``, as in scikit-learn; can be pickled.
+        Takes a fitted estimator, ``X`` and ``y``, as scikit-learn's scorers do; can be pickled.
 
     Raises
     ------

@@ -218,7 +218,7 @@ def _check_finite(signal: Signal, scores: NDArray[np.float64], samples: Samples)
     if signal.stage == "training":
         raise ValueError(
             f"{found}the net's iterator_train never showed them (drop_last, or a sampler that leaves samples out), and "
-            "what was not trained on can't have been memorized."
+            "samples that were not trained on can't have been memorized."
         )
     sizes = samples.batch(torch.from_numpy(np.flatnonzero(bad)[:64])).abs().amax(0)
     if sizes.max() > LARGE:

@@ -91,7 +91,7 @@ class CurvatureNoiseDetector(Contrasting, OneRun, BaseNoiseDetector):
         Parameters
         ----------
         net : see the class
-            What is trained.
+            The net to train.
         **params
             Any other parameters, or other values of these.
 

@@ -66,7 +66,7 @@ class Number(NamedTuple):
 
 
 RUNS, EPOCHS = Number("a whole number of runs, at least 1"), Number("a whole number of epochs, at least 1")
-#: Of each parameter what it may be: None, strings, ``callable``, numbers.
+#: What each parameter may be: None, strings, ``callable``, numbers.
 Constraints = Mapping[str, Iterable[str | Callable[..., Any] | Number | None]]
 
 
@@ -112,9 +112,9 @@ class Common(_Defaults):
     Parameters
     ----------
     net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        What is trained, as a copy. Training starts from the weights of a module instance: pass it untrained. None takes
-        an MLP for 2-D ``X`` and a compact ResNet for pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are the
-        paper's.
+        The net to train, as a copy. Training starts from the weights of a module instance: pass it untrained. None
+        takes an MLP for 2-D ``X`` and a compact ResNet for pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are
+        the paper's.
     q : float, int or "auto", default=0.1
         Share, or count, of the scored samples to flag. "auto" flags as many as it estimates to be wrong, maybe none, by
         one more plain training on a copy with planted wrong labels. After Ctrl-C before the estimate it flags a tenth.
@@ -129,7 +129,7 @@ class Common(_Defaults):
     device : str, default="auto"
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     random_state : int, RandomState instance or None, default=None
-        Of weights (but for those of a module instance), order, augmentation, splits and probes.
+        Seed of weights (but for those of a module instance), order, augmentation, splits and probes.
     verbose : int, default=0
         1 shows a progress bar with the time left.
 

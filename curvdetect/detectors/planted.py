@@ -38,7 +38,7 @@ class PlantedNoise(HoldsDetector):
     Parameters
     ----------
     detector : BaseNoiseDetector or Pipeline that ends with one
-        What is graded, as a copy. Give it a ``random_state`` to compare settings on equal terms. With a
+        The detector to grade, as a copy. Give it a ``random_state`` to compare settings on equal terms. With a
         ``checkpoint_dir`` each fit has a directory within it.
     rate : float in (0, 1), default=0.05
         Share of each class to replace; where that is less than half a label in every class, one in the largest.

@@ -50,7 +50,7 @@ class CurvatureSearch(HoldsDetector):
     Parameters
     ----------
     detector : CurvatureNoiseDetector, or Pipeline that ends with one
-        What is searched, as copies. Where it has no ``random_state``, one is drawn that all settings share. With a
+        The detector to tune, as copies. Where it has no ``random_state``, one is drawn that all settings share. With a
         ``checkpoint_dir`` each training has a directory within it, so that a search that was killed goes on (give ints
         as ``random_state``, here and there).
     param_grid : dict of sequences or list of such
@@ -72,7 +72,7 @@ class CurvatureSearch(HoldsDetector):
         for each core. Processes train with few threads each: it pays where a net is too small to keep the cores busy,
         or with a cluster as joblib's backend.
     random_state : int, RandomState instance or None, default=None
-        Of the planted labels, and of the trainings where the detector has none.
+        Seed of the planted labels, and of the trainings where the detector has none.
     verbose : int, default=0
         1 shows a bar that counts trainings.
 
