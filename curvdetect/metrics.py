@@ -12,9 +12,11 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from curvdetect.data.labels import plain
 
 
-def as_mask(mask: ArrayLike, name: str = "mask") -> NDArray[np.bool_]:
-    """Return a boolean array, or raise where an entry is neither true nor false, 1 nor 0; errors call it ``name``."""
-    array = column_or_1d(mask)
+def as_mask(mask: ArrayLike, name: str = "mask", n_samples: int | None = None) -> NDArray[np.bool_]:
+    """Return a boolean array, or raise where its length is another, or an entry is neither true nor false, 1 nor 0."""
+    array = column_or_1d(plain(mask, name))
+    if n_samples is not None and len(array) != n_samples:
+        raise ValueError(f"{name} has {len(array)} entries for {n_samples} samples.")
     if array.dtype != bool and not (array.dtype.kind in "iuf" and np.isin(array, (0, 1)).all()):
         raise ValueError(
             f"{name} must hold booleans, or 0 and 1, True where a label is wrong; got {array[:5].tolist()}..."
@@ -23,7 +25,7 @@ def as_mask(mask: ArrayLike, name: str = "mask") -> NDArray[np.bool_]:
 
 
 def as_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
-    """Return scores, of a tensor on any device too, as an array, or raise where one is no finite number."""
+    """Return scores, of a tensor too, as an array, or raise where one is no finite number; errors call it ``name``."""
     try:
         array = np.asarray(plain(scores, name), dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -81,36 +83,25 @@ def fnr_at_noise_rate(mask: ArrayLike, scores: ArrayLike) -> float:
 def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:
     """Return the cosine of the angle between two scores of the same samples, 1 where they are proportional.
 
-    ``sum_i a_i b_i / (|a| |b|)``; the means are not taken off. Scores that are all positive are therefore far above 0
-    even where they have nothing to do with each other: compare with the similarity to a constant.
+    ``sum_i a_i b_i / (|a| |b|)``, as in Table 1 of Garg, Ravikumar and Roy (ICML 2024); the means are not taken off.
+    Scores that are all positive are therefore far above 0 even where they have nothing to do with each other: compare
+    with the similarity to a constant.
 
     Parameters
     ----------
     a, b : array-like of shape (n_samples,)
-        Scores, in any unit; neither may be 0 everywhere.
+        Scores, in any unit. ValueError is raised where lengths differ, an entry is NaN or infinite, or all are 0.
 
     Returns
     -------
     float
         In [-1, 1]; it stays the same where ``a`` and ``b`` are swapped, or multiplied by a positive number.
 
-    Raises
-    ------
-    ValueError
-        Where lengths differ, an entry is NaN or infinite, or all are 0.
-
-    References
-    ----------
-    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
-       ICML 2024, Table 1.
-
     Examples
     --------
     >>> from curvdetect.metrics import cosine_similarity
     >>> cosine_similarity([3.0, 4.0], [4.0, 3.0])
     0.96
-    >>> cosine_similarity([0.2, 0.4], [1.0, 2.0])
-    1.0
     """
     one, other = as_scores(a, "a"), as_scores(b, "b")
     check_consistent_length(one, other)
@@ -120,32 +111,23 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:
 def top_k_cosine_similarity(scores: ArrayLike, reference: ArrayLike, k: int) -> float:
     """Return the cosine similarity of two scores on the ``k`` samples where the reference is highest.
 
-    It says how well the scores agree on the samples that the reference calls memorized most. A constant is already
+    It says how well the scores agree on the samples that the reference calls memorized most: "Top-K CS" in Table 1 of
+    Garg, Ravikumar and Roy (ICML 2024), where the reference is Feldman and Zhang's memorization. A constant is already
     near to 1 where the reference varies little among these: compare with its similarity.
 
     Parameters
     ----------
-    scores : array-like of shape (n_samples,)
-        Scores, in any unit.
-    reference : array-like of shape (n_samples,)
-        The scores to compare with, which choose the samples; equal ones are taken in the order of the data.
+    scores, reference : array-like of shape (n_samples,)
+        Scores, in any unit. The reference chooses the samples; equal ones are taken in the order of the data.
+        ValueError is raised where lengths differ, an entry is NaN or infinite, or all on these samples are 0.
     k : int
-        Number of samples, from 1 to ``n_samples``; with all of them, the result is `cosine_similarity`.
+        Number of samples, from 1 to ``n_samples``, or ValueError is raised; with all of them, the result is
+        `cosine_similarity`.
 
     Returns
     -------
     float
         In [-1, 1].
-
-    Raises
-    ------
-    ValueError
-        Where lengths differ, an entry is NaN or infinite, all on these samples are 0, or ``k`` is out of range.
-
-    References
-    ----------
-    .. [1] Garg, Ravikumar, Roy, "Memorization Through the Lens of Curvature of Loss Function Around Samples",
-       ICML 2024, Table 1: "Top-K CS", of the samples of highest Feldman-Zhang memorization.
 
     Examples
     --------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import click
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from curvdetect.cli.console import say, tell
@@ -65,8 +65,7 @@ def compare(
         if not grades:
             raise
         interrupt = error
-    for line in as_table(grades):
-        tell(line)
+    tell(_as_table(grades))
     counts = ", ".join(f"{n} at {100 * rate:.3g} %" for rate, n in planted.items())
     trained = sorted({own_seed for _, _, own_seed in grades})
     span = f"seeds {trained[0]} to {trained[-1]}" if len(trained) > 1 else f"seed {trained[0]}"
@@ -93,22 +92,14 @@ def _scores(
         yield name, DETECTORS[name].scanning(**training).fit(data.X, labels).scores_
 
 
-def as_table(grades: Grades) -> Iterator[str]:
-    """Yield the lines of a table: mean and standard deviation over seeds, the best of the first rate on top."""
-    cells = defaultdict(list)
-    for (name, rate, _), grade in grades.items():
-        cells[name, rate].append(100 * grade)
+def _as_table(grades: Grades) -> str:
+    """Return a table: mean and standard deviation over seeds in percent, the best of the first rate on top."""
     captions = {name: signal.caption for name, signal in SIGNALS.items()}
     captions |= {name: entry.caption for name, entry in DETECTORS.items() if entry.caption}
-    names, rates = dict.fromkeys(name for name, _ in cells), dict.fromkeys(rate for _, rate in cells)
-    first, width = next(iter(rates)), max(len(captions[name]) for name in names)
-    yield "  ".join(["".ljust(width), *(f"{f'{100 * rate:.3g} % wrong':>14}" for rate in rates)])
-    for name in sorted(names, key=lambda name: -np.mean(cells[name, first] or [0])):
-        yield "  ".join([captions[name].ljust(width), *(_cell(cells[name, rate]) for rate in rates)])
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return f"{'-':>14}"
-    spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{f'{np.mean(values):.2f}{spread}':>14}"
+    rates = list(dict.fromkeys(rate for _, rate, _ in grades))
+    by_score = (100 * pd.Series(grades)).groupby(level=[0, 1])
+    means, spreads = by_score.mean().unstack()[rates], by_score.std().unstack()[rates]
+    best_first = means[rates[0]].sort_values(ascending=False, kind="stable").index
+    cells = means.map("{:.2f}".format) + spreads.map(" ± {:.2f}".format).where(spreads.notna(), "")
+    cells = cells.where(means.notna(), "-").loc[best_first].rename(index=captions)
+    return cells.rename(columns=lambda rate: f"{100 * rate:.3g} % wrong").to_string(col_space=15)

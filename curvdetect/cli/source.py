@@ -58,21 +58,18 @@ class Data:
 
     def say_skipped(self, where: str = "") -> None:
         """Name the first few files that were skipped, and count the others, which are listed ``where``."""
-        shown, more = self._skipped()
-        for line in [*shown, *([f"{more}{where}"] if more else [])]:
+        for line in self._skipped("{} more" + where):
             say(f"skipped: {line}")
 
     def note(self) -> str | None:
         """Return the same as a line for the page."""
-        shown, more = self._skipped()
-        listed = ", ".join(shown) + (f", and {more}" if more else "")
-        return f"Skipped: {len(self.skipped)} file(s), {listed}" if shown else None
+        lines = ", ".join(self._skipped("and {} more"))
+        return f"Skipped: {len(self.skipped)} file(s), {lines}" if lines else None
 
-    def _skipped(self) -> tuple[list[str], str]:
-        """Return the first few files that were skipped, and the number of the others in words."""
-        shown = [f"{short(path)} ({short(why, 100)})" for path, why in list(self.skipped.items())[:_NAMED]]
-        more = len(self.skipped) - len(shown)
-        return shown, f"{more} more" if more else ""
+    def _skipped(self, more: str) -> list[str]:
+        """Return the first few files that were skipped, and the number of the others in the words of ``more``."""
+        lines = [f"{short(path)} ({short(why, 100)})" for path, why in self.skipped.items()]
+        return lines if len(lines) <= _NAMED else [*lines[:_NAMED], more.format(len(lines) - _NAMED)]
 
 
 def read_data(

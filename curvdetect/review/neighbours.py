@@ -115,10 +115,12 @@ class Fingerprints:
         for x in samples.in_chunks(_CHUNK_BYTES):
             # a zero is a zero, whatever its sign
             digests += [blake2b(row.tobytes(), digest_size=16).digest() for row in (x + 0.0).flatten(1).numpy()]
-            kept.append(_small(x) if self.pictures else x.flatten(1))
             if self.pictures:
-                views["coarse"].append(_without_mean(F.adaptive_avg_pool2d(kept[-1], COARSE)))
-                views["spectrum"].append(_spectrum(kept[-1]))
+                height, width = (min(side, SIDE) for side in shape[-2:])
+                small = F.adaptive_avg_pool2d(x if x.ndim == 4 else x[:, None], (height, width))
+                views["coarse"].append(_without_mean(F.adaptive_avg_pool2d(small, COARSE)))
+                views["spectrum"].append(_spectrum(small))
+            kept.append(small if self.pictures else x.flatten(1))
         self.digests = np.array(digests, dtype="V16")
         self.kept = torch.cat(kept)
         if not self.pictures:
@@ -154,13 +156,6 @@ def _in_chunks(
         compare(of[i], of[j]) for i, j in (part.T for part in torch.split(torch.from_numpy(pairs), chunk)) if len(i)
     ]
     return torch.cat([torch.empty(0), *parts]).double().numpy()
-
-
-def _small(x: Tensor) -> Tensor:
-    """Return pictures with a channel axis, at most `SIDE` pixels a side."""
-    x = x if x.ndim == 4 else x[:, None]
-    height, width = (min(side, SIDE) for side in x.shape[2:])
-    return F.adaptive_avg_pool2d(x, (height, width))
 
 
 def _spectrum(x: Tensor) -> Tensor:

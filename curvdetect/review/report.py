@@ -35,7 +35,7 @@ from curvdetect.training.ranks import writes_here
 
 #: Most flagged samples that are shown by default.
 SHOWN = 1_000
-#: In this order, since what is at the top of a script may use what is at the top of those before.
+#: The order counts: at its top, a script may use names of those before it.
 SCRIPTS = ("dom", "data", "csv", "verdicts", "choice", "grid", "parts", "detail", "keys", "main")
 PAGE = files("curvdetect.review").joinpath("page")
 

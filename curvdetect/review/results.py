@@ -73,14 +73,14 @@ class EpochScores(NamedTuple):
     """Signals of samples in single epochs."""
 
     epoch: NDArray[np.int64]
-    """Counted from 1, shape (n_epochs,)."""
     signals: dict[str, NDArray[np.float64]]
-    """By name, shape (n_epochs, n_samples); higher is more suspect."""
 
     def chosen(self, signal: str = "auto") -> str:
         """Return the name of a signal; "auto" is the curvature, or its contrast, where there is one, else the first."""
         if signal == "auto":
-            return next((name for name in self.signals if name.startswith("curvature")), next(iter(self.signals)))
+            return next(
+                (name for name in self.signals if name.startswith("curvature")), next(iter(self.signals), "curvature")
+            )
         if signal not in self.signals:
             raise ValueError(
                 f"signal must be 'auto' or one that has a value in each epoch, {list(self.signals)}, got {signal!r}."
@@ -107,9 +107,8 @@ def scores_by_epoch(estimator: object, X: object, y: ArrayLike) -> EpochScores:
     Returns
     -------
     EpochScores
-        A named tuple: ``epoch``, shape (n_epochs,), and ``signals``, a dict from names to arrays of shape
-        (n_epochs, n_samples): ``"loss"``, ``"margin"``, ``"inconfidence"``, and the other signals of the detector that
-        have a value in one epoch.
+        A named tuple: ``epoch``, shape (n_epochs,), and ``signals``, arrays of shape (n_epochs, n_samples) by name:
+        ``"loss"``, ``"margin"``, ``"inconfidence"``, and others of the detector that have a value in each epoch.
 
     Examples
     --------

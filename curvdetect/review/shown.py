@@ -78,7 +78,7 @@ def look_alikes(
     except ValueError:  # a net without a last linear layer
         return {}
     n_alike = ALIKE if len(index) <= MANY else 1
-    # what is suspect itself would show the wrong thing under the right name
+    # another suspect would show the wrong thing under the right name
     clear = detector.labels_ == 0
     clear[index] = False
     found = {}

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-#: Most points of a curve that are drawn; more can't be seen.
-POINTS = 2_000
 _CHANCE = "chance"
 
 
@@ -50,15 +48,10 @@ class DetectionCurveDisplay(Display):
 
     Examples
     --------
-    Several on the same axes:
-
-    >>> import numpy as np
     >>> from curvdetect import DetectionCurveDisplay
-    >>> rng, mask = np.random.default_rng(0), np.arange(300) < 30
-    >>> first = DetectionCurveDisplay.from_predictions(mask, mask + rng.normal(size=300), name="good")
-    >>> other = DetectionCurveDisplay.from_predictions(mask, rng.normal(size=300), name="none", ax=first.ax_)
-    >>> len(other.ax_.get_legend().get_texts())
-    3
+    >>> display = DetectionCurveDisplay.from_predictions([True, False, True, False], [0.9, 0.8, 0.7, 0.1])
+    >>> display.roc_auc
+    0.75
     """
 
     fpr: ArrayLike
@@ -135,9 +128,9 @@ class DetectionCurveDisplay(Display):
             steps = np.geomspace(first, 1, 200) if log else np.array([0, 1])
             chance, by_chance = (steps, steps), "chance (AUC = 0.5)"
         else:
-            x = _thinned(n_samples, n_wrong, log=log)
-            y, label = precision[x - 1], f"{precision[n_wrong - 1]:.3f} at k = {n_wrong:,}"
-            look |= {"marker": "o", "markevery": [int(np.searchsorted(x, n_wrong))]}
+            x, y = np.arange(1, n_samples + 1), precision
+            label = f"{precision[n_wrong - 1]:.3f} at k = {n_wrong:,}"
+            look |= {"marker": "o", "markevery": [n_wrong - 1]}
             axes |= {"xlabel": "k, number of most suspect samples looked at", "ylim": (-0.02, 1.03)}
             axes["ylabel"] = "Share of wrong labels among them"
             rate = n_wrong / n_samples
@@ -285,11 +278,3 @@ class SimilarityCurveDisplay(Display):
         ax.locator_params("x", integer=True)
         self._legend(ax.get_legend_handles_labels()[0])
         return self
-
-
-def _thinned(n_samples: int, n_wrong: int, *, log: bool) -> NDArray[np.int64]:
-    """Return the values of k that are drawn, the number of wrong labels among them."""
-    if n_samples <= POINTS:
-        return np.arange(1, n_samples + 1)
-    spaced = np.geomspace(1, n_samples, POINTS) if log else np.linspace(1, n_samples, POINTS)
-    return np.unique(np.append(spaced.astype(np.int64), n_wrong))

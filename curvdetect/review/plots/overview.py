@@ -50,10 +50,8 @@ class ScoreHistogramDisplay(Display):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from curvdetect import ScoreHistogramDisplay
-    >>> scores = np.random.default_rng(0).lognormal(size=500)
-    >>> display = ScoreHistogramDisplay.from_predictions(scores, noise_mask=scores > 5, name="made up")
+    >>> display = ScoreHistogramDisplay.from_predictions([0.1, 0.2, 0.9], noise_mask=[False, False, True])
     >>> display.ax_.get_xlabel()
     'Score (higher is more suspect)'
     """
@@ -226,10 +224,9 @@ class LabelConfusionDisplay(Display):
         """
         one = as_labels(given, "given")
         two = as_labels(suggested, "suggested", len(one))
-        counted = np.ones(len(one), dtype=bool) if flagged is None else as_mask(flagged, "flagged")
-        if len(counted) != len(one):
-            raise ValueError(f"flagged has {len(counted)} entries for {len(one)} samples.")
-        one, two = one[counted], two[counted]
+        if flagged is not None:
+            counted = as_mask(flagged, "flagged", len(one))
+            one, two = one[counted], two[counted]
         classes = encode(np.concatenate([one, two]))[0] if labels is None else as_labels(labels, "labels")
         place = {label: i for i, label in enumerate(classes.tolist())}
         unknown = sorted({repr(label) for label in [*one.tolist(), *two.tolist()] if label not in place})

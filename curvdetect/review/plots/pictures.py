@@ -107,11 +107,8 @@ class SuspectsDisplay(Display):
         """Choose the pictures, and read them."""
         check_value("k", k, [_PICTURES])
         index = worst_first(scores)[:k]
-        dots = None if marked is None else as_mask(plain(marked), "marked")
-        if dots is not None and len(dots) != len(scores):
-            raise ValueError(f"marked has {len(dots)} entries for {len(scores)} samples.")
-        images = _pictures(X, len(scores), index)
-        return cls(images, given[index], suggested[index], index, None if dots is None else dots[index])
+        dots = None if marked is None else as_mask(marked, "marked", len(scores))[index]
+        return cls(_pictures(X, len(scores), index), given[index], suggested[index], index, dots)
 
     def plot(self, *, n_columns: int = 8, show_index: bool = False, figure: Figure | None = None) -> Self:
         """Draw the grid.
@@ -293,7 +290,6 @@ def _pictures(X: object, n_samples: int, index: NDArray[np.int64]) -> Array:
 
 def _rows(side: Array, gap: int) -> Array:
     """Return pictures of shape (n_classes, k, height, width, ...) beside and below each other, with gaps between."""
-    n_classes, k, height, width, *colours = side.shape
-    padded = np.full((n_classes, k, height + gap, width + gap, *colours), np.nan)
-    padded[:, :, :height, :width] = side
-    return padded.swapaxes(1, 2).reshape(n_classes * (height + gap), k * (width + gap), *colours)
+    padded = np.pad(side, [(0, 0), (0, 0), (0, gap), (0, gap), *[(0, 0)] * (side.ndim - 4)], constant_values=np.nan)
+    n_classes, k, height, width, *colours = padded.shape
+    return padded.swapaxes(1, 2).reshape(n_classes * height, k * width, *colours)

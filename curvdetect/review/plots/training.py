@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.types import Record
 from curvdetect.review.plots import COLOURS, DRAWN, STYLES, Display, is_spread, numbers
-from curvdetect.review.results import fitted_detector, scores_by_epoch
+from curvdetect.review.results import EpochScores, fitted_detector, scores_by_epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,29 +84,23 @@ class TrainingCurveDisplay(Display):
         named_so = cls._with_name(options, detector)
         if y is not None:
             found = scores_by_epoch(detector, X, y)
-            # the plain curvature, as of the training
-            shown = "curvature" if signal == "auto" and "curvature" in found.signals else found.chosen(signal)
-            means = {key: values.mean(1) for key, values in found.signals.items()}
-            values = None if shown == "loss" else means[shown]
-            return cls.from_predictions(found.epoch, means["loss"], values, signal_name=shown, **named_so)
-        history = pd.DataFrame(getattr(detector, "history_", []))
-        if history.empty:
-            raise ValueError(
-                f"estimator is a {type(detector).__name__}, which keeps no history of its trainings. Pass a detector "
-                "with history_, or your own numbers to from_predictions."
-            )
-        known = [name[5:] for name in map(str, history) if name.startswith("mean_")]
-        if signal != "auto" and signal not in known:
-            raise ValueError(
-                f"signal must be 'auto' or one that was measured after epochs, {known}, got {signal!r}. Signals of the "
-                "training passes, such as the loss, are not."
-            )
-        shown = signal if signal != "auto" else "curvature" if "curvature" in known else next(iter(known), "")
-        noted, shown = history[f"mean_{shown}"] if shown else None, shown or "curvature"
-        # the epochs of a second stage are counted on from the first
-        runs = history.reindex(columns=["repeat", "half"]).groupby(["repeat", "half"], sort=False, dropna=False)
-        epoch, run = runs.cumcount() + 1, runs.ngroup()
-        return cls.from_predictions(epoch, history["train_loss"], noted, signal_name=shown, run=run, **named_so)
+            epoch, run, means = found.epoch, None, {key: values.mean(1) for key, values in found.signals.items()}
+            loss = means["loss"]
+        else:
+            history = pd.DataFrame(getattr(detector, "history_", []))
+            if history.empty:
+                raise ValueError(
+                    f"estimator is a {type(detector).__name__}, which keeps no history of its trainings. Pass a "
+                    "detector with history_, or your own numbers to from_predictions."
+                )
+            # the epochs of a second stage are counted on from the first
+            runs = history.reindex(columns=["repeat", "half"]).groupby(["repeat", "half"], sort=False, dropna=False)
+            epoch, run = np.asarray(runs.cumcount() + 1), runs.ngroup()
+            noted = [name for name in map(str, history) if name.startswith("mean_")]
+            means, loss = {name[5:]: history[name].to_numpy() for name in noted}, history["train_loss"].to_numpy()
+        shown = "curvature" if signal == "auto" and "curvature" in means else EpochScores(epoch, means).chosen(signal)
+        values = None if shown == "loss" else means.get(shown)
+        return cls.from_predictions(epoch, loss, values, signal_name=shown, run=run, **named_so)
 
     @classmethod
     def from_predictions(
@@ -157,7 +151,9 @@ class TrainingCurveDisplay(Display):
         ax.locator_params("x", integer=True)
         self.signal_ax_: Axes | None = None
         self.signal_lines_: list[Line2D] = []
-        beside = _beside(ax)
+        # the axes of a signal, to the right, that an earlier call made
+        siblings = [other for other in ax.get_shared_x_axes().get_siblings(ax) if other.get_gid() == _SIGNAL_AXES]
+        beside = siblings[0] if siblings else None
         if self.signal is not None:
             beside = self.signal_ax_ = beside or ax.twinx()
             beside.set_gid(_SIGNAL_AXES)
@@ -175,11 +171,3 @@ def _scale(ax: Axes, values: NDArray[np.float64]) -> None:
         ax.set_yscale("linear")
     elif is_spread(values, 10):
         ax.set_yscale("log")
-
-
-def _beside(ax: Axes) -> Axes | None:
-    """Return the axes to the right that belong to these, or None where there are none."""
-    for other in ax.figure.axes:
-        if other.get_gid() == _SIGNAL_AXES and other in ax.get_shared_x_axes().get_siblings(ax):
-            return other
-    return None

@@ -16,7 +16,6 @@ from curvdetect import (
     scores_by_epoch,
 )
 from curvdetect.metrics import cosine_similarity, fnr_at_noise_rate, top_k_cosine_similarity
-from curvdetect.review.plots.agreement import POINTS
 from tests.cases import digits, quick_net
 from tests.review.plots.fitted import N, axes, fitted
 
@@ -76,20 +75,6 @@ def test_a_logarithmic_roc_curve_begins_at_the_first_false_alarm():
     assert display.ax_.get_xscale() == "log"
     assert 0 < display.ax_.get_xlim()[0] < 1 / 270
     assert DetectionCurveDisplay.from_predictions(MASK, SCORES, ax=ax).ax_.get_xscale() == "linear"
-
-
-@pytest.mark.parametrize("xscale", ["linear", "log"])
-@pytest.mark.parametrize("n_wrong", [1, 4_567, 9_999])
-def test_points_that_are_drawn_are_few_and_have_both_ends_and_the_number_of_wrong_labels(n_wrong, xscale):
-    mask = np.arange(10_000) < n_wrong
-    display = DetectionCurveDisplay.from_predictions(
-        mask, -np.arange(10_000), kind="precision", xscale=xscale, ax=axes()
-    )
-    k = display.line_.get_xdata()
-    assert (k[0], k[-1]) == (1, 10_000)
-    assert n_wrong in k
-    assert len(k) <= POINTS + 1
-    assert (np.diff(k) > 0).all()
 
 
 @pytest.mark.parametrize("top_k", [None, 7])
