@@ -7,20 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from numbers import Real
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from curvdetect.signals.gradients import (
-    contrast_of,
-    gradients_and_logits,
-    mean_of_norms,
-    probe_norms,
-    with_other,
-)
+from curvdetect.signals.evaluated import Curvature, CurvatureContrast
 from curvdetect.signals.passes import logits_of, measuring, quicker, rows_within
+from curvdetect.signals.signal import Batch
 
 
 def input_curvature(
@@ -173,17 +167,15 @@ def input_curvatures(
     for name, values in {"h": h, "n": n, "power": power}.items():
         if isinstance(values, str) or not hasattr(values, "__iter__"):
             raise ValueError(f"{name} must be a sequence of values to measure, got {values!r}.")
-    settings = list(product(h, n, power))
-    if not settings:
+    kind = CurvatureContrast if contrast else Curvature
+    signals = {each: kind(h=each[0], n=each[1], power=each[2], seed=seed) for each in product(h, n, power)}
+    if not signals:
         raise ValueError(f"h, n and power need at least one value each, got {h!r}, {n!r} and {power!r}.")
-    for step, probes, exponent in settings:
-        check_curvature(h=step, n=probes, power=exponent)
     _check_measured(module, X, y, index, batch_size, output, seed, units)
-    n_classes = int(y.max()) + 1 if len(y) else 0
     device = next((p.device for p in module.parameters()), X.device)
     index = torch.arange(len(X)) if index is None else index
     units = None if units is None else units.to(device, X.dtype)
-    scores = {setting: torch.empty(len(X), dtype=torch.float64) for setting in settings}
+    scores = {setting: torch.empty(len(X), dtype=torch.float64) for setting in signals}
     with measuring(module):
         few = X[:2].to(device)
         rows = rows_within(module, few) if batch_size is None else batch_size
@@ -191,21 +183,17 @@ def input_curvatures(
         network = quicker(module, few) if len(X) > 2 * rows else module
 
         def forward(x: Tensor) -> Tensor:
-            return _with_classes(logits_of(network(x), output), n_classes)
+            logits = logits_of(network(x), output)
+            if len(y) and logits.shape[1] <= int(y.max()):
+                n_logits = logits.shape[1]
+                raise ValueError(f"y holds {int(y.max())}, but module puts out {n_logits} logits, for classes from 0.")
+            return logits
 
         for chunk in torch.split(torch.arange(len(X)), rows):
-            x, given = X[chunk].to(device), y[chunk].to(device, torch.int64)
-            clean, logits = gradients_and_logits(forward, x, with_other(given) if contrast else given[None], units)
-            labels = with_other(given)(logits) if contrast else given[None]
-            number, key = index[chunk].to(device), {"seed": seed, "epoch": epoch}
-            for step in dict.fromkeys(h):
-                squared = probe_norms(
-                    forward, x, labels, clean, number, h=step, probes=range(max(n)), rows=rows, units=units, **key
-                )
-                for setting in (s for s in settings if s[0] == step):
-                    part = mean_of_norms(squared[: setting[1]], setting[2])
-                    measured = contrast_of(part, clean, h=step, power=setting[2]) if contrast else part[0]
-                    scores[setting][chunk] = measured.cpu().double()
+            x, given, number = X[chunk].to(device), y[chunk].to(device, torch.int64), index[chunk].to(device)
+            batch = Batch(number, x, given, epoch=epoch, quarter=0, forward=forward, units=units)
+            for setting, signal in signals.items():
+                scores[setting][chunk] = signal.value(batch).cpu().double()
     return scores
 
 
@@ -250,24 +238,3 @@ def _check_measured(
         raise ValueError(f"output must be 'logits' or 'probabilities', got {output!r}.")
     if not hasattr(seed, "__index__"):
         raise ValueError(f"seed must be a whole number, got {seed!r}.")
-
-
-def _with_classes(logits: Tensor, n_classes: int) -> Tensor:
-    """Return logits as they are; raise where labels name classes that they know nothing of."""
-    if logits.shape[1] < n_classes:
-        raise ValueError(f"y holds {n_classes - 1}, but module puts out {logits.shape[1]} logits, for classes from 0.")
-    return logits
-
-
-def check_curvature(*, h: float, n: int, power: int) -> None:
-    """Raise where a parameter of the curvature is out of range."""
-    # a network computes in single precision, which knows no larger number
-    if isinstance(h, bool) or not (isinstance(h, Real) and 0 < h <= torch.finfo(torch.float32).max):
-        raise ValueError(
-            f"h must be a positive number, got {h!r}. It is a step in deviations of a column, or in the units of X: "
-            "1e-2 is a good start."
-        )
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-        raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
-    if isinstance(power, bool) or power not in (1, 2):
-        raise ValueError(f"power must be 1 (norm) or 2 (squared norm, eq. 6), got {power!r}.")

@@ -6,6 +6,7 @@ forgetting belong to the second of two stages, in which the network trains on ot
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -13,18 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.curvature import check_curvature
-from curvdetect.signals.gradients import contrast_of, mean_of_norms, probe_norms, share_of
+from curvdetect.signals.gradients import gradients_and_logits, rademacher, share_of
 from curvdetect.signals.signal import Batch, LastEpoch, MeanOverEpochs, Stage
+
+#: Share of a step's change of the loss that counts as curvature: small beside what a kink does.
+_STRAIGHT = 0.3
 
 
 class Curvature(MeanOverEpochs):
-    """Curvature at each sample, averaged over the scored epochs; higher is more suspect.
-
-    ``h``, ``n`` and ``power`` are those of `input_curvature`; ``seed`` is the key of the probes. What the probes did is
-    left with the batch: another signal with the same step and seed measures only the probes that miss, so that several
-    settings cost as much as the one with most probes.
-    """
+    """Mean over the scored epochs of `input_curvature`; signals with one ``h`` and ``seed`` share their probes."""
 
     kind: ClassVar[str] = "curvature"
     stage = "scoring"
@@ -35,54 +33,63 @@ class Curvature(MeanOverEpochs):
         self.h, self.n, self.power, self.seed = h, n, power, seed
 
     def value(self, batch: Batch) -> Tensor:
-        """Return the curvature of a batch, whose clean gradient is shared with other signals."""
-        return mean_of_norms(self._norms(batch, "y"), self.power)[0]
+        return self._measured(batch, "y")[0]
+
+    def _measured(self, batch: Batch, *labels: str) -> Tensor:
+        """Return the curvature under each of some labels of a batch, shape (n_labels, batch)."""
+        squared = self._norms(batch, *labels)
+        return (squared if self.power == 2 else squared.sqrt()).mean(0)
 
     def _norms(self, batch: Batch, *labels: str) -> Tensor:
-        """Return squared norms of shape (n, n_labels, batch), and measure those not yet known."""
+        """Return squared norms of shape (n, n_labels, batch), and measure those that no signal left with the batch."""
         keys = [("probe norms", self.h, self.seed, label) for label in labels]
         known = min(len(batch.kept.get(key, ())) for key in keys)
         if known < self.n:
             # first the gradients of both, that one pass yields, then what is read off them
             clean = torch.stack([batch.other_gradient if label == "other" else batch.gradient for label in labels])
             given = torch.stack([getattr(batch, label) for label in labels])
-            more = probe_norms(
-                batch.forward,
-                batch.x,
-                given,
-                clean,
-                batch.index,
-                h=self.h,
-                seed=self.seed,
-                epoch=batch.epoch,
-                probes=range(known, self.n),
-                units=batch.units,
-            )
+            shape, dtype = tuple(batch.x.shape[1:]), batch.x.dtype
+            # made at once: small results kept between large buffers would break up the heap, by a MiB a probe
+            more = batch.x.new_empty(self.n - known, *given.shape)
+            for row, probe in enumerate(range(known, self.n)):
+                step = rademacher(batch.index, shape, seed=self.seed, epoch=batch.epoch, probe=probe, dtype=dtype)
+                moved = torch.add(batch.x, step if batch.units is None else step * batch.units, alpha=self.h)
+                there, _ = gradients_and_logits(batch.forward, moved, given, batch.units)
+                more[row] = (there - clean).flatten(2).square().sum(2)
             for row, key in enumerate(keys):
                 batch.kept[key] = torch.cat([batch.kept.get(key, more[:0, row])[:known], more[:, row]])
         return torch.stack([batch.kept[key][: self.n] for key in keys], 1)
 
 
 class CurvatureContrast(Curvature):
-    """Share of the given label in its curvature and that of the best other label; higher is more suspect.
-
-    The mean over the scored epochs of ``c_y / (c_y + c_o)``, in [0, 1]. `Curvature` costs nothing where this one has
-    measured the same batch before it.
-    """
+    """Mean over the scored epochs of the given label's share in its curvature and that of the best other label."""
 
     kind = "curvature_contrast"
 
     def value(self, batch: Batch) -> Tensor:
-        other, given = mean_of_norms(self._norms(batch, "other", "y"), self.power)
-        clean = torch.stack([batch.gradient, batch.other_gradient])
-        return contrast_of(torch.stack([given, other]), clean, h=self.h, power=self.power)
+        other, given = self._measured(batch, "other", "y")
+        # a step that crosses no kink leaves rounding of both: there the share is that of the gradients
+        for curvature, gradient in ((given, batch.gradient), (other, batch.other_gradient)):
+            curvature += (_STRAIGHT * self.h * gradient.flatten(1).norm(dim=1)) ** self.power
+        return share_of(given, other)
+
+
+def check_curvature(*, h: float, n: int, power: int) -> None:
+    """Raise where a parameter of the curvature is out of range."""
+    # a network computes in single precision, which knows no larger number
+    if isinstance(h, bool) or not (isinstance(h, Real) and 0 < h <= torch.finfo(torch.float32).max):
+        raise ValueError(
+            f"h must be a positive number, got {h!r}. It is a step in deviations of a column, or in the units of X: "
+            "1e-2 is a good start."
+        )
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
+        raise ValueError(f"n must be a whole number of probes, at least 1, got {n!r}.")
+    if isinstance(power, bool) or power not in (1, 2):
+        raise ValueError(f"power must be 1 (norm) or 2 (squared norm, eq. 6), got {power!r}.")
 
 
 class GradientContrast(MeanOverEpochs):
-    """Share of the given label in its input gradient and that of the best other label; higher is more suspect.
-
-    The mean over the scored epochs of ``g_y / (g_y + g_o)``, norms of the gradients in evaluation mode.
-    """
+    """Mean over the scored epochs of the given label's share in the norms of its gradient and the best other's."""
 
     name = "gradient_contrast"
     stage = "scoring"
@@ -116,12 +123,7 @@ class Learned(MeanOverEpochs):
 
 
 class ForgettingTime(LastEpoch):
-    """Second-split forgetting time with its sign turned: higher, that is forgotten sooner, is more suspect.
-
-    The time is the first epoch of the second stage, counted from 1, from which the sample stays wrong to the end; the
-    number of planned epochs plus one where it is still right at the end; 1 where it was not ``learned``, right at the
-    end of the first stage (Maini et al., "Characterizing Datapoints via Second-Split Forgetting", 2022).
-    """
+    """First epoch from which a sample stays wrong, negated (Maini et al., 2022); 1 where it was not ``learned``."""
 
     name = "forgetting_time"
     stage: ClassVar[Stage] = "scoring"

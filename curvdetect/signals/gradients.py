@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Share of a step's change of the loss that counts as curvature: small beside what a kink does.
-_STRAIGHT = 0.3
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15, the increment of splitmix64, as a signed 64-bit number
 _FIRST = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _SECOND = -7723592293110705685  # 0x94D049BB133111EB
@@ -48,13 +46,7 @@ def gradients_and_logits(
     labels: Tensor | Callable[[Tensor], Tensor],
     units: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return each sample's gradients of its own losses at ``x``, one for each row of labels, and its detached logits.
-
-    The sum of the losses is differentiated, whose gradient at one sample is that of its own loss as long as samples
-    don't interact, as in evaluation mode they don't; a mean would scale it by the batch size. One forward pass, and
-    one backward pass a row. ``labels`` is of shape (rows, batch), or finds them from the logits. Gradients are given in
-    ``units``, lengths of a step of one; by default these are the units of ``x``.
-    """
+    """Return each sample's gradients, one for each row of labels, which may be a function of the logits, and these."""
     x = x.detach().requires_grad_(True)
     logits = forward(x)
     if not logits.requires_grad:
@@ -63,6 +55,7 @@ def gradients_and_logits(
             "so neither curvature nor gradients can be measured. LossDetector and MarginDetector need none."
         )
     rows = labels(logits.detach()) if callable(labels) else labels
+    # of the sum, since samples don't interact in evaluation mode; a mean would scale them by the batch size
     try:
         gradients = [
             torch.autograd.grad(losses_of(logits, y).sum(), x, retain_graph=row < len(rows) - 1)[0]
@@ -77,55 +70,6 @@ def gradients_and_logits(
     return stacked if units is None else stacked * units, logits.detach()
 
 
-def probe_norms(
-    forward: Callable[[Tensor], Tensor],
-    x: Tensor,
-    labels: Tensor,
-    clean: Tensor,
-    index: Tensor,
-    *,
-    h: float,
-    seed: int,
-    epoch: int,
-    probes: range,
-    rows: int | None = None,
-    units: Tensor | None = None,
-) -> Tensor:
-    """Return ``||grad L(x + h v_i) - grad L(x)||²`` of shape (n_probes, n_labels, batch), given the gradients at ``x``.
-
-    ``index`` holds the samples' numbers, part of the key of their probes. Every curvature with this ``h`` is read off
-    the result: the probes of a smaller ``n`` are the first of a larger one's. As many probes are stacked as fit in a
-    pass of ``rows``. By default none are: the last digits of one probe then don't depend on which others are measured.
-    """
-    stacked = max(1, (rows or 0) // max(1, len(x)))
-    # made at once: small results kept between large buffers would break up the heap, by a MiB a probe
-    norms = x.new_empty(len(probes), *labels.shape)
-    for first in range(0, len(probes), stacked):
-        chosen = probes[first : first + stacked]
-        steps = [rademacher(index, tuple(x.shape[1:]), seed=seed, epoch=epoch, probe=i, dtype=x.dtype) for i in chosen]
-        moved = torch.cat([torch.add(x, step if units is None else step * units, alpha=h) for step in steps])
-        there, _ = gradients_and_logits(forward, moved, labels.repeat(1, len(chosen)), units)
-        difference = there.reshape(len(labels), len(chosen), *x.shape) - clean[:, None]
-        norms[first : first + stacked] = difference.flatten(3).square().sum(3).transpose(0, 1)
-    return norms
-
-
-def mean_of_norms(squared: Tensor, power: int) -> Tensor:
-    """Return the curvature, the mean over the first axis of squared norms or, with ``power=1``, of norms."""
-    return (squared if power == 2 else squared.sqrt()).mean(0)
-
-
-def contrast_of(curvature: Tensor, clean: Tensor, *, h: float, power: int) -> Tensor:
-    """Return the share of the given label in the curvatures of both labels, which are of shape (2, batch).
-
-    A step that crosses no kink of the network leaves nothing but rounding of both curvatures. A small part of its own
-    gradient ``clean`` is added to each, `_STRAIGHT` of what a step changes the loss by: there the share is that of the
-    gradients, which tell a label that was never learned from one that was.
-    """
-    given, other = curvature + (_STRAIGHT * h * clean.flatten(2).norm(dim=2)) ** power
-    return share_of(given, other)
-
-
 def rademacher(
     index: Tensor,
     shape: tuple[int, ...],
@@ -135,12 +79,7 @@ def rademacher(
     probe: int,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Return one vector of independent signs for each sample, shape (batch, *shape), from bits of splitmix64.
-
-    >>> both = rademacher(torch.tensor([4, 7]), (3,), seed=0, epoch=1, probe=0)
-    >>> torch.equal(both[1:], rademacher(torch.tensor([7]), (3,), seed=0, epoch=1, probe=0))
-    True
-    """
+    """Return one vector of independent signs for each sample, shape (batch, *shape), from bits of splitmix64."""
     size, key = math.prod(shape), 0
     for part in (seed, epoch, probe):
         key = _mix_int(key + part)

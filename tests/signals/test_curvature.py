@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from curvdetect.signals.curvature import check_curvature, input_curvature, input_curvatures
-from curvdetect.signals.evaluated import Curvature
+from curvdetect.signals.curvature import input_curvature, input_curvatures
+from curvdetect.signals.evaluated import Curvature, check_curvature
 from curvdetect.signals.gradients import rademacher
 from tests.cases import exact_curvature, smooth_net, untouched_rng
 from tests.signals.playback import Counting, inputs
