@@ -47,22 +47,7 @@ class Share(NamedTuple):
 
 
 class BatchLoader:
-    """Shuffled batches of nearly equal size, optionally cropped and flipped.
-
-    Sizes differ by at most one, so that no batch of a single sample upsets BatchNorm. Shuffling and augmentation
-    draw from torch's global generator, as a ``DataLoader`` does.
-
-    Parameters
-    ----------
-    dataset : Samples
-        Samples that can be read by a tensor of indices.
-    batch_size : int, default=128
-        Largest batch.
-    shuffle : bool, default=True
-        Whether to draw a new order in each epoch.
-    augment : bool, default=False
-        Whether to crop (after padding by an eighth) and flip pictures at random.
-    """
+    """Shuffled batches of samples in memory; their sizes differ by one at most, so that none upsets BatchNorm."""
 
     def __init__(self, dataset: Samples, batch_size: int = 128, shuffle: bool = True, augment: bool = False) -> None:
         self.dataset = dataset
@@ -105,12 +90,7 @@ def is_ours(loader: object) -> TypeGuard[Callable[..., BatchLoader]]:
 
 
 class IndexedLoader:
-    """Walk a loader over indexed samples and report the index of every batch before yielding it.
-
-    ``loader`` is `BatchLoader`, or any class with the signature of ``torch.utils.data.DataLoader``, made with
-    ``options``. Where several processes share each batch, ``share`` says which this one is. ``on_share`` is called
-    after ``on_index``, with the size of its share and that of the whole batch.
-    """
+    """Walk a loader, made of a class such as ``DataLoader``, and report the index of every batch before yielding it."""
 
     def __init__(
         self,
@@ -188,10 +168,7 @@ class _CollateIndexed:
 
 
 class _SharedBatches:
-    """A batch sampler that yields one share of another's batches, and notes the sizes of both.
-
-    A batch that is too small for a share yields its first sample, so that all processes make as many steps.
-    """
+    """One share of each of another sampler's batches; the first sample of a batch that is too small for a share."""
 
     def __init__(self, batches: Collection[list[int]], share: Share, sizes: deque[tuple[int, int]]) -> None:
         self.batches, self.share, self.sizes = batches, share, sizes
@@ -204,7 +181,7 @@ class _SharedBatches:
             whole = list(batch)
             mine = self.share.of(torch.arange(len(whole))).tolist()
             self.sizes.append((len(mine), len(whole)))
-            yield [whole[i] for i in mine] if mine else whole[:1]
+            yield [whole[i] for i in mine] if mine else whole[:1]  # all processes make as many steps
 
 
 def _shared(
@@ -225,10 +202,7 @@ def _shared(
 
 
 def draw_shifts(shape: Sequence[int], n: int) -> Tensor:
-    """Draw the shifts of ``n`` pictures, down and right by up to an eighth of the side, and which are mirrored.
-
-    Shape (n, 3), of whole numbers.
-    """
+    """Draw for ``n`` pictures, shape (n, 3), shifts down and right by up to an eighth of the side, and mirrorings."""
     if len(shape) < 2:
         raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(shape)}.")
     moved = [torch.randint(2 * _pad(side) + 1, (n, 1)) for side in shape[-2:]]

@@ -74,12 +74,7 @@ class DatasetInputs(Inputs):
 
 
 def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: int = 0) -> tuple[Inputs, Array, Tensor]:
-    """Read a dataset once: its labels, whether its inputs are finite, equal in shape and the same every time.
-
-    ``y`` takes the place of its own labels. Inputs that are the same at each reading are kept up to ``n_bytes``. More
-    of them are not read as a whole where the labels are known without. ``n_workers`` processes read ahead. The first
-    input is returned, too, in its own dtype.
-    """
+    """Return a dataset's inputs, kept up to ``n_bytes``, its labels (or ``y``) and its first input, each checked."""
     n_samples = len(dataset)
     if n_samples == 0:
         raise ValueError("X is an empty dataset: found 0 sample(s) while a minimum of 2 is required.")
@@ -134,10 +129,7 @@ def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: i
 
 
 def by_workers(read: Callable[[Wanted], Found], wanted: Sequence[Wanted], n_workers: int) -> Iterator[Found]:
-    """Yield what ``read`` returns for each of ``wanted``, in order, read ahead by some processes.
-
-    No global generator is drawn from.
-    """
+    """Yield what ``read`` returns for each of ``wanted``, read ahead by processes; draws from no global generator."""
     yield from DataLoader(
         _Reader(read),
         sampler=wanted,
@@ -161,11 +153,7 @@ def _as_it_is(item: object) -> object:
 
 
 def labels_of(dataset: Items) -> list[object] | None:
-    """Return the labels of a dataset without reading its inputs; None where it keeps no list of them.
-
-    torchvision's datasets have a list ``targets``, Hugging Face's a column. A list that says other labels than a few
-    samples carry is not believed.
-    """
+    """Return the list of labels that a dataset keeps, if any; one that a few samples contradict is not believed."""
     listed = _listed(dataset)
     if listed is None or len(listed) != len(dataset):
         return None

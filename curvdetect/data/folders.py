@@ -213,10 +213,7 @@ def suffixes() -> set[str]:
 
 
 def _pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
-    """Return the pictures of each class, in the order of ``ImageFolder``, and why other files are passed over.
-
-    Hidden files come last.
-    """
+    """Return the pictures of each class, in the order of ``ImageFolder``, and why other files are passed over."""
     needed = "It needs one subfolder of pictures a class."
     if not root.is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is not a folder. {needed}")

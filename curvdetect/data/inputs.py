@@ -261,13 +261,7 @@ def check_finite(rows: Array, original: Array, name: str = "X") -> None:
 
 
 def columns_of(rows: Tensor) -> Columns:
-    """Return the center and the deviation of each column, in its own unit.
-
-    The deviation is the distance between the quartiles, divided by that of a normal distribution with a standard
-    deviation of one: a few extreme values don't change it. Where the quartiles are one value, as in a column of zeros
-    with few others, it is the standard deviation. A column multiplied by a power of two has both multiplied by it
-    exactly.
-    """
+    """Return the center and the deviation of each column, which a few extreme values don't change."""
     found = [_columns_of(part.double()) for part in torch.split(rows, max(1, _SORTED // max(1, len(rows))), 1)]
     return Columns(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 

@@ -18,16 +18,13 @@ from torch import Tensor
 
 from curvdetect.data.types import Record
 
+#: The generators belong to the process: two threads that train take turns.
 _LOCK = threading.RLock()
 
 
 @contextmanager
 def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """Give the block its own global generators (torch, the device, numpy, random) and put the caller's back after.
-
-    The block starts from ``seed``, by default from the caller's state. The generators belong to the process, so a lock
-    is held: two threads that train take turns.
-    """
+    """Let the block draw from global generators, seeded where ``seed`` is given, and put their states back after."""
     cuda = [device] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(cuda):
         before = generator_states(device)

@@ -169,10 +169,7 @@ def reads_the_same(dataset: Items) -> bool:
 
 
 def columns(names: Sequence[Name], with_label: bool = True) -> tuple[Name, Name | None]:
-    """Return the names of the input's column and of the label's, which is None where there is none.
-
-    Raise where it can't be told which column is which.
-    """
+    """Return the columns of the input and of the label, if any, or raise where it can't be told which is which."""
     labels = [name for name in names if str(name).lower() in LABELS]
     others = [name for name in names if name not in labels]
     inputs = [name for name in others if str(name).lower() in INPUTS] or others

@@ -38,10 +38,7 @@ def plain(X: object, name: str = "X") -> Any:
 
 
 def plain_labels(labels: object, name: str = "y") -> Any:
-    """Return labels as an array of numpy's, or raise which are missing or no label. None stays None.
-
-    A list, an array, a tensor and a series of pandas, polars or pyarrow will do. Errors call them ``name``.
-    """
+    """Return labels, in a container of any kind, as an array; raise which are missing or no labels. None stays None."""
     y = plain(labels, name)
     if isinstance(y, Mapping):
         raise ValueError(f"{name} is a {type(y).__name__}, whose keys are no labels: pass list({name}.values()).")

@@ -193,16 +193,12 @@ def _check_rate(rate: object) -> None:
 def _apportion(
     shares: NDArray[np.float64], total: int, own: int, *, spread: bool, rng: np.random.RandomState
 ) -> NDArray[np.int64]:
-    """Return whole counts that sum to ``total``: how many members of class ``own`` get each label.
-
-    The number that stays right is rounded first, so that the rate is exact. ``spread`` then draws the wrong classes
-    independently, as uniform noise does; otherwise the largest remainders win.
-    """
+    """Return how many of ``total`` members of class ``own`` get each label; those that stay right are rounded first."""
     n_wrong = int(np.floor((1 - shares[own]) * total + 0.5 + 1e-9))
     others = np.delete(shares, own)
     if n_wrong == 0:
         wrong = np.zeros(len(others), dtype=np.int64)
-    elif spread:
+    elif spread:  # independently of each other, as uniform noise does
         wrong = np.bincount(rng.randint(len(others), size=n_wrong), minlength=len(others))
     else:
         exact = others / others.sum() * n_wrong

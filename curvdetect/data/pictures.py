@@ -54,11 +54,7 @@ def depth_of(picture: Image.Image) -> Depth | None:
 
 
 def eight_bits(picture: Image.Image, bits: int = 16, cut: bool = False) -> Image.Image:
-    """Return a picture in mode ``"L"`` or ``"RGB"``: grey stays grey, 16 bits become 8, transparency is dropped.
-
-    It is turned and mirrored as its EXIF orientation says. The largest number of ``bits`` bits is white; ``cut`` says
-    that Pillow keeps the upper 8 of 16 alone.
-    """
+    """Return a picture upright, in mode ``"L"`` or ``"RGB"``; ``cut`` says that Pillow drops 8 of its 16 bits."""
     picture.load()  # by which TIFF is turned already, and its orientation dropped
     turn = _turn_of(picture)
     if picture.mode.startswith("I"):
@@ -79,10 +75,7 @@ def as_pixels(picture: Image.Image, bits: int = 16) -> Tensor:
 
 
 def stacked(pictures: Sequence[Image.Image], name: str) -> NDArray[np.uint8]:
-    """Return pictures of one size as an array of shape (n, 1 or 3, height, width), all by the range that they use.
-
-    Where one has colours, all get three channels. Errors call the pictures ``name``.
-    """
+    """Return pictures as an array of shape (n, 1 or 3, height, width), or raise where ``name`` is of several sizes."""
     depths = [depth_of(picture) for picture in pictures]
     bits = max((depth.used for depth in depths if depth), default=16)
     made = [
@@ -133,11 +126,7 @@ def _as_tensor(picture: Image.Image) -> Tensor:
 
 
 class Squares:
-    """Files of pictures as equal squares, read one by one, resized by the shorter side and cropped to the centre.
-
-    How many of their 16 bits the files use is known when all are read. Each is read by the range known so far, and the
-    few whose range was too small are read once more at the end.
-    """
+    """Files of pictures as equal squares: each is read by the range of 16 bits known so far, a few again at the end."""
 
     def __init__(self, most: int, size: int) -> None:
         self._X = np.empty((most, 3, size, size), dtype=np.uint8)

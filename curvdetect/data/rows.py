@@ -62,12 +62,7 @@ class RowIndex:
         return {**vars(self), "_unread": None}
 
     def find(self, samples: Samples) -> NDArray[np.int64]:
-        """Return the training index of every sample, or raise which were not fitted.
-
-        The whole data in its order is known by its positions. Any other rows are looked for by their numbers; of
-        several copies with one label a row's own position is taken, else the first. Copies with different labels are
-        refused.
-        """
+        """Return the training index of every sample, by preference its own position, or raise which were not fitted."""
         itself = self._part_of_itself(samples)
         if itself is not None:
             return itself
@@ -85,12 +80,7 @@ class RowIndex:
         return np.where(at_home, everywhere, found)
 
     def find_labelled(self, samples: Samples) -> NDArray[np.int64]:
-        """Return the training index of every sample that was fitted under the label it has, and -1 for the others.
-
-        Labels have the numbers that they had in the training. A sample with several copies under its label is the one
-        at its own position, else the first. A dataset that was never read as a whole is recognised only as itself or a
-        subset.
-        """
+        """Return the training index of every sample that was fitted under the label it has, and -1 for the others."""
         labels = samples.labels.numpy()
         itself = self._part_of_itself(samples)
         if itself is not None:
@@ -174,10 +164,7 @@ class RowIndex:
 def _look_up(
     points: NDArray[np.float64], known: NDArray[np.float64], tolerance: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the number of each row among the distinct ones, copies of these as pairs, and which rows are in place.
-
-    A pair is the number of a distinct row and the index of a known one; pairs are sorted.
-    """
+    """Return each row's number among the distinct ones, pairs of it and a copy, sorted, and which rows are in place."""
     hair = 1e-3 * tolerance  # copies, told apart from rows that are merely similar
     # each distinct row is looked for once: n copies of one row would find n times n
     _, some, rows = np.unique(np.round(points / hair), axis=0, return_index=True, return_inverse=True)
@@ -203,14 +190,11 @@ def _first_under(wanted: NDArray[np.int64], keys: NDArray[np.int64], copies: NDA
 
 
 def digest_of(samples: Samples) -> dict[str, str]:
-    """Return a digest of the inputs as the network receives them, under ``"X"``, and one of the labels, under ``"y"``.
-
-    Only the shape of a dataset that yields other inputs at each reading counts, and only some of the samples of one too
-    large to be read as a whole.
-    """
+    """Return digests of the inputs as the network receives them, under ``"X"``, and of the labels, under ``"y"``."""
     inputs, labels = blake2b(digest_size=16), blake2b(digest_size=16)
     inputs.update(repr((len(samples), samples.shape)).encode())
     with isolated_rng(torch.device("cpu")):
+        # what is another at each reading counts by its shape alone
         if not isinstance(samples.inputs, DatasetInputs) or reads_the_same(samples.inputs.dataset):
             few = (samples.batch(i[None]) for i in spread(len(samples), _FEW))
             for x in few if samples.unread else samples.in_chunks(_DIGESTED_BYTES):

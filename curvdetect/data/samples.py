@@ -130,10 +130,7 @@ class Samples(Dataset[tuple[Tensor, int]]):
         return replace(self, inputs=inputs, labels=labels, view=view, scored=None)
 
     def read_ahead(self, chunks: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the index and the inputs of each chunk in turn, read ahead by workers where there are any.
-
-        No global generator is drawn from.
-        """
+        """Yield the index and the inputs of each chunk; workers, where there are any, draw from no global generator."""
         lazy = self.inputs.lazy and self.n_workers
         read = by_workers(self.batch, chunks, self.n_workers) if lazy else map(self.batch, chunks)
         yield from zip(chunks, read, strict=True)
@@ -146,12 +143,7 @@ class Samples(Dataset[tuple[Tensor, int]]):
 
 
 def as_samples(X: Any, y: ArrayLike | None = None, *, n_workers: int = 0) -> Samples:
-    """Return indexed samples of a validated array or of a map-style dataset, or raise why they can't be computed with.
-
-    Labels beside a dataset take the place of its own; ``n_workers`` processes read it ahead. Samples are in memory
-    where ``X`` is an array, or a dataset that yields the same inputs every time and fits. Those of a memory-mapped
-    array and of any other dataset are read whenever they are asked for.
-    """
+    """Return samples of a validated array or a map-style dataset, or raise why they can't be computed with."""
     if not is_dataset(X):
         check_shape(X.shape[1:])
         pixels = X.dtype == np.uint8 and X.ndim >= 3
@@ -209,10 +201,7 @@ def _warn_of_few_digits(X: Array) -> None:
 
 
 def _warn_of_stand_ins(X: Array) -> None:
-    """Warn where one value in several columns seems to stand for missing numbers, as -999 often does.
-
-    It is the same in all of them, stands there many times, and lies far beyond all other numbers. Zero never counts.
-    """
+    """Warn where one value, far beyond all others in several columns, seems to stand for missing ones, as -999 does."""
     if X.dtype.itemsize < 2:  # bytes are pictures
         return
     step = -(-len(X) // min(_SEEN, max(100, 2**22 // X.shape[1])))

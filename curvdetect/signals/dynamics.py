@@ -38,11 +38,7 @@ class Margin(MeanOverEpochs):
 
 
 class PartOfTheEpochs:
-    """A mean over some quarters of the planned epochs, read off a signal that keeps all four; higher is more suspect.
-
-    That signal is ``whole``. `gathering` shares one among all parts; a part by itself has its own. A sample that was
-    not seen in half of the part has the mean over all epochs.
-    """
+    """A mean over some quarters of the planned epochs, read off the signal ``whole``, which `gathering` shares."""
 
     stage: ClassVar[Stage] = "training"
 
@@ -90,10 +86,7 @@ class InputGradient(MeanOverEpochs):
 
 
 class LearningTime(LastEpoch):
-    """First epoch from which a sample stays correct to the end, the number of epochs plus one where there is none.
-
-    Higher is more suspect. Counted from 1.
-    """
+    """First epoch from which a sample stays correct to the end, the number of epochs plus one where there is none."""
 
     name = "learning_time"
 
@@ -109,10 +102,7 @@ MOST_BYTES = 2 * 1024**3
 
 
 class AveragedMargin:
-    """Logit margin of the probabilities averaged over epochs, sign turned: higher is more suspect.
-
-    Keeps two numbers for each sample and class, the mean so far and the running epoch, up to `MOST_BYTES` of them.
-    """
+    """Logit margin of the probabilities averaged over epochs, sign turned: higher is more suspect."""
 
     name: ClassVar[str] = "averaged_margin"
     stage: ClassVar[Stage] = "training"
@@ -158,11 +148,7 @@ class AveragedMargin:
 
 
 class OtherLabelVote:
-    """Which other label a sample was taken for most, by a weighted majority vote in constant memory.
-
-    Each pass of a stage casts one vote for the most probable label other than the given one, with its probability as
-    weight (Boyer and Moore's algorithm), so that no table of samples by classes is kept.
-    """
+    """The other label that a sample was taken for most, by Boyer and Moore's weighted vote in constant memory."""
 
     name: ClassVar[str] = "other_label"
 

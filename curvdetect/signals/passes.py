@@ -75,10 +75,7 @@ def _full_precision() -> Iterator[None]:
 
 
 def logits_of(output: object, kind: OutputKind) -> Tensor:
-    """Return logits of shape (batch, classes) from what a network puts out.
-
-    Log-probabilities are logits already. "logit" and "probability" are one number, of the second of two classes.
-    """
+    """Return logits of shape (batch, classes) from what a network puts out; a single number is of the second class."""
     first = first_of(output)
     if kind in ("logit", "probability") and first.shape in ((len(first),), (len(first), 1)):
         one = first.reshape(-1, 1)
@@ -92,11 +89,7 @@ def logits_of(output: object, kind: OutputKind) -> Tensor:
 
 
 def first_of(output: object) -> Tensor:
-    """Return the logits in what a network puts out.
-
-    They are what ``.logits`` holds, as in transformers; the entry "logits" of a dictionary, or its only one; the first
-    entry of a tuple or a list, as in skorch.
-    """
+    """Return the logits in a net's output: ``.logits``, a dictionary's "logits" or only entry, a tuple's first one."""
     if isinstance(output, Tensor):
         return output
     found = getattr(output, "logits", None)
@@ -129,11 +122,7 @@ def in_full(output: object) -> object:
 
 
 def rows_within(forward: Callable[[Tensor], Tensor], x: Tensor, budget: int | None = None) -> int:
-    """Return how many rows a gradient pass may have, for its activations to take at most ``budget`` bytes.
-
-    The first two samples of ``x`` are shown to the network. By default the budget is that of `BUDGET`. The result is
-    at least 1, at most that of `ROWS` or, of a small network on a CPU, `MANY`.
-    """
+    """Return how many rows a gradient pass may have, for its activations to take at most ``budget`` bytes."""
     kind = x.device.type
     most = ROWS.get(kind, ROWS["cpu"])
     if len(x) < 2:
@@ -168,12 +157,7 @@ def _saved_bytes(forward: Callable[[Tensor], Tensor], x: Tensor) -> int:
 
 
 def quicker(module: nn.Module, x: Tensor) -> nn.Module:
-    """Return a network that does the same, faster to measure: ``module`` itself where there is no such copy.
-
-    BatchNorm is folded into the convolution before it and, on a CPU, pictures are laid out with the channels last. The
-    copy has to agree on a few samples ``x``, and has the weights as they are now. ``module`` is in evaluation mode and
-    frozen.
-    """
+    """Return a copy of a frozen network that is faster to measure and agrees on a few samples, or itself."""
     kinds = {type(part) for part in module.modules()}
     if not kinds & set(_CONVOLUTIONS) or hasattr(module, "_orig_mod"):
         return module
@@ -191,7 +175,7 @@ def quicker(module: nn.Module, x: Tensor) -> nn.Module:
 
 def _candidates(module: nn.Module, *, fold: bool) -> Iterator[nn.Module]:
     """Yield rewritten copies, the fastest first."""
-    copies = []
+    copies = []  # BatchNorm folded into the convolution before it and, on a CPU, channels last
     if fold and (rewritten := _folded(module)) is not None:
         copies.append(rewritten)
     if next(module.parameters()).device.type == "cpu":

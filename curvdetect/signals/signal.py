@@ -61,12 +61,7 @@ class Plan:
 
 
 class Batch:
-    """Samples shown to signals: their numbers, inputs and encoded labels, on the network's device.
-
-    What several signals need is computed once, when it is first read. A training pass knows the logits already, and
-    the gradient of each sample's own loss where a signal wants it. Signals see gradients in ``units``, lengths of a
-    step of one of the shape of a sample; by default these are the units of ``x``.
-    """
+    """Numbers, inputs and labels of samples shown to signals, and what is computed of them, once for all signals."""
 
     def __init__(
         self,

@@ -156,10 +156,7 @@ def plainly(value: object) -> object:
 
 
 class Checkpointing(Callback):
-    """Keep a checkpoint after each epoch, once every other callback has done its part, and take up the last one.
-
-    ``callbacks`` are the net's other ones, which may count something. ``state`` is what another training left.
-    """
+    """Keep a checkpoint after each epoch, once every other callback has done its part, and take up the last one."""
 
     def __init__(self, checkpoints: Checkpoints, tracker: Tracker, callbacks: Sequence[tuple[str, Callback]]) -> None:
         self.checkpoints, self.tracker, self.callbacks = checkpoints, tracker, callbacks

@@ -111,10 +111,7 @@ def fell_after(history: Sequence[Record], fall: float = FALL) -> int | None:
 
 
 def judge(history: Sequence[Record], accuracy: float, samples: Samples, n_epochs: int, *, planned: bool = True) -> None:
-    """Warn where the course of a training of so many epochs says that its signals tell little.
-
-    Of an end that was not planned, only a fall is said, and only a deep one.
-    """
+    """Warn where the course of a training says that its signals tell little, or, not ``planned``, fell far."""
     peak = fell_after(history, FALL if planned else APART)
     first = [record["train_accuracy"] for record in history[: max(1, round(AT_ONCE * n_epochs))]]
     if peak is not None:

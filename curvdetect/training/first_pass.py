@@ -56,11 +56,7 @@ _OTHERS: tuple[tuple[range, Callable[[Tensor], Tensor], str], ...] = (
 
 
 def first_pass(net: NeuralNet, samples: Samples, output: OutputKind, *, untrained: bool) -> list[str]:
-    """Show an initialized net a batch; raise what has to change before it can be trained, return warnings.
-
-    The net stays as it is, except that its module is made to take whole numbers where it refuses others and the samples
-    are such. ``untrained`` says whether it is meant to know nothing of the labels yet.
-    """
+    """Show an initialized net a batch; raise what has to change before it can be trained, return what to warn of."""
     device, n_classes, loader = torch.device(net.device), len(samples.classes), None
     with isolated_rng(device):
         if not is_ours(net.iterator_train):

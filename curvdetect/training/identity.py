@@ -30,11 +30,7 @@ _PLAIN = (Number, str, bytes, range, tuple, np.ndarray, torch.Tensor, partial, F
 
 
 def claim(directory: str | Path, identity: Mapping[str, str], *, seed: int) -> tuple[Checkpoints, int]:
-    """Return the checkpoints of a fit and its seed, or refuse where the directory holds those of another.
-
-    ``identity`` holds texts of `described` by the names of parameters, and digests of the data under "X" and "y". The
-    seed of a fit that is taken up goes before the one given, which may merely have been drawn.
-    """
+    """Return the checkpoints of a fit and its seed, which may be an earlier one's, or refuse those of another fit."""
     path = Path(directory)
     file = path / _FILE
     if not file.exists():
@@ -84,11 +80,7 @@ def identity_of(params: Mapping[str, object]) -> dict[str, str]:
 
 
 def described(value: object, within: tuple[int, ...] = ()) -> str:
-    """Return a text that is equal for equal values, in every process.
-
-    Modules are told apart by their weights and plain attributes, functions by name, code and the plain values that they
-    hold, other objects by their attributes. ``within`` are the ids of the objects that hold the value.
-    """
+    """Return a text that is equal for equal values, in every process; ``within`` are ids of what holds the value."""
     if id(value) in within:
         return "itself"
     text = partial(described, within=(*within, id(value)))

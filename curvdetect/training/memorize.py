@@ -57,12 +57,7 @@ def memorize(
     watched: Samples | None = None,
     weights: NeuralNet | None = None,
 ) -> Run:
-    """Train a copy of a net on every sample and show all of them to the signals.
-
-    Scoring signals are shown ``watched``, by default what is trained on. Training starts from ``weights``, a trained
-    net of the same kind, where there is one. ``interrupt`` of the result is set where Ctrl-C, or an error, ended the
-    run after at least one epoch.
-    """
+    """Train a copy of a net, from ``weights`` if given, and show the samples, or those ``watched``, to the signals."""
     device = settings.device
     with isolated_rng(device, settings.seed), deterministically(bool(getattr(settings.net, "deterministic", False))):
         ranks = ranks_here()

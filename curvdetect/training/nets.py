@@ -18,11 +18,7 @@ FARTHEST = 1e9
 
 
 class Standardize(nn.Module):
-    """Subtract each column's center, divide by its deviation, and bend what lies far out towards a bound.
-
-    A constant column comes out as zeros. No number that comes out is larger than the bound, by
-    ``z / sqrt(1 + (z / bound)**2)``, which keeps rare and extreme values from outweighing all others.
-    """
+    """Scale columns by center and deviation, and bend what lies far out towards a bound; constant ones become zeros."""
 
     center: Tensor
     inverse: Tensor
@@ -76,10 +72,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A residual network with a 3x3 stem, in stages of `ResidualBlock`; each stage but the first halves the picture.
-
-    With one channel, pictures may also come as (batch, height, width).
-    """
+    """A residual network with a 3x3 stem; each stage of `ResidualBlock` but the first halves the picture."""
 
     def __init__(
         self,

@@ -166,10 +166,7 @@ def has_own_loss(net: NeuralNet) -> bool:
 
 @contextmanager
 def taking_logits(net: NeuralNet) -> Iterator[None]:
-    """Let skorch's loss take the logits out of what the net puts out; a loss of the user's gets all of it.
-
-    A binary classifier gets its labels as the floating point numbers that it compares with.
-    """
+    """Let skorch's loss take the logits out of what the net puts out; a loss of the user's gets all of it."""
     # not a function defined here: nets are pickled by callbacks
     net.get_loss = partial(_loss, net.get_loss, has_own_loss(net), isinstance(net, NeuralNetBinaryClassifier))
     try:

@@ -65,11 +65,7 @@ def progress_bar(total: int, *, shown: bool, desc: str, unit: str, unit_scale: b
 
 
 class Clock:
-    """Seconds that parts of the work take, by name.
-
-    The CPU runs ahead of a CUDA device, and would time how long asking takes. There the device itself notes the time of
-    each event, and nothing waits for it.
-    """
+    """Seconds that parts of the work take, by name; a CUDA device notes them itself, and nothing waits for it."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

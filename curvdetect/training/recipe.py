@@ -227,10 +227,7 @@ SLOW_RISE = partial(one_cycle, peak=0.6, start=0.1)
 
 
 class Schedule(Callback):
-    """A learning-rate schedule laid out over the net's own ``max_epochs``, so that one number changes both.
-
-    By default `one_cycle`, slower to rise in the recipe for tables.
-    """
+    """A learning-rate schedule over the net's own ``max_epochs``; by default `one_cycle`, slower for tables."""
 
     def __init__(self, factor: Callable[[int], Callable[[int], float]] | None = None) -> None:
         self.factor = factor
@@ -250,10 +247,7 @@ class Schedule(Callback):
 
 
 class DecayFirst(Callback):
-    """A weight decay that is stronger in the first epochs, so that wrong labels are learned after right ones.
-
-    It takes the place of the recipe's default alone: any other weight decay was chosen, and stays.
-    """
+    """A default weight decay, stronger in the first epochs, so that wrong labels are learned after right ones."""
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         """Set the weight decay of the epoch that begins; the optimizer keeps its own beside it."""

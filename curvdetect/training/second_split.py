@@ -62,12 +62,7 @@ def second_split(
     second_epochs: int | None = None,
     first_signals: Callable[[int], Sequence[Signal]] = lambda seed: (),
 ) -> SecondSplit:
-    """Learn each half of the samples, and watch it while the network goes on training on the other.
-
-    The second stage is a fresh copy of the first stage's net with its weights loaded: optimizer and schedule start
-    anew. ``first_signals`` makes, from a seed, fresh signals that watch the first stage. A Ctrl-C in any of the four
-    trainings is raised: half of the samples would have no score.
-    """
+    """Learn each half of the samples, and watch it while a copy of the network is trained on the other."""
     half = stratified_halves(samples.labels.numpy(), settings.seed)
     found = SecondSplit(half, {}, np.full(len(samples), -1, dtype=np.int64))
     for direction in (0, 1):
@@ -103,7 +98,7 @@ def _stage(settings: Settings, direction: int, name: str, seed: int) -> Settings
 
 
 def _finished(run: Run) -> Run:
-    """Return a run, or raise the Ctrl-C or the error that ended it."""
+    """Return a run, or raise what ended it: half of the samples would have no score."""
     if run.interrupt is not None:
         raise run.interrupt
     return run

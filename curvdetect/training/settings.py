@@ -43,20 +43,12 @@ class Settings:
 
 
 def scored_epochs(n_epochs: int, every: int | str) -> frozenset[int]:
-    """Return the epochs, counted from 1, after which samples are scored; the last is always among them.
-
-    A number is the distance of scored epochs, counted back from the last. "auto" takes a quarter of the epochs, at
-    least 8 and at most 24, at distances that grow: labels tell most while the network learns them.
-
-    >>> sorted(scored_epochs(10, 4))
-    [2, 6, 10]
-    >>> sorted(scored_epochs(100, "auto"))[:12]
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15]
-    """
+    """Return the epochs, counted from 1, after which samples are scored; the last is always among them."""
     if every != "auto":
         return frozenset(range(n_epochs, 0, -int(every)))
     epochs: frozenset[int] = frozenset()
     points = wanted = min(n_epochs, MOST, max(FEWEST, round(SHARE * n_epochs)))
+    # at distances that grow: labels tell most while the network learns them
     while len(epochs) < wanted:  # rounding joins neighbours
         epochs = frozenset(np.geomspace(1, n_epochs, points).round().astype(int).tolist())
         points += 1
@@ -71,10 +63,7 @@ def snapshot_epochs(scored: Collection[int], keep: int) -> frozenset[int]:
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the device that a name stands for: "auto" is CUDA, else MPS, else the CPU.
-
-    Under ``torchrun`` every process takes a CUDA device of its own.
-    """
+    """Return the device that a name stands for; under ``torchrun`` every process takes a CUDA device of its own."""
     n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     mps = torch.backends.mps.is_available()
     try:
@@ -101,11 +90,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 @contextmanager
 def deterministically(wanted: bool) -> Iterator[None]:
-    """Let the block, where ``wanted``, compute sums in the same order whatever the number of threads.
-
-    On a CPU that takes one thread: torch shares the sums over a batch, such as the gradient of a convolution's weights,
-    out to the threads. On CUDA it is `torch.use_deterministic_algorithms`.
-    """
+    """Let the block, where ``wanted``, compute sums in one order: on one CPU thread, by deterministic CUDA kernels."""
     threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     try:

@@ -32,11 +32,7 @@ from curvdetect.training.settings import Settings, deterministically, scored_epo
 
 
 class Tracker(Callback):
-    """Show samples to signals while a skorch net trains.
-
-    Scoring signals are shown ``watched``, by default what is trained on. Of several processes, ``ranks``, each walks
-    its share of the samples.
-    """
+    """Show samples to signals while a skorch net trains; scoring signals see ``watched``, each process its share."""
 
     def __init__(
         self,
