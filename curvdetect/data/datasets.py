@@ -6,7 +6,6 @@ sample is checked as it is read.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
@@ -33,7 +32,7 @@ from curvdetect.data.items import (
 )
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
-from curvdetect.data.wording import callers_level
+from curvdetect.data.wording import warn
 
 Wanted = TypeVar("Wanted")
 Found = TypeVar("Found")
@@ -107,19 +106,15 @@ def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: i
     if len(labels) != n_samples:
         raise ValueError(f"y has {len(labels)} labels and X {n_samples} samples: pass one label for each sample.")
     if not fixed:
-        warnings.warn(
+        warn(
             "X yields another input each time it is read (a random transform). Scores want the clean sample: drop "
-            "the transform and use memorizing_net(..., augment=True), or pass TwoViews(clean, with_transform).",
-            UserWarning,
-            stacklevel=callers_level(),
+            "the transform and use memorizing_net(..., augment=True), or pass TwoViews(clean, with_transform)."
         )
     if bits is not None and bits < 16:
-        warnings.warn(
+        warn(
             f"X yields PIL pictures of 16 bits, and the few that were looked at use {bits} of them. They are read by "
             f"the range of 16 and are dark. Let it yield arrays, np.asarray(picture, 'float32')[None] / {2**bits - 1}, "
-            "or read the files with load_image_folder, which finds the range.",
-            UserWarning,
-            stacklevel=callers_level(),
+            "or read the files with load_image_folder, which finds the range."
         )
     if stored is not None:
         return HeldInputs(stored), labels, first

@@ -6,7 +6,6 @@ Files that are no pictures of a class are passed over, with the reason.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from numbers import Integral
@@ -21,7 +20,7 @@ from PIL import Image
 from curvdetect.data.isolation import drawn
 from curvdetect.data.pictures import Squares
 from curvdetect.data.types import Array
-from curvdetect.data.wording import callers_level
+from curvdetect.data.wording import warn
 
 #: Names of folders that hold a part of a data set each, and its classes below.
 PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
@@ -136,7 +135,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     data = ImageFolderData(squares.finished(), np.asarray(labels), squares.paths)
     data.broken, data.passed_over = broken, passed_over
     for message in (*_doubts_of_classes(root, classes), *_doubts_of_files(root, squares, broken, passed_over)):
-        warnings.warn(message, UserWarning, stacklevel=callers_level())
+        warn(message)
     return data
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +32,7 @@ from curvdetect.data.inputs import (
 from curvdetect.data.items import Items, is_dataset, training_view
 from curvdetect.data.labels import encode
 from curvdetect.data.types import Array
-from curvdetect.data.wording import callers_level, named
+from curvdetect.data.wording import named, warn
 
 #: A memory-mapped array whose rows lie all over the file is read once and kept in memory up to this size.
 GATHERED_BYTES = 2**28
@@ -191,12 +190,10 @@ def _warn_of_few_digits(X: Array) -> None:
     lost = np.flatnonzero((width > rounding) & (width < FEW_DIGITS * size))
     if len(lost):
         at = lost[0]
-        warnings.warn(
+        warn(
             f"X holds {len(lost)} column(s) whose numbers lie close together and far from zero, the first of them "
             f"column {at}, from {low[at]:.10g} to {high[at]:.10g}: networks compute in single precision, which hardly "
-            "tells them apart. Subtract the mean first, by scikit-learn's StandardScaler, say; renumber ids from 0.",
-            UserWarning,
-            stacklevel=callers_level(),
+            "tells them apart. Subtract the mean first, by scikit-learn's StandardScaler, say; renumber ids from 0."
         )
 
 
@@ -210,13 +207,11 @@ def _warn_of_stand_ins(X: Array) -> None:
         found = _stand_in(sign * rows)
         if found is not None:
             value, columns, share = found
-            warnings.warn(
+            warn(
                 f"X holds {sign * value:.10g} in {share:.1%} of the rows of columns {named(columns.tolist())}, far "
                 "from all their other numbers: it seems to stand for missing ones, and a network takes it as it is. "
                 f"Impute it first, by scikit-learn's SimpleImputer(missing_values={sign * value:.10g}), then scale the "
-                "columns.",
-                UserWarning,
-                stacklevel=callers_level(),
+                "columns."
             )
 
 

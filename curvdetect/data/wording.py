@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import reprlib
+import warnings
 from collections.abc import Iterable
 
 _BRIEF = reprlib.Repr()
@@ -28,3 +29,8 @@ def callers_level() -> int:
     while frame is not None and frame.f_globals.get("__name__", "").startswith("curvdetect."):
         level, frame = level + 1, frame.f_back
     return max(1, level - 1)
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the user's that led here."""
+    warnings.warn(text, category, stacklevel=callers_level())

@@ -12,7 +12,6 @@ import io
 import os
 import re
 import time
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from torch import Tensor, nn
 
 from curvdetect.data.isolation import generator_states, set_generators
 from curvdetect.data.types import Record
+from curvdetect.data.wording import warn
 from curvdetect.signals.signal import accumulated, take_up
 from curvdetect.training.own_net import whole_of
 from curvdetect.training.ranks import Ranks
@@ -70,11 +70,10 @@ class Checkpoints:
             self._torn = False
         except OSError as error:
             if not self._said:
-                warnings.warn(
+                warn(
                     f"a checkpoint could not be written to checkpoint_dir ({error}). The training goes on; the last "
                     "checkpoint that was written stays good.",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
             self._said = True
 
@@ -93,11 +92,10 @@ class Checkpoints:
             torn.append(str(path))
         if torn:
             self._torn = found is not None
-            warnings.warn(
+            warn(
                 f"the checkpoint {', '.join(torn)} is torn (cut short, or changed); the training is "
                 f"{'started anew' if found is None else 'taken up from the one before it'}.",
                 RuntimeWarning,
-                stacklevel=2,
             )
         return found
 
@@ -296,11 +294,10 @@ class KeepSnapshots(Callback):
             try:
                 write_whole(files[epoch], save(weights))
             except OSError as error:
-                warnings.warn(
+                warn(
                     f"the weights of epoch {epoch} could not be written to checkpoint_dir ({error}); they are kept in "
                     "memory.",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
 
         if files:

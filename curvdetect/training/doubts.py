@@ -6,7 +6,6 @@ the labels, or memorized them at once. Each leaves a ranking that looks like any
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
-from curvdetect.data.wording import callers_level
+from curvdetect.data.wording import warn
 
 #: How many times the weight of another class a class may have. Twice did no harm in trials, four times did.
 HEAVIER = 2.0
@@ -139,4 +138,4 @@ def judge(history: Sequence[Record], accuracy: float, samples: Samples, n_epochs
         )
     else:
         return
-    warnings.warn(text, ConvergenceWarning, stacklevel=callers_level())
+    warn(text, ConvergenceWarning)

@@ -6,7 +6,6 @@ No data is held out, nothing is printed, and nothing of the caller's is changed.
 from __future__ import annotations
 
 import dis
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from curvdetect.data.batches import IndexedLoader, is_ours
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
-from curvdetect.data.wording import callers_level
+from curvdetect.data.wording import warn
 from curvdetect.signals.signal import Plan, Signal, wants_gradient
 from curvdetect.training.checkpoints import Checkpointing, KeepSnapshots, RestoreGenerators, Snapshot
 from curvdetect.training.doubts import changed_gradient, judge
@@ -82,7 +81,7 @@ def memorize(
         if any(wants_gradient(signal) for signal in signals) and (text := changed_gradient(net)):
             said.append(text)
         for text in said if ranks.rank == 0 else ():
-            warnings.warn(text, UserWarning, stacklevel=callers_level())
+            warn(text)
         tracker = Tracker(
             resident,
             signals,
