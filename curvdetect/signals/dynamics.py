@@ -129,15 +129,14 @@ class AveragedMargin:
         self.labels[index] = batch.y.to(self.labels.device)
 
     def end_epoch(self) -> None:
-        exchange = self.plan.exchange
-        seen = self.total if exchange is None else torch.zeros_like(self.total)
+        seen = torch.zeros_like(self.total)
         for index, probabilities in self._pending:
             seen.index_add_(0, index, probabilities)
         self._pending.clear()
-        if exchange is not None:
-            exchange.sum(seen)
-            exchange.largest(self.labels)
-            self.total += seen
+        if self.plan.exchange is not None:
+            self.plan.exchange.sum(seen)
+            self.plan.exchange.largest(self.labels)
+        self.total += seen
 
     def scores(self) -> NDArray[np.float64]:
         """Return log of the best other mean probability minus log of the given one, shape (n_samples,)."""

@@ -154,11 +154,10 @@ def plainly(value: object) -> object:
 
 
 class Checkpointing(Callback):
-    """Keep a checkpoint after each epoch, once every other callback has done its part, and take up the last one."""
+    """Keep a checkpoint after each epoch, once the other ``callbacks`` have done their part, and take up the last."""
 
     def __init__(self, checkpoints: Checkpoints, tracker: Tracker, callbacks: Sequence[tuple[str, Callback]]) -> None:
         self.checkpoints, self.tracker, self.callbacks = checkpoints, tracker, callbacks
-        self.state: Record | None = tracker.ranks.first(checkpoints.load)
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         """Keep one."""
@@ -189,7 +188,7 @@ class Checkpointing(Callback):
 
     def take_up(self, net: NeuralNet) -> str | None:
         """Go on from where the other training stood; return why that ended, if it did."""
-        state = self.state
+        state = self.tracker.ranks.first(self.checkpoints.load)
         if state is None:
             return None
         for name, part in _parts(net):
@@ -204,20 +203,8 @@ class Checkpointing(Callback):
         for signal, gathered in zip(chain(*self.tracker.signals.values()), state["signals"], strict=True):
             take_up(signal, gathered)
         self.tracker.go_on_from(state["history"], state["seconds"], state["reached"])
+        set_generators(self.tracker.plan.device, state["generators"])
         return "stop_at" if self.tracker.done else state["stop_reason"]
-
-
-class RestoreGenerators(Callback):
-    """Put the random generators where they stood, once, just before the first epoch that is left to train."""
-
-    def __init__(self, checkpointing: Checkpointing) -> None:
-        self.checkpointing = checkpointing
-
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
-        """Restore them; later epochs go on from where this one leaves them."""
-        state, self.checkpointing.state = self.checkpointing.state, None
-        if state is not None:
-            set_generators(self.checkpointing.tracker.plan.device, state["generators"])
 
 
 def _parts(net: NeuralNet) -> Iterator[tuple[str, nn.Module | torch.optim.Optimizer]]:

@@ -23,7 +23,7 @@ from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
 from curvdetect.data.wording import warn
 from curvdetect.signals.signal import Plan, Signal, wants_gradient
-from curvdetect.training.checkpoints import Checkpointing, KeepSnapshots, RestoreGenerators, Snapshot
+from curvdetect.training.checkpoints import Checkpointing, KeepSnapshots, Snapshot
 from curvdetect.training.doubts import changed_gradient, judge
 from curvdetect.training.first_pass import first_pass
 from curvdetect.training.in_step import EndedElsewhere, InStep, refuse_accelerated
@@ -122,7 +122,6 @@ def _watching(
         read = partial(read, share=ranks.share, on_share=in_step.on_share)
         together = [("in_step", in_step)]
     net.callbacks_ = [
-        ("generators", RestoreGenerators(checkpointing)),
         *together,
         # before theirs, so that no callback's stop loses it an epoch
         ("tracker", tracker),
