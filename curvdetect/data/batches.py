@@ -1,11 +1,7 @@
 """Batches that know which samples they hold, in one process or in several that share each batch.
 
-A network is trained on ``(x, y)``; signals need the index beside it. `IndexedLoader` walks any loader over indexed
-samples, hands on ``(x, y)`` and reports the index of each batch. `BatchLoader` is our own loader, for samples in
-memory, which need no collating item by item.
-
-Several processes draw the same batches, since their generators are in the same state, and each reads its share of every
-batch. Together they see what a single process would.
+A network is trained on ``(x, y)``; signals need the index beside it. Several processes draw the same batches, since
+their generators are in the same state, and each reads its share of every batch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Reading a map-style dataset: once as a whole before anything is trained, or each sample as it is trained on.
 
-A dataset too large for the memory is not read as a whole. Its labels are then taken from its own list of them, and each
-sample is checked as it is read.
+The latter where it is too large for the memory and has a list of its labels: torchvision's ``targets``, or a column.
 """
 
 from __future__ import annotations

@@ -38,22 +38,7 @@ class _Pictures(NamedTuple):
 
 
 class ImageFolderData(_Pictures):
-    """Pictures, their class names and where they came from.
-
-    Attributes
-    ----------
-    X : array of shape (n_samples, 3, size, size), uint8
-        The pictures.
-    y : array of shape (n_samples,), str
-        Names of their classes.
-    paths : list of str
-        Their files.
-    broken : dict of str
-        The error of each file that can't be read, which is in none of the above. No part of the tuple.
-    passed_over : dict of str
-        Why files and folders were not looked at: they are hidden, no pictures by name, or in no class. No part of the
-        tuple either.
-    """
+    """What `load_image_folder` returns."""
 
     broken: dict[str, str]
     passed_over: dict[str, str]
@@ -65,8 +50,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     Parameters
     ----------
     root : str or Path
-        Folder with one subfolder for each class, as for ``torchvision.datasets.ImageFolder``. Hidden files and folders
-        are passed over, as are files whose names are of no kind that Pillow opens; ``.heic`` needs pillow-heif.
+        Folder with one subfolder for each class, as for ``torchvision.datasets.ImageFolder``. ``.heic`` needs
+        pillow-heif.
     size : int, default=32
         Side of the square that pictures are resized (shorter side) and cropped (centre) to.
     limit : int, optional
@@ -76,8 +61,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     -------
     ImageFolderData
         Named tuple of ``X``, uint8 of shape (n_samples, 3, size, size), the class names ``y`` as strings, and
-        ``paths``; its attributes ``broken`` and ``passed_over`` say which files could not be read, which were not
-        looked at, and why.
+        ``paths``. Beside the tuple, its attributes ``broken`` and ``passed_over`` are dictionaries from files to the
+        error that they raised, and to why they were not looked at: hidden, no picture by name, or in no class.
 
     Raises
     ------
@@ -89,9 +74,8 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     Warns
     -----
     UserWarning
-        Where files are broken or have several frames, files that aren't hidden are passed over, pictures of 16 bits use
-        much less of them than others, a class has no picture, or all classes are named as parts of a data set, such as
-        train and test; one warning each for all files.
+        Once for all files that are broken, passed over but not hidden, of several frames, or darker than others of 16
+        bits; for classes without a picture; and where all classes are named as parts of a data set, as train and test.
 
     Notes
     -----
@@ -140,7 +124,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
 
 
 def _doubts_of_classes(root: Path, classes: dict[str, list[Path]]) -> Iterator[str]:
-    """Yield what a reader should know of the subfolders."""
+    """Yield what to warn of about the subfolders."""
     names, empty = ([name for name, paths in classes.items() if bool(paths) is full] for full in (True, False))
     if {name.lower() for name in names} <= PARTS:
         yield (
@@ -157,7 +141,7 @@ def _doubts_of_classes(root: Path, classes: dict[str, list[Path]]) -> Iterator[s
 def _doubts_of_files(
     root: Path, squares: Squares, broken: dict[str, str], passed_over: dict[str, str]
 ) -> Iterator[str]:
-    """Yield what a reader should know of the pictures."""
+    """Yield what to warn of about the pictures."""
     n_read, missed = len(squares.paths), _not_hidden(passed_over)
     where = f"in root={str(root)!r}"
     if broken:

@@ -1,8 +1,7 @@
 """Inputs by index, in memory or in a file: the network's numbers, and the center and deviation of their columns.
 
-A file is read through a memory map, which costs no memory until it is read. What was read counts as the process's own
-until the system wants it, and is given back after every few rows: data of any size is trained on in the memory of a
-batch. The array is never copied as a whole, and never written to.
+A file is read through a memory map, and what was read is given back after every few rows: data of any size is trained
+on in the memory of a batch. The array is never copied as a whole, and never written to.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Map-style datasets: what each item is, as an input and a label, and two views of one dataset.
 
 Items are tuples ``(x, y)``, or dictionaries as Hugging Face's datasets yield them; inputs are tensors, arrays, lists of
-numbers or PIL pictures. Where an item can't be read, or input and label can't be told apart, the error says which item
-and why.
+numbers or PIL pictures.
 """
 
 from __future__ import annotations
@@ -40,16 +39,19 @@ class Items(Protocol):
 class TwoViews(Dataset[Any]):
     """A dataset that is scored as one dataset yields its samples, and trained on as another does.
 
-    Samples are scored as they are, and may be cropped, turned or recoloured for the training. A random transform
-    inside a dataset can't be switched off from outside, so that the dataset is passed twice.
+    A random transform inside a dataset can't be switched off from outside, so that the dataset is passed twice.
 
     Parameters
     ----------
     scored : map-style dataset
         Yields every sample, with its label, the same way each time: pictures resized and cropped to their centre.
     trained : map-style dataset of the same length
-        The same samples in the same order, of the same shape, by any transform: cropped and flipped at random. Its
-        labels are not looked at.
+        The same samples in the same order, of the same shape, by any transform. Its labels are not looked at.
+
+    Raises
+    ------
+    ValueError
+        Where the lengths differ.
 
     See Also
     --------
@@ -57,10 +59,8 @@ class TwoViews(Dataset[Any]):
 
     Notes
     -----
-    Indexing yields the items of ``scored``: pictures are shown as they are, and a ``checkpoint_dir`` knows them so.
-    Datasets that don't fit in memory are read again in each epoch: ``memorizing_net(..., iterator_train=DataLoader,
-    iterator_train__shuffle=True, iterator_train__num_workers=8, iterator_valid__num_workers=8)`` reads with eight
-    processes.
+    Indexing yields the items of ``scored``. Datasets that don't fit in memory are read again in each epoch, with
+    ``iterator_train__num_workers`` and ``iterator_valid__num_workers`` processes.
 
     Examples
     --------

@@ -1,7 +1,6 @@
 """Planting wrong labels where the truth is known.
 
-Counts are exact, not binomial, so that a rate of 1 % means 1 % in every class and every seed. Nothing here looks at
-the inputs.
+Counts are exact, not binomial, so that a rate of 1 % means 1 % in every class and every seed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from curvdetect.data.types import Array
 
 
 class CorruptedLabels(NamedTuple):
-    """Labels after corruption, and where they are wrong."""
+    """What `corrupt_labels` returns."""
 
     labels: Array
     mask: NDArray[np.bool_]
@@ -32,7 +31,7 @@ def corrupt_labels(
     confusion: ArrayLike | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> CorruptedLabels:
-    """Replace an exact share of the labels of each class by wrong ones.
+    """Replace an exact share of the labels of each class by wrong ones; counts are rounded by largest remainder.
 
     Parameters
     ----------
@@ -60,10 +59,6 @@ def corrupt_labels(
     ------
     ValueError
         Where ``rate``, ``kind`` or ``confusion`` make no sense together.
-
-    Notes
-    -----
-    Counts are rounded by largest remainder, within a class and, for the rows of a matrix, over its entries.
 
     Examples
     --------

@@ -6,8 +6,7 @@ Those of 16 bits become as bright as the range says that all of them use.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,7 +170,9 @@ class Squares:
         """Return a picture, how it uses its 16 bits, and whether other frames follow it."""
         from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 
-        with _opened(path) as picture:
+        if path.exists() and not path.is_file():
+            raise OSError("no regular file")  # reading a pipe would wait forever
+        with Image.open(path) as picture:
             depth = depth_of(picture)
             bits = self.bits if depth is None else max(self.bits, depth.used)
             shown = eight_bits(picture, bits, depth is not None and depth.cut).convert("RGB")
@@ -185,11 +186,3 @@ def _has_several(picture: Image.Image) -> bool:
         return picture.format not in _ONE_PICTURE and bool(getattr(picture, "is_animated", False))
     except Exception:  # what follows is damaged
         return False
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    if path.exists() and not path.is_file():
-        raise OSError("no regular file")  # reading a pipe would wait forever
-    with Image.open(path) as picture:
-        yield picture

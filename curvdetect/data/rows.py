@@ -1,9 +1,8 @@
 """Knowing the training data again: each row by a few projections, the whole by a digest.
 
 scikit-learn hands `score_samples` the rows that `fit` saw, as a whole, permuted or in part, and changed in the last
-digits where a transformer stands before. Each training row leaves a few random projections behind, by which it is
-recognised; the data itself is not kept. A dataset too large to be read as a whole leaves nothing behind but itself, and
-its rows are read when they are looked for.
+digits where a transformer stands before. The data itself is not kept. A dataset too large to be read as a whole is read
+when its rows are looked for.
 """
 
 from __future__ import annotations

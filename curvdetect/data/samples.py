@@ -1,7 +1,6 @@
 """The user's data as samples that are read by index.
 
-`as_samples` makes `Samples` of validated arrays or of a map-style torch ``Dataset``: float32 inputs, labels encoded as
-0..C-1, the original classes kept. Samples never change: a variant is another object, made by `dataclasses.replace`.
+Samples never change: a variant is another object, made by `dataclasses.replace`.
 """
 
 from __future__ import annotations

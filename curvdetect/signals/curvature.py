@@ -1,6 +1,6 @@
 """Curvature of the loss around an input, by finite differences of the input gradient: functions on tensors.
 
-They measure the weights as they are. The signal of the name averages over epochs.
+They measure the weights as they are; the signal averages over epochs.
 """
 
 from __future__ import annotations
@@ -136,8 +136,7 @@ def input_curvatures(
 ) -> dict[tuple[float, int, int], Tensor]:
     """Measure the curvature around each input for many settings at once; higher is more suspect.
 
-    The probes of a smaller ``n`` are the first of a larger one's: all settings with the same ``h`` cost as much as the
-    largest ``n`` among them. That makes ``1 + len(h) * max(n)`` gradients with regard to the input.
+    The probes of a smaller ``n`` are the first of a larger one's: all of it costs ``1 + len(h) * max(n)`` gradients.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
 """Signals read off the training passes, next to free: loss, margin, learning time, input gradient and their kin.
 
-They see a sample as the optimizer does: in training mode, augmented where augmentation is on, just before the step that
-its batch makes.
+They see a sample as the optimizer does: in training mode, augmented, just before the step that its batch makes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Signals measured in evaluation mode: curvature, contrasts, inconfidence, and forgetting in a second split.
 
-Most look at the samples after a scored epoch, `Inconfidence` and `Learned` once training is over. The signals of
-forgetting belong to the second of two stages, in which the network trains on other samples.
+The signals of forgetting belong to the second of two stages, in which the network trains on other samples.
 """
 
 from __future__ import annotations

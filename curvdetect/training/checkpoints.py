@@ -1,9 +1,8 @@
 """What a training keeps after an epoch, in files that survive whatever ends it.
 
-Another process goes on from the newest checkpoint as if nothing had happened. It is written beside the last ones and
-takes its place in one step, so that a process may be killed, a disk fill up or a file be torn at any moment, and a good
-one is left. It holds tensors, numbers and text, nothing that is executed on reading. Snapshots are weights of some
-epochs, by which samples that were not trained on are measured later: the last weights alone may tell far less.
+Another process goes on from the newest checkpoint as if nothing had happened. It holds tensors, numbers and text,
+nothing that is executed on reading. Snapshots are weights of some epochs, by which samples that were not trained on are
+measured later: the last weights alone may tell far less.
 """
 
 from __future__ import annotations

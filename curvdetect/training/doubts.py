@@ -1,7 +1,6 @@
 """What makes a ranking doubtful: seen before the training, or from its course once it is over.
 
-Before, weights of classes and a net that knows the labels already; after, a training that fell apart, did not memorize
-the labels, or memorized them at once. Each leaves a ranking that looks like any other, so it is said.
+Each leaves a ranking that looks like any other, so that it is said.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """One batch shown to a net before it is trained: either it works, or what is to be changed is said.
 
-The net itself is shown it in evaluation mode, and a copy is trained on it. No error of torch's is handed on as it is:
-where the net refuses the samples, what it would take in their place is found by trying. Steps, losses and batches that
-are made in a way of the user's own are not judged: they may lean on what a training sets up as it begins.
+The net itself is shown it in evaluation mode, and a copy is trained on it. Steps, losses and batches that are made in a
+way of the user's own are not judged: they may lean on what a training sets up as it begins.
 """
 
 from __future__ import annotations

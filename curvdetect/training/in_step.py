@@ -1,7 +1,7 @@
 """What keeps the processes that train together at the same weights.
 
-Each takes its share of every batch. Gradients are added up before each step, weighted by the share, so that the step is
-the one that a single process would make on the whole batch. Running statistics are brought together between epochs.
+Gradients are added up before each step, weighted by the share of the batch, so that the step is the one that a single
+process would make on the whole batch. Running statistics are brought together between epochs.
 """
 
 from __future__ import annotations

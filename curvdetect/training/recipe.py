@@ -71,10 +71,10 @@ def memorizing_net(
         `one_cycle`, which rises over three tenths of the epochs and falls linearly to the end; `step_decay` is the
         paper's.
     for_tables : bool, optional
-        Train so that no width, unit or tail of the columns of a table makes the training fall apart: the gradient of a
-        batch has a norm of 1 at most, a weight decay left at its default is 5e-3 in the first two fifths of the
-        epochs, and the default schedule is ``partial(one_cycle, peak=0.6, start=0.1)``. By default the
-        network for rows that is taken for None is trained so, and no other.
+        Train so that no column of a table makes the training fall apart: the gradient of a batch has a norm of 1 at
+        most, a weight decay left at its default is 5e-3 in the first two fifths of the epochs, and the default schedule
+        is ``partial(one_cycle, peak=0.6, start=0.1)``. By default only the network for rows taken for None is trained
+        so.
     max_epochs : int
         Length of the training, by which the schedule is laid out.
     augment : bool, default=False
@@ -82,9 +82,9 @@ def memorizing_net(
     precision : {"float32", "bfloat16"}, default="float32"
         Of the training passes: bfloat16 by autocast, faster where the hardware knows it. Scoring stays in float32.
     deterministic : bool, default=False
-        Train and score on one CPU thread, and on CUDA by `torch.use_deterministic_algorithms`, so that a seed leads to
-        the same scores to the last digit whatever the number of threads. Without it they are the same wherever
-        that number is. CUDA wants ``CUBLAS_WORKSPACE_CONFIG=:4096:8`` in the environment beside it.
+        Train and score on one CPU thread, and on CUDA by `torch.use_deterministic_algorithms`, so that scores are the
+        same to the last digit whatever the number of threads. CUDA wants ``CUBLAS_WORKSPACE_CONFIG=:4096:8`` in the
+        environment beside it.
     **options
         Any other parameter of ``skorch.NeuralNetClassifier``. Callbacks are added to the schedule.
 
@@ -92,6 +92,11 @@ def memorizing_net(
     -------
     MemorizingNet
         A skorch ``NeuralNetClassifier``, not initialized.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where ``schedule`` is no function, or ``iterator_train`` can't do what is asked of it.
 
     Examples
     --------

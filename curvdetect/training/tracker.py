@@ -1,8 +1,7 @@
 """The skorch callback that shows every sample to every signal.
 
-Training signals look at the passes that train, scoring signals at a walk over all samples, in index order and
-evaluation mode, after each scored epoch. The callback goes first in the net's list, before anything that may end the
-training, and draws nothing from the generators that training uses.
+It goes first in the net's list of callbacks, before anything that may end the training, and draws nothing from the
+generators that training uses.
 """
 
 from __future__ import annotations
