@@ -198,7 +198,7 @@ def _shared(
 
 
 def draw_shifts(shape: Sequence[int], n: int) -> Tensor:
-    """Draw for ``n`` pictures, shape (n, 3), shifts down and right by up to an eighth of the side, and mirrorings."""
+    """Draw shifts down and right by up to an eighth of the side, and mirrorings, for ``n`` pictures; shape (n, 3)."""
     if len(shape) < 2:
         raise ValueError(f"augment=True crops and flips pictures, and X has samples of shape {tuple(shape)}.")
     moved = [torch.randint(2 * _pad(side) + 1, (n, 1)) for side in shape[-2:]]

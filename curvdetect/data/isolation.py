@@ -25,8 +25,7 @@ _LOCK = threading.RLock()
 @contextmanager
 def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None]:
     """Let the block draw from global generators, seeded where ``seed`` is given, and put their states back after."""
-    cuda = [device] if device.type == "cuda" else []
-    with _LOCK, torch.random.fork_rng(cuda):
+    with _LOCK:
         before = generator_states(device)
         try:
             if seed is not None:

@@ -163,7 +163,7 @@ class RowIndex:
 def _look_up(
     points: NDArray[np.float64], known: NDArray[np.float64], tolerance: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return each row's number among the distinct ones, pairs of it and a copy, sorted, and which rows are in place."""
+    """Return each row's number among the distinct ones, pairs of one and a copy, and which rows are in place."""
     hair = 1e-3 * tolerance  # copies, told apart from rows that are merely similar
     # each distinct row is looked for once: n copies of one row would find n times n
     _, some, rows = np.unique(np.round(points / hair), axis=0, return_index=True, return_inverse=True)

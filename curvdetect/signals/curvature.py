@@ -170,43 +170,6 @@ def input_curvatures(
     signals = {each: kind(h=each[0], n=each[1], power=each[2], seed=seed) for each in product(h, n, power)}
     if not signals:
         raise ValueError(f"h, n and power need at least one value each, got {h!r}, {n!r} and {power!r}.")
-    _check_measured(module, X, y, index, batch_size, output, seed, units)
-    device = next((p.device for p in module.parameters()), X.device)
-    index = torch.arange(len(X)) if index is None else index
-    units = None if units is None else units.to(device, X.dtype)
-    scores = {setting: torch.empty(len(X), dtype=torch.float64) for setting in signals}
-    with measuring(module):
-        few = X[:2].to(device)
-        rows = rows_within(module, few) if batch_size is None else batch_size
-        # rewriting takes a while, and pays where there is more than a pass or two to be made
-        network = quicker(module, few) if len(X) > 2 * rows else module
-
-        def forward(x: Tensor) -> Tensor:
-            logits = logits_of(network(x), output)
-            if len(y) and logits.shape[1] <= int(y.max()):
-                n_logits = logits.shape[1]
-                raise ValueError(f"y holds {int(y.max())}, but module puts out {n_logits} logits, for classes from 0.")
-            return logits
-
-        for chunk in torch.split(torch.arange(len(X)), rows):
-            x, given, number = X[chunk].to(device), y[chunk].to(device, torch.int64), index[chunk].to(device)
-            batch = Batch(number, x, given, epoch=epoch, quarter=0, forward=forward, units=units)
-            for setting, signal in signals.items():
-                scores[setting][chunk] = signal.value(batch).cpu().double()
-    return scores
-
-
-def _check_measured(
-    module: nn.Module,
-    X: Tensor,
-    y: Tensor,
-    index: Tensor | None,
-    batch_size: int | None,
-    output: str,
-    seed: int,
-    units: Tensor | None,
-) -> None:
-    """Raise where what is to be measured, or how, makes no sense."""
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module must be a torch.nn.Module, got {type(module).__name__}. A fitted skorch net has it as net.module_."
@@ -237,3 +200,26 @@ def _check_measured(
         raise ValueError(f"output must be 'logits' or 'probabilities', got {output!r}.")
     if not hasattr(seed, "__index__"):
         raise ValueError(f"seed must be a whole number, got {seed!r}.")
+    device = next((p.device for p in module.parameters()), X.device)
+    index = torch.arange(len(X)) if index is None else index
+    units = None if units is None else units.to(device, X.dtype)
+    scores = {setting: torch.empty(len(X), dtype=torch.float64) for setting in signals}
+    with measuring(module):
+        few = X[:2].to(device)
+        rows = rows_within(module, few) if batch_size is None else batch_size
+        # rewriting takes a while, and pays where there is more than a pass or two to be made
+        network = quicker(module, few) if len(X) > 2 * rows else module
+
+        def forward(x: Tensor) -> Tensor:
+            logits = logits_of(network(x), output)
+            if len(y) and logits.shape[1] <= int(y.max()):
+                n_logits = logits.shape[1]
+                raise ValueError(f"y holds {int(y.max())}, but module puts out {n_logits} logits, for classes from 0.")
+            return logits
+
+        for chunk in torch.split(torch.arange(len(X)), rows):
+            x, given, number = X[chunk].to(device), y[chunk].to(device, torch.int64), index[chunk].to(device)
+            batch = Batch(number, x, given, epoch=epoch, quarter=0, forward=forward, units=units)
+            for setting, signal in signals.items():
+                scores[setting][chunk] = signal.value(batch).cpu().double()
+    return scores

@@ -36,11 +36,7 @@ class Curvature(MeanOverEpochs):
 
     def _measured(self, batch: Batch, *labels: str) -> Tensor:
         """Return the curvature under each of some labels of a batch, shape (n_labels, batch)."""
-        squared = self._norms(batch, *labels)
-        return (squared if self.power == 2 else squared.sqrt()).mean(0)
-
-    def _norms(self, batch: Batch, *labels: str) -> Tensor:
-        """Return squared norms of shape (n, n_labels, batch), and measure those that no signal left with the batch."""
+        # squared norms of shape (probes, batch), which a signal may have left with the batch
         keys = [("probe norms", self.h, self.seed, label) for label in labels]
         known = min(len(batch.kept.get(key, ())) for key in keys)
         if known < self.n:
@@ -57,7 +53,8 @@ class Curvature(MeanOverEpochs):
                 more[row] = (there - clean).flatten(2).square().sum(2)
             for row, key in enumerate(keys):
                 batch.kept[key] = torch.cat([batch.kept.get(key, more[:0, row])[:known], more[:, row]])
-        return torch.stack([batch.kept[key][: self.n] for key in keys], 1)
+        squared = torch.stack([batch.kept[key][: self.n] for key in keys], 1)
+        return (squared if self.power == 2 else squared.sqrt()).mean(0)
 
 
 class CurvatureContrast(Curvature):
@@ -122,7 +119,7 @@ class Learned(MeanOverEpochs):
 
 
 class ForgettingTime(LastEpoch):
-    """First epoch from which a sample stays wrong, negated (Maini et al., 2022); 1 where it was not ``learned``."""
+    """First epoch from which a sample stays wrong, 1 where it was not ``learned``, negated (Maini et al., 2022)."""
 
     name = "forgetting_time"
     stage: ClassVar[Stage] = "scoring"

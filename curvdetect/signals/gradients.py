@@ -29,11 +29,6 @@ def best_other(logits: Tensor, y: Tensor) -> Tensor:
     return logits.detach().scatter(1, y[:, None], -torch.inf).argmax(1)
 
 
-def with_other(y: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return the function that makes two rows of labels from logits: ``y``, and the best other one of each sample."""
-    return lambda logits: torch.stack([y, best_other(logits, y)])
-
-
 def share_of(given: Tensor, other: Tensor) -> Tensor:
     """Return ``given / (given + other)`` of numbers that are not negative; one half where both are zero."""
     total = given + other

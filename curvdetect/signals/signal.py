@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.gradients import best_other, gradients_and_logits, losses_of, with_other
+from curvdetect.signals.gradients import best_other, gradients_and_logits, losses_of
 
 Stage = Literal["training", "scoring", "final"]
 QUARTERS = 4
@@ -128,7 +128,9 @@ class Batch:
     @cached_property
     def other_gradient(self) -> Tensor:
         """Gradient at the input of the loss that the sample would have under `other`."""
-        pair, logits = gradients_and_logits(self.forward, self.x, with_other(self.y), self.units)
+        pair, logits = gradients_and_logits(
+            self.forward, self.x, lambda logits: torch.stack([self.y, best_other(logits, self.y)]), self.units
+        )
         for name, value in (("logits", logits), ("gradient", pair[0])):
             self.__dict__.setdefault(name, value)
         return pair[1]

@@ -63,7 +63,12 @@ def first_pass(net: NeuralNet, samples: Samples, output: OutputKind, *, untraine
             make = NeuralNet.get_iterator if hasattr(net, "accelerator") else type(net).get_iterator
             loader = make(net, samples.trained, training=True)
         usual_step = type(net).train_step_single is NeuralNet.train_step_single
-        judged = usual_step and not has_own_loss(net) and (loader is None or _collates_as_torch(loader))
+        usual_batches = loader is None or (
+            isinstance(loader, DataLoader)
+            and type(loader).__iter__ is DataLoader.__iter__
+            and loader.collate_fn is default_collate
+        )
+        judged = usual_step and usual_batches and not has_own_loss(net)
         if judged:
             _check_criterion(net, output, n_classes)
         n_shown = max(2, min(SHOWN, SHOWN_BYTES // (4 * math.prod(samples.shape))))
@@ -87,12 +92,6 @@ def first_pass(net: NeuralNet, samples: Samples, output: OutputKind, *, untraine
             "hardly learn. Leave out the softmax at its end."
         )
     return [text for text in said if text is not None]
-
-
-def _collates_as_torch(loader: Iterable[object]) -> bool:
-    if not isinstance(loader, DataLoader) or type(loader).__iter__ is not DataLoader.__iter__:
-        return False
-    return loader.collate_fn is default_collate
 
 
 def _of_all_classes(labels: NDArray[np.int64], n: int) -> NDArray[np.int64]:

@@ -90,7 +90,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 @contextmanager
 def deterministically(wanted: bool) -> Iterator[None]:
-    """Let the block, where ``wanted``, compute sums in one order: on one CPU thread, by deterministic CUDA kernels."""
+    """Let the block, where ``wanted``, compute sums in one order: on one CPU thread, and by such kernels on CUDA."""
     threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     try:
