@@ -203,21 +203,33 @@ def _pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     readable = suffixes()
     classes: dict[str, list[Path]] = {}
     passed_over: dict[str, str] = {}
-    for entry in sorted(root.iterdir()):
-        if entry.name.startswith("."):
-            passed_over[str(entry)] = _HIDDEN
-        elif not entry.is_dir():
-            passed_over[str(entry)] = "in no class, which is a subfolder"
-        else:
-            classes[entry.name] = []
-            for path in _files_below(entry, passed_over):
-                suffix = path.suffix.lower()
-                if suffix in readable:
-                    classes[entry.name].append(path)
-                elif suffix in _HEIF:
-                    passed_over[str(path)] = f"{suffix} needs the package pillow-heif"
-                else:
-                    passed_over[str(path)] = "no picture that Pillow can open, by its name"
+
+    def shut(error: OSError) -> None:
+        passed_over[str(error.filename)] = f"{type(error).__name__}: {error.strerror}"
+
+    for place, folders, names in os.walk(root, onerror=shut, followlinks=True):
+        hidden = [name for name in (*folders, *names) if name.startswith(".")]
+        passed_over.update((os.path.join(place, name), _HIDDEN) for name in hidden)
+        within = Path(place).relative_to(root).parts
+        above = {os.path.realpath(folder) for folder in [Path(place), *Path(place).parents][: len(within) + 1]}
+        for name in folders.copy():
+            inner = os.path.join(place, name)
+            if name in hidden or (os.path.islink(inner) and os.path.realpath(inner) in above):
+                folders.remove(name)  # a link that leads back to where the way came from
+        if not within:
+            classes = {name: [] for name in sorted(folders)}
+        for path in (Path(place) / name for name in names if name not in hidden):
+            suffix = path.suffix.lower()
+            if not within:
+                passed_over[str(path)] = "in no class, which is a subfolder"
+            elif suffix in readable:
+                classes[within[0]].append(path)
+            elif suffix in _HEIF:
+                passed_over[str(path)] = f"{suffix} needs the package pillow-heif"
+            else:
+                passed_over[str(path)] = "no picture that Pillow can open, by its name"
+    for paths in classes.values():
+        paths.sort(key=lambda path: (str(path.parent), path.name))
     passed_over = dict(sorted(passed_over.items(), key=lambda item: (item[1] == _HIDDEN, Path(item[0]))))
     if not any(classes.values()):
         seen = f"{len(classes)} subfolder(s) and no picture in them" if classes else "no subfolder"
@@ -227,23 +239,3 @@ def _pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
             f"{len(readable)} ways that Pillow knows.{f' Passed over: {_few(missed, root)}.' if missed else ''}"
         )
     return classes, passed_over
-
-
-def _files_below(folder: Path, passed_over: dict[str, str]) -> list[Path]:
-    """Return the files in all folders below one, links followed, and note what is hidden or can't be looked into."""
-
-    def shut(error: OSError) -> None:
-        passed_over[str(error.filename)] = f"{type(error).__name__}: {error.strerror}"
-
-    files = []
-    for place, folders, names in os.walk(folder, onerror=shut, followlinks=True):
-        hidden = [name for name in (*folders, *names) if name.startswith(".")]
-        passed_over.update((os.path.join(place, name), _HIDDEN) for name in hidden)
-        above = [Path(place), *Path(place).parents][: len(Path(place).relative_to(folder).parts) + 2]
-        round_about = set(map(os.path.realpath, above))
-        for name in folders.copy():
-            inner = os.path.join(place, name)
-            if name in hidden or (os.path.islink(inner) and os.path.realpath(inner) in round_about):
-                folders.remove(name)  # a link that leads back to where the way came from
-        files += [(place, name) for name in names if name not in hidden]
-    return [Path(place) / name for place, name in sorted(files)]
