@@ -83,9 +83,8 @@ def input_curvature(
     Notes
     -----
     Costs n + 1 gradients with regard to the input, that is 2 (n + 1) forward passes, and the memory of
-    ``batch_size`` rows; with ``contrast`` 3 (n + 1) forward passes. Where the second derivative :math:`H` exists in
-    a neighbourhood, :math:`\mathbb{E}\, C_2 / h^2 \to \operatorname{tr}(H^2)` as h shrinks. On networks of ReLUs it
-    does not: the difference is made by the kinks that the step crosses, so that ``h`` is part of the definition.
+    ``batch_size`` rows; with ``contrast`` 3 (n + 1) forward passes. On networks of ReLUs the difference is made by the
+    kinks that the step crosses, so that ``h`` is part of the definition.
 
     References
     ----------
