@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import torch
@@ -16,7 +17,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from curvdetect.data.samples import Samples
-from curvdetect.data.types import Record
 
 Item: TypeAlias = tuple[int, tuple[Tensor, int]]
 Collate: TypeAlias = Callable[[list[tuple[Tensor, int]]], tuple[object, object]]
@@ -106,9 +106,15 @@ class IndexedLoader:
             self.loader.share, self.loader.sizes = share, self.sizes
             return
         indexed = _WithIndex(dataset)
-        options["collate_fn"] = _CollateIndexed(options.pop("collate_fn", None) or default_collate)
+        options["collate_fn"] = partial(_collate_indexed, options.pop("collate_fn", None) or default_collate)
         if share is not None:
-            options = _shared(loader, indexed, share, self.sizes, options)
+            # made once without workers, for its batches
+            made = loader(indexed, **{name: value for name, value in options.items() if name not in _OF_WORKERS})
+            batches: Any = made.batch_sampler if isinstance(made, DataLoader) else None
+            if batches is None:
+                raise ValueError(f"the net's iterator_train makes no batches of indices. {_SHARING}")
+            options = {name: value for name, value in options.items() if name not in _MAKES_BATCHES}
+            options["batch_sampler"] = _SharedBatches(batches, share, self.sizes)
         try:
             self.loader = loader(indexed, **options)
         except TypeError as error:
@@ -152,15 +158,10 @@ class _WithIndex(Dataset[Item]):
         return list(zip(indices, self.dataset.__getitems__(indices), strict=True))
 
 
-class _CollateIndexed:
-    """Collate ``(index, (x, y))`` items with a collate function for ``(x, y)``; picklable for worker processes."""
-
-    def __init__(self, collate: Collate) -> None:
-        self.collate = collate
-
-    def __call__(self, items: list[Item]) -> tuple[Tensor, object, object]:
-        x, y = self.collate([item for _, item in items])
-        return torch.tensor([index for index, _ in items]), x, y
+def _collate_indexed(collate: Collate, items: list[Item]) -> tuple[Tensor, object, object]:
+    """Collate ``(index, (x, y))`` items by a function for ``(x, y)``."""
+    x, y = collate([item for _, item in items])
+    return torch.tensor([index for index, _ in items]), x, y
 
 
 class _SharedBatches:
@@ -178,23 +179,6 @@ class _SharedBatches:
             mine = self.share.of(torch.arange(len(whole))).tolist()
             self.sizes.append((len(mine), len(whole)))
             yield [whole[i] for i in mine] if mine else whole[:1]  # all processes make as many steps
-
-
-def _shared(
-    loader: Callable[..., DataLoader[object]],
-    dataset: _WithIndex,
-    share: Share,
-    sizes: deque[tuple[int, int]],
-    options: Record,
-) -> Record:
-    """Return options by which ``loader`` walks one share of the batches that ``loader(dataset, **options)`` draws."""
-    # made once without workers, for its batches
-    made = loader(dataset, **{name: value for name, value in options.items() if name not in _OF_WORKERS})
-    batches: Any = made.batch_sampler if isinstance(made, DataLoader) else None
-    if batches is None:
-        raise ValueError(f"the net's iterator_train makes no batches of indices. {_SHARING}")
-    rest = {name: value for name, value in options.items() if name not in _MAKES_BATCHES}
-    return {**rest, "batch_sampler": _SharedBatches(batches, share, sizes)}
 
 
 def draw_shifts(shape: Sequence[int], n: int) -> Tensor:

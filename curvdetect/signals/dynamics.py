@@ -5,7 +5,7 @@ They see a sample as the optimizer does: in training mode, augmented, just befor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.signal import QUARTERS, Batch, Exchange, LastEpoch, MeanOverEpochs, Plan, Signal, Stage
+from curvdetect.signals.signal import QUARTERS, Batch, LastEpoch, MeanOverEpochs, Plan, Signal, Stage
 
 
 class Loss(MeanOverEpochs):
@@ -172,22 +172,20 @@ class OtherLabelVote:
         """Cast the votes of all processes; those of a single one counted at once."""
         if self._exchange is None or self._own is None:
             return
-        for votes, weights in self._cast_elsewhere(self._exchange, *self._own):
+        votes, weights = self._own
+        voters = (votes >= 0).int()
+        self._exchange.sum(voters)
+        cast: Iterable[tuple[Tensor, ...]]
+        if int(voters.max()) > 1:  # a sample was seen by two
+            cast = self._exchange.in_turn(votes, weights)
+        else:
+            self._exchange.sum(votes.add_(1), weights)
+            cast = [(votes.sub_(1), weights)]
+        for votes, weights in cast:
             voted = (votes >= 0).nonzero()[:, 0]
             _cast(self.candidate, self.weight, voted, votes[voted], weights[voted])
         self._own[0].fill_(-1)
         self._own[1].zero_()
-
-    @staticmethod
-    def _cast_elsewhere(exchange: Exchange, votes: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """Yield the votes of all processes: at once where no sample was seen by two of them, otherwise in turn."""
-        voters = (votes >= 0).int()
-        exchange.sum(voters)
-        if int(voters.max()) > 1:
-            yield from exchange.in_turn(votes, weights)
-            return
-        exchange.sum(votes.add_(1), weights)
-        yield votes.sub_(1), weights
 
     def scores(self) -> NDArray[np.float64]:
         """Return the code of the label, shape (n_samples,); -1 for a sample never seen."""

@@ -175,24 +175,17 @@ def quicker(module: nn.Module, x: Tensor) -> nn.Module:
 
 def _candidates(module: nn.Module, *, fold: bool) -> Iterator[nn.Module]:
     """Yield rewritten copies, the fastest first."""
+    from torch.fx.experimental.optimization import fuse
+
     copies = []  # BatchNorm folded into the convolution before it and, on a CPU, channels last
-    if fold and (rewritten := _folded(module)) is not None:
-        copies.append(rewritten)
+    if fold:
+        with suppress(Exception):  # a forward of the user's may raise anything under a tracer
+            copies.append(fuse(module).requires_grad_(False))
     if next(module.parameters()).device.type == "cpu":
         last: torch.memory_format = torch.channels_last
         # `to` changes parameters in place
         yield from (copy.deepcopy(one).to(memory_format=last) for one in (*copies, module))
     yield from copies
-
-
-def _folded(module: nn.Module) -> nn.Module | None:
-    """Return a copy whose normalisations are part of the layers before them; None where it can't be traced."""
-    from torch.fx.experimental.optimization import fuse
-
-    try:
-        return fuse(module).requires_grad_(False)
-    except Exception:  # a forward of the user's may raise anything under a tracer
-        return None
 
 
 def _agree(found: object, wanted: object) -> bool:
