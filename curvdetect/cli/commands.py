@@ -47,7 +47,7 @@ def _rate(text: str) -> float:
 
 def _run(function: str, options: dict[str, object]) -> None:
     """Call a function of this package by name."""
-    from curvdetect.training.ranks import launched_together
+    from curvdetect.data.devices import launched_together
 
     if launched_together():
         raise click.UsageError(

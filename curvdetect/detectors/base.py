@@ -19,6 +19,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from curvdetect.data.devices import resolve_device
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.grading import graded
@@ -28,7 +29,7 @@ from curvdetect.detectors.noise_rate import find_rate
 from curvdetect.detectors.parameters import Common, Number, check_parameters, check_value, with_parameters
 from curvdetect.detectors.ranking import is_auto, lowest_flagged, n_flagged, rank_share, worst_first
 from curvdetect.signals.signal import Signal
-from curvdetect.training.settings import Settings, resolve_device
+from curvdetect.training.settings import Settings
 
 
 @with_parameters

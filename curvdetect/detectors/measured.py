@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from curvdetect.data.devices import resolve_device
 from curvdetect.data.rows import digest_of
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
@@ -28,7 +29,7 @@ from curvdetect.training.checkpoints import NOWHERE, Snapshot
 from curvdetect.training.identity import claim, identity_of
 from curvdetect.training.memorize import memorize
 from curvdetect.training.ranks import by_first
-from curvdetect.training.settings import Settings, resolve_device
+from curvdetect.training.settings import Settings
 from curvdetect.training.tracker import measure_on
 
 if TYPE_CHECKING:

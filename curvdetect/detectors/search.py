@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 
+from curvdetect.data.progress import progress_bar
 from curvdetect.data.types import Record
 from curvdetect.detectors.delegation import HoldsDetector, after_refit, before_last, keep_apart, last_step, prefix_of
 from curvdetect.detectors.grading import GRADES, as_noise_mask, check_scored
@@ -32,7 +33,6 @@ from curvdetect.detectors.shared_training import (
     train,
     trained,
 )
-from curvdetect.training.progress import progress_bar
 from curvdetect.training.ranks import writes_here
 
 #: Labels to fit on, and where they are known to be wrong.

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from curvdetect.data.devices import resolve_device
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Array
@@ -24,7 +25,6 @@ from curvdetect.detectors.inputs import fitted_rows, samples_unlabelled
 from curvdetect.detectors.parameters import Number, check_value
 from curvdetect.review.neighbours import Fingerprints, features_of, nearest
 from curvdetect.review.results import refuse_other_than_fitted
-from curvdetect.training.settings import resolve_device
 
 #: Most copies of one sample of which all pairs are listed; of more, each copy is in one.
 _ALL_PAIRS = 16

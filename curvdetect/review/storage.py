@@ -21,6 +21,7 @@ from safetensors.torch import save as save_weights
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
+from curvdetect.data.devices import resolve_device
 from curvdetect.data.inputs import HeldInputs
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.rows import RowIndex
@@ -33,7 +34,6 @@ from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.training.checkpoints import Snapshot, write_whole
 from curvdetect.training.own_net import own_net, take_whole_numbers, takes_whole_numbers, whole_of
 from curvdetect.training.ranks import writes_here
-from curvdetect.training.settings import resolve_device
 
 #: In format 1, the names of files did not hold their digests.
 FORMAT = 2

@@ -24,17 +24,9 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from curvdetect.data.batches import Share
+from curvdetect.data.devices import in_group, launched_together, local_rank, told_by_launcher
 
 T = TypeVar("T")
-#: Where launchers tell each process which one it is, of how many, and which of its machine: torchrun, then the MPIs.
-#: An MPI may have started jobs that have nothing to do with each other: all count only beside `_PLACE`.
-_TOLD = (
-    ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),  # Open MPI
-    ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),  # MPICH, and Intel's
-)
-#: Where they meet. ``accelerate launch`` sets it for an MPI that it starts.
-_PLACE = ("MASTER_ADDR", "MASTER_PORT")
 #: Seconds in which a process that died is expected to be known as dead.
 _PATIENCE = 5.0
 #: Tells the workers of a process that has joined the others that they have not.
@@ -52,7 +44,7 @@ def ranks_here() -> Ranks:
     """Return the processes that this one trains together with, joining them first."""
     if dist.is_available() and not dist.is_initialized() and launched_together():
         _join()
-    return Ranks(dist.get_rank(), dist.get_world_size()) if _in_group() else Ranks()
+    return Ranks(dist.get_rank(), dist.get_world_size()) if in_group() else Ranks()
 
 
 def by_first(make: Callable[[], T]) -> T:
@@ -62,34 +54,10 @@ def by_first(make: Callable[[], T]) -> T:
 
 def writes_here() -> bool:
     """Say whether this process is the one that writes and speaks, without joining the others."""
-    if _in_group():
+    if in_group():
         return dist.get_rank() == 0
-    told = _told()
+    told = told_by_launcher()
     return told is None or not launched_together() or told[0] == 0
-
-
-def launched_together() -> bool:
-    """Say whether a launcher started this process as one of several, and where they meet."""
-    return _told() is not None and all(name in os.environ for name in _PLACE)
-
-
-def local_rank() -> int | None:
-    """Return which of the processes of this machine this one is, where a launcher said so."""
-    told = _told() if launched_together() or _in_group() else None
-    return None if told is None else told[2]
-
-
-def _in_group() -> bool:
-    return dist.is_available() and dist.is_initialized()
-
-
-def _told() -> tuple[int, int, int | None] | None:
-    """Return which process this is, of how many, and which of its machine, as the first launcher has it."""
-    for names in _TOLD:
-        rank, size, local = (os.environ.get(name) for name in names)
-        if rank is not None and size is not None:
-            return (int(rank), int(size), None if local is None else int(local)) if int(size) > 1 else None
-    return None
 
 
 def _join() -> None:
@@ -107,7 +75,7 @@ def _join() -> None:
         if number < torch.cuda.device_count():  # otherwise it trains on the CPU, or was refused already
             torch.cuda.set_device(number)
         backend = "cpu:gloo,cuda:nccl"
-    rank, size, _ = _told() or (-1, -1, None)
+    rank, size, _ = told_by_launcher() or (-1, -1, None)
     store, _, _ = next(rendezvous("env://", rank, size))
     dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     store.set(_KEY.format(rank), f"{socket.gethostname()} {os.getpid()}")

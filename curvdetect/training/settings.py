@@ -1,4 +1,4 @@
-"""What a training is told by its detector: one object, made once and passed whole; and the device it computes on."""
+"""What a training is told by its detector: one object, made once and passed whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
-from curvdetect.training.ranks import local_rank
 
 #: Share of the epochs that "auto" scores: at n = 1 half of a training, a third without contrast.
 SHARE = 0.25
@@ -60,32 +59,6 @@ def snapshot_epochs(scored: Collection[int], keep: int) -> frozenset[int]:
     epochs = sorted(scored)
     keep = min(keep, len(epochs))
     return frozenset(epochs[(2 * i + 1) * len(epochs) // (2 * keep)] for i in range(keep))
-
-
-def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the device that a name stands for; under ``torchrun`` every process takes a CUDA device of its own."""
-    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    mps = torch.backends.mps.is_available()
-    try:
-        found = torch.device(("cuda" if n_cuda else "mps" if mps else "cpu") if device == "auto" else device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"device={device!r} is not known. Choose 'auto', 'cpu', 'cuda', 'cuda:1', ... or 'mps'."
-        ) from error
-    if (found.type == "cuda" and not n_cuda) or (found.type == "mps" and not mps):
-        kind = found.type.upper()
-        raise ValueError(f"device={device!r}, but torch sees no {kind} device here. device='auto' takes what there is.")
-    if found.type == "cuda" and (found.index or 0) >= n_cuda:
-        raise ValueError(f"device={device!r}, but torch sees {n_cuda} CUDA device(s), from 'cuda:0'.")
-    number = local_rank()
-    if found.type != "cuda" or found.index is not None or number is None:
-        return found
-    if number >= n_cuda:
-        raise ValueError(
-            f"process {number} of this machine has no CUDA device of its own: torch sees {n_cuda}. "
-            "Start as many processes as there are devices (torchrun --nproc_per_node), or pass device='cpu'."
-        )
-    return torch.device("cuda", number)
 
 
 @contextmanager

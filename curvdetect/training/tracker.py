@@ -17,6 +17,7 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
+from curvdetect.data.progress import Clock, progress_bar
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
 from curvdetect.signals.dynamics import gathering
@@ -24,7 +25,6 @@ from curvdetect.signals.passes import OutputKind, logits_of, measuring, quicker,
 from curvdetect.signals.signal import Batch, MeanOverEpochs, Plan, Signal, Stage, wants_gradient
 from curvdetect.training.checkpoints import Snapshot
 from curvdetect.training.own_net import divisor, output_kind, weighted, whole_of, with_copied_modules
-from curvdetect.training.progress import Clock, progress_bar
 from curvdetect.training.ranks import Ranks
 from curvdetect.training.recipe import MemorizingNet
 from curvdetect.training.settings import Settings, deterministically, scored_epochs

@@ -19,8 +19,9 @@ from torch.distributed import HashStore
 
 from curvdetect import LossDetector
 from curvdetect.cli import main
+from curvdetect.data.devices import launched_together, local_rank
 from curvdetect.training import ranks
-from curvdetect.training.ranks import Ranks, launched_together, local_rank, ranks_here, writes_here
+from curvdetect.training.ranks import Ranks, ranks_here, writes_here
 from tests.cases import quick_net
 from tests.training.together import CASES, COMMON, summary, table
 

@@ -9,8 +9,8 @@ import time
 import pytest
 import torch
 
-from curvdetect.training import progress
-from curvdetect.training.progress import Clock, Lines, progress_bar
+from curvdetect.data import progress
+from curvdetect.data.progress import Clock, Lines, progress_bar
 
 
 class Terminal(io.StringIO):

@@ -1,4 +1,4 @@
-"""How far a training is, and how long its parts take.
+"""How far a training, or other long work, is, and how long its parts take.
 
 Progress is a bar with the time left on a terminal and in a notebook, and plain lines anywhere else: a log file
 would keep every stroke of a bar. Only the standard error is written to.
