@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from curvdetect.detectors.search import CurvatureSearch as CurvatureSearch
     from curvdetect.detectors.ssft import CurvSSFT as CurvSSFT
     from curvdetect.detectors.ssft import SSFTDetector as SSFTDetector
+    from curvdetect.features.embedder import ImageEmbedder as ImageEmbedder
     from curvdetect.review.cleanlab import label_issues as label_issues
     from curvdetect.review.cleanlab import register_with_datalab as register_with_datalab
     from curvdetect.review.duplicates import find_conflicting_duplicates as find_conflicting_duplicates
@@ -71,6 +72,7 @@ _PLACES = {
     "detectors.ranking": ["fuse"],
     "detectors.search": ["CurvatureSearch"],
     "detectors.ssft": ["CurvSSFT", "SSFTDetector"],
+    "features.embedder": ["ImageEmbedder"],
     "review.cleanlab": ["label_issues", "register_with_datalab"],
     "review.duplicates": ["find_conflicting_duplicates"],
     "review.plots.agreement": ["DetectionCurveDisplay", "SimilarityCurveDisplay"],
@@ -85,7 +87,7 @@ _PLACES = {
     "training.recipe": ["memorizing_net", "one_cycle", "step_decay"],
 }
 #: Packages and modules that are attributes without an import of their own, too.
-_ROOMS = ("data", "detectors", "metrics", "review", "signals", "training")
+_ROOMS = ("data", "detectors", "features", "metrics", "review", "signals", "training")
 
 __version__ = version("curvdetect")
 

@@ -83,6 +83,13 @@ def main() -> None:
             "that of the label against the best other one, plain-curvature by the paper's score. loss and margin cost "
             "least, ssft, curv-ssft and confident several trainings.",
         ),
+        click.Option(
+            ["--features"],
+            metavar="MODEL",
+            help="Train on what a pretrained network sees in the pictures, which needs few of them and little time: "
+            "timm:NAME (needs timm) or torchvision:NAME, whose weights are downloaded, or either with @FILE for "
+            "weights in a file.",
+        ),
         *FITTING,
         *READING,
         click.Option(["--resume"], is_flag=True, help="Go on with the scan in DIR that was stopped or killed."),

@@ -48,8 +48,8 @@ READING = (
     click.Option(
         ["--size"],
         type=COUNT,
-        default=32,
-        help="Side of the square, in pixels, to which pictures are resized and cropped.",
+        help="Side of the square, in pixels, to which pictures are resized and cropped. Default: 32, or 224 in a scan "
+        "with --features.",
     ),
     click.Option(
         ["--limit"],

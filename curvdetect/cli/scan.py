@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ import numpy as np
 from curvdetect.cli.console import Failure, safe, say, short, tell
 from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output, inert, inert_path, write_csv
-from curvdetect.cli.source import Data, read_data
+from curvdetect.cli.source import SIDE, Data, read_data
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS
@@ -21,13 +22,25 @@ from curvdetect.review.storage import load, save
 _TOP = 5
 #: Options that may differ when a scan is resumed: they change no score, or only by rounding.
 _FREE = ("q", "device")
+#: Folder beside DIR in which features are kept, and the side of the pictures that they are made of by default.
+_FEATURES, _SIDE = "curvdetect-features", 224
 
 
-def scan(path: Path, out: Path, name: str, resume: bool, overwrite: bool, quiet: bool, **options: object) -> None:
+def scan(
+    path: Path,
+    out: Path,
+    name: str,
+    features: str | None,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    **options: object,
+) -> None:
     """Rank the samples of PATH by how suspect their labels are."""
     output = Output(out)
     output.check(path, resume=resume, overwrite=overwrite)
     reading, fitting = chosen(READING, options), chosen(FITTING, options)
+    reading["size"] = reading["size"] or (_SIDE if features else SIDE)
     data = read_data(path, **reading)
     data.say_skipped(f", all listed in {SKIPPED}")
     if not quiet:
@@ -37,10 +50,11 @@ def scan(path: Path, out: Path, name: str, resume: bool, overwrite: bool, quiet:
     fixed = {
         option.opts[0].removeprefix("--"): fitting[str(option.name)] for option in FITTING if option.name not in _FREE
     }
-    record = {**reading, "label": data.label, "detector": name, **fixed}
+    record = {**reading, "label": data.label, "detector": name, "features": features, **fixed}
     output.make(path, record, resume=resume, overwrite=overwrite)
     if data.skipped:
         write_csv(output / SKIPPED, ["path", "why"], ([inert_path(one), why] for one, why in data.skipped.items()))
+    data = _embedded(data, features, output, fitting["device"], quiet)
     detector = DETECTORS[name].scanning(**fitting, checkpoint_dir=output / CHECKPOINTS, verbose=0 if quiet else 1)
     _fit(detector, data, output)
     _write_suspects(detector, data, output / SUSPECTS)
@@ -64,6 +78,7 @@ def report(
     if source is None and (not recorded.get("path") or not path.exists()):
         raise click.UsageError("the data is not where it was scanned: pass --data PATH.")
     data = read_data(path, **chosen(READING, recorded))
+    data = _embedded(data, recorded.get("features"), output, "auto", quiet)
     index, n_fitted = rows_fitted(detector, data.X), len(detector.scores_)
     missing = n_fitted - len(np.unique(index))
     if missing or len(index) != n_fitted:
@@ -74,6 +89,25 @@ def report(
     target = out if out is not None else output / PAGE
     _write_page(detector, data.at(np.argsort(index)), path, target, k=k, title=title)
     tell(f"{safe(target)}: the suspects, to look at")
+
+
+def _embedded(data: Data, features: str | None, output: Output, device: str, quiet: bool) -> Data:
+    """Return the samples as features of a pretrained network, if one is named; their pictures are then shown."""
+    if features is None:
+        return data
+    if data.X.ndim < 3:
+        raise click.UsageError("--features embeds pictures, and PATH holds rows of numbers: leave it out.")
+    from curvdetect.features.embedder import ImageEmbedder
+
+    folder = output.path.absolute().with_name(_FEATURES)
+    embedder = ImageEmbedder(features, device=device, cache_dir=folder, verbose=0 if quiet else 1)
+    try:
+        found = embedder.transform(data.X)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"The same command goes on with the features in {folder}.") from error
+    if not quiet:
+        say(f"features are in {safe(folder)}, where another scan finds them")
+    return replace(data, X=found, shown=data.X)
 
 
 def _fit(detector: BaseNoiseDetector, data: Data, output: Output) -> None:

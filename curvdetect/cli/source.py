@@ -27,6 +27,8 @@ from curvdetect.data.types import Array
 from curvdetect.detectors.inputs import rows_of
 from curvdetect.training.checkpoints import write_whole
 
+#: Side of pictures by default, in pixels.
+SIDE = 32
 #: How many skipped files are named.
 _NAMED = 5
 
@@ -73,14 +75,19 @@ class Data:
 
 
 def read_data(
-    path: Path, *, label: str | None = None, drop: tuple[str, ...] = (), size: int = 32, limit: int | None = None
+    path: Path,
+    *,
+    label: str | None = None,
+    drop: tuple[str, ...] = (),
+    size: int | None = None,
+    limit: int | None = None,
 ) -> Data:
     """Return samples and labels. The arguments are described where they are options: ``READING`` in options.py."""
     suffix = path.suffix.lower()
     if (label is not None or drop) and (path.is_dir() or suffix == ".npz"):
         raise click.UsageError("--label and --drop name columns of a table, and PATH is none.")
     if path.is_dir():
-        return _read_folder(path, size, limit)
+        return _read_folder(path, size or SIDE, limit)
     if suffix in (*TEXT, *PARQUET):
         data = Data(*read_table(path, label, drop))
     elif suffix == ".npz":

@@ -68,7 +68,12 @@ class DatasetInputs(Inputs):
             inputs.append(read_input(self.dataset, i))
             if first is not None:
                 _check_item(inputs[-1], i, first)
-        return torch.stack(inputs)
+        try:
+            return torch.stack(inputs)
+        except RuntimeError:
+            for i, x in zip(index.tolist(), inputs, strict=True):
+                _check_item(x, i, self.first)
+            raise
 
 
 def read_dataset(dataset: Items, y: ArrayLike | None, n_bytes: int, n_workers: int = 0) -> tuple[Inputs, Array, Tensor]:

@@ -91,6 +91,12 @@ class Counted(Listed):
         return super().__getitem__(i)
 
 
+def test_samples_of_which_only_inputs_matter_name_the_one_of_another_shape():
+    x = [torch.zeros(3), torch.zeros(3), torch.zeros(4)]
+    with pytest.raises(ValueError, match=r"X\[2\] has shape \(4,\) and X\[0\] has \(3,\)"):
+        room.as_unlabelled(Items(x)).batch(torch.arange(3))
+
+
 def test_scores_are_those_of_the_same_data_in_memory_and_each_sample_is_read_once_a_pass(tmp_path, monkeypatch):
     scores = []
     for name, n_bytes, workers in (("in memory", 2**30, 0), ("read", 0, 0), ("read ahead", 0, 1)):

@@ -1,0 +1,77 @@
+"""Scans of what a pretrained network sees in pictures."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torchvision import models
+
+from curvdetect import load
+from curvdetect.features.backbones import Backbone
+from tests.cli.conftest import QUICK, read_csv
+from tests.files import write_pictures
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A small network by its name and a file of weights."""
+    file = tmp_path / "weights.pt"
+    torch.save(models.squeezenet1_1().state_dict(), file)
+    return f"torchvision:squeezenet1_1@{file}"
+
+
+def interrupted(*args):
+    raise KeyboardInterrupt
+
+
+def test_features_are_trained_on_pictures_are_shown_and_another_scan_reads_them(
+    run, page, tmp_path, monkeypatch, model
+):
+    root, seen, features = tmp_path / "photos", [], Backbone.features
+    write_pictures(root)
+    call = ("scan", root, "--features", model, "--size", 64, "--detector", "loss", *QUICK)
+    with monkeypatch.context() as patch:
+        patch.setattr(Backbone, "features", interrupted)
+        stopped = run(*call, "--out", tmp_path / "found")
+    assert (stopped.exit_code, "The same command goes on with the features in" in stopped.stderr) == (130, True)
+    monkeypatch.setattr(Backbone, "features", lambda self, x: seen.append(len(x)) or features(self, x))
+    result = run(*call, "--out", tmp_path / "found")
+    assert result.exit_code == 0, result.stderr
+    assert seen == [16]
+    assert "embedding: 100%" in result.stderr
+    assert f"features are in {tmp_path / 'curvdetect-features'}, where another scan finds them" in result.stderr
+    assert load(tmp_path / "found" / "detector").n_features_in_ == 512
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
+        "curvdetect-features",
+        "found",
+        root.name,
+    ]
+    record = json.loads((tmp_path / "found" / "scan.json").read_text())
+    assert (record["features"], record["size"]) == (model, 64)
+    assert page[0]["X"].shape == (16, 512)
+    assert page[0]["X_display"].shape == (16, 3, 64, 64)
+    assert run(*call, "--out", tmp_path / "second", "--seed", 1).exit_code == 0
+    (tmp_path / "photos" / "cat" / "0.png").rename(tmp_path / "photos" / "cat" / "9.png")  # in another order
+    assert run("report", tmp_path / "found").exit_code == 0
+    assert seen == [16, 16]
+    rows = read_csv(tmp_path / "found" / "suspects.csv")
+    names = [page[2]["paths"][int(row["index"])] for row in rows]
+    assert [name.replace("9", "0") for name in names] == [row["path"] for row in rows]
+    resumed = run(*call[:2], *call[4:], "--out", tmp_path / "found", "--resume")
+    assert f"had --features {model[:10]}" in resumed.stderr
+    assert "and this one has no --features" in resumed.stderr
+
+
+def test_features_are_of_pictures_of_224_pixels_and_tables_have_none(run, page, table, tmp_path, model):
+    write_pictures(tmp_path / "photos", 2)
+    out = tmp_path / "found"
+    call = ("scan", tmp_path / "photos", "--out", out, "--detector", "loss", "--quiet", *QUICK)
+    assert run(*call, "--features", model).exit_code == 0
+    assert page[0]["X_display"].shape == (4, 3, 224, 224)
+    result = run("scan", table, "--out", tmp_path / "other", "--features", model)
+    assert result.exit_code == 2
+    assert "--features embeds pictures, and PATH holds rows of numbers" in result.stderr
+    result = run(*call, "--overwrite", "--features", "torchvision:squeezenet")
+    assert (result.exit_code, "Names like it: 'squeezenet1_" in result.stderr) == (1, True)
