@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from curvdetect.detectors.fused import recommended_signals as recommended_signals
     from curvdetect.detectors.grading import InSample as InSample
     from curvdetect.detectors.grading import noise_scorer as noise_scorer
+    from curvdetect.detectors.left_out import LeaveOneOutDetector as LeaveOneOutDetector
+    from curvdetect.detectors.left_out import OutOfBagDetector as OutOfBagDetector
     from curvdetect.detectors.one_signal import CurvatureNoiseDetector as CurvatureNoiseDetector
     from curvdetect.detectors.one_signal import InconfidenceDetector as InconfidenceDetector
     from curvdetect.detectors.one_signal import InputGradientDetector as InputGradientDetector
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from curvdetect.detectors.ssft import CurvSSFT as CurvSSFT
     from curvdetect.detectors.ssft import SSFTDetector as SSFTDetector
     from curvdetect.features.embedder import ImageEmbedder as ImageEmbedder
+    from curvdetect.features.patches import PatchFeatures as PatchFeatures
     from curvdetect.review.cleanlab import label_issues as label_issues
     from curvdetect.review.cleanlab import register_with_datalab as register_with_datalab
     from curvdetect.review.duplicates import find_conflicting_duplicates as find_conflicting_duplicates
@@ -60,6 +63,7 @@ _PLACES = {
     "detectors.confident": ["ConfidentLearningDetector"],
     "detectors.fused": ["FusedDetector", "recommended_signals"],
     "detectors.grading": ["InSample", "noise_scorer"],
+    "detectors.left_out": ["LeaveOneOutDetector", "OutOfBagDetector"],
     "detectors.one_signal": [
         "CurvatureNoiseDetector",
         "InconfidenceDetector",
@@ -73,6 +77,7 @@ _PLACES = {
     "detectors.search": ["CurvatureSearch"],
     "detectors.ssft": ["CurvSSFT", "SSFTDetector"],
     "features.embedder": ["ImageEmbedder"],
+    "features.patches": ["PatchFeatures"],
     "review.cleanlab": ["label_issues", "register_with_datalab"],
     "review.duplicates": ["find_conflicting_duplicates"],
     "review.plots.agreement": ["DetectionCurveDisplay", "SimilarityCurveDisplay"],

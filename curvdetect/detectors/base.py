@@ -88,7 +88,7 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         settings = begin(self, samples, device)
         measured = self._measure(samples, settings)
         if is_auto(self.q):
-            n_top = find_rate(self, samples, measured, settings)
+            n_top = self._find_rate(samples, measured, settings)
         self._store(samples, rows, measured, n_top)
         self._seed = settings.seed
         if measured.interrupt is not None:
@@ -98,6 +98,14 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
         """Return the signals of all samples; here, those of one run."""
         return one_run(samples, self._signals(settings.seed), settings)
+
+    def _find_rate(self, samples: Samples, measured: Measured, settings: Settings) -> int:
+        """Return how many samples ``q="auto"`` flags."""
+        return find_rate(self, samples, measured, settings)
+
+    def _measure_unseen(self, samples: Samples) -> Measured:
+        """Return the signals of samples that were not fitted; here, on the weights that were kept."""
+        return measure_unseen(self, samples)
 
     def _store(self, samples: Samples, rows: RowIndex, measured: Measured, n_top: int) -> None:
         """Keep the measurements; raise if the run ended before the detector's own score was complete."""
@@ -284,7 +292,7 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         if len(new):
             index[new] = -1
             part = samples if len(new) == len(samples) else samples.only(torch.from_numpy(new))
-            scores[new] = self._score_unseen(measure_unseen(self, part))
+            scores[new] = self._score_unseen(self._measure_unseen(part))
         return scores, index
 
     def _score_unseen(self, measured: Measured) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured
-from curvdetect.detectors.parameters import Constraints, Number, with_parameters
+from curvdetect.detectors.parameters import Constraints, Number, Trained, with_parameters
 from curvdetect.signals.passes import logits_of, measuring, rows_within
 from curvdetect.training.memorize import Run, memorize
 from curvdetect.training.own_net import output_kind, whole_of
@@ -33,7 +33,7 @@ METHODS = ("self_confidence", "normalized_margin")
 
 
 @with_parameters
-class ConfidentLearningDetector(BaseNoiseDetector):
+class ConfidentLearningDetector(Trained, BaseNoiseDetector):
     """Rank samples by cleanlab's label quality on out-of-fold probabilities; higher is more suspect.
 
     Each fold's probabilities come from a fresh copy of the network that is trained on the other folds. The score is

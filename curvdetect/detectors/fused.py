@@ -1,9 +1,10 @@
-"""Several signals of one run, or of several, made one ranking."""
+"""Several witnesses of each label, and signals of one run or of several, made one ranking."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,13 +16,21 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.detectors.parameters import RUNS, Constraints, OneRun, Probing, with_parameters
 from curvdetect.detectors.ranking import check_weights, fuse, fusion_rule
-from curvdetect.signals.registry import asked_for, curvatures, in_order, is_names, recorded
+from curvdetect.detectors.witnesses import Witness, accuracy_of, automatic, judged, pooled, witness_of
+from curvdetect.signals.registry import asked_for, closed_form, curvatures, in_order, is_names, recorded
 from curvdetect.signals.signal import Signal
 from curvdetect.training.doubts import APART, fell_after
 from curvdetect.training.settings import Settings
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
 LISTEN_TO_ALL = 0.9
+#: Weight of a training that has memorized beside witnesses, whose mean weight is 1.
+BESIDE_WITNESSES = 1.5
+#: How much more a training that has not memorized counts for each further share of the labels that it predicts, and the
+#: most that it counts.
+FOR_KNOWING, MOST = 20.0, 5.0
+#: Share of the labels by which it is ahead of all witnesses from which on it suggests labels too.
+KNOWS_MORE = 0.1
 #: The signals of ``signals="auto"``, and how much the ranks of each count.
 AUTO = {"plain": {"loss": 1.0}, "augmented": {"loss": 1.0, "late_margin": 1.0}, "fallen": {"early_margin": 1.0}}
 
@@ -64,6 +73,18 @@ def recommended_signals(train_accuracy: float, *, augmented: bool = False, falle
     return dict(AUTO["augmented" if augmented and train_accuracy < LISTEN_TO_ALL else "plain"])
 
 
+def _beside(ahead: float, *, underfit: bool, fallen: bool) -> dict[str, float]:
+    """Return the signal of the training beside witnesses, and its weight; none of a training that fell apart.
+
+    ``ahead`` is by how large a share more of the labels the net predicts than the witnesses do.
+    """
+    if fallen:
+        return {}
+    if underfit:
+        return {"late_loss": float(np.clip(1 + FOR_KNOWING * ahead, 1, MOST))}
+    return {"loss": BESIDE_WITNESSES}
+
+
 def regime_of(train_accuracy: float, fallen: bool) -> str:
     """Return whether the labels were ``"memorized"``, or ``"underfit"``, or the training is ``"fallen"`` apart."""
     return "fallen" if fallen else "memorized" if train_accuracy >= LISTEN_TO_ALL else "underfit"
@@ -79,10 +100,12 @@ def has_fallen(history: Sequence[Record]) -> bool:
 
 @with_parameters
 class FusedDetector(Probing, OneRun, BaseNoiseDetector):
-    """Rank samples by several signals of the same training at once; higher is more suspect.
+    """Rank samples by several witnesses of their labels at once; higher is more suspect.
 
-    The recommended detector for ranking wrong labels. It costs ``n_repeats`` plain trainings, and what the signals
-    cost; those of ``signals="auto"`` cost nothing.
+    The recommended detector for ranking wrong labels. A network that is trained resists wrong labels for a while; a
+    ridge regression and, for rows of numbers, a random forest say what all other samples make of a label when its
+    sample is left out (`LeaveOneOutDetector`, `OutOfBagDetector`). Costs ``n_repeats`` plain trainings, and up to a
+    third of one for the witnesses that train nothing.
 
     Parameters
     ----------
@@ -90,13 +113,19 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         Names of what to fuse, or a dictionary from names to weights: ``"loss"``, ``"margin"``, ``"learning_time"``,
         ``"inconfidence"``, ``"early_margin"``, ``"late_loss"``, ``"late_margin"``, ``"final_loss"``,
         ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
-        ``"curvature_contrast"``. "auto" takes those that `recommended_signals` names after the training.
+        ``"curvature_contrast"``, ``"leave_one_out"``, ``"out_of_bag"``. "auto" takes the loss of the training and the
+        last two, of which the forest is for rows of numbers. Their weights are those by which the given labels are
+        most likely with their samples left out, so that a witness that knows little counts little. Where pictures
+        were augmented and not memorized, it takes the loss of the second half of the epochs, and the more of it, the
+        more labels the network knows; where the training fell apart, it takes none of it. Without witnesses, for token
+        ids, it takes what `recommended_signals` names.
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
-    combine : {"fisher", "rank_product", "rank_mean", "log_mean", "first"} or callable, default="fisher"
-        As in `fuse`, which takes no weights for ``"first"`` and callables. A single signal is ranked as it is.
+    combine : "auto", name or callable, default="auto"
+        As in `fuse`, which takes no weights for ``"first"`` and callables. "auto" is ``"sum"`` for the witnesses of
+        ``signals="auto"``, a sum of log-probabilities, and ``"fisher"`` otherwise. A single signal is ranked as it is.
     n_repeats : int, default=1
-        Number of trainings with seeds of their own; signals are averaged over them before they are ranked.
+        Number of trainings with seeds of their own; signals are averaged over them before they are fused.
 
     Attributes
     ----------
@@ -105,6 +134,9 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         below its own highest value.
     fused_signals_ : dict of float
         What was fused, with the weight of each.
+    suggested_labels_ : array of shape (n_samples,)
+        For each sample the best label other than the given one: by the witnesses with its sample left out, or by the
+        network's vote where it knows more.
     signal_scores_ : dict of arrays of shape (n_samples,)
         Every signal that was recorded, averaged over the repeats.
 
@@ -118,22 +150,22 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
     >>> from curvdetect import FusedDetector
     >>> X, y = make_blobs(60, centers=3, random_state=0, cluster_std=0.5)
     >>> detector = FusedDetector(max_epochs=10, device="cpu", random_state=0).fit(X, y)
-    >>> detector.regime_, detector.fused_signals_
-    ('memorized', {'loss': 1.0})
+    >>> detector.regime_, list(detector.fused_signals_)
+    ('memorized', ['loss', 'leave_one_out', 'out_of_bag'])
     """
 
     signals: str | Sequence[str] | dict[str, float] = "auto"
     beside: Sequence[str] = ()
-    combine: Any = "fisher"
+    combine: Any = "auto"
     n_repeats: int = 1
 
     _constraints: ClassVar[Constraints] = {"n_repeats": [RUNS]}
 
     def _signals(self, seed: int) -> Sequence[Signal]:
         asked, probed = recorded("asked"), recorded("probed")
-        known = [*recorded("always"), *asked, *probed]
-        if isinstance(self.signals, str) and self.signals == "auto":
-            fused = [name for names in AUTO.values() for name in names]
+        known = [*recorded("always"), *asked, *probed, *closed_form()]
+        if self._is_auto:
+            fused = ["late_loss", *(name for names in AUTO.values() for name in names)]
         elif is_names(self.signals, known) and len(self.signals):
             fused = list(self.signals)
         else:
@@ -151,20 +183,48 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         return in_order(measured, asked_for([name for name in names if name in asked]))
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
-        fusion_rule(self.combine)
+        if self.combine != "auto":
+            fusion_rule(self.combine)
         self._signals(settings.seed)  # raises for wrong signals before anything is trained
-        weights = None if isinstance(self.signals, str) else self._asked()
+        weights = {} if self._is_auto else self._asked()
         if isinstance(self.signals, Mapping):
             values = list(self.signals.values())
             if len({*values}) > 1 or not (isinstance(values[0], Real) and 0 < values[0] < np.inf):
-                check_weights(values, len(values), self.combine)
+                check_weights(values, len(values), self._rule)
+        wanted = dict.fromkeys([*(automatic(samples) if self._is_auto else weights), *self.beside])
+        witnesses, seconds = {}, {}
+        for name in [name for name in wanted if name in closed_form()]:
+            started = perf_counter()
+            witnesses[name] = witness_of(name, samples, settings.device, settings.seed)
+            seconds[name] = perf_counter() - started
         measured = repeated(lambda own: super(FusedDetector, self)._measure(samples, own), self.n_repeats, settings)
         found = measured.attributes
+        labels = samples.labels.numpy()
+        measured.signal_scores |= {name: judged(one.left_out, labels)[0] for name, one in witnesses.items()}
         accuracy, fallen = found["train_accuracy_"], has_fallen(found["history_"])
-        found["regime_"] = regime_of(accuracy, fallen)
         augmented = samples.view is not None or bool(getattr(self.net, "iterator_train__augment", False))
-        found["fused_signals_"] = weights or recommended_signals(accuracy, augmented=augmented, fallen=fallen)
+        found["_witnesses"], found["seconds_"] = witnesses, found["seconds_"] | seconds
+        found["regime_"] = regime_of(accuracy, fallen)
+        if self._is_auto:
+            weights = recommended_signals(accuracy, augmented=augmented, fallen=fallen)
+            if own := {name: one for name, one in witnesses.items() if name not in self.beside}:
+                said, weights_own = pooled({name: one.left_out for name, one in own.items()}, labels)
+                underfit = augmented and accuracy < LISTEN_TO_ALL
+                ahead = accuracy - accuracy_of(said, labels) if underfit else 0.0
+                weights = _beside(ahead, underfit=underfit, fallen=fallen) | weights_own
+                if ahead < KNOWS_MORE:
+                    measured.other = judged(said, labels)[1]
+        found["fused_signals_"] = weights
         return measured
+
+    @property
+    def _is_auto(self) -> bool:
+        return isinstance(self.signals, str) and self.signals == "auto"
+
+    @property
+    def _rule(self) -> Any:
+        """How signals that were passed by name are combined."""
+        return "fisher" if self.combine == "auto" else self.combine
 
     def _asked(self) -> dict[str, float]:
         """Return the signals that were passed by name, with their weights."""
@@ -181,13 +241,31 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         together = Measured(both, measured.other, {"fused_signals_": self.fused_signals_})
         return self._score(together)[known.sum() :]
 
+    def _measure_unseen(self, samples: Samples) -> Measured:
+        named = [name for name in self.fused_signals_ if name in closed_form()]
+        witnesses: dict[str, Witness] = getattr(self, "_witnesses", {})
+        if missing := [name for name in named if name not in witnesses]:
+            raise ValueError(
+                f"samples that were not fitted need what {missing[0]!r} was fitted with, which a saved detector does "
+                "not hold: fit again, or keep the detector by joblib.dump."
+            )
+        said = {name: witnesses[name].says(samples) for name in named}
+        labels = samples.labels.numpy()
+        scores = {name: judged(one, labels)[0] for name, one in said.items()}
+        if len(said) == len(self.fused_signals_):
+            return Measured(scores, judged(next(iter(said.values())), labels)[1], {})
+        measured = super()._measure_unseen(samples)
+        measured.signal_scores |= scores
+        return measured
+
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         weights: dict[str, float] = measured.attributes["fused_signals_"]
         if len(weights) == 1:
             return fuse(measured.signal_scores[next(iter(weights))])
         unweighted = len(set(weights.values())) == 1
+        rule = "sum" if self.combine == "auto" and self._is_auto and weights.keys() & closed_form() else self._rule
         return fuse(
             *(measured.signal_scores[name] for name in weights),
-            combine=self.combine,
+            combine=rule,
             weights=None if unweighted else list(weights.values()),
         )

@@ -98,6 +98,10 @@ def _is_one(value: object, kind: object) -> bool:
 class _Defaults:
     """What holds for detectors that lack one of these parameters."""
 
+    net: Any = None
+    max_epochs: int | None = None
+    stop_at: float | None = None
+    checkpoint_dir: str | Path | None = None
     score_on: Any = None
     keep_snapshots: int = 0
     patience: int = 1
@@ -111,21 +115,9 @@ class Common(_Defaults):
 
     Parameters
     ----------
-    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        The net to train, as a copy. Training starts from the weights of a module instance: pass it untrained. None
-        takes an MLP for 2-D ``X`` and a compact ResNet for pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are
-        the paper's.
     q : float, int or "auto", default=0.1
         Share, or count, of the scored samples to flag. "auto" flags as many as it estimates to be wrong, maybe none, by
         one more plain training on a copy with planted wrong labels. After Ctrl-C before the estimate it flags a tenth.
-    max_epochs : int, optional
-        Length of the training; by default the net's own.
-    stop_at : float, optional
-        Stop after the first epoch with this training accuracy.
-    checkpoint_dir : str or Path, optional
-        Directory for a checkpoint after each epoch. A fit that was killed goes on from there when it is called again
-        with the same data and parameters, to the same scores; other data or parameters are refused by name. A finished
-        fit is taken up too: delete the directory to train anew.
     device : str, default="auto"
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     random_state : int, RandomState instance or None, default=None
@@ -165,14 +157,36 @@ class Common(_Defaults):
         Whether Ctrl-C, or an error, ended the run early; scores are then those of the complete part.
     """
 
-    net: Any = field(default=None, kw_only=False)
     q: float | int | str = 0.1
-    max_epochs: int | None = None
-    stop_at: float | None = None
-    checkpoint_dir: str | Path | None = None
     device: str = "auto"
     random_state: Any = None
     verbose: int = 0
+
+
+@with_parameters
+class Trained(_Defaults):
+    """Detectors that train a network.
+
+    Parameters
+    ----------
+    net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
+        The net to train, as a copy. Training starts from the weights of a module instance: pass it untrained. None
+        takes an MLP for 2-D ``X`` and a compact ResNet for pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are
+        the paper's.
+    max_epochs : int, optional
+        Length of the training; by default the net's own.
+    stop_at : float, optional
+        Stop after the first epoch with this training accuracy.
+    checkpoint_dir : str or Path, optional
+        Directory for a checkpoint after each epoch. A fit that was killed goes on from there when it is called again
+        with the same data and parameters, to the same scores; other data or parameters are refused by name. A finished
+        fit is taken up too: delete the directory to train anew.
+    """
+
+    net: Any = field(default=None, kw_only=False)
+    max_epochs: int | None = None
+    stop_at: float | None = None
+    checkpoint_dir: str | Path | None = None
 
     _constraints: ClassVar[Constraints] = {
         "max_epochs": [None, Number("a whole number, at least 1")],
@@ -181,7 +195,7 @@ class Common(_Defaults):
 
 
 @with_parameters
-class OneRun:
+class OneRun(Trained):
     """Detectors whose signals are those of single runs on all samples.
 
     Parameters

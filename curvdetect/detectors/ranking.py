@@ -70,6 +70,7 @@ def fuse(*scores: ArrayLike, combine: str | Combination = "fisher", weights: Seq
     ``"log_mean"``     mean of the logarithms of the scores themselves, weighted by :math:`w`; where they
                        are not all positive, they are shifted first, the lowest as far above zero as the
                        two closest ones lie apart
+    ``"sum"``          :math:`\sum w s`, of the scores :math:`s` themselves: for log-probabilities
     ``"first"``        :math:`r` of the first score, ties broken by the second, and so on
     ================== ==================================================================================
 
@@ -155,6 +156,10 @@ def _log_mean(*scores: Scores, weights: Sequence[float] | None = None) -> Scores
     return np.average([np.log(_positive(s)) for s in scores], axis=0, weights=weights)
 
 
+def _sum(*scores: Scores, weights: Sequence[float] | None = None) -> Scores:
+    return np.average(scores, axis=0, weights=weights) * len(scores)
+
+
 def _first(*scores: Scores) -> Scores:
     _, place = np.unique(np.column_stack(scores), axis=0, return_inverse=True)
     return rank_share(place.ravel().astype(np.float64))
@@ -173,5 +178,6 @@ _RULES: dict[str, Combination] = {
     "rank_product": _fisher,
     "rank_mean": _rank_mean,
     "log_mean": _log_mean,
+    "sum": _sum,
     "first": _first,
 }

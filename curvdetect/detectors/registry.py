@@ -92,6 +92,18 @@ DETECTORS: dict[str, Entry] = {
         "norm of the loss's gradient at the input, mean over epochs",
         scan=None,
     ),
+    "leave-one-out": Entry(
+        "curvdetect.detectors.left_out:LeaveOneOutDetector",
+        "minus the log-probability of the label by a ridge regression without the sample",
+        Fraction(0),
+        scan=None,
+    ),
+    "out-of-bag": Entry(
+        "curvdetect.detectors.left_out:OutOfBagDetector",
+        "minus the log-probability of the label by a random forest without the sample",
+        Fraction(0),
+        scan=None,
+    ),
     "ssft": Entry(
         "curvdetect.detectors.ssft:SSFTDetector",
         "how soon a learned label is forgotten during the training on the other half",

@@ -17,7 +17,7 @@ from curvdetect.data.samples import Samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import check_step
 from curvdetect.detectors.measured import Measured, joined, noted, one_run, repeated
-from curvdetect.detectors.parameters import EPOCHS, RUNS, Constraints, Contrasting, Number, with_parameters
+from curvdetect.detectors.parameters import EPOCHS, RUNS, Constraints, Contrasting, Number, Trained, with_parameters
 from curvdetect.detectors.ranking import fuse, rank_share
 from curvdetect.signals.registry import curvatures, recorded
 from curvdetect.signals.signal import Signal
@@ -31,7 +31,7 @@ COMBINATIONS = ("rank_mean", "ssft_first", "weighted_ranks", "rank_product", "lo
 
 
 @with_parameters
-class _SecondSplit(BaseNoiseDetector):
+class _SecondSplit(Trained, BaseNoiseDetector):
     """Detectors that train on one half of the samples, and then on the other.
 
     Parameters

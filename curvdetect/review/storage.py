@@ -38,6 +38,8 @@ from curvdetect.training.ranks import writes_here
 #: In format 1, the names of files did not hold their digests.
 FORMAT = 2
 _JSON, _ARRAYS, _NET = "detector.json", "arrays.npz", "net.safetensors"
+#: What a fit leaves behind that is no result: the net, which has a file, and what was fitted in closed form.
+_LEFT_OUT = ("net_", "_fitted", "_witnesses")
 #: Files that a description names by their digest, and drafts left by a process that was killed while it wrote.
 _PARTS = re.compile(r"(?:arrays|net|snapshot-\d+)-([0-9a-f]{32})\.(?:npz|safetensors)|.+\.\d+\.draft")
 
@@ -94,7 +96,7 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
         except TypeError:
             left_out[name] = brief(value)
     for name, value in vars(detector).items():
-        if name not in params and name not in left_out and name != "net_":
+        if name not in params and name not in left_out and name not in _LEFT_OUT:
             try:
                 attributes[name] = _encoded(value, arrays, files)
             except TypeError as error:

@@ -24,18 +24,18 @@ from curvdetect.signals.evaluated import (
 )
 from curvdetect.signals.signal import Signal
 
-Recorded = Literal["always", "asked", "probed", "second split"]
+Recorded = Literal["always", "asked", "probed", "second split", "closed form"]
 
 
 @dataclass(frozen=True)
 class Entry:
     """A row of the table."""
 
-    make: Callable[..., Signal]
-    """Makes the signal; one that is probed needs ``h``, ``n``, ``power`` and ``seed``."""
+    make: Callable[..., Signal] | None
+    """Makes the signal; one that is probed needs ``h``, ``n``, ``power`` and ``seed``. None for one in closed form."""
     caption: str
     recorded: Recorded
-    """In every run, where it is asked for by name, with the curvature, or in a second split."""
+    """In every run, where it is asked for by name, with the curvature, in a second split, or without any training."""
     known_as: str = ""
     """Its abbreviation in the literature."""
     cost: str = "0"
@@ -67,6 +67,8 @@ SIGNALS: dict[str, Entry] = {
     "curvature": Entry(Curvature, "curvature", "probed", cost="2 (n + 1)"),
     "learning_time": Entry(LearningTime, "learning time", "always", "LT"),
     "inconfidence": Entry(Inconfidence, "inconfidence", "always", cost="1, once"),
+    "leave_one_out": Entry(None, "left out, ridge regression", "closed form"),
+    "out_of_bag": Entry(None, "left out, random forest", "closed form"),
     "forgetting_loss": Entry(ForgettingLoss, "forgetting, mean loss", "second split", cost="1"),
     "forgotten_share": Entry(ForgottenShare, "forgetting, share of epochs", "second split", cost="1"),
     "forgetting_time": Entry(ForgettingTime, "forgetting time", "second split", "SSFT", cost="1"),
@@ -75,7 +77,12 @@ SIGNALS: dict[str, Entry] = {
 
 def recorded(when: Recorded) -> dict[str, Callable[..., Signal]]:
     """Return what makes the signals that are recorded so, by name."""
-    return {name: entry.make for name, entry in SIGNALS.items() if entry.recorded == when}
+    return {name: entry.make for name, entry in SIGNALS.items() if entry.make is not None and entry.recorded == when}
+
+
+def closed_form() -> set[str]:
+    """Return the names of the signals that need no training."""
+    return {name for name, entry in SIGNALS.items() if entry.recorded == "closed form"}
 
 
 def asked_for(names: object) -> list[Signal]:

@@ -19,12 +19,14 @@ from curvdetect import (
     CurvSSFT,
     FusedDetector,
     InputGradientDetector,
+    LeaveOneOutDetector,
     LossDetector,
+    OutOfBagDetector,
     PlantedNoise,
     SSFTDetector,
 )
 from curvdetect.detectors.base import BaseNoiseDetector
-from curvdetect.detectors.parameters import Number, check_value
+from curvdetect.detectors.parameters import Number, Trained, check_value
 from curvdetect.signals.registry import recorded
 from tests.cases import noisy_digits, quick_net
 
@@ -39,7 +41,9 @@ RECORDED = {
     CurvatureNoiseDetector: CURVATURES,
     SSFTDetector: SECOND_SPLIT,
     CurvSSFT: CURVATURES | SECOND_SPLIT,
-    FusedDetector: ALWAYS | {"late_margin", "early_margin"},
+    FusedDetector: ALWAYS | {"late_loss", "late_margin", "early_margin", "leave_one_out", "out_of_bag"},
+    LeaveOneOutDetector: {"leave_one_out"},
+    OutOfBagDetector: {"out_of_bag"},
     InputGradientDetector: ALWAYS | {"input_gradient"},
     ConfidentLearningDetector: {"self_confidence", "normalized_margin", "flags"},
 }
@@ -59,6 +63,8 @@ LOSS, CURVATURE = (kind(max_epochs=1, device="cpu", random_state=0) for kind in 
         *(kind(max_epochs=1) for kind in (CurvatureNoiseDetector, FusedDetector, SSFTDetector)),
         CurvSSFT(max_epochs=1, share_training=True),
         ConfidentLearningDetector(max_epochs=1, cv=2),
+        LeaveOneOutDetector(random_state=0),
+        OutOfBagDetector(random_state=0),
         PlantedNoise(LOSS, refit=True, random_state=0),
         CurvatureSearch(CURVATURE, {"h": [1e-2, 1e-1]}, random_state=0),
     ],
@@ -72,11 +78,15 @@ def test_sklearn_check(estimator, check):
 @each
 def test_constructor_only_assigns_and_params_make_the_round_trip(detector):
     kinds = {name: p.kind for name, p in inspect.signature(detector).parameters.items()}
-    assert [name for name, kind in kinds.items() if kind is not inspect.Parameter.KEYWORD_ONLY] == ["net"]
+    trains = issubclass(detector, Trained)
+    positional = [name for name, kind in kinds.items() if kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert positional == ["net"] * trains
     given = {name: object() for name in kinds}
     assert vars(detector(**given)) == given
-    estimator = detector(quick_net(), max_epochs=3, q=5, random_state=1).set_params(net__lr=0.25)
-    assert estimator.net.lr == 0.25
+    estimator = detector(q=5, random_state=1)
+    if trains:
+        estimator = detector(quick_net(), max_epochs=3, q=5, random_state=1).set_params(net__lr=0.25)
+        assert estimator.net.lr == 0.25
     params = estimator.get_params(deep=False)
     assert list(params) == sorted(kinds)
     assert detector().set_params(**params).get_params(deep=False) == params
@@ -104,7 +114,9 @@ def fitted():
     def fit(detector):
         if detector not in made:
             options = {"cv": 2} if detector is ConfidentLearningDetector else {}
-            made[detector] = detector(quick_net(), device="cpu", random_state=0, **options).fit(X, labels)
+            if issubclass(detector, Trained):
+                options["net"] = quick_net()
+            made[detector] = detector(device="cpu", random_state=0, **options).fit(X, labels)
         return made[detector]
 
     return fit

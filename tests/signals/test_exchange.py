@@ -15,7 +15,7 @@ from tests.signals.playback import play, play_together, recorded
 N, EPOCHS = 9, 6
 LOGITS, LABELS = recorded(EPOCHS, N)
 GRADIENTS = ("input_gradient", "gradient_contrast", "curvature", "curvature_contrast")
-MAKERS = {name: entry.make for name, entry in SIGNALS.items() if name not in GRADIENTS} | {
+MAKERS = {name: entry.make for name, entry in SIGNALS.items() if entry.make and name not in GRADIENTS} | {
     "learned": Learned,
     "other_label": OtherLabelVote,
 }

@@ -34,7 +34,7 @@ def small_net(**options):
 
 def every_signal():
     options = {"h": 1e-2, "n": 2, "power": 1, "seed": 0}
-    made = [entry.make(**(options if entry.recorded == "probed" else {})) for entry in SIGNALS.values()]
+    made = [entry.make(**(options if entry.recorded == "probed" else {})) for entry in SIGNALS.values() if entry.make]
     return [*made, OtherLabelVote()]
 
 

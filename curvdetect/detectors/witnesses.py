@@ -1,0 +1,230 @@
+"""What is said of each label by something fitted without its sample: a ridge regression on features, and a forest.
+
+Nothing is trained, and no label is said anything of by a model that has seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from sklearn.base import TransformerMixin, clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.kernel_approximation import Nystroem
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from curvdetect.data.inputs import HeldInputs, MappedInputs
+from curvdetect.data.isolation import spread
+from curvdetect.data.samples import Samples
+from curvdetect.data.types import Array
+from curvdetect.features.patches import PatchFeatures
+from curvdetect.signals.leave_one_out import Factors, LeaveOneOut
+
+#: Samples on which features are compared, at most, and bytes of features that are held at once.
+N_TRIED, HELD_BYTES = 600, 2**31
+#: Pictures with a shorter side have no patches worth the name, and are taken as rows.
+LEAST_SIDE = 4
+#: Pictures that are looked at to see whether they show anything.
+N_LOOKED_AT = 100
+#: Widths of radial basis functions: the mean of the squared distances times gamma.
+WIDTHS = (0.3, 1.0, 3.0)
+#: Features of the radial basis, and filters of `PatchFeatures`, at most.
+N_LANDMARKS, N_FILTERS = 1000, 200
+#: Trees of the forest, samples in a leaf, and the share of the trees that have not seen a sample.
+N_TREES, IN_LEAF, OUT_OF_BAG = 300, 3, 0.37
+#: Bytes of inputs that are turned into features at once.
+READ_BYTES = 2**26
+#: How far the likelihood must speak for weights other than equal ones.
+PRIOR = 0.01
+
+
+class Witness(Protocol):
+    """Something that was fitted to all samples, and knows what it would say of each without it."""
+
+    left_out: NDArray[np.float64]
+    """Log-probabilities of all classes, shape (n_samples, n_classes)."""
+
+    def says(self, samples: Samples) -> NDArray[np.float64]:
+        """Return log-probabilities for samples that were not fitted."""
+
+
+class Ridge:
+    """The ridge regression on features whose left-out likelihood is highest."""
+
+    def __init__(
+        self, samples: Samples, features: object, groups: NDArray[np.int64] | None, device: torch.device, seed: int
+    ) -> None:
+        # float64 is unknown to Apple's devices
+        self.device = torch.device("cpu") if device.type == "mps" else device
+        self.kind, transformer = chosen(samples, features, groups, self.device, seed)
+        self.transformer = None if transformer is None else clone(transformer)
+        factors = Factors(featurized(self.transformer, samples, fit=True), self.device)
+        ridge = LeaveOneOut(factors, samples.labels, len(samples.classes), groups)
+        self.choice = ridge.choice
+        shape = len(samples), len(samples.classes)
+        self.left_out, self.memorization = np.empty(shape), np.empty(len(samples))
+        for index, left_out, fitted in ridge.parts():
+            self.left_out[index] = left_out.cpu().numpy()
+            own = samples.labels[torch.from_numpy(index)][:, None].to(self.device)
+            gained = fitted.exp().gather(1, own) - left_out.exp().gather(1, own)
+            self.memorization[index] = gained[:, 0].cpu().numpy()
+        # of the features as they are, rather than standardized
+        weights = ridge.coefficients() * factors.scale[:, None]
+        self.weights = weights.cpu().numpy()
+        self.intercept = (ridge.mean - factors.center @ weights).cpu().numpy()
+
+    def says(self, samples: Samples) -> NDArray[np.float64]:
+        """Return log-probabilities for samples that were not fitted."""
+        outputs = featurized(self.transformer, samples) @ self.weights + self.intercept
+        found: NDArray[np.float64] = log_softmax(outputs / self.choice.temperature, axis=1)
+        return found
+
+
+class Forest:
+    """A random forest, whose trees say of each sample what those say that have not seen it."""
+
+    def __init__(self, samples: Samples, seed: int) -> None:
+        self.n_classes = len(samples.classes)
+        self.forest = RandomForestClassifier(
+            N_TREES, min_samples_leaf=IN_LEAF, max_samples=None, oob_score=True, random_state=seed % 2**32
+        )
+        self.forest.fit(rows_of(samples), samples.labels.numpy())
+        self.left_out = self._log(self.forest.oob_decision_function_, OUT_OF_BAG * N_TREES)
+
+    def says(self, samples: Samples) -> NDArray[np.float64]:
+        """Return log-probabilities for samples that were not fitted."""
+        return self._log(self.forest.predict_proba(rows_of(samples)), N_TREES)
+
+    def _log(self, votes: NDArray[np.float64], n_trees: float) -> NDArray[np.float64]:
+        """Return logarithms of shares of votes, to which one more vote, spread evenly, is added."""
+        votes = np.nan_to_num(votes)  # of a sample that every tree has seen
+        return np.log((votes * n_trees + 1 / self.n_classes) / (n_trees + 1))
+
+
+def automatic(samples: Samples) -> list[str]:
+    """Return the names of the witnesses for samples of their shape."""
+    if len(samples.shape) == 1 and not samples.integral:
+        return ["leave_one_out", "out_of_bag"]
+    return ["leave_one_out"] if len(samples.shape) > 1 or samples.integral else []
+
+
+def witness_of(name: str, samples: Samples, device: torch.device, seed: int) -> Witness:
+    """Return the witness of a name, fitted."""
+    return Forest(samples, seed) if name == "out_of_bag" else Ridge(samples, "auto", None, device, seed)
+
+
+def judged(said: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return minus the log-probability of each given label, and the most probable other one."""
+    rows, others = np.arange(len(labels)), said.copy()
+    others[rows, labels] = -np.inf
+    return -said[rows, labels], others.argmax(1)
+
+
+def accuracy_of(said: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the share of the labels that are the most probable."""
+    return float((said.argmax(1) == labels).mean())
+
+
+def pooled(
+    said: Mapping[str, NDArray[np.float64]], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """Return a weighted sum of log-probabilities, and its weights: those by which the labels are most likely.
+
+    Their mean is 1. A witness that knows little has a small one.
+    """
+    if len(said) == 1:
+        return next(iter(said.values())), dict.fromkeys(said, 1.0)
+    each = np.stack(list(said.values()))
+    rows, start = np.arange(len(labels)), np.full(len(each), -np.log(len(each)))
+
+    def unlikely(logarithms: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights, drawn = np.exp(logarithms), logarithms - start
+        together = log_softmax(np.tensordot(weights, each, 1), axis=1)
+        expected = (np.exp(together) * each).sum(2).mean(1)
+        slope = weights * (expected - each[:, rows, labels].mean(1)) + 2 * PRIOR * drawn
+        return float(PRIOR * drawn @ drawn - together[rows, labels].mean()), slope
+
+    weights = np.exp(minimize(unlikely, start, jac=True, method="L-BFGS-B", bounds=[(-6, 3)] * len(each)).x)
+    weights *= len(each) / weights.sum()
+    return np.tensordot(weights, each, 1), dict(zip(said, weights.tolist(), strict=True))
+
+
+def chosen(
+    samples: Samples, features: object, groups: NDArray[np.int64] | None, device: torch.device, seed: int
+) -> tuple[str, TransformerMixin | None]:
+    """Return the name of features and what makes them: of "auto", those whose left-out likelihood is highest."""
+    if not isinstance(features, str):
+        return type(features).__name__, features
+    if features == "linear":
+        return "linear", None
+    part, found = _some(samples, groups, seed), {}
+    for name, transformer in candidates(part, device, seed).items():
+        factors = Factors(featurized(transformer, part, fit=True), device)
+        found[name] = LeaveOneOut(factors, part.labels, len(part.classes)).choice.likelihood
+    best = max(found, key=lambda name: found[name])
+    return best, candidates(samples, device, seed)[best]
+
+
+def _some(samples: Samples, groups: NDArray[np.int64] | None, seed: int) -> Samples:
+    """Return samples by which features are chosen, at most one of each group."""
+    index = np.random.default_rng(seed).permutation(len(samples))
+    if groups is not None:
+        index = index[np.sort(np.unique(groups[index], return_index=True)[1])]
+    return samples.only(torch.from_numpy(np.sort(index[:N_TRIED])))
+
+
+def candidates(samples: Samples, device: torch.device, seed: int) -> dict[str, TransformerMixin | None]:
+    """Return what makes features of samples of their shape, by name; None takes the numbers as they are."""
+    n, seed = len(samples), seed % 2**32
+    if is_pictures(samples):
+        n_filters = int(np.clip(HELD_BYTES // (4 * 18 * n), 1, N_FILTERS))
+        made = {"patches": False, "mirrored patches": True}
+        return {
+            name: PatchFeatures(n_filters=n_filters, mirrored=mirrored, random_state=seed, device=str(device))
+            for name, mirrored in made.items()
+        }
+    n_landmarks = int(np.clip(HELD_BYTES // (4 * n), 1, min(n, N_LANDMARKS)))
+    d = max(1, torch.Size(samples.shape).numel())
+    found: dict[str, TransformerMixin | None] = {"linear": None}
+    for width in WIDTHS:
+        nystroem = Nystroem(gamma=width / (2 * d), n_components=n_landmarks, random_state=seed)
+        found[f"radial basis, width {width:g}"] = make_pipeline(StandardScaler(), nystroem)
+    return found
+
+
+def is_pictures(samples: Samples) -> bool:
+    """Say whether samples have patches that differ."""
+    if len(samples.shape) != 3 or min(samples.shape[1:]) < LEAST_SIDE:
+        return False
+    few = samples.batch(spread(len(samples), N_LOOKED_AT))
+    return bool((few.amax((2, 3)) > few.amin((2, 3))).any())
+
+
+def featurized(transformer: TransformerMixin | None, samples: Samples, *, fit: bool = False) -> Array:
+    """Return the features of samples, shape (n_samples, n_features)."""
+    if transformer is None:
+        return rows_of(samples)
+    if isinstance(transformer, PatchFeatures):
+        return transformer.fit_transform(samples) if fit else transformer.transform(samples)
+    inputs = rows_of(samples).reshape(len(samples), *samples.shape)
+    if fit:
+        transformer.fit(inputs, samples.labels.numpy())
+    step = max(1, READ_BYTES // (8 * N_LANDMARKS))
+    parts = [np.asarray(transformer.transform(inputs[at : at + step])) for at in range(0, len(inputs), step)]
+    return np.concatenate([part.reshape(len(part), -1).astype(np.float32, copy=False) for part in parts])
+
+
+def rows_of(samples: Samples) -> Array:
+    """Return the inputs of all samples as rows, without a copy where they are in memory."""
+    held = samples.inputs
+    if isinstance(held, HeldInputs) and held.tensor.is_floating_point():
+        return held.tensor.cpu().flatten(1).numpy()
+    if isinstance(held, MappedInputs) and len(held.shape) == 1 and held.array.dtype.kind == "f":
+        return held.array
+    return torch.cat([x.flatten(1) for x in samples.in_chunks(READ_BYTES)]).numpy()

@@ -1,0 +1,80 @@
+"""Ridge regressions with samples left out, against refits without them."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+
+from curvdetect.signals.leave_one_out import Choice, Factors, LeaveOneOut
+
+
+def made(n: int, d: int, k: int, seed: int, dtype: type = np.float64) -> tuple[np.ndarray, torch.Tensor]:
+    """Return features whose columns have units of their own, and labels that some of them tell."""
+    rng = np.random.default_rng(seed)
+    y = np.append(np.arange(k), rng.integers(0, k, n - k))
+    X = rng.normal(size=(n, d)) + rng.normal(size=(k, d))[y]
+    return (X * 10 ** rng.uniform(-3, 3, d) + rng.normal(size=d)).astype(dtype), torch.from_numpy(y)
+
+
+def in_order(ridge: LeaveOneOut) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-probabilities of all samples, left out and with them."""
+    index, left_out, fitted = zip(*ridge.parts(), strict=True)
+    order = np.argsort(np.concatenate(index))
+    return torch.cat(left_out).numpy()[order], torch.cat(fitted).numpy()[order]
+
+
+def refitted(X: np.ndarray, y: torch.Tensor, k: int, choice: Choice, left_out: list[np.ndarray]) -> np.ndarray:
+    """Return log-probabilities of each group by a regression on all others, fitted anew."""
+    X = (X - X.mean(0)) / X.std(0)
+    targets, logits = np.eye(k)[y.numpy()], np.empty((len(X), k))
+    for group in left_out:
+        others = np.setdiff1d(np.arange(len(X)), group)
+        logits[group] = Ridge(choice.penalty).fit(X[others], targets[others]).predict(X[group])
+    return torch.from_numpy(logits / choice.temperature).log_softmax(1).numpy()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(8, 40),
+    d=st.integers(1, 60),
+    k=st.integers(2, 5),
+    seed=st.integers(0, 9),
+    penalty=st.floats(1e-2, 1e3),
+    n_groups=st.none() | st.integers(2, 8),
+)
+def test_probabilities_are_those_of_refits_without_each_sample_or_group(n, d, k, seed, penalty, n_groups):
+    X, y = made(n, d, k, seed)
+    groups = None if n_groups is None else np.random.default_rng(seed).integers(0, n_groups, n)
+    ridge = LeaveOneOut(Factors(X), y, k, groups, Choice(penalty, 0.3, 0.0))
+    parts = [np.array([i]) for i in range(n)] if groups is None else [np.flatnonzero(groups == g) for g in set(groups)]
+    np.testing.assert_allclose(np.exp(in_order(ridge)[0]), np.exp(refitted(X, y, k, ridge.choice, parts)), atol=1e-6)
+    np.testing.assert_allclose(
+        np.exp(in_order(ridge)[1]),
+        np.exp(refitted(X, y, k, ridge.choice, [])) if False else np.exp(_with_all(X, y, k, ridge.choice)),
+        atol=1e-6,
+    )
+
+
+def _with_all(X, y, k, choice):
+    X = (X - X.mean(0)) / X.std(0)
+    logits = Ridge(choice.penalty).fit(X, np.eye(k)[y.numpy()]).predict(X)
+    return torch.from_numpy(logits / choice.temperature).log_softmax(1).numpy()
+
+
+@pytest.mark.parametrize("shape", [(60, 8), (30, 50)])
+def test_choice_is_the_best_of_a_grid_of_refits(shape):
+    X, y = made(*shape, 3, 0)
+    ridge = LeaveOneOut(Factors(X), y, 3)
+    parts = [np.array([i]) for i in range(len(X))]
+    grid = []
+    for penalty in Factors(X).penalties.tolist():
+        logits = refitted(X, y, 3, Choice(penalty, 1.0, 0.0), parts)
+        grid += [
+            torch.from_numpy(logits / t).log_softmax(1).gather(1, y[:, None]).mean().item()
+            for t in np.geomspace(0.02, 2, 60)
+        ]
+    assert max(grid) <= ridge.choice.likelihood < max(grid) + 1e-3
+    own = np.take_along_axis(in_order(ridge)[0], y.numpy()[:, None], 1)
+    assert own.mean() == pytest.approx(ridge.choice.likelihood, abs=1e-9)
