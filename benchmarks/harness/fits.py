@@ -50,7 +50,7 @@ def detectors(nets: Any, settings: dict[str, Any], seed: int, *, contrast: bool)
     extras = (*EXTRAS, "gradient_contrast") if contrast else EXTRAS
     return {
         "one run": CurvatureNoiseDetector(nets.main, signals=extras, **curvature, **common),
-        "two runs": FusedDetector(nets.main, n_repeats=REPEATS, **common),
+        "two runs": FusedDetector(nets.main, signals=["loss"], n_repeats=REPEATS, **common),
         "second split": CurvSSFT(nets.second_split, share_training=True, **nets.stages, **curvature, **common),
         "cross-validation": ConfidentLearningDetector(nets.main, cv=FOLDS, **common),
     }

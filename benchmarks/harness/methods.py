@@ -119,7 +119,7 @@ def fused(caption: str, *names: str, weights: tuple[float, ...] | None = None) -
 
 
 def recommended(fits: Fits) -> np.ndarray:
-    """Return the scores of `FusedDetector()`."""
+    """Return the ranking by the signals that are recommended of a training alone."""
     fit = fits["one run"]
     weights = recommended_signals(fit.train_accuracy, augmented=fit.augmented)
     return fuse(*(fit.signals[name] for name in weights), weights=list(weights.values()))
@@ -153,9 +153,9 @@ METHODS: dict[str, Method] = {
     "final_loss": one_run("final_loss"),
     "learning_time": one_run("learning_time", main=True),
     "inconfidence": one_run("inconfidence", main=True),
-    "fused_auto": Method("Recommended: FusedDetector()", ("one run",), recommended, lambda fits: 1.0, main=True),
+    "fused_auto": Method("Recommended signals of the training", ("one run",), recommended, lambda fits: 1.0, main=True),
     "fused_auto_2": Method(
-        f"Recommended, n_repeats={REPEATS}",
+        f"Cumulative loss, n_repeats={REPEATS}",
         ("two runs",),
         lambda fits: fits["two runs"].signals["own"],
         lambda fits: float(REPEATS),

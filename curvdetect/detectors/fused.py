@@ -27,8 +27,8 @@ LISTEN_TO_ALL = 0.9
 #: Weight of a training that has memorized beside witnesses, whose mean weight is 1.
 BESIDE_WITNESSES = 1.5
 #: How much more a training that has not memorized counts for each further share of the labels that it predicts, and the
-#: most that it counts.
-FOR_KNOWING, MOST = 20.0, 5.0
+#: least and the most that it counts.
+FOR_KNOWING, LEAST, MOST = 20.0, 0.1, 5.0
 #: Share of the labels by which it is ahead of all witnesses from which on it suggests labels too.
 KNOWS_MORE = 0.1
 #: The signals of ``signals="auto"``, and how much the ranks of each count.
@@ -73,7 +73,7 @@ def recommended_signals(train_accuracy: float, *, augmented: bool = False, falle
     return dict(AUTO["augmented" if augmented and train_accuracy < LISTEN_TO_ALL else "plain"])
 
 
-def _beside(ahead: float, *, underfit: bool, fallen: bool) -> dict[str, float]:
+def _beside(ahead: float, *, underfit: bool, augmented: bool, fallen: bool) -> dict[str, float]:
     """Return the signal of the training beside witnesses, and its weight; none of a training that fell apart.
 
     ``ahead`` is by how large a share more of the labels the net predicts than the witnesses do.
@@ -81,7 +81,7 @@ def _beside(ahead: float, *, underfit: bool, fallen: bool) -> dict[str, float]:
     if fallen:
         return {}
     if underfit:
-        return {"late_loss": float(np.clip(1 + FOR_KNOWING * ahead, 1, MOST))}
+        return {"late_loss" if augmented else "loss": float(np.clip(1 + FOR_KNOWING * ahead, LEAST, MOST))}
     return {"loss": BESIDE_WITNESSES}
 
 
@@ -115,10 +115,10 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
         ``"curvature_contrast"``, ``"leave_one_out"``, ``"out_of_bag"``. "auto" takes the loss of the training and the
         last two, of which the forest is for rows of numbers. Their weights are those by which the given labels are
-        most likely with their samples left out, so that a witness that knows little counts little. Where pictures
-        were augmented and not memorized, it takes the loss of the second half of the epochs, and the more of it, the
-        more labels the network knows; where the training fell apart, it takes none of it. Without witnesses, for token
-        ids, it takes what `recommended_signals` names.
+        most likely with their samples left out, so that a witness that knows little counts little. Where labels
+        were not memorized, the training counts the more, the more of them the network knows, by the loss of the second
+        half of the epochs where pictures were augmented. A training that fell apart counts nothing. Without witnesses,
+        for token ids, it takes what `recommended_signals` names.
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
     combine : "auto", name or callable, default="auto"
@@ -209,9 +209,9 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
             weights = recommended_signals(accuracy, augmented=augmented, fallen=fallen)
             if own := {name: one for name, one in witnesses.items() if name not in self.beside}:
                 said, weights_own = pooled({name: one.left_out for name, one in own.items()}, labels)
-                underfit = augmented and accuracy < LISTEN_TO_ALL
+                underfit = accuracy < LISTEN_TO_ALL
                 ahead = accuracy - accuracy_of(said, labels) if underfit else 0.0
-                weights = _beside(ahead, underfit=underfit, fallen=fallen) | weights_own
+                weights = _beside(ahead, underfit=underfit, augmented=augmented, fallen=fallen) | weights_own
                 if ahead < KNOWS_MORE:
                     measured.other = judged(said, labels)[1]
         found["fused_signals_"] = weights

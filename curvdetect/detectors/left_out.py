@@ -152,12 +152,12 @@ class LeaveOneOutDetector(_LeftOut):
 class OutOfBagDetector(_LeftOut):
     """Rank samples by what the trees of a random forest that have not seen them say; higher is more suspect.
 
-    A forest of 300 trees is fitted once. Each sample is left out of about a third of them. For rows of numbers; no
+    A forest of 150 trees is fitted once. Each sample is left out of about a third of them. For rows of numbers; no
     network is trained.
 
     Notes
     -----
-    Costs 300 trees; the five folds of cleanlab's way with scikit-learn's default forest cost 500.
+    Costs 150 trees; the five folds of cleanlab's way with scikit-learn's default forest cost 500.
 
     References
     ----------

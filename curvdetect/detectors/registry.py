@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 DETECTORS: dict[str, Entry] = {
     "fused": Entry(
         "curvdetect.detectors.fused:FusedDetector",
-        "several signals of one training, by default the recommended ones",
+        "what the training, and all other samples, say of the label; or signals by name",
         caption="recommended: fused",
         scan={"beside": (*_BESIDE, "curvature_contrast")},
     ),

@@ -37,7 +37,7 @@ WIDTHS = (0.3, 1.0, 3.0)
 #: Features of the radial basis, and filters of `PatchFeatures`, at most.
 N_LANDMARKS, N_FILTERS = 1000, 200
 #: Trees of the forest, samples in a leaf, and the share of the trees that have not seen a sample.
-N_TREES, IN_LEAF, OUT_OF_BAG = 300, 3, 0.37
+N_TREES, IN_LEAF, OUT_OF_BAG = 150, 3, 0.37
 #: Bytes of inputs that are turned into features at once.
 READ_BYTES = 2**26
 #: How far the likelihood must speak for weights other than equal ones.
@@ -92,7 +92,7 @@ class Forest:
     def __init__(self, samples: Samples, seed: int) -> None:
         self.n_classes = len(samples.classes)
         self.forest = RandomForestClassifier(
-            N_TREES, min_samples_leaf=IN_LEAF, max_samples=None, oob_score=True, random_state=seed % 2**32
+            N_TREES, min_samples_leaf=IN_LEAF, oob_score=True, random_state=seed % 2**32
         )
         self.forest.fit(rows_of(samples), samples.labels.numpy())
         self.left_out = self._log(self.forest.oob_decision_function_, OUT_OF_BAG * N_TREES)

@@ -48,8 +48,9 @@ def save(detector: BaseNoiseDetector, path: str | Path, *, overwrite: bool = Fal
     """Write a fitted detector to a directory of JSON, npz and safetensors files.
 
     The files hold scores, flags, rows, the net's weights and copies of the snapshots, but not the data. A net of your
-    own and functions are left out by name; pass the net to `load`. A detector that is replaced stays whole until the
-    new one is, whatever ends the process.
+    own and functions are left out by name; pass the net to `load`. The regression and the forest of detectors that
+    leave samples out are left out too: such a detector scores no new samples once it is loaded. A detector that is
+    replaced stays whole until the new one is, whatever ends the process.
 
     Parameters
     ----------

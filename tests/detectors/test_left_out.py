@@ -1,0 +1,139 @@
+"""Detectors that judge each label by what was fitted without its sample."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from curvdetect import FusedDetector, InSample, LeaveOneOutDetector, OutOfBagDetector, PatchFeatures, noise_scorer
+from curvdetect.detectors.witnesses import accuracy_of, pooled
+from curvdetect.metrics import auroc
+from tests.cases import noisy_digits
+
+X, LABELS, MASK, Y = noisy_digits(500)
+PICTURES = X.reshape(-1, 1, 8, 8)
+
+
+def fit(features="auto", X=X, labels=LABELS, kind=LeaveOneOutDetector, **params):
+    params = {"features": features, **params} if kind is LeaveOneOutDetector else params
+    return kind(device="cpu", random_state=0, **params).fit(X, labels)
+
+
+@pytest.mark.parametrize("kind", [LeaveOneOutDetector, OutOfBagDetector])
+def test_wrong_labels_are_found_and_right_ones_suggested(kind):
+    detector = fit(kind=kind)
+    assert auroc(MASK, detector.scores_) > 0.98
+    assert (detector.suggested_labels_[MASK] == Y[MASK]).mean() > 0.9
+    np.testing.assert_allclose(detector.pred_probs_.sum(1), 1)
+    own = detector.pred_probs_[np.arange(500), LABELS]
+    np.testing.assert_allclose(detector.scores_, -np.log(own))
+
+
+@pytest.mark.parametrize(
+    "features", ["linear", PCA(20), make_pipeline(StandardScaler(), PCA(20)), PatchFeatures(n_filters=20)]
+)
+def test_features_may_be_named_or_made_by_a_transformer(features):
+    pictures = isinstance(features, PatchFeatures)
+    detector = fit(features, PICTURES if pictures else X)
+    assert auroc(MASK, detector.scores_) > 0.95
+    new = detector.score_samples(*((PICTURES if pictures else X)[:5] + 0.01, LABELS[:5]))
+    assert np.isfinite(new).all()
+
+
+def test_features_are_chosen_by_the_likelihood_of_labels_left_out():
+    assert fit(X=PICTURES).features_ == "patches"
+    assert fit().features_.startswith("radial basis")
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(40, 3))
+    rows = rng.normal(size=(300, 40))
+    assert fit(X=rows, labels=(rows @ weights).argmax(1)).features_ == "linear"
+
+
+def test_scores_do_not_depend_on_the_units_of_columns_or_on_their_order():
+    rng = np.random.default_rng(1)
+    units, order = 2.0 ** rng.integers(-20, 20, X.shape[1]), rng.permutation(X.shape[1])
+    changed = fit("linear", X[:, order] * units)
+    np.testing.assert_allclose(changed.scores_, fit("linear").scores_, rtol=1e-3, atol=1e-3)
+
+
+def test_twins_under_one_wrong_label_are_found_where_they_are_left_out_together():
+    wrong = np.flatnonzero(MASK)
+    twice, labels = np.concatenate([X, X[wrong]]), np.concatenate([LABELS, LABELS[wrong]])
+    mask, groups = np.concatenate([MASK, MASK[wrong]]), np.concatenate([np.arange(500), wrong])
+    alone, together = (fit(X=twice, labels=labels, groups=own) for own in (None, groups))
+    assert auroc(mask, together.scores_) > 0.98 > 0.9 > auroc(mask, alone.scores_)
+
+
+def test_memorization_is_what_the_sample_adds_to_its_own_label():
+    detector = fit()
+    assert (detector.memorization_ > 0).mean() > 0.95
+    assert detector.memorization_[MASK].mean() > 1.2 * detector.memorization_[~MASK].mean()
+
+
+@pytest.mark.parametrize("kind", [LeaveOneOutDetector, OutOfBagDetector])
+def test_new_samples_are_scored_without_snapshots(kind):
+    detector = pickle.loads(pickle.dumps(fit(X=X[:400], labels=LABELS[:400], kind=kind)))
+    scores = detector.score_samples(X[400:], LABELS[400:])
+    assert auroc(MASK[400:], scores) > 0.95
+    again = detector.score_samples(np.concatenate([X[:3], X[400:]]), np.concatenate([LABELS[:3], LABELS[400:]]))
+    np.testing.assert_allclose(again, np.concatenate([detector.scores_[:3], scores]))
+
+
+def test_new_samples_of_the_forest_are_those_of_scikit_learns():
+    detector = fit(kind=OutOfBagDetector)
+    forest = RandomForestClassifier(150, min_samples_leaf=3, random_state=detector._seed).fit(X, LABELS)
+    votes = forest.predict_proba(X + 1e-3)[np.arange(500), LABELS]
+    np.testing.assert_allclose(detector.score_samples(X + 1e-3, LABELS), -np.log((150 * votes + 0.1) / 151), rtol=1e-6)
+
+
+def test_a_memory_map_has_the_scores_of_its_array(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert np.array_equal(fit("linear", mapped).scores_, fit("linear").scores_)
+
+
+def test_a_search_grades_features():
+    search = GridSearchCV(
+        LeaveOneOutDetector(device="cpu", random_state=0),
+        {"features": ["linear", "auto"]},
+        scoring=noise_scorer(MASK),
+        cv=InSample(),
+    ).fit(X, LABELS)
+    assert search.best_params_ == {"features": "auto"}
+
+
+def test_a_witness_that_knows_nothing_gets_little_weight():
+    said = np.log(fit().pred_probs_)
+    nothing = np.random.default_rng(0).normal(size=said.shape)
+    together, weights = pooled({"knows": said, "guesses": nothing}, LABELS)
+    assert weights["guesses"] < 0.25 * weights["knows"]
+    assert weights["knows"] + weights["guesses"] == pytest.approx(2)
+    assert accuracy_of(together, LABELS) > accuracy_of(said, LABELS) - 0.01
+
+
+REFUSED = {
+    "features": ({"features": "pixels"}, "features must be 'auto', 'linear' or a transformer"),
+    "groups": ({"groups": [1, 2]}, "groups must hold one value for each of 500 samples"),
+    "one_group": ({"groups": np.zeros(500)}, "groups holds one group only"),
+}
+
+
+@pytest.mark.parametrize(("params", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_can_not_be_left_out_is_refused(params, message):
+    with pytest.raises(ValueError, match=message):
+        fit(**params)
+
+
+def test_a_detector_asked_for_witnesses_alone_scores_new_samples():
+    detector = FusedDetector(
+        signals={"leave_one_out": 1.0, "out_of_bag": 0.5}, combine="sum", max_epochs=1, device="cpu", random_state=0
+    ).fit(X[:400], LABELS[:400])
+    assert auroc(MASK[:400], detector.scores_) > 0.98
+    assert auroc(MASK[400:], detector.score_samples(X[400:], LABELS[400:])) > 0.95
