@@ -132,7 +132,7 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     captions = {**PARTS, "fused": "FusedDetector()", **{name: name for name in models(0)}}
     lines = ["# What witnesses that train nothing add", "", f"`{command()}`", ""]
     for measure_name, caption in (("auroc", "AUROC, %"), ("ap", "Average precision, %")):
-        frame = pd.DataFrame([{"data": r["data"], "wrong": wrong(r), **r[measure_name]} for r in rows])
+        frame = pd.DataFrame([{"data": name_of(r, args), "wrong": wrong(r), **r[measure_name]} for r in rows])
         mean = frame.groupby(["data", "wrong"], sort=False).mean(numeric_only=True)
         shown = [name for name in captions if name in mean]
         table = mean[shown].map(lambda value: "" if np.isnan(value) else f"{100 * value:.2f}").rename(columns=captions)
@@ -147,7 +147,7 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
                 f"by {-100 * lacks.mean():.2f} on average.",
                 "",
             ]
-    cost = pd.DataFrame([{"data": r["data"], **r["seconds"]} for r in rows]).groupby("data", sort=False).median()
+    cost = pd.DataFrame([{"data": name_of(r, args), **r["seconds"]} for r in rows]).groupby("data", sort=False).median()
     cost = cost.map(lambda value: "" if np.isnan(value) else f"{value:.1f}").rename(
         columns={"fused": captions["fused"]}
     )
@@ -162,6 +162,12 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     write(lines, rows, args.out)
 
 
+def name_of(row: dict, args: argparse.Namespace) -> str:
+    """Return what a table calls the data of a row."""
+    name, _, subset = row["data"].partition(":")
+    return f"{args.title if name == 'folder' else name.upper()}, {subset}" if subset else name
+
+
 def wrong(row: dict) -> str:
     """Return the noise of a row in words."""
     return f"{100 * row['rate']:g} %" + f", {row['noise']}" * (row["noise"] != "uniform")
@@ -174,6 +180,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--pictures", nargs="*", default=[], metavar="NAME:N", help="subsets: mnist:4000, cifar10:3000, folder:3000")
     add("--data-dir", default="data", help="of torchvision's data sets")
     add("--folder", default="data/train", help="folder of classes that the name folder stands for")
+    add("--title", default="folder", help="what tables call the pictures of the name folder")
     add("--noises", nargs="+", default=["uniform"], choices=["uniform", "pair"], help="kinds of noise")
     add("--rates", type=float, nargs="+", default=[0.1, 0.3], help="shares of wrong labels")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the data, the corruption and the training")

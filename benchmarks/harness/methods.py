@@ -153,9 +153,9 @@ METHODS: dict[str, Method] = {
     "final_loss": one_run("final_loss"),
     "learning_time": one_run("learning_time", main=True),
     "inconfidence": one_run("inconfidence", main=True),
-    "fused_auto": Method("Recommended signals of the training", ("one run",), recommended, lambda fits: 1.0, main=True),
+    "fused_auto": Method("Recommended for one training", ("one run",), recommended, lambda fits: 1.0, main=True),
     "fused_auto_2": Method(
-        f"Cumulative loss, n_repeats={REPEATS}",
+        f"Cumulative loss, {REPEATS} seeds",
         ("two runs",),
         lambda fits: fits["two runs"].signals["own"],
         lambda fits: float(REPEATS),

@@ -117,8 +117,7 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         last two, of which the forest is for rows of numbers. Their weights are those by which the given labels are
         most likely with their samples left out, so that a witness that knows little counts little. Where labels
         were not memorized, the training counts the more, the more of them the network knows, by the loss of the second
-        half of the epochs where pictures were augmented. A training that fell apart counts nothing. Without witnesses,
-        for token ids, it takes what `recommended_signals` names.
+        half of the epochs where pictures were augmented. A training that fell apart counts nothing.
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
     combine : "auto", name or callable, default="auto"
@@ -165,7 +164,7 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         asked, probed = recorded("asked"), recorded("probed")
         known = [*recorded("always"), *asked, *probed, *closed_form()]
         if self._is_auto:
-            fused = ["late_loss", *(name for names in AUTO.values() for name in names)]
+            fused = ["late_loss", "late_margin", "early_margin"]
         elif is_names(self.signals, known) and len(self.signals):
             fused = list(self.signals)
         else:
@@ -206,14 +205,12 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         found["_witnesses"], found["seconds_"] = witnesses, found["seconds_"] | seconds
         found["regime_"] = regime_of(accuracy, fallen)
         if self._is_auto:
-            weights = recommended_signals(accuracy, augmented=augmented, fallen=fallen)
-            if own := {name: one for name, one in witnesses.items() if name not in self.beside}:
-                said, weights_own = pooled({name: one.left_out for name, one in own.items()}, labels)
-                underfit = accuracy < LISTEN_TO_ALL
-                ahead = accuracy - accuracy_of(said, labels) if underfit else 0.0
-                weights = _beside(ahead, underfit=underfit, augmented=augmented, fallen=fallen) | weights_own
-                if ahead < KNOWS_MORE:
-                    measured.other = judged(said, labels)[1]
+            said, weights = pooled({name: witnesses[name].left_out for name in automatic(samples)}, labels)
+            underfit = accuracy < LISTEN_TO_ALL
+            ahead = accuracy - accuracy_of(said, labels) if underfit else 0.0
+            weights = _beside(ahead, underfit=underfit, augmented=augmented, fallen=fallen) | weights
+            if ahead < KNOWS_MORE:
+                measured.other = judged(said, labels)[1]
         found["fused_signals_"] = weights
         return measured
 

@@ -109,9 +109,7 @@ class Forest:
 
 def automatic(samples: Samples) -> list[str]:
     """Return the names of the witnesses for samples of their shape."""
-    if len(samples.shape) == 1 and not samples.integral:
-        return ["leave_one_out", "out_of_bag"]
-    return ["leave_one_out"] if len(samples.shape) > 1 or samples.integral else []
+    return ["leave_one_out", "out_of_bag"] if len(samples.shape) == 1 else ["leave_one_out"]
 
 
 def witness_of(name: str, samples: Samples, device: torch.device, seed: int) -> Witness:
