@@ -131,9 +131,9 @@ def judge(history: Sequence[Record], accuracy: float, samples: Samples, n_epochs
     elif len(samples.shape) == 1 and samples.shape[0] > len(samples) and max(first) >= MEMORIZED:
         text = (
             f"the net memorized the labels at once: X has {samples.shape[0]} columns and {len(samples)} rows, so that "
-            "wrong labels are learned as fast as right ones, and the ranking tells little. Take "
-            "ConfidentLearningDetector, whose nets have not seen the label that they judge, or fewer columns: "
-            "scikit-learn's SelectKBest in a pipeline before the detector."
+            "wrong labels are learned as fast as right ones, and the training tells little. FusedDetector() and "
+            "OutOfBagDetector() judge a label without its sample too, and rank well here; fewer columns help the "
+            "training: scikit-learn's SelectKBest in a pipeline before the detector."
         )
     else:
         return

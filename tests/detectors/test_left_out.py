@@ -137,3 +137,19 @@ def test_a_detector_asked_for_witnesses_alone_scores_new_samples():
     ).fit(X[:400], LABELS[:400])
     assert auroc(MASK[:400], detector.scores_) > 0.98
     assert auroc(MASK[400:], detector.score_samples(X[400:], LABELS[400:])) > 0.95
+
+
+@pytest.mark.filterwarnings("ignore:the net memorized the labels at once")
+def test_more_columns_than_rows_hide_wrong_labels_from_the_training_and_not_from_the_forest():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 150)
+    rows = rng.normal(size=(150, 4000)).astype(np.float32) / 2
+    for c in range(3):
+        rows[y == c, 50 * c : 50 * c + 50] += 1.5
+    wrong = np.arange(0, 150, 10)
+    labels = y.copy()
+    labels[wrong] = (y[wrong] + 1) % 3
+    detector = FusedDetector(max_epochs=10, device="cpu", random_state=0).fit(rows, labels)
+    mask = labels != y
+    assert auroc(mask, detector.scores_) > 0.97
+    assert auroc(mask, detector.signal_scores_["loss"]) < auroc(mask, detector.scores_)

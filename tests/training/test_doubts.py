@@ -180,7 +180,7 @@ def test_what_is_said_names_what_was_seen_and_the_way_out():
         told((0.2, 0.9, 0.2), (10, 3))
     with pytest.warns(ConvergenceWarning, match=r"accuracy 0\.5000 after 2 epochs.*raise max_epochs"):
         told((0.2, 0.5), (10, 3))
-    with pytest.warns(ConvergenceWarning, match=r"12 columns and 10 rows.*ConfidentLearningDetector.*SelectKBest"):
+    with pytest.warns(ConvergenceWarning, match=r"12 columns and 10 rows.*OutOfBagDetector.*SelectKBest"):
         told((0.9, 1.0), (10, 12))
 
 
