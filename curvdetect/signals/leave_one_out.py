@@ -25,8 +25,8 @@ PENALTIES = np.logspace(-5, 3, 17)
 N_CHOOSING = 5000
 #: Bytes of features, or of what is made of them, that are worked on at once.
 CHUNK_BYTES = 2**26
-#: Eigenvalues below this share of the largest are rounding.
-ROUNDING = 1e-10
+#: Eigenvalues below this many times the largest are rounding, in units of the precision of the features.
+ROUNDING = 100
 #: Size of a Gram matrix beyond which its eigenvectors are found in single precision, in less than half the time.
 LARGE = 2048
 #: Steps of Newton's method for the temperature, more than it ever took.
@@ -43,7 +43,8 @@ class Factors:
         self.over_samples = n <= d
         gram = self._gram_of_samples() if self.over_samples else self._gram_of_columns()
         values, vectors = torch.linalg.eigh(gram if len(gram) <= LARGE else gram.float())
-        kept = values > max(ROUNDING, torch.finfo(values.dtype).eps) * values[-1].clamp(min=0)
+        # a direction of rounding would tell every sample from all others, and so give its label away
+        kept = values > ROUNDING * torch.finfo(torch.from_numpy(features[:0]).dtype).eps * values[-1].clamp(min=0)
         self.values, self.vectors = values[kept].double(), vectors[:, kept].double()
 
     @property
@@ -108,7 +109,8 @@ class Factors:
             x = torch.from_numpy(np.ascontiguousarray(self.features[:, some])).to(self.device)
             x = (x - self.center[some].to(x.dtype)) * self.scale[some].to(x.dtype)
             gram += x @ x.T
-        return gram
+        # centred again: the centre was rounded to the precision of the features
+        return gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
 
     def _scale_by(self, squares: Tensor) -> None:
         """Set one over the standard deviation of each column, 0 where it differs by no more than rounding."""

@@ -78,3 +78,13 @@ def test_choice_is_the_best_of_a_grid_of_refits(shape):
     assert max(grid) <= ridge.choice.likelihood < max(grid) + 1e-3
     own = np.take_along_axis(in_order(ridge)[0], y.numpy()[:, None], 1)
     assert own.mean() == pytest.approx(ridge.choice.likelihood, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d"), [(100, 2000), (60, 400), (300, 20)])
+def test_rounding_of_single_precision_gives_no_label_away(n, d):
+    X, _ = made(n, d, 3, 0, np.float32)
+    guesses = torch.from_numpy(np.random.default_rng(1).integers(0, 3, n))
+    ridge = LeaveOneOut(Factors(X), guesses, 3)
+    assert ridge.choice.likelihood < -0.9  # chance is -1.1
+    exact = LeaveOneOut(Factors(X.astype(np.float64)), guesses, 3)
+    assert ridge.choice.likelihood == pytest.approx(exact.choice.likelihood, abs=1e-3)
