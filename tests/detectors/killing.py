@@ -10,12 +10,14 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm.std import tqdm
 
 from curvdetect import CurvatureNoiseDetector, CurvSSFT
 from tests.cases import digits_net, noisy_digits
@@ -47,6 +49,7 @@ def _in_a_child(make, directory, file):
     child = os.fork()
     if child == 0:
         status = 1
+        tqdm.set_lock(threading.RLock())  # that of the parent may be held by its thread that watches progress bars
         try:
             _fit_and_save(make, directory, file)
             status = 0
@@ -62,6 +65,8 @@ def _same(file, expected):
 
 def kill(name: str, n_kills: int, seed: int, home: Path) -> dict[str, object]:
     """Kill a fit until that was done so many times, let what is left of it end; and all again where it ended before."""
+    # tqdm's own lock is one for all processes, and a child that is killed as it makes a bar would hold it for good
+    tqdm.set_lock(threading.RLock())
     make, rng = FITS[name], np.random.default_rng(seed)
     expected, file, directory = home / "expected.npz", home / "scores.npz", home / "checkpoints"
     _fit_and_save(make, None, expected)
