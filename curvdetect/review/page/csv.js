@@ -3,7 +3,7 @@
 // become \uXXXX. A cell that starts with an apostrophe itself is written likewise.
 
 const STRANGE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-const TEMPTING = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n'\ufeff]/;
+const TEMPTING = /^[\s\x1c-\x1f\x85]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n'\ufeff]/;
 
 function protectedCell(text) {
   if (!TEMPTING.test(text) && text.search(STRANGE) < 0) return text;
