@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import TransformerMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from curvdetect.data.inputs import HeldInputs, MappedInputs
 from curvdetect.data.isolation import spread
@@ -192,7 +193,7 @@ def candidates(samples: Samples, device: torch.device, seed: int) -> dict[str, T
     found: dict[str, TransformerMixin | None] = {"linear": None}
     for width in WIDTHS:
         nystroem = Nystroem(gamma=width / (2 * d), n_components=n_landmarks, random_state=seed)
-        found[f"radial basis, width {width:g}"] = make_pipeline(StandardScaler(), nystroem)
+        found[f"radial basis, width {width:g}"] = make_pipeline(FunctionTransformer(_flat), StandardScaler(), nystroem)
     return found
 
 
@@ -214,8 +215,14 @@ def featurized(transformer: TransformerMixin | None, samples: Samples, *, fit: b
     if fit:
         transformer.fit(inputs, samples.labels.numpy())
     step = max(1, READ_BYTES // (8 * N_LANDMARKS))
-    parts = [np.asarray(transformer.transform(inputs[at : at + step])) for at in range(0, len(inputs), step)]
-    return np.concatenate([part.reshape(len(part), -1).astype(np.float32, copy=False) for part in parts])
+    parts = (transformer.transform(inputs[at : at + step]) for at in range(0, len(inputs), step))
+    dense = (part.toarray() if issparse(part) else np.asarray(part) for part in parts)
+    return np.concatenate([_flat(part).astype(np.float32, copy=False) for part in dense])
+
+
+def _flat(samples: Array) -> Array:
+    """Return a row for each sample."""
+    return samples.reshape(len(samples), -1)
 
 
 def rows_of(samples: Samples) -> Array:

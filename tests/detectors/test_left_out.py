@@ -10,9 +10,18 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from curvdetect import FusedDetector, InSample, LeaveOneOutDetector, OutOfBagDetector, PatchFeatures, noise_scorer
+from curvdetect import (
+    FusedDetector,
+    InSample,
+    LeaveOneOutDetector,
+    OutOfBagDetector,
+    PatchFeatures,
+    load,
+    noise_scorer,
+    save,
+)
 from curvdetect.detectors.witnesses import accuracy_of, pooled
 from curvdetect.metrics import auroc
 from tests.cases import noisy_digits
@@ -153,3 +162,35 @@ def test_more_columns_than_rows_hide_wrong_labels_from_the_training_and_not_from
     mask = labels != y
     assert auroc(mask, detector.scores_) > 0.97
     assert auroc(mask, detector.signal_scores_["loss"]) < auroc(mask, detector.scores_)
+
+
+SHAPES = {"series": (3, 40), "one_color": (1, 8, 8), "strips": (1, 2, 60)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [*((LeaveOneOutDetector, shape) for shape in SHAPES.values()), (FusedDetector, SHAPES["one_color"])],
+)
+def test_samples_that_have_no_patches_are_taken_as_rows(kind, shape):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 150)
+    levels = (y + rng.normal(size=150) / 5).reshape(-1, *[1] * len(shape))
+    samples = np.broadcast_to(levels, (150, *shape))
+    labels = np.where(np.arange(150) < 15, (y + 1) % 3, y)
+    detector = kind(device="cpu", random_state=0, **({"max_epochs": 2} if kind is FusedDetector else {}))
+    assert auroc(labels != y, detector.fit(samples.astype(np.float32), labels).scores_) > 0.95
+
+
+def test_a_transformer_may_return_sparse_features():
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    assert auroc(MASK, fit(encoder, (16 * X).round()).scores_) > 0.9
+
+
+@pytest.mark.parametrize("kind", [FusedDetector, LeaveOneOutDetector])
+def test_what_was_fitted_in_closed_form_is_missed_by_name_once_loaded(tmp_path, kind):
+    detector = kind(device="cpu", random_state=0, **({"max_epochs": 1} if kind is FusedDetector else {}))
+    save(detector.fit(X[:60], LABELS[:60]), tmp_path / "saved")
+    again = load(tmp_path / "saved")
+    assert np.array_equal(again.score_samples(X[:60]), detector.scores_)
+    with pytest.raises(ValueError, match="fitted with, which a saved"):
+        again.score_samples(X[60:70], LABELS[:10])

@@ -28,7 +28,6 @@ from curvdetect import (
     CurvatureNoiseDetector,
     CurvSSFT,
     FusedDetector,
-    LeaveOneOutDetector,
     LossDetector,
     SSFTDetector,
     load,
@@ -358,13 +357,3 @@ def test_what_is_no_fitted_detector_is_refused(tmp_path):
         save(LossDetector(), tmp_path / "saved")
     with pytest.raises(FileNotFoundError, match=r"holds no saved detector: there is no detector\.json"):
         load(tmp_path / "nothing")
-
-
-@pytest.mark.parametrize("kind", [FusedDetector, LeaveOneOutDetector])
-def test_what_was_fitted_in_closed_form_is_missed_by_name_once_loaded(tmp_path, kind):
-    detector = kind(device="cpu", random_state=0, **({"max_epochs": 1} if kind is FusedDetector else {}))
-    detector.fit(X[:60], NAMES[:60])
-    again = saved_and_loaded(detector, tmp_path)
-    assert np.array_equal(again.score_samples(X[:60]), detector.scores_)
-    with pytest.raises(ValueError, match="fitted with, which a saved"):
-        again.score_samples(X[60:70], NAMES[:10])
