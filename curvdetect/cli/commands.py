@@ -132,7 +132,7 @@ def scan(**options: object) -> None:
 def report(**options: object) -> None:
     """Render the page of the scan in DIR again, without training.
 
-    The detector holds scores and no data, so PATH is read again. It may have moved, and its pictures or rows may be in
+    The detector holds no samples to show, so PATH is read again. It may have moved, and its pictures or rows may be in
     another order: they are recognised. The page that is there is replaced.
     """
     _run("scan:report", options)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from curvdetect.data.devices import resolve_device
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -243,10 +244,11 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         witnesses: dict[str, Witness] = getattr(self, "_witnesses", {})
         if missing := [name for name in named if name not in witnesses]:
             raise ValueError(
-                f"samples that were not fitted need what {missing[0]!r} was fitted with, which a saved detector does "
-                "not hold: fit again, or keep the detector by joblib.dump."
+                f"samples that were not fitted need what {missing[0]!r} was fitted with, which the files that this "
+                "detector was loaded from do not hold: they are of an earlier version. Fit again."
             )
-        said = {name: witnesses[name].says(samples) for name in named}
+        device = resolve_device(self.device)
+        said = {name: witnesses[name].says(samples, device) for name in named}
         labels = samples.labels.numpy()
         scores = {name: judged(one, labels)[0] for name, one in said.items()}
         if len(said) == len(self.fused_signals_):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from curvdetect.data.devices import resolve_device
 from curvdetect.data.samples import Samples
 from curvdetect.data.wording import brief
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -43,11 +44,12 @@ class _LeftOut(BaseNoiseDetector):
 
     def _measure_unseen(self, samples: Samples) -> Measured:
         if not hasattr(self, "_fitted"):
+            taken = getattr(self, "features_", "the forest")
             raise ValueError(
-                "samples that were not fitted need what this detector was fitted with, which a saved one does not "
-                "hold: fit again, or keep the detector by joblib.dump."
+                f"samples that were not fitted need what this detector was fitted with ({taken}), which its saved "
+                "files do not hold: fit again, or keep the detector by joblib.dump."
             )
-        score, other = judged(self._fitted.says(samples), samples.labels.numpy())
+        score, other = judged(self._fitted.says(samples, resolve_device(self.device)), samples.labels.numpy())
         return Measured({self._signal: score}, other, {})
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
@@ -66,9 +68,10 @@ class LeaveOneOutDetector(_LeftOut):
     ----------
     features : "auto", "linear" or transformer, default="auto"
         What the regression sees. "linear" takes the numbers of ``X``, each column by its own standard deviation: for
-        embeddings. A transformer of scikit-learn is fitted as a copy. "auto" takes patches for pictures, mirrored or
-        not (`PatchFeatures`), and for rows the numbers themselves or radial basis functions of three widths
-        (scikit-learn's ``Nystroem``): those whose left-out likelihood is highest on 600 samples.
+        embeddings. A transformer of scikit-learn is fitted as a copy; `save` can't hold it, unless it is
+        `PatchFeatures`. "auto" takes patches for pictures, mirrored or not, and for rows the numbers themselves or
+        radial basis functions of three widths (scikit-learn's ``Nystroem``): those whose left-out likelihood is highest
+        on 600 samples.
     groups : array-like of shape (n_samples,), optional
         Samples that belong together, such as frames of a film or copies of a picture. All of a group are left out
         together, since a twin with the same wrong label gives it away as right.

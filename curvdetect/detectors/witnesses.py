@@ -16,15 +16,14 @@ from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import TransformerMixin, clone
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.kernel_approximation import Nystroem
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from curvdetect.data.inputs import HeldInputs, MappedInputs
 from curvdetect.data.isolation import spread
 from curvdetect.data.samples import Samples
-from curvdetect.data.types import Array
+from curvdetect.data.types import Array, Record
+from curvdetect.detectors.trees import Trees
 from curvdetect.features.patches import PatchFeatures
+from curvdetect.features.radial import RadialBasis
 from curvdetect.signals.leave_one_out import Factors, LeaveOneOut
 
 #: Samples on which features are compared, at most, and bytes of features that are held at once.
@@ -33,7 +32,7 @@ N_TRIED, HELD_BYTES = 600, 2**31
 LEAST_SIDE = 4
 #: Pictures that are looked at to see whether they show anything.
 N_LOOKED_AT = 100
-#: Widths of radial basis functions: the mean of the squared distances times gamma.
+#: Widths of radial basis functions.
 WIDTHS = (0.3, 1.0, 3.0)
 #: Features of the radial basis, and filters of `PatchFeatures`, at most.
 N_LANDMARKS, N_FILTERS = 1000, 200
@@ -51,7 +50,7 @@ class Witness(Protocol):
     left_out: NDArray[np.float64]
     """Log-probabilities of all classes, shape (n_samples, n_classes)."""
 
-    def says(self, samples: Samples) -> NDArray[np.float64]:
+    def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
         """Return log-probabilities for samples that were not fitted."""
 
 
@@ -61,29 +60,33 @@ class Ridge:
     def __init__(
         self, samples: Samples, features: object, groups: NDArray[np.int64] | None, device: torch.device, seed: int
     ) -> None:
-        # float64 is unknown to Apple's devices
-        self.device = torch.device("cpu") if device.type == "mps" else device
-        self.kind, transformer = chosen(samples, features, groups, self.device, seed)
+        device = _with_float64(device)
+        self.kind, transformer = chosen(samples, features, groups, device, seed)
         self.transformer = None if transformer is None else clone(transformer)
-        factors = Factors(featurized(self.transformer, samples, fit=True), self.device)
+        factors = Factors(featurized(self.transformer, samples, device, fit=True), device)
         ridge = LeaveOneOut(factors, samples.labels, len(samples.classes), groups)
         self.choice = ridge.choice
         shape = len(samples), len(samples.classes)
         self.left_out, self.memorization = np.empty(shape), np.empty(len(samples))
         for index, left_out, fitted in ridge.parts():
             self.left_out[index] = left_out.cpu().numpy()
-            own = samples.labels[torch.from_numpy(index)][:, None].to(self.device)
+            own = samples.labels[torch.from_numpy(index)][:, None].to(device)
             gained = fitted.exp().gather(1, own) - left_out.exp().gather(1, own)
             self.memorization[index] = gained[:, 0].cpu().numpy()
         # of the features as they are, rather than standardized
         weights = ridge.coefficients() * factors.scale[:, None]
         self.weights = weights.cpu().numpy()
         self.intercept = (ridge.mean - factors.center @ weights).cpu().numpy()
+        self.temperature = ridge.choice.temperature
 
-    def says(self, samples: Samples) -> NDArray[np.float64]:
+    def __getstate__(self) -> Record:
+        """Return what new samples need; the transformer, which may be of any kind, first."""
+        return {name: getattr(self, name) for name in ("transformer", "weights", "intercept", "temperature")}
+
+    def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
         """Return log-probabilities for samples that were not fitted."""
-        outputs = featurized(self.transformer, samples) @ self.weights + self.intercept
-        found: NDArray[np.float64] = log_softmax(outputs / self.choice.temperature, axis=1)
+        outputs = featurized(self.transformer, samples, _with_float64(device)) @ self.weights + self.intercept
+        found: NDArray[np.float64] = log_softmax(outputs / self.temperature, axis=1)
         return found
 
 
@@ -91,21 +94,29 @@ class Forest:
     """A random forest, whose trees say of each sample what those say that have not seen it."""
 
     def __init__(self, samples: Samples, seed: int) -> None:
-        self.n_classes = len(samples.classes)
-        self.forest = RandomForestClassifier(
-            N_TREES, min_samples_leaf=IN_LEAF, oob_score=True, random_state=seed % 2**32
-        )
-        self.forest.fit(rows_of(samples), samples.labels.numpy())
-        self.left_out = self._log(self.forest.oob_decision_function_, OUT_OF_BAG * N_TREES)
+        forest = RandomForestClassifier(N_TREES, min_samples_leaf=IN_LEAF, oob_score=True, random_state=seed % 2**32)
+        forest.fit(rows_of(samples), samples.labels.numpy())
+        self.left_out = _log_of_votes(forest.oob_decision_function_, OUT_OF_BAG * N_TREES)
+        self.trees = Trees(forest)
 
-    def says(self, samples: Samples) -> NDArray[np.float64]:
+    def __getstate__(self) -> Record:
+        """Return what new samples need."""
+        return {"trees": self.trees}
+
+    def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
         """Return log-probabilities for samples that were not fitted."""
-        return self._log(self.forest.predict_proba(rows_of(samples)), N_TREES)
+        return _log_of_votes(self.trees.says(rows_of(samples)), N_TREES)
 
-    def _log(self, votes: NDArray[np.float64], n_trees: float) -> NDArray[np.float64]:
-        """Return logarithms of shares of votes, to which one more vote, spread evenly, is added."""
-        votes = np.nan_to_num(votes)  # of a sample that every tree has seen
-        return np.log((votes * n_trees + 1 / self.n_classes) / (n_trees + 1))
+
+def _log_of_votes(votes: NDArray[np.float64], n_trees: float) -> NDArray[np.float64]:
+    """Return logarithms of shares of votes, to which one more vote, spread evenly, is added."""
+    votes = np.nan_to_num(votes)  # of a sample that every tree has seen
+    return np.log((votes * n_trees + 1 / votes.shape[1]) / (n_trees + 1))
+
+
+def _with_float64(device: torch.device) -> torch.device:
+    """Return the device, or the CPU in place of Apple's, which know no float64."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def automatic(samples: Samples) -> list[str]:
@@ -163,11 +174,11 @@ def chosen(
     if features == "linear":
         return "linear", None
     part, found = _some(samples, groups, seed), {}
-    for name, transformer in candidates(part, device, seed).items():
-        factors = Factors(featurized(transformer, part, fit=True), device)
+    for name, transformer in candidates(part, seed).items():
+        factors = Factors(featurized(transformer, part, device, fit=True), device)
         found[name] = LeaveOneOut(factors, part.labels, len(part.classes)).choice.likelihood
     best = max(found, key=lambda name: found[name])
-    return best, candidates(samples, device, seed)[best]
+    return best, candidates(samples, seed)[best]
 
 
 def _some(samples: Samples, groups: NDArray[np.int64] | None, seed: int) -> Samples:
@@ -178,22 +189,20 @@ def _some(samples: Samples, groups: NDArray[np.int64] | None, seed: int) -> Samp
     return samples.only(torch.from_numpy(np.sort(index[:N_TRIED])))
 
 
-def candidates(samples: Samples, device: torch.device, seed: int) -> dict[str, TransformerMixin | None]:
+def candidates(samples: Samples, seed: int) -> dict[str, TransformerMixin | None]:
     """Return what makes features of samples of their shape, by name; None takes the numbers as they are."""
     n, seed = len(samples), seed % 2**32
     if is_pictures(samples):
         n_filters = int(np.clip(HELD_BYTES // (4 * 18 * n), 1, N_FILTERS))
         made = {"patches": False, "mirrored patches": True}
         return {
-            name: PatchFeatures(n_filters=n_filters, mirrored=mirrored, random_state=seed, device=str(device))
+            name: PatchFeatures(n_filters=n_filters, mirrored=mirrored, random_state=seed)
             for name, mirrored in made.items()
         }
-    n_landmarks = int(np.clip(HELD_BYTES // (4 * n), 1, min(n, N_LANDMARKS)))
-    d = max(1, torch.Size(samples.shape).numel())
+    n_landmarks = int(np.clip(HELD_BYTES // (4 * n), 1, N_LANDMARKS))
     found: dict[str, TransformerMixin | None] = {"linear": None}
     for width in WIDTHS:
-        nystroem = Nystroem(gamma=width / (2 * d), n_components=n_landmarks, random_state=seed)
-        found[f"radial basis, width {width:g}"] = make_pipeline(FunctionTransformer(_flat), StandardScaler(), nystroem)
+        found[f"radial basis, width {width:g}"] = RadialBasis(width=width, n_landmarks=n_landmarks, random_state=seed)
     return found
 
 
@@ -205,11 +214,14 @@ def is_pictures(samples: Samples) -> bool:
     return bool((few.amax((2, 3)) > few.amin((2, 3))).any())
 
 
-def featurized(transformer: TransformerMixin | None, samples: Samples, *, fit: bool = False) -> Array:
+def featurized(
+    transformer: TransformerMixin | None, samples: Samples, device: torch.device, *, fit: bool = False
+) -> Array:
     """Return the features of samples, shape (n_samples, n_features)."""
     if transformer is None:
         return rows_of(samples)
     if isinstance(transformer, PatchFeatures):
+        transformer.set_params(device=str(device))
         return transformer.fit_transform(samples) if fit else transformer.transform(samples)
     inputs = rows_of(samples).reshape(len(samples), *samples.shape)
     if fit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
@@ -27,6 +28,7 @@ from curvdetect.metrics import auroc
 from tests.cases import noisy_digits
 
 X, LABELS, MASK, Y = noisy_digits(500)
+ROWS = X
 PICTURES = X.reshape(-1, 1, 8, 8)
 
 
@@ -186,11 +188,44 @@ def test_a_transformer_may_return_sparse_features():
     assert auroc(MASK, fit(encoder, (16 * X).round()).scores_) > 0.9
 
 
-@pytest.mark.parametrize("kind", [FusedDetector, LeaveOneOutDetector])
-def test_what_was_fitted_in_closed_form_is_missed_by_name_once_loaded(tmp_path, kind):
-    detector = kind(device="cpu", random_state=0, **({"max_epochs": 1} if kind is FusedDetector else {}))
-    save(detector.fit(X[:60], LABELS[:60]), tmp_path / "saved")
+SAVED = {
+    "linear": {"features": "linear"},
+    "radial": {},
+    "patches": {"X": PICTURES},
+    "own_patches": {"X": PICTURES, "features": PatchFeatures(n_filters=10, random_state=0)},
+    "forest": {"kind": OutOfBagDetector},
+    "fused": {"kind": FusedDetector, "max_epochs": 1, "keep_snapshots": 1},
+}
+
+
+@pytest.mark.parametrize("params", SAVED.values(), ids=SAVED)
+def test_a_loaded_detector_scores_new_samples_as_before_and_files_without_what_that_takes_say_so(tmp_path, params):
+    X = params.get("X", ROWS)
+    detector = fit(**{**params, "X": X[:60], "labels": LABELS[:60]})
+    save(detector, tmp_path / "saved")
     again = load(tmp_path / "saved")
-    assert np.array_equal(again.score_samples(X[:60]), detector.scores_)
-    with pytest.raises(ValueError, match="fitted with, which a saved"):
-        again.score_samples(X[60:70], LABELS[:10])
+    save(again, tmp_path / "again")
+    expected = detector.score_samples(X[50:70], LABELS[50:70])
+    for one in (again, load(tmp_path / "again"), pickle.loads(pickle.dumps(detector))):
+        assert np.array_equal(one.score_samples(X[50:70], LABELS[50:70]), expected)
+    description = json.loads((tmp_path / "saved" / "detector.json").read_text())
+    description["attributes"] = {
+        k: v for k, v in description["attributes"].items() if k not in ("_fitted", "_witnesses")
+    }
+    (tmp_path / "saved" / "detector.json").write_text(json.dumps(description | {"format": 2}))
+    old = load(tmp_path / "saved")
+    assert np.array_equal(old.score_samples(X[:60]), detector.scores_)
+    with pytest.raises(ValueError, match="samples that were not fitted need what"):
+        old.score_samples(X[60:70], LABELS[60:70])
+
+
+@pytest.mark.parametrize("features", [PCA(5), PatchFeatures(n_filters=5, random_state=np.random.RandomState(0))])
+def test_features_that_no_file_can_hold_are_named_once_they_are_missed(tmp_path, features):
+    name, X = type(features).__name__, PICTURES if isinstance(features, PatchFeatures) else ROWS
+    detector = fit(features, X[:60], LABELS[:60])
+    save(detector, tmp_path / "saved")
+    with pytest.warns(UserWarning, match=f"saved without features={name}"):
+        again = load(tmp_path / "saved")
+    assert np.array_equal(again.score_samples(X[:60], LABELS[:60]), detector.scores_)
+    with pytest.raises(ValueError, match=rf"fitted with \({name}\), which its saved"):
+        again.score_samples(X[60:70], LABELS[60:70])

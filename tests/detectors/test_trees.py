@@ -1,0 +1,30 @@
+"""A forest as arrays votes as scikit-learn's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+
+from curvdetect.detectors import trees
+
+FORESTS = {
+    "deep": (300, 5, {}),
+    "leaves of several": (300, 3, {"min_samples_leaf": 3}),
+    "roots that are leaves": (4, 2, {"min_samples_leaf": 3}),
+    "leaves at any place": (300, 2, {"max_leaf_nodes": 7}),
+}
+
+
+@pytest.mark.parametrize(("n", "n_classes", "params"), FORESTS.values(), ids=FORESTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_votes_are_those_of_the_forest(monkeypatch, n, n_classes, params, dtype):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n, 4)).round(1).astype(dtype), np.arange(n) % n_classes
+    forest = RandomForestClassifier(20, random_state=0, **params).fit(X, y)
+    new = np.concatenate([X, rng.normal(size=(50, 4)).round(1).astype(dtype)])  # some on a threshold
+    expected = forest.predict_proba(new)
+    arrays = trees.Trees(forest)
+    np.testing.assert_allclose(arrays.says(new), expected, atol=1e-6)
+    monkeypatch.setattr(trees, "CHUNK_BYTES", 1)
+    np.testing.assert_allclose(arrays.says(new), expected, atol=1e-6)
