@@ -69,9 +69,9 @@ class LeaveOneOutDetector(_LeftOut):
     features : "auto", "linear" or transformer, default="auto"
         What the regression sees. "linear" takes the numbers of ``X``, each column by its own standard deviation: for
         embeddings. A transformer of scikit-learn is fitted as a copy; `save` can't hold it, unless it is
-        `PatchFeatures`. "auto" takes patches for pictures, mirrored or not, and for rows the numbers themselves or
-        radial basis functions of three widths (scikit-learn's ``Nystroem``): those whose left-out likelihood is highest
-        on 600 samples.
+        `PatchFeatures`. "auto" takes patches for pictures, mirrored or not, and for rows the numbers themselves, their
+        square roots where none is negative, or radial basis functions of three widths (scikit-learn's ``Nystroem``):
+        those whose left-out likelihood is highest. Widths and mirroring are chosen on 600 samples.
     groups : array-like of shape (n_samples,), optional
         Samples that belong together, such as frames of a film or copies of a picture. All of a group are left out
         together, since a twin with the same wrong label gives it away as right.

@@ -23,7 +23,7 @@ from curvdetect.data.samples import Samples
 from curvdetect.data.types import Array, Record
 from curvdetect.detectors.trees import Trees
 from curvdetect.features.patches import PatchFeatures
-from curvdetect.features.radial import RadialBasis
+from curvdetect.features.radial import RadialBasis, SquareRoots
 from curvdetect.signals.leave_one_out import Factors, LeaveOneOut
 
 #: Samples on which features are compared, at most, and bytes of features that are held at once.
@@ -34,8 +34,12 @@ LEAST_SIDE = 4
 N_LOOKED_AT = 100
 #: Widths of radial basis functions.
 WIDTHS = (0.3, 1.0, 3.0)
-#: Features of the radial basis, and filters of `PatchFeatures`, at most.
-N_LANDMARKS, N_FILTERS = 1000, 200
+#: Samples or columns, whichever are fewer, up to which the numbers of rows are taken as they are.
+N_FACTORIZED = 5000
+#: Least and most landmarks of the radial basis, a quarter of the samples between.
+N_LANDMARKS = 500, 1000
+#: Filters of `PatchFeatures`, at most.
+N_FILTERS = 200
 #: Trees of the forest, samples in a leaf, and the share of the trees that have not seen a sample.
 N_TREES, IN_LEAF, OUT_OF_BAG = 150, 3, 0.37
 #: Bytes of inputs that are turned into features at once.
@@ -61,10 +65,15 @@ class Ridge:
         self, samples: Samples, features: object, groups: NDArray[np.int64] | None, device: torch.device, seed: int
     ) -> None:
         device = _with_float64(device)
-        self.kind, transformer = chosen(samples, features, groups, device, seed)
-        self.transformer = None if transformer is None else clone(transformer)
-        factors = Factors(featurized(self.transformer, samples, device, fit=True), device)
-        ridge = LeaveOneOut(factors, samples.labels, len(samples.classes), groups)
+        best: LeaveOneOut | None = None
+        for kind, transformer in finalists(samples, features, groups, device, seed).items():
+            own = None if transformer is None else clone(transformer)
+            factors = Factors(featurized(own, samples, device, fit=True), device)
+            ridge = LeaveOneOut(factors, samples.labels, len(samples.classes), groups)
+            if best is None or ridge.choice.likelihood > best.choice.likelihood:
+                best, self.kind, self.transformer = ridge, kind, own
+        assert best is not None
+        ridge, factors = best, best.factors
         self.choice = ridge.choice
         shape = len(samples), len(samples.classes)
         self.left_out, self.memorization = np.empty(shape), np.empty(len(samples))
@@ -165,20 +174,30 @@ def pooled(
     return np.tensordot(weights, each, 1), dict(zip(said, weights.tolist(), strict=True))
 
 
-def chosen(
+def finalists(
     samples: Samples, features: object, groups: NDArray[np.int64] | None, device: torch.device, seed: int
-) -> tuple[str, TransformerMixin | None]:
-    """Return the name of features and what makes them: of "auto", those whose left-out likelihood is highest."""
+) -> dict[str, TransformerMixin | None]:
+    """Return what makes features to be compared on all samples, by name: of each kind, the best on some of them."""
     if not isinstance(features, str):
-        return type(features).__name__, features
+        return {type(features).__name__: features}
     if features == "linear":
-        return "linear", None
-    part, found = _some(samples, groups, seed), {}
-    for name, transformer in candidates(part, seed).items():
-        factors = Factors(featurized(transformer, part, device, fit=True), device)
-        found[name] = LeaveOneOut(factors, part.labels, len(part.classes)).choice.likelihood
-    best = max(found, key=lambda name: found[name])
-    return best, candidates(samples, seed)[best]
+        return {"linear": None}
+    part, kinds = _some(samples, groups, seed), candidates(samples, seed)
+    if len(part) == len(samples):
+        kinds = [{name: made for kind in kinds for name, made in kind.items()}]
+    found = {}
+    for kind in kinds:
+        likelihoods = {name: _likelihood(made, part, device) for name, made in kind.items() if len(kind) > 1}
+        best = max(kind, key=lambda name: likelihoods.get(name, 0.0))
+        found[best] = kind[best]
+    return found
+
+
+def _likelihood(transformer: TransformerMixin | None, samples: Samples, device: torch.device) -> float:
+    """Return the left-out likelihood of the labels by features."""
+    made = None if transformer is None else clone(transformer)
+    factors = Factors(featurized(made, samples, device, fit=True), device)
+    return LeaveOneOut(factors, samples.labels, len(samples.classes)).choice.likelihood
 
 
 def _some(samples: Samples, groups: NDArray[np.int64] | None, seed: int) -> Samples:
@@ -189,21 +208,26 @@ def _some(samples: Samples, groups: NDArray[np.int64] | None, seed: int) -> Samp
     return samples.only(torch.from_numpy(np.sort(index[:N_TRIED])))
 
 
-def candidates(samples: Samples, seed: int) -> dict[str, TransformerMixin | None]:
-    """Return what makes features of samples of their shape, by name; None takes the numbers as they are."""
+def candidates(samples: Samples, seed: int) -> list[dict[str, TransformerMixin | None]]:
+    """Return kinds of features for samples of their shape, by name; None takes the numbers as they are."""
     n, seed = len(samples), seed % 2**32
     if is_pictures(samples):
         n_filters = int(np.clip(HELD_BYTES // (4 * 18 * n), 1, N_FILTERS))
         made = {"patches": False, "mirrored patches": True}
-        return {
-            name: PatchFeatures(n_filters=n_filters, mirrored=mirrored, random_state=seed)
-            for name, mirrored in made.items()
-        }
-    n_landmarks = int(np.clip(HELD_BYTES // (4 * n), 1, N_LANDMARKS))
-    found: dict[str, TransformerMixin | None] = {"linear": None}
-    for width in WIDTHS:
-        found[f"radial basis, width {width:g}"] = RadialBasis(width=width, n_landmarks=n_landmarks, random_state=seed)
-    return found
+        return [
+            {
+                name: PatchFeatures(n_filters=n_filters, mirrored=mirrored, random_state=seed)
+                for name, mirrored in made.items()
+            }
+        ]
+    n_landmarks = int(np.clip(HELD_BYTES // (4 * n), 1, np.clip(n // 4, *N_LANDMARKS)))
+    radial = [RadialBasis(width=width, n_landmarks=n_landmarks, random_state=seed) for width in WIDTHS]
+    kinds: list[dict[str, TransformerMixin | None]] = [{f"radial basis, width {one.width:g}": one for one in radial}]
+    if min(n, torch.Size(samples.shape).numel()) > N_FACTORIZED:
+        return kinds
+    if all(bool((x >= 0).all()) for x in samples.in_chunks(READ_BYTES)):
+        kinds.append({"square roots": SquareRoots()})
+    return [{"linear": None}, *kinds]
 
 
 def is_pictures(samples: Samples) -> bool:
@@ -226,7 +250,7 @@ def featurized(
     inputs = rows_of(samples).reshape(len(samples), *samples.shape)
     if fit:
         transformer.fit(inputs, samples.labels.numpy())
-    step = max(1, READ_BYTES // (8 * N_LANDMARKS))
+    step = max(1, READ_BYTES // (8 * N_LANDMARKS[1]))
     parts = (transformer.transform(inputs[at : at + step]) for at in range(0, len(inputs), step))
     dense = (part.toarray() if issparse(part) else np.asarray(part) for part in parts)
     return np.concatenate([_flat(part).astype(np.float32, copy=False) for part in dense])

@@ -1,4 +1,4 @@
-"""Features of rows of numbers that need no training: radial basis functions around some of the rows."""
+"""Features of rows of numbers that need no training: radial basis functions around some of the rows, and roots."""
 
 from __future__ import annotations
 
@@ -47,6 +47,20 @@ class RadialBasis(TransformerMixin, BaseEstimator):
         """Return features, shape (n_samples, n_landmarks)."""
         rows = (_rows(X) - self.center_) / self.scale_
         found: Array = rbf_kernel(rows, self.landmarks_, gamma=self.gamma_) @ self.normalization_.T
+        return found
+
+
+class SquareRoots(TransformerMixin, BaseEstimator):
+    """Square roots of the numbers, negative ones of negative numbers: for counts and what a ReLU left."""
+
+    def fit(self, X: Array, y: object = None) -> Self:
+        """Return self: there is nothing to learn."""
+        return self
+
+    def transform(self, X: Array) -> Array:
+        """Return the roots, shape (n_samples, n_features)."""
+        rows = _rows(X)
+        found: Array = np.sign(rows) * np.sqrt(np.abs(rows))
         return found
 
 

@@ -15,7 +15,7 @@ from curvdetect.data.types import Array
 from curvdetect.detectors.trees import Trees
 from curvdetect.detectors.witnesses import Forest, Ridge
 from curvdetect.features.patches import PatchFeatures
-from curvdetect.features.radial import RadialBasis
+from curvdetect.features.radial import RadialBasis, SquareRoots
 from curvdetect.training.checkpoints import Snapshot
 
 #: Objects that are no more than the values that they hold, by what files call them.
@@ -26,6 +26,7 @@ _HELD: dict[str, type] = {
     "trees": Trees,
     "patches": PatchFeatures,
     "radial": RadialBasis,
+    "roots": SquareRoots,
 }
 
 

@@ -24,6 +24,7 @@ from curvdetect import (
     save,
 )
 from curvdetect.detectors.witnesses import accuracy_of, pooled
+from curvdetect.features.radial import SquareRoots
 from curvdetect.metrics import auroc
 from tests.cases import noisy_digits
 
@@ -63,8 +64,18 @@ def test_features_are_chosen_by_the_likelihood_of_labels_left_out():
     assert fit().features_.startswith("radial basis")
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(40, 3))
-    rows = rng.normal(size=(300, 40))
+    rows = rng.normal(size=(400, 40))
     assert fit(X=rows, labels=(rows @ weights).argmax(1)).features_ == "linear"
+    assert fit(X=rows**2 * (rows > 0), labels=(rows.clip(0) @ weights).argmax(1)).features_ == "square roots"
+
+
+def test_features_are_compared_on_all_samples():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2000, 300))
+    labels = (rows @ rng.normal(size=(300, 3))).argmax(1)
+    # by a third of the samples the radial basis seems to be better
+    assert fit(X=rows[:500], labels=labels[:500]).features_.startswith("radial basis")
+    assert fit(X=rows, labels=labels).features_ == "linear"
 
 
 def test_scores_do_not_depend_on_the_units_of_columns_or_on_their_order():
@@ -191,6 +202,7 @@ def test_a_transformer_may_return_sparse_features():
 SAVED = {
     "linear": {"features": "linear"},
     "radial": {},
+    "roots": {"features": SquareRoots()},
     "patches": {"X": PICTURES},
     "own_patches": {"X": PICTURES, "features": PatchFeatures(n_filters=10, random_state=0)},
     "forest": {"kind": OutOfBagDetector},
