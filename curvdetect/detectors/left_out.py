@@ -61,8 +61,8 @@ class LeaveOneOutDetector(_LeftOut):
     """Rank samples by what all others say of their label, exactly and in closed form; higher is more suspect.
 
     A ridge regression on features predicts the one-hot labels. One factorization gives its prediction for each sample
-    as if it had been fitted without it. Penalty and temperature are those by which the labels left out are most
-    likely. No network is trained.
+    as if it had been fitted without it. Penalty, temperature, and a factor and an offset for each class are those by
+    which the labels left out are most likely. No network is trained.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ class LeaveOneOutDetector(_LeftOut):
     features_ : str
         What was taken.
     penalty_, temperature_ : float
-        Of the ridge regression on standardized features, and of the softmax of its outputs.
+        Of the ridge regression on standardized features, and of the softmax of its outputs, beside which each class
+        has a factor and an offset of its own.
     likelihood_ : float
         Mean log-probability of the given labels left out. ``-log(n_classes)`` says that the features tell nothing.
     memorization_ : array of shape (n_samples,)
@@ -102,6 +103,7 @@ class LeaveOneOutDetector(_LeftOut):
     .. [1] Allen, "The Relationship Between Variable Selection and Data Augmentation and a Method for Prediction",
        Technometrics 1974.
     .. [2] Feldman, Zhang, "What Neural Networks Memorize and Why", NeurIPS 2020.
+    .. [3] Guo and others, "On Calibration of Modern Neural Networks", ICML 2017 (vector scaling).
 
     Examples
     --------

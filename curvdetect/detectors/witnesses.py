@@ -84,18 +84,17 @@ class Ridge:
             self.memorization[index] = gained[:, 0].cpu().numpy()
         # of the features as they are, rather than standardized
         weights = ridge.coefficients() * factors.scale[:, None]
-        self.weights = weights.cpu().numpy()
-        self.intercept = (ridge.mean - factors.center @ weights).cpu().numpy()
-        self.temperature = ridge.choice.temperature
+        self.weights = weights.cpu().numpy() * (self.choice.scales / self.choice.temperature)
+        self.intercept = self.choice.logits(ridge.mean - factors.center @ weights).cpu().numpy()
 
     def __getstate__(self) -> Record:
         """Return what new samples need; the transformer, which may be of any kind, first."""
-        return {name: getattr(self, name) for name in ("transformer", "weights", "intercept", "temperature")}
+        return {name: getattr(self, name) for name in ("transformer", "weights", "intercept")}
 
     def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
         """Return log-probabilities for samples that were not fitted."""
-        outputs = featurized(self.transformer, samples, _with_float64(device)) @ self.weights + self.intercept
-        found: NDArray[np.float64] = log_softmax(outputs / self.temperature, axis=1)
+        features = featurized(self.transformer, samples, _with_float64(device))
+        found: NDArray[np.float64] = log_softmax(features @ self.weights + self.intercept, axis=1)
         return found
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from curvdetect.data.types import Array
+from curvdetect.signals.calibration import calibrated
 
 #: Penalties to choose from, as multiples of the mean of the Gram matrix's positive eigenvalues.
 PENALTIES = np.logspace(-5, 3, 17)
@@ -120,11 +121,19 @@ class Factors:
 
 
 class Choice(NamedTuple):
-    """A penalty and a temperature, and the mean log-probability of the labels left out by which they were chosen."""
+    """A penalty, how outputs become probabilities, and the mean log-probability of the labels left out."""
 
     penalty: float
     temperature: float
     likelihood: float
+    scales: Array = np.ones(1)
+    """Factors of the classes, beside the temperature."""
+    offsets: Array = np.zeros(1)
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Return logarithms of probabilities, but for a constant, of outputs (..., n_classes)."""
+        scales, offsets = (torch.from_numpy(one).to(outputs.device) for one in (self.scales, self.offsets))
+        return (outputs - 1 / outputs.shape[-1]) * scales / self.temperature + offsets
 
 
 class LeaveOneOut:
@@ -160,7 +169,7 @@ class LeaveOneOut:
                 yield part.ravel(), self._log(left_out), self._log(fitted)
 
     def _log(self, outputs: Tensor) -> Tensor:
-        return (outputs[0].flatten(0, 1) / self.choice.temperature).log_softmax(1)
+        return self.choice.logits(outputs[0].flatten(0, 1)).log_softmax(1)
 
     def coefficients(self) -> Tensor:
         """Return weights of the standardized features, shape (n_features, n_classes); the intercept is ``mean``."""
@@ -198,7 +207,9 @@ class LeaveOneOut:
         labels = self.labels[torch.from_numpy(np.concatenate([part.ravel() for part in parts])).to(outputs.device)]
         temperatures, likelihoods = temperatures_of(outputs, labels)
         best = int(likelihoods.argmax())
-        return Choice(float(penalties[best]), float(temperatures[best]), float(likelihoods[best]))
+        plain = Choice(float(penalties[best]), float(temperatures[best]), float(likelihoods[best]))
+        fine = calibrated(plain.logits(outputs[best]), labels)
+        return plain._replace(scales=fine.factors, offsets=fine.offsets, likelihood=fine.likelihood)
 
 
 def temperatures_of(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

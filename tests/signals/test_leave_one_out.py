@@ -75,7 +75,12 @@ def test_choice_is_the_best_of_a_grid_of_refits(shape):
             torch.from_numpy(logits / t).log_softmax(1).gather(1, y[:, None]).mean().item()
             for t in np.geomspace(0.02, 2, 60)
         ]
-    assert max(grid) <= ridge.choice.likelihood < max(grid) + 1e-3
+    choice = ridge.choice._replace(scales=np.ones(1), offsets=np.zeros(1))
+    plain = refitted(X, y, 3, choice, parts)[np.arange(len(X)), y].mean()
+    assert max(grid) <= plain < max(grid) + 1e-3
+    left_out = in_order(ridge)[0]
+    assert ridge.choice.likelihood == pytest.approx(left_out[np.arange(len(X)), y].mean())
+    assert ridge.choice.likelihood >= plain
     own = np.take_along_axis(in_order(ridge)[0], y.numpy()[:, None], 1)
     assert own.mean() == pytest.approx(ridge.choice.likelihood, abs=1e-9)
 
