@@ -157,8 +157,8 @@ class LeaveOneOutDetector(_LeftOut):
 class OutOfBagDetector(_LeftOut):
     """Rank samples by what the trees of a random forest that have not seen them say; higher is more suspect.
 
-    A forest of 150 trees is fitted once. Each sample is left out of about a third of them. For rows of numbers; no
-    network is trained.
+    A forest of 150 trees is fitted once. Each sample is left out of about a third of them, whose votes become
+    probabilities by a factor and an offset for each class. For rows of numbers; no network is trained.
 
     Notes
     -----

@@ -24,6 +24,7 @@ from curvdetect.data.types import Array, Record
 from curvdetect.detectors.trees import Trees
 from curvdetect.features.patches import PatchFeatures
 from curvdetect.features.radial import RadialBasis, SquareRoots
+from curvdetect.signals.calibration import calibrated
 from curvdetect.signals.leave_one_out import Factors, LeaveOneOut
 
 #: Samples on which features are compared, at most, and bytes of features that are held at once.
@@ -104,22 +105,26 @@ class Forest:
     def __init__(self, samples: Samples, seed: int) -> None:
         forest = RandomForestClassifier(N_TREES, min_samples_leaf=IN_LEAF, oob_score=True, random_state=seed % 2**32)
         forest.fit(rows_of(samples), samples.labels.numpy())
-        self.left_out = _log_of_votes(forest.oob_decision_function_, OUT_OF_BAG * N_TREES)
+        logits = _logits_of_votes(forest.oob_decision_function_, OUT_OF_BAG * N_TREES)
+        self.factors, self.offsets, _ = calibrated(torch.from_numpy(logits), samples.labels)
+        self.left_out = log_softmax(logits * self.factors + self.offsets, axis=1)
         self.trees = Trees(forest)
 
     def __getstate__(self) -> Record:
         """Return what new samples need."""
-        return {"trees": self.trees}
+        return {name: getattr(self, name) for name in ("trees", "factors", "offsets")}
 
     def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
         """Return log-probabilities for samples that were not fitted."""
-        return _log_of_votes(self.trees.says(rows_of(samples)), N_TREES)
+        logits = _logits_of_votes(self.trees.says(rows_of(samples)), N_TREES)
+        found: NDArray[np.float64] = log_softmax(logits * self.factors + self.offsets, axis=1)
+        return found
 
 
-def _log_of_votes(votes: NDArray[np.float64], n_trees: float) -> NDArray[np.float64]:
-    """Return logarithms of shares of votes, to which one more vote, spread evenly, is added."""
-    votes = np.nan_to_num(votes)  # of a sample that every tree has seen
-    return np.log((votes * n_trees + 1 / votes.shape[1]) / (n_trees + 1))
+def _logits_of_votes(votes: NDArray[np.float64], n_trees: float) -> NDArray[np.float64]:
+    """Return logarithms of shares of votes, one more vote spread evenly among them, over that of an even share."""
+    votes, k = np.nan_to_num(votes), votes.shape[1]  # nan for a sample that every tree has seen
+    return np.log((votes * n_trees + 1 / k) / (n_trees + 1) * k)
 
 
 def _with_float64(device: torch.device) -> torch.device:

@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
@@ -111,8 +112,9 @@ def test_new_samples_are_scored_without_snapshots(kind):
 def test_new_samples_of_the_forest_are_those_of_scikit_learns():
     detector = fit(kind=OutOfBagDetector)
     forest = RandomForestClassifier(150, min_samples_leaf=3, random_state=detector._seed).fit(X, LABELS)
-    votes = forest.predict_proba(X + 1e-3)[np.arange(500), LABELS]
-    np.testing.assert_allclose(detector.score_samples(X + 1e-3, LABELS), -np.log((150 * votes + 0.1) / 151), rtol=1e-6)
+    logits = np.log((150 * forest.predict_proba(X + 1e-3) + 0.1) / 15.1)
+    said = log_softmax(logits * detector._fitted.factors + detector._fitted.offsets, axis=1)
+    np.testing.assert_allclose(detector.score_samples(X + 1e-3, LABELS), -said[np.arange(500), LABELS], rtol=1e-6)
 
 
 def test_a_memory_map_has_the_scores_of_its_array(tmp_path):
