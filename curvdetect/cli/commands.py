@@ -12,7 +12,7 @@ from pkgutil import resolve_name
 import click
 
 from curvdetect.cli.console import Failure, Stopped, explained, short, warnings_as_lines
-from curvdetect.cli.options import COUNT, DEBUG, EXISTING, FILE, FITTING, PRINTING, READING, TRAINING, share
+from curvdetect.cli.options import COUNT, DEBUG, EXISTING, FEATURES, FILE, FITTING, PRINTING, READING, TRAINING, share
 from curvdetect.detectors.registry import scanned
 
 #: What detectors of several trainings cost, in plain trainings.
@@ -77,19 +77,15 @@ def main() -> None:
         click.Option(
             ["--detector", "name"],
             type=click.Choice(list(scanned())),
+            metavar="NAME",
             default="fused",
-            help="What ranks. fused takes the signals that rank best at its training accuracy, which finds most in the "
-            "project's own tables, and records the curvature beside it, for half of a training. curvature ranks by "
+            help="What ranks. fused takes a training and what all other samples say of the label, which finds most in "
+            "the project's own tables, and records the curvature beside it, for half of a training. curvature ranks by "
             "that of the label against the best other one, plain-curvature by the paper's score. loss and margin cost "
-            "least, ssft, curv-ssft and confident several trainings.",
+            "one training, ssft, curv-ssft and confident several. leave-one-out, and out-of-bag for tables, train "
+            "nothing.",
         ),
-        click.Option(
-            ["--features"],
-            metavar="MODEL",
-            help="Train on what a pretrained network sees in the pictures, which needs few of them and little time: "
-            "timm:NAME (needs timm) or torchvision:NAME, whose weights are downloaded, or either with @FILE for "
-            "weights in a file.",
-        ),
+        FEATURES,
         *FITTING,
         *READING,
         click.Option(["--resume"], is_flag=True, help="Go on with the scan in DIR that was stopped or killed."),
@@ -189,6 +185,7 @@ def apply(**options: object) -> None:
             help="Score that needs trainings of its own. In plain trainings, "
             f"{', '.join(f'{name} costs {cost:.2g}' for name, cost in _COSTS.items())}.",
         ),
+        FEATURES,
         *TRAINING,
         *READING,
         click.Option(
@@ -201,7 +198,8 @@ def compare(**options: object) -> None:
     """Print how well each score finds wrong labels planted in PATH.
 
     Some labels are replaced in memory, a network is trained on them, and every score is graded by AUROC: how often a
-    planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed.
+    planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed. Scores
+    that are left out come from a ridge regression and a forest that have not seen the sample.
 
     The table compares scores and settings on your data. It does not estimate how many of the wrong labels in it are
     found. Planted labels are random, and real mistakes seldom are: those between classes that look alike are harder to

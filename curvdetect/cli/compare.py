@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from curvdetect.cli.console import say, tell
 from curvdetect.cli.options import READING, TRAINING, chosen
 from curvdetect.cli.output import write_csv
-from curvdetect.cli.source import Data, read_data
+from curvdetect.cli.source import EMBEDDED_SIDE, SIDE, Data, embedded, read_data
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.data.types import Array, Record
-from curvdetect.detectors.fused import has_fallen, recommended_signals
+from curvdetect.detectors.fused import FusedDetector
 from curvdetect.detectors.measured import derived_seed
-from curvdetect.detectors.one_signal import CurvatureNoiseDetector
-from curvdetect.detectors.ranking import fuse
 from curvdetect.detectors.registry import DETECTORS
 from curvdetect.metrics import auroc
 from curvdetect.signals.registry import SIGNALS, recorded
@@ -36,14 +34,17 @@ def compare(
     seeds: int,
     seed: int,
     also: tuple[str, ...],
+    features: str | None,
     target: Path | None,
     quiet: bool,
     **options: object,
 ) -> None:
     """Print how well each score finds wrong labels planted in data."""
-    data = read_data(path, **chosen(READING, options))
+    reading, training = chosen(READING, options), {**chosen(TRAINING, options), "verbose": 0 if quiet else 1}
+    reading["size"] = reading["size"] or (EMBEDDED_SIDE if features else SIDE)
+    data = read_data(path, **reading)
     data.say_skipped()
-    training = {**chosen(TRAINING, options), "verbose": 0 if quiet else 1}
+    data = embedded(data, features, training["device"], quiet)
     grades: Grades = {}
     planted: dict[float, int] = {}
     runs = [(rate, seed + repeat) for rate in dict.fromkeys(rates) for repeat in range(seeds)]
@@ -82,12 +83,10 @@ def compare(
 def _scores(
     data: Data, labels: Array, training: Record, also: tuple[str, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield each score by name: those of one training, and those that need their own."""
-    detector = CurvatureNoiseDetector(signals=tuple(recorded("asked")), **training).fit(data.X, labels)
-    signals = detector.signal_scores_
-    weights = recommended_signals(detector.train_accuracy_, fallen=has_fallen(detector.history_))
-    yield "fused", fuse(*(signals[name] for name in weights), weights=list(weights.values()))
-    yield from signals.items()
+    """Yield each score by name: those of one training and beside it, and those that need trainings of their own."""
+    detector = FusedDetector(beside=[*recorded("asked"), *recorded("probed")], **training).fit(data.X, labels)
+    yield "fused", detector.scores_
+    yield from detector.signal_scores_.items()
     for name in also:
         yield name, DETECTORS[name].scanning(**training).fit(data.X, labels).scores_
 

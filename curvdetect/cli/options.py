@@ -48,14 +48,22 @@ READING = (
     click.Option(
         ["--size"],
         type=COUNT,
-        help="Side of the square, in pixels, to which pictures are resized and cropped. Default: 32, or 224 in a scan "
-        "with --features.",
+        help="Side of the square, in pixels, to which pictures are resized and cropped. Default: 32, or 224 with "
+        "--features.",
     ),
     click.Option(
         ["--limit"],
         type=click.IntRange(min=2),
         help="Number of samples to read, chosen at random, the same in every call. Default: all.",
     ),
+)
+
+#: What makes features of pictures.
+FEATURES = click.Option(
+    ["--features"],
+    metavar="MODEL",
+    help="Rank by what a pretrained network sees in the pictures, which needs few of them and little time: timm:NAME "
+    "(needs timm) or torchvision:NAME, whose weights are downloaded, or either with @FILE for weights in a file.",
 )
 
 #: Arguments of a detector.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import numpy as np
 from curvdetect.cli.console import Failure, safe, say, short, tell
 from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output, inert, inert_path, write_csv
-from curvdetect.cli.source import SIDE, Data, read_data
+from curvdetect.cli.source import EMBEDDED_SIDE, SIDE, Data, embedded, read_data
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS
@@ -22,8 +21,8 @@ from curvdetect.review.storage import load, save
 _TOP = 5
 #: Options that may differ when a scan is resumed: they change no score, or only by rounding.
 _FREE = ("q", "device")
-#: Folder beside DIR in which features are kept, and the side of the pictures that they are made of by default.
-_FEATURES, _SIDE = "curvdetect-features", 224
+#: Folder beside DIR in which features are kept.
+_FEATURES = "curvdetect-features"
 
 
 def scan(
@@ -40,7 +39,11 @@ def scan(
     output = Output(out)
     output.check(path, resume=resume, overwrite=overwrite)
     reading, fitting = chosen(READING, options), chosen(FITTING, options)
-    reading["size"] = reading["size"] or (_SIDE if features else SIDE)
+    entry = DETECTORS[name]
+    foreign = [one.opts[0] for one in FITTING if one.name not in entry.takes and fitting[str(one.name)] is not None]
+    if foreign:
+        raise click.UsageError(f"--detector {name} trains no network: leave {' and '.join(foreign)} out.")
+    reading["size"] = reading["size"] or (EMBEDDED_SIDE if features else SIDE)
     data = read_data(path, **reading)
     data.say_skipped(f", all listed in {SKIPPED}")
     if not quiet:
@@ -55,11 +58,14 @@ def scan(
     if data.skipped:
         write_csv(output / SKIPPED, ["path", "why"], ([inert_path(one), why] for one, why in data.skipped.items()))
     data = _embedded(data, features, output, fitting["device"], quiet)
-    detector = DETECTORS[name].scanning(**fitting, checkpoint_dir=output / CHECKPOINTS, verbose=0 if quiet else 1)
+    here = {"checkpoint_dir": output / CHECKPOINTS, "verbose": 0 if quiet else 1}
+    detector = entry.scanning(**{key: value for key, value in {**fitting, **here}.items() if key in entry.takes})
     _fit(detector, data, output)
     _write_suspects(detector, data, output / SUSPECTS)
     # DIR may move, and the detector must not write there once it is loaded
-    save(detector.set_params(checkpoint_dir=None, verbose=0), output / DETECTOR, overwrite=True)
+    elsewhere = {"checkpoint_dir": None, "verbose": 0}
+    detector.set_params(**{key: value for key, value in elsewhere.items() if key in entry.takes})
+    save(detector, output / DETECTOR, overwrite=True)
     if not quiet:
         say("writing the page ...")
     _write_page(detector, data, path, output / PAGE)
@@ -92,22 +98,15 @@ def report(
 
 
 def _embedded(data: Data, features: str | None, output: Output, device: str, quiet: bool) -> Data:
-    """Return the samples as features of a pretrained network, if one is named; their pictures are then shown."""
-    if features is None:
-        return data
-    if data.X.ndim < 3:
-        raise click.UsageError("--features embeds pictures, and PATH holds rows of numbers: leave it out.")
-    from curvdetect.features.embedder import ImageEmbedder
-
+    """Return the samples as features, if these are asked for, which are kept beside the directory of the scan."""
     folder = output.path.absolute().with_name(_FEATURES)
-    embedder = ImageEmbedder(features, device=device, cache_dir=folder, verbose=0 if quiet else 1)
     try:
-        found = embedder.transform(data.X)
+        data = embedded(data, features, device, quiet, folder)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"The same command goes on with the features in {folder}.") from error
-    if not quiet:
+    if features is not None and not quiet:
         say(f"features are in {safe(folder)}, where another scan finds them")
-    return replace(data, X=found, shown=data.X)
+    return data
 
 
 def _fit(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
@@ -115,7 +114,8 @@ def _fit(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
     try:
         detector.fit(data.X, data.y)
     except KeyboardInterrupt as error:
-        kept = [f"The same command with --resume goes on from {output / CHECKPOINTS}."]
+        goes_on = f"goes on from {output / CHECKPOINTS}" if detector.checkpoint_dir else "starts it again"
+        kept = [f"The same command with --resume {goes_on}."]
         if hasattr(detector, "scores_"):
             _write_suspects(detector, data, output / SUSPECTS)
             epochs = getattr(detector, "n_iter_", None)  # trainings on folds have no one number

@@ -27,8 +27,8 @@ from curvdetect.data.types import Array
 from curvdetect.detectors.inputs import rows_of
 from curvdetect.training.checkpoints import write_whole
 
-#: Side of pictures by default, in pixels.
-SIDE = 32
+#: Side of pictures by default, in pixels, and where a pretrained network looks at them.
+SIDE, EMBEDDED_SIDE = 32, 224
 #: How many skipped files are named.
 _NAMED = 5
 
@@ -106,6 +106,21 @@ def read_data(
         scaler = StandardScaler().set_output(transform="default" if suffix == ".npz" else "pandas")
         data.X = scaler.fit_transform(data.X)
     return data
+
+
+def embedded(data: Data, model: str | None, device: str, quiet: bool, folder: Path | None = None) -> Data:
+    """Return the samples as features of a pretrained network, if one is named; their pictures are then shown.
+
+    ``folder`` is where the features are kept.
+    """
+    if model is None:
+        return data
+    if data.X.ndim < 3:
+        raise click.UsageError("--features embeds pictures, and PATH holds rows of numbers: leave it out.")
+    from curvdetect.features.embedder import ImageEmbedder
+
+    embedder = ImageEmbedder(model, device=device, cache_dir=folder, verbose=0 if quiet else 1)
+    return replace(data, X=embedder.transform(data.X), shown=data.X)
 
 
 def _read_folder(root: Path, size: int, limit: int | None) -> Data:

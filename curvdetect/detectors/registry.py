@@ -38,6 +38,11 @@ class Entry(NamedTuple):
         """The class."""
         return resolve_name(self.place)
 
+    @property
+    def takes(self) -> set[str]:
+        """The names of its parameters."""
+        return {*self.detector().get_params(deep=False)}
+
     def scanning(self, **options: object) -> BaseNoiseDetector:
         """Return a detector for a scan on the command line."""
         return self.detector(**{**self.params, **(self.scan or {}), **options})
@@ -96,13 +101,11 @@ DETECTORS: dict[str, Entry] = {
         "curvdetect.detectors.left_out:LeaveOneOutDetector",
         "minus the log-probability of the label by a ridge regression without the sample",
         Fraction(0),
-        scan=None,
     ),
     "out-of-bag": Entry(
         "curvdetect.detectors.left_out:OutOfBagDetector",
         "minus the log-probability of the label by a random forest without the sample",
         Fraction(0),
-        scan=None,
     ),
     "ssft": Entry(
         "curvdetect.detectors.ssft:SSFTDetector",

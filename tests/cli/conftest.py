@@ -53,6 +53,11 @@ def page(monkeypatch):
     return pretend_page(monkeypatch)
 
 
+def interrupted(*args, **kwargs):
+    """Stand for something during which Ctrl-C is pressed."""
+    raise KeyboardInterrupt
+
+
 def digits_table(path: Path, n: int = 120, first: int = 10) -> Path:
     """Write a CSV file of some pixels of digits."""
     X, y = digits(n)

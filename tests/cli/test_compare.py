@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from curvdetect import CurvatureNoiseDetector, SSFTDetector, corrupt_labels
+from curvdetect import CurvatureNoiseDetector, FusedDetector, SSFTDetector, corrupt_labels
 from curvdetect.detectors.measured import derived_seed
 from curvdetect.metrics import auroc
-from curvdetect.signals.registry import recorded
+from curvdetect.signals.registry import closed_form, recorded
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
 from tests.cli.conftest import QUICK, read_csv
@@ -30,17 +30,18 @@ def test_the_numbers_are_those_of_detectors_on_planted_labels(run, arrays, tmp_p
     result = run("compare", arrays, *options, *QUICK)
     assert result.exit_code == 0
     rows = read_csv(target)
-    names = {*recorded("always"), *recorded("asked"), *recorded("probed"), "fused", "ssft"}
+    names = {*recorded("always"), *recorded("asked"), *recorded("probed"), *closed_form(), "fused", "ssft"}
     assert {(row["score"], float(row["rate"]), int(row["seed"])) for row in rows} == {
         (name, 0.3, seed) for name in names for seed in (0, 1)
     }
     X, y = digits(120)
     X = StandardScaler().fit_transform(X[:, 10:20])
     labels, mask = corrupt_labels(y, 0.3, random_state=1)
-    detector = CurvatureNoiseDetector(max_epochs=2, device="cpu", random_state=derived_seed(1, 1)).fit(X, labels)
-    scores = {**detector.signal_scores_}
-    scores["ssft"] = SSFTDetector(max_epochs=2, device="cpu", random_state=derived_seed(1, 1)).fit(X, labels).scores_
-    for name in ("curvature", "loss", "margin", "ssft"):
+    settings = {"max_epochs": 2, "device": "cpu", "random_state": derived_seed(1, 1)}
+    scores = {**CurvatureNoiseDetector(**settings).fit(X, labels).signal_scores_}
+    fused = FusedDetector(**settings).fit(X, labels)
+    scores |= fused.signal_scores_ | {"fused": fused.scores_, "ssft": SSFTDetector(**settings).fit(X, labels).scores_}
+    for name in ("curvature", "loss", "margin", "leave_one_out", "out_of_bag", "fused", "ssft"):
         (found,) = [row for row in rows if (row["score"], row["seed"]) == (name, "1")]
         assert float(found["auroc"]) == pytest.approx(auroc(mask, scores[name]), abs=1e-6)
     assert "uniform noise in 120 samples (37 at 30 %), seeds 0 to 1" in result.stdout

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from torchvision import models
 
-from curvdetect import load
+from curvdetect import FusedDetector, ImageEmbedder, corrupt_labels, load, load_image_folder
+from curvdetect.detectors.measured import derived_seed
 from curvdetect.features.backbones import Backbone
-from tests.cli.conftest import QUICK, read_csv
+from curvdetect.metrics import auroc
+from tests.cli.conftest import QUICK, interrupted, read_csv
 from tests.files import write_pictures
 
 
@@ -20,10 +23,6 @@ def model(tmp_path):
     file = tmp_path / "weights.pt"
     torch.save(models.squeezenet1_1().state_dict(), file)
     return f"torchvision:squeezenet1_1@{file}"
-
-
-def interrupted(*args):
-    raise KeyboardInterrupt
 
 
 def test_features_are_trained_on_pictures_are_shown_and_another_scan_reads_them(
@@ -73,5 +72,22 @@ def test_features_are_of_pictures_of_224_pixels_and_tables_have_none(run, page, 
     result = run("scan", table, "--out", tmp_path / "other", "--features", model)
     assert result.exit_code == 2
     assert "--features embeds pictures, and PATH holds rows of numbers" in result.stderr
+    compared = run("compare", table, "--features", model)
+    assert compared.stderr.splitlines()[-1] == result.stderr.splitlines()[-1]
     result = run(*call, "--overwrite", "--features", "torchvision:squeezenet")
     assert (result.exit_code, "Names like it: 'squeezenet1_" in result.stderr) == (1, True)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scores_are_compared_on_features_too(run, tmp_path, monkeypatch, model):
+    monkeypatch.chdir(tmp_path)
+    write_pictures(tmp_path / "photos", n=12)
+    call = ("compare", "photos", "--features", model, "--size", 64, "--rate", 0.2, "--quiet", *QUICK)
+    assert run(*call, "--csv", "grades.csv").exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "grades.csv", "weights.pt"}
+    X = ImageEmbedder(model, device="cpu").transform(load_image_folder("photos", size=64).X)
+    y = np.repeat(["cat", "dog"], 12)
+    labels, mask = corrupt_labels(y, 0.2, random_state=0)
+    detector = FusedDetector(max_epochs=2, device="cpu", random_state=derived_seed(0, 1)).fit(X, labels)
+    found = {row["score"]: float(row["auroc"]) for row in read_csv(tmp_path / "grades.csv")}
+    assert found["fused"] == pytest.approx(auroc(mask, detector.scores_), abs=1e-6)

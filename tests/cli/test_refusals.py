@@ -55,6 +55,11 @@ CALLS = {
     "no such device": ("scan few.csv --out found --device abacus", 1, "device='abacus' is not known."),
     "no share": ("scan few.csv --out found --q many", 1, "q must be"),
     "no epochs": ("scan few.csv --out found --epochs 0", 2, "0 is not in the range x>=1"),
+    "a training of what trains nothing": (
+        "scan few.csv --out found --detector out-of-bag --epochs 3 --net resnet18-cifar",
+        2,
+        "--detector out-of-bag trains no network: leave --net and --epochs out.",
+    ),
     "column of a folder": ("scan photos --out found --label y", 2, "name columns of a table, and PATH is none"),
     "resume and overwrite": ("scan few.csv --out found --resume --overwrite", 2, "starts anew: choose one."),
     "DIR is PATH": ("scan photos --out photos/../photos --resume", 2, "lies within PATH, where it would be a class"),

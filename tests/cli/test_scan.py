@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from curvdetect import CurvatureNoiseDetector, FusedDetector, load
+from curvdetect import CurvatureNoiseDetector, FusedDetector, LeaveOneOutDetector, OutOfBagDetector, load
 from curvdetect.cli import main
 from curvdetect.cli.options import FITTING, READING
 from curvdetect.cli.source import read_data
@@ -20,7 +20,7 @@ from curvdetect.detectors.registry import DETECTORS, scanned
 from curvdetect.signals.registry import recorded
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
-from tests.cli.conftest import QUICK, digits_table, read_csv, scan
+from tests.cli.conftest import QUICK, digits_table, interrupted, read_csv, scan
 from tests.files import write_pictures
 
 
@@ -107,11 +107,33 @@ def test_pictures_have_paths_and_broken_ones_are_listed(run, page, tmp_path):
 
 
 @pytest.mark.parametrize("name", scanned())
-def test_every_detector_takes_all_options(name):
+def test_every_detector_takes_all_options_but_those_of_a_training_where_there_is_none(name):
     detector = DETECTORS[name].scanning()
-    assert {option.name for option in FITTING} < set(detector.get_params())
+    lacking = {option.name for option in FITTING} - set(detector.get_params())
+    assert lacking == ({"net", "max_epochs"} if DETECTORS[name].trainings == 0 else set())
     assert isinstance(detector, CurvatureNoiseDetector) is name.endswith("curvature")
     assert getattr(detector, "contrast", False) is (name in ("curvature", "curv-ssft"))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("leave-one-out", LeaveOneOutDetector), ("out-of-bag", OutOfBagDetector)])
+def test_what_trains_nothing_ranks_and_is_stopped_and_flagged_anew(run, page, table, tmp_path, name, kind):
+    out = tmp_path / "found"
+    call = ("scan", table, "--out", out, "--detector", name, "--device", "cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "_witness", interrupted)
+        stopped = run(*call)
+    assert (stopped.exit_code, "The same command with --resume starts it again." in stopped.stderr) == (130, True)
+    assert run(*call).exit_code == 0
+    X, y = digits(120)
+    X = StandardScaler().fit_transform(X[:, 10:20].astype(np.float64))
+    expected = kind(device="cpu", random_state=0).fit(X, y)
+    rows = pd.read_csv(out / "suspects.csv")
+    assert rows["score"].tolist() == expected.scores_[expected.ranking_].tolist()
+    assert rows[name.replace("-", "_")].tolist() == rows["score"].tolist()
+    assert run("report", out).exit_code == 0
+    assert np.array_equal(load(out / "detector").score_samples(X + 1, y), expected.score_samples(X + 1, y))
+    assert run(*call, "--resume", "--q", 3).exit_code == 0
+    assert pd.read_csv(out / "suspects.csv")["flagged"].sum() == 3
 
 
 def stop_in(monkeypatch, epoch, begun=0):
