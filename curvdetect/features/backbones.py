@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -16,11 +17,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 
 from curvdetect.data.wording import brief, named
 
 #: Mean and standard deviation of the pictures of ImageNet, by channel.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: How far beyond [0, 1] pictures may lie, by rounding.
+_ROUNDING = 1e-3
 #: Names of the part of torchvision's networks that classifies; its last layer is the one that names classes.
 _CLASSIFIERS = ("fc", "classifier", "head", "heads")
 
@@ -46,6 +51,24 @@ class Backbone(NamedTuple):
             )
         return found.mean((2, 3)) if found.ndim == 4 else found.mean(1) if found.ndim == 3 else found
 
+    def tried(self, x: Tensor) -> Tensor:
+        """Return the features of normalized pictures, or raise what to pass where the network takes none of these."""
+        try:
+            return self.features(x)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"model fails on pictures of shape {tuple(x.shape[1:])} ({str(error)[:150]}). Pass the size that it "
+                "wants, and a mean and std with one entry for each of its channels."
+            ) from error
+
+    def resized(self, x: Tensor) -> Tensor:
+        """Return pictures in the size that is wanted."""
+        if self.size in (None, tuple(x.shape[2:])):
+            return x
+        return resize(x, list(self.size), InterpolationMode(self.interpolation), antialias=True)
+
     def asked(self, size: object, mean: object, std: object) -> Backbone:
         """Return the same network with another size and normalization, where these are not None."""
         asked = self
@@ -64,6 +87,17 @@ class Backbone(NamedTuple):
             )
         return asked
 
+    def check_channels(self, shape: Sequence[int]) -> None:
+        """Raise where pictures of a shape, (channels, height, width), have others than the network takes."""
+        channels = len(self.mean)
+        if shape[0] not in (1, channels):
+            last = shape[2] in (1, channels)
+            way = "X.transpose(0, 3, 1, 2) puts the channels first." if last else "Convert them first."
+            raise ValueError(
+                f"X has pictures of shape {tuple(shape)}, (channels, height, width), and the network takes {channels} "
+                f"channel(s), or one that is repeated. {way}"
+            )
+
     def digest(self) -> str:
         """Return a digest of the weights, and of what the module says of its layers."""
         # without addresses in the memory, which are others in each process
@@ -73,6 +107,15 @@ class Backbone(NamedTuple):
             if isinstance(value, Tensor):
                 content.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return content.hexdigest()
+
+
+def backbone_of(model: object) -> Backbone:
+    """Return the network of a name, or a copy of a module, or raise what is wrong with it."""
+    if isinstance(model, nn.Module):
+        return Backbone(copy.deepcopy(model).float())
+    if isinstance(model, str):
+        return named_backbone(model)
+    raise TypeError(f"model must be a name, such as 'timm:resnet18', or an nn.Module, got {brief(model)}.")
 
 
 def named_backbone(model: str) -> Backbone:
@@ -88,6 +131,15 @@ def named_backbone(model: str) -> Backbone:
     if file and not Path(file).is_file():
         raise FileNotFoundError(f"model={model!r}: there is no file {file!r}. Pass the path of a file of weights.")
     return load(model, name, Path(file) if file else None)
+
+
+def check_range(x: Tensor) -> None:
+    """Raise where values of pictures are not in [0, 1], in which the means of named networks are."""
+    if not (x.min() >= -_ROUNDING and x.max() <= 1 + _ROUNDING):
+        raise ValueError(
+            f"X holds values from {x.min():.3g} to {x.max():.3g}, and pictures are uint8, or floats in [0, 1]. "
+            "Divide them by their range, or pass mean and std (0 and 1 for pictures that are normalized)."
+        )
 
 
 def _each(name: str, value: Any, words: str, least: float, n: int, kinds: str = "iuf") -> tuple[float, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,8 +14,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor, nn
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize
 
 from curvdetect.data.datasets import DatasetInputs
 from curvdetect.data.devices import resolve_device
@@ -28,12 +25,10 @@ from curvdetect.data.rows import digest_of
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
 from curvdetect.data.wording import brief
-from curvdetect.features.backbones import Backbone, named_backbone
+from curvdetect.features.backbones import Backbone, backbone_of, check_range
 from curvdetect.features.cache import computed, read_or_computed
 from curvdetect.features.pictures import pictures
 
-#: How far beyond [0, 1] pictures may lie, by rounding.
-_ROUNDING = 1e-3
 _PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -197,26 +192,17 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if self.precision not in _PRECISIONS:
             raise ValueError(f"precision must be 'auto', 'float32' or 'bfloat16', got {brief(self.precision)}.")
         samples, backbone = pictures(X), self._backbone()
-        channels = len(backbone.mean)
-        if samples.shape[0] not in (1, channels):
-            last = samples.shape[2] in (1, channels)
-            way = "X.transpose(0, 3, 1, 2) puts the channels first." if last else "Convert them first."
-            raise ValueError(
-                f"X has pictures of shape {samples.shape}, (channels, height, width), and the network takes {channels} "
-                f"channel(s), or one that is repeated. {way}"
-            )
+        backbone.check_channels(samples.shape)
         return samples, backbone
 
     def _backbone(self) -> Backbone:
         """Return the network in evaluation mode, with the size and the normalization that are asked for."""
-        if isinstance(self.model, nn.Module):
-            backbone = Backbone(copy.deepcopy(self.model).float())
-        elif isinstance(self.model, str):
-            if getattr(self, "_loaded", ("",))[0] != self.model:
-                self._loaded = self.model, named_backbone(self.model)
-            backbone = self._loaded[1]
+        if not isinstance(self.model, str):
+            backbone = backbone_of(self.model)
         else:
-            raise TypeError(f"model must be a name, such as 'timm:resnet18', or an nn.Module, got {brief(self.model)}.")
+            if getattr(self, "_loaded", ("",))[0] != self.model:
+                self._loaded = self.model, backbone_of(self.model)
+            backbone = self._loaded[1]
         backbone.module.eval()
         return backbone.asked(self.size, self.mean, self.std)
 
@@ -268,25 +254,16 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """Return features of a batch as it was read, or raise why there are none."""
         n, scaled = len(x), self.mean is None
         x = as_float(x)
-        if scaled and not (x.min() >= -_ROUNDING and x.max() <= 1 + _ROUNDING):
-            raise ValueError(
-                f"X holds values from {x.min():.3g} to {x.max():.3g}, and pictures are uint8, or floats in [0, 1]. "
-                "Divide them by their range, or pass mean and std (0 and 1 for pictures that are normalized)."
-            )
-        if backbone.size not in (None, tuple(x.shape[2:])):
-            x = resize(x, list(backbone.size), InterpolationMode(backbone.interpolation), antialias=True)
-            x = x.clamp(0, 1) if scaled else x  # bicubic curves overshoot
+        if scaled:
+            check_range(x)
+        sized = backbone.resized(x)
+        x = sized.clamp(0, 1) if scaled and sized is not x else sized  # bicubic curves overshoot
         if x.device.type != "cpu" and n < self.batch_size:
             # smaller batches would go other ways, and rounding would tell a picture from itself
             x = torch.cat([x, x[-1:].expand(int(self.batch_size) - n, -1, -1, -1)])
         mean, std = (x.new_tensor(values).view(-1, 1, 1) for values in (backbone.mean, backbone.std))
         try:
-            return backbone.features((x - mean) / std)[:n]
+            return backbone.tried((x - mean) / std)[:n]
         except torch.OutOfMemoryError as error:
             error.add_note(f"batch_size={self.batch_size} is too large for this device: pass a smaller one.")
             raise
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(
-                f"model fails on pictures of shape {tuple(x.shape[1:])} ({str(error)[:150]}). Pass the size that it "
-                "wants, and a mean and std with one entry for each of its channels."
-            ) from error

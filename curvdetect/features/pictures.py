@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from curvdetect.data.datasets import check_shape
@@ -26,13 +28,18 @@ def pictures(X: object) -> Samples:
     if not len(samples):
         raise ValueError("X holds no picture: found 0 sample(s) while a minimum of 1 is required.")
     check_shape(samples.shape)
-    if len(samples.shape) != 3:
+    check_are_pictures(samples.shape)
+    return samples
+
+
+def check_are_pictures(shape: Sequence[int]) -> None:
+    """Raise where samples of a shape are no pictures, (channels, height, width)."""
+    if len(shape) != 3:
         ways = {
             1: "Rows of pixels become pictures by X.reshape(-1, channels, height, width). Features need no embedder.",
             2: "Grey pictures need an axis for their channel: X[:, None].",
         }
         raise ValueError(
-            f"X has samples of shape {samples.shape}, and pictures are (channels, height, width). "
-            f"{ways.get(len(samples.shape), '')}".strip()
+            f"X has samples of shape {tuple(shape)}, and pictures are (channels, height, width). "
+            f"{ways.get(len(shape), '')}".strip()
         )
-    return samples
