@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from curvdetect.review.verdicts import apply_verdicts as apply_verdicts
     from curvdetect.signals.curvature import input_curvature as input_curvature
     from curvdetect.signals.curvature import input_curvatures as input_curvatures
+    from curvdetect.training.finetuning import finetuning_net as finetuning_net
     from curvdetect.training.recipe import memorizing_net as memorizing_net
     from curvdetect.training.recipe import one_cycle as one_cycle
     from curvdetect.training.recipe import step_decay as step_decay
@@ -89,6 +90,7 @@ _PLACES = {
     "review.storage": ["load", "save"],
     "review.verdicts": ["apply_verdicts"],
     "signals.curvature": ["input_curvature", "input_curvatures"],
+    "training.finetuning": ["finetuning_net"],
     "training.recipe": ["memorizing_net", "one_cycle", "step_decay"],
 }
 #: Packages and modules that are attributes without an import of their own, too.

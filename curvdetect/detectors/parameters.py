@@ -170,9 +170,9 @@ class Trained(_Defaults):
     Parameters
     ----------
     net : None, str, skorch.NeuralNet, nn.Module or nn.Module class, default=None
-        The net to train, as a copy. Training starts from the weights of a module instance: pass it untrained. None
-        takes an MLP for 2-D ``X`` and a compact ResNet for pictures; ``"resnet18-cifar"`` and ``"resnet-mnist"`` are
-        the paper's.
+        The net to train, as a copy. Training starts from the weights of a module instance: pass it untrained, and a
+        pretrained one by `finetuning_net`. None takes an MLP for 2-D ``X`` and a compact ResNet for pictures;
+        ``"resnet18-cifar"`` and ``"resnet-mnist"`` are the paper's.
     max_epochs : int, optional
         Length of the training; by default the net's own.
     stop_at : float, optional

@@ -108,8 +108,19 @@ def fell_after(history: Sequence[Record], fall: float = FALL) -> int | None:
     return accuracies.index(max(accuracies)) + 1
 
 
-def judge(history: Sequence[Record], accuracy: float, samples: Samples, n_epochs: int, *, planned: bool = True) -> None:
-    """Warn where the course of a training says that its signals tell little, or, not ``planned``, fell far."""
+def judge(
+    history: Sequence[Record],
+    accuracy: float,
+    samples: Samples,
+    n_epochs: int,
+    *,
+    planned: bool = True,
+    memorizes: bool = True,
+) -> None:
+    """Warn where the course of a training says that its signals tell little, or, not ``planned``, fell far.
+
+    A recipe of few epochs that is not to memorize is not said to have failed at it.
+    """
     peak = fell_after(history, FALL if planned else APART)
     first = [record["train_accuracy"] for record in history[: max(1, round(AT_ONCE * n_epochs))]]
     if peak is not None:
@@ -119,7 +130,7 @@ def judge(history: Sequence[Record], accuracy: float, samples: Samples, n_epochs
             "rate (net__lr, a third of it), or bound the gradients by net=memorizing_net(module, for_tables=True). "
             "What was measured after the fall tells little."
         )
-    elif not planned:
+    elif not (planned and memorizes):
         return
     elif accuracy < MEMORIZED:
         said = min(accuracy, MEMORIZED - 1e-4)  # a shortfall of less is not rounded to the aim

@@ -25,6 +25,7 @@ from curvdetect.data.wording import warn
 from curvdetect.signals.signal import Plan, Signal, wants_gradient
 from curvdetect.training.checkpoints import Checkpointing, KeepSnapshots, Snapshot
 from curvdetect.training.doubts import changed_gradient, judge
+from curvdetect.training.finetuning import FineTuned
 from curvdetect.training.first_pass import first_pass
 from curvdetect.training.in_step import EndedElsewhere, InStep, refuse_accelerated
 from curvdetect.training.nets import ResNet
@@ -75,8 +76,9 @@ def memorize(
         output = output_kind(net)
         exchange = ranks if ranks.size > 1 else None
         plan = Plan(len(samples), len(samples.classes), net.max_epochs, device, exchange=exchange)
-        # a network of the package's own is made anew
-        made_here = isinstance(getattr(settings.net, "module", settings.net), str | None)
+        # a network of the package's own is made anew, as is the last layer of one that is fine-tuned
+        fine_tuned = net.module is FineTuned
+        made_here = fine_tuned or isinstance(getattr(settings.net, "module", settings.net), str | None)
         said = first_pass(net, resident, output, untrained=weights is None and not made_here)
         if any(wants_gradient(signal) for signal in signals) and (text := changed_gradient(net)):
             said.append(text)
@@ -104,7 +106,7 @@ def memorize(
                     stop_reason, interrupt = "interrupted", error
     if stop_reason != "stop_at" and ranks.rank == 0:
         planned = interrupt is None and settings.stop_at is None
-        judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned)
+        judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned, memorizes=not fine_tuned)
     kept = [snapshots.kept[epoch] for epoch in sorted(snapshots.kept)]
     return Run(net, device, tracker.history, tracker.seconds, accuracy, stop_reason, interrupt, kept)
 

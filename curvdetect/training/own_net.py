@@ -20,6 +20,7 @@ from torch.utils.hooks import RemovableHandle
 from curvdetect.data.batches import is_ours
 from curvdetect.data.samples import Samples
 from curvdetect.signals.passes import OutputKind, first_of
+from curvdetect.training.finetuning import FineTuned, sized_from
 from curvdetect.training.nets import MLP, module_for
 from curvdetect.training.recipe import LARGEST_BATCH, MemorizingNet, memorizing_net
 
@@ -55,8 +56,12 @@ def own_net(net: object, samples: Samples) -> NeuralNet:
         own = type(own)(**{**own.get_params(deep=False), "module": module})
         if isinstance(own, MemorizingNet) and own.for_tables is None:
             own.set_params(for_tables=isinstance(module, MLP))
-        if own.batch_size is None:  # little data needs small batches to be stepped on often enough
-            own.set_params(batch_size=min(LARGEST_BATCH, max(16, len(samples) // 32)))
+    elif own.module is FineTuned:
+        own.set_params(**sized_from(samples, own))
+    else:
+        return own.set_params(train_split=None, verbose=0)
+    if own.batch_size is None:  # little data needs small batches to be stepped on often enough
+        own.set_params(batch_size=min(LARGEST_BATCH, max(16, len(samples) // 32)))
     return own.set_params(train_split=None, verbose=0)
 
 

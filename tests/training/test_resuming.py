@@ -10,7 +10,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, TrainEndCheck
 from torch import nn
 from torch.utils.data import DataLoader
 
-from curvdetect import memorizing_net, step_decay
+from curvdetect import finetuning_net, memorizing_net, step_decay
 from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import AveragedMargin, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.evaluated import Inconfidence
@@ -50,6 +50,11 @@ class DrawsAndCounts(Callback):
 def _mlp(*layers):
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(64, 32), *layers, nn.ReLU(), nn.Linear(32, 10))
+
+
+def _conv():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU())
 
 
 def _adam(**options):
@@ -112,6 +117,10 @@ def _assert_equal(one, other):
 CASES = {name: (make, {}) for name, make in NETS.items()} | {
     "aim": (_recipe, {"stop_at": 0.9}),
     "pictures": (lambda: memorizing_net(None, augment=True), {"X": X.reshape(N, 1, 8, 8), "max_epochs": 3}),
+    "head first": (
+        lambda: finetuning_net(_conv(), mean=[0], std=[1], head_epochs=3, batch_size=32),
+        {"X": X.reshape(N, 1, 8, 8)},
+    ),
 }
 
 
