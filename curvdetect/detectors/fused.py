@@ -21,6 +21,7 @@ from curvdetect.detectors.witnesses import Witness, accuracy_of, automatic, judg
 from curvdetect.signals.registry import asked_for, closed_form, curvatures, in_order, is_names, recorded
 from curvdetect.signals.signal import Signal
 from curvdetect.training.doubts import APART, fell_after
+from curvdetect.training.finetuning import FineTuned
 from curvdetect.training.settings import Settings
 
 #: Training accuracy from which on the labels count as memorized, for the choice of signals.
@@ -74,14 +75,15 @@ def recommended_signals(train_accuracy: float, *, augmented: bool = False, falle
     return dict(AUTO["augmented" if augmented and train_accuracy < LISTEN_TO_ALL else "plain"])
 
 
-def _beside(ahead: float, *, underfit: bool, augmented: bool, fallen: bool) -> dict[str, float]:
+def _beside(ahead: float | None, *, augmented: bool, fallen: bool) -> dict[str, float]:
     """Return the signal of the training beside witnesses, and its weight; none of a training that fell apart.
 
-    ``ahead`` is by how large a share more of the labels the net predicts than the witnesses do.
+    ``ahead`` is by how large a share more of the labels the net predicts than the witnesses do, None where this says
+    nothing.
     """
     if fallen:
         return {}
-    if underfit:
+    if ahead is not None:
         return {"late_loss" if augmented else "loss": float(np.clip(1 + FOR_KNOWING * ahead, LEAST, MOST))}
     return {"loss": BESIDE_WITNESSES}
 
@@ -117,7 +119,8 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         ``"curvature_contrast"``, ``"leave_one_out"``, ``"out_of_bag"``. "auto" takes the loss of the training and the
         last two, of which the forest is for rows of numbers. Their weights are those by which the given labels are
         most likely with their samples left out, so that a witness that knows little counts little. Where labels
-        were not memorized, the training counts the more, the more of them the network knows, by the loss of the second
+        were not memorized, or the net is one of `finetuning_net`, the training counts the more, the more of them the
+        network knows, by the loss of the second
         half of the epochs where pictures were augmented. A training that fell apart counts nothing.
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
@@ -207,10 +210,11 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         found["regime_"] = regime_of(accuracy, fallen)
         if self._is_auto:
             said, weights = pooled({name: witnesses[name].left_out for name in automatic(samples)}, labels)
-            underfit = accuracy < LISTEN_TO_ALL
-            ahead = accuracy - accuracy_of(said, labels) if underfit else 0.0
-            weights = _beside(ahead, underfit=underfit, augmented=augmented, fallen=fallen) | weights
-            if ahead < KNOWS_MORE:
+            # a net that was pretrained knows, rather than memorized, most of the labels that it predicts
+            pretrained, underfit = getattr(self.net, "module", None) is FineTuned, accuracy < LISTEN_TO_ALL
+            ahead = accuracy - accuracy_of(said, labels) if underfit or pretrained else None
+            weights = _beside(ahead, augmented=augmented and not pretrained, fallen=fallen) | weights
+            if ahead is None or ahead < KNOWS_MORE:
                 measured.other = judged(said, labels)[1]
         found["fused_signals_"] = weights
         return measured

@@ -17,6 +17,7 @@ from torchvision import models
 
 from curvdetect import (
     CurvatureNoiseDetector,
+    FusedDetector,
     ImageEmbedder,
     InSample,
     LossDetector,
@@ -207,3 +208,14 @@ def test_planted_labels_are_found_by_a_network_that_was_trained_on_another_task(
         detector = LossDetector(net, device="cpu", random_state=0).fit(X.reshape(-1, 1, 8, 8), labels)
     assert detector.train_accuracy_ < 0.99
     assert detector.score(noise_mask=mask) > 0.99
+
+
+def test_a_pretrained_network_that_predicts_all_labels_counts_by_how_much_more_it_knows():
+    X = PICTURES.copy()
+    X[:, 0, :2, :2] = 80 * LABELS[:, None, None]
+    net = finetuning_net(network(), lr=3e-3, max_epochs=30)
+    detector = FusedDetector(net, device="cpu", random_state=0).fit(X, LABELS)
+    assert detector.regime_ == "memorized"
+    said = detector._witnesses["leave_one_out"].left_out.argmax(1)
+    wanted = 1 + 20 * (detector.train_accuracy_ - (said == LABELS).mean())
+    assert detector.fused_signals_["loss"] == pytest.approx(np.clip(wanted, 0.1, 5)) != 1.5
