@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import nn
 
 from curvdetect.cli import main as curvdetect
 from tests.benchmarks.conftest import FOLDER, PAPER, SCRIPTS, rows_of
@@ -29,6 +30,7 @@ TINY = {
     "duplicates": (f"--dataset folder --data-dir FOLDER --size 16 --pairs 3 --top 5 --epochs 1 {CPU}", 2),
     "dynamics": (f"--subset 60 --held-out 20 --epochs 3 --n 1 --seeds 1 --reference REFERENCE {CPU}", 4),
     "held_out": (f"--subset 100 --epochs 2 --top 10 --shown 4 --rates 0 0.1 {CPU}", 4),
+    "finetuning": ("--data-dir FOLDER --side 16 --noises '30 %' --seeds 0", 4),
     "histograms": (f"--subset 100 --epochs 1 --rate 0.1 {CPU}", 1),
     "imagenet": (f"--data-dir FOLDER --epochs 1 --every 1 --batch-size 8 --rate 0.1 --duplicates {CPU}", 1),
     "memorization": (f"--subset 60 --nets 16 --pairs 4 --epochs 1 --seeds 0 --n 1 10 --jobs 1 {CPU}", 2),
@@ -87,6 +89,10 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     call += ["--out", str(tmp_path / "out")]
     if name in ("plan", "speed", "scan"):
         monkeypatch.setattr(script.subprocess, "run", run_here(script, name))
+    if name == "finetuning":  # whose network is in a wheel
+        network = nn.Module()
+        network.extract_features = nn.Conv2d(3, 8, 3)
+        monkeypatch.setattr(script, "network", lambda: network)
     script.main(call)
     table = (tmp_path / "out" / "table.md").read_text()
     assert table in capsys.readouterr().out
