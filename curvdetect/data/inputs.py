@@ -128,7 +128,7 @@ class MappedInputs(Inputs):
         number = index.cpu().numpy()
         rows = np.empty((len(number), *self.shape), wanted_dtype(self.array))
         with np.errstate(over="ignore"):
-            for some, columns in self._pieces(len(number)):
+            for some, columns in self._pieces(number):
                 rows[some, columns] = self.array[number[some], columns]
                 self._hold(number[some])
         return torch.from_numpy(rows)
@@ -136,7 +136,7 @@ class MappedInputs(Inputs):
     def check_finite(self) -> None:
         """Raise where a value is not finite; reads the file once, a part at a time."""
         row = int(np.prod(self.shape)) * wanted_dtype(self.array).itemsize
-        for index in torch.split(torch.arange(len(self)), max(1, HELD_BYTES // (2 * max(1, row)))):
+        for index in torch.split(torch.arange(len(self)), max(1, HELD_BYTES // (16 * max(1, row)))):
             check_finite(self.read(index).numpy(), self.array[int(index[0]) : int(index[-1]) + 1])
         self.give_back()
 
@@ -148,14 +148,16 @@ class MappedInputs(Inputs):
             with suppress(OSError, ValueError):
                 self._map.madvise(mmap.MADV_DONTNEED)
 
-    def _pieces(self, n: int) -> Iterator[tuple[slice, slice]]:
+    def _pieces(self, index: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
         """Yield rows and columns that are read without giving anything back."""
         if self.is_scattered:
-            each = max(1, HELD_BYTES // (n * _AROUND))
+            each = max(1, HELD_BYTES // (len(index) * _AROUND))
             yield from ((slice(None), slice(at, at + each)) for at in range(0, self.shape[0], each))
         else:
-            each = max(1, HELD_BYTES // (self._span + _AROUND))
-            yield from ((slice(at, at + each), slice(None)) for at in range(0, n, each))
+            # of rows that lie side by side, what the system maps around one is another
+            apart = int(np.abs(np.diff(index)).max(initial=1)) * abs(self.array.strides[0])
+            each = max(1, HELD_BYTES // max(1, self._span, min(apart, self._span + _AROUND)))
+            yield from ((slice(at, at + each), slice(None)) for at in range(0, len(index), each))
 
     def _hold(self, index: NDArray[np.int64]) -> None:
         """Count what was just read, and give it back where it is too much."""

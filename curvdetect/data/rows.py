@@ -27,7 +27,7 @@ TOLERANCE = 1e-5
 #: Share of a column's mean that belongs to its scale; rounding to float32 moves the mean by less.
 _OF_MEAN = 0.01
 _PROJECTIONS = 6
-_CHUNK_BYTES = 2**24
+_CHUNK_BYTES = 2**23
 #: Rows that columns' scales are taken from, at least.
 _FOR_SCALES = 64
 #: Samples that stand for those of a dataset too large to be read as a whole, and bytes of others digested at once.
@@ -151,12 +151,11 @@ class RowIndex:
     def _project(self, samples: Samples) -> NDArray[np.float64]:
         """Return projections of all rows, read in chunks to bound the memory."""
         points = np.empty((len(samples), _PROJECTIONS))
+        directions = self.directions / self.scale[:, None]
         with isolated_rng(torch.device("cpu")):
             for chunk, x in samples.read_ahead(torch.split(torch.arange(len(samples)), self._chunk)):
-                rows = x.double().flatten(1).numpy()
-                rows -= self.center
-                rows /= self.scale
-                points[chunk.numpy()] = rows @ self.directions
+                points[chunk.numpy()] = x.double().flatten(1).numpy() @ directions
+        points -= self.center @ directions
         return points
 
 

@@ -6,6 +6,7 @@ Nothing is trained, and no label is said anything of by a model that has seen it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -25,7 +26,10 @@ from curvdetect.detectors.trees import Trees
 from curvdetect.features.patches import PatchFeatures
 from curvdetect.features.radial import RadialBasis, SquareRoots
 from curvdetect.signals.calibration import calibrated
-from curvdetect.signals.leave_one_out import Factors, LeaveOneOut
+from curvdetect.signals.factors import Factors
+from curvdetect.signals.leave_one_out import LeaveOneOut
+from curvdetect.training.in_step import check_same
+from curvdetect.training.ranks import by_first, ranks_here
 
 #: Samples on which features are compared, at most, and bytes of features that are held at once.
 N_TRIED, HELD_BYTES = 600, 2**31
@@ -67,22 +71,29 @@ class Ridge:
     ) -> None:
         device = _with_float64(device)
         best: LeaveOneOut | None = None
+        ranks = ranks_here()
+        if ranks.size > 1:
+            check_same(ranks, samples)
         for kind, transformer in finalists(samples, features, groups, device, seed).items():
             own = None if transformer is None else clone(transformer)
-            factors = Factors(featurized(own, samples, device, fit=True), device)
+            features_of_all = featurized(own, samples, device, fit=True)
+            factors = Factors(features_of_all, device, ranks if ranks.size > 1 else None, ranks.share)
             ridge = LeaveOneOut(factors, samples.labels, len(samples.classes), groups)
             if best is None or ridge.choice.likelihood > best.choice.likelihood:
                 best, self.kind, self.transformer = ridge, kind, own
         assert best is not None
         ridge, factors = best, best.factors
         self.choice = ridge.choice
-        shape = len(samples), len(samples.classes)
-        self.left_out, self.memorization = np.empty(shape), np.empty(len(samples))
+        # zeros where another process fills in
+        said = torch.zeros(len(samples), len(samples.classes), dtype=torch.float64)
+        memorization = said.new_zeros(len(samples))
         for index, left_out, fitted in ridge.parts():
-            self.left_out[index] = left_out.cpu().numpy()
-            own = samples.labels[torch.from_numpy(index)][:, None].to(device)
-            gained = fitted.exp().gather(1, own) - left_out.exp().gather(1, own)
-            self.memorization[index] = gained[:, 0].cpu().numpy()
+            rows = torch.from_numpy(index)
+            label = samples.labels[rows][:, None].to(device)
+            said[rows] = left_out.cpu()
+            memorization[rows] = (fitted.exp() - left_out.exp()).gather(1, label)[:, 0].cpu()
+        ranks.sum(said, memorization)
+        self.left_out, self.memorization = said.numpy(), memorization.numpy()
         # of the features as they are, rather than standardized
         weights = ridge.coefficients() * factors.scale[:, None]
         self.weights = weights.cpu().numpy() * (self.choice.scales / self.choice.temperature)
@@ -191,10 +202,14 @@ def finalists(
         kinds = [{name: made for kind in kinds for name, made in kind.items()}]
     found = {}
     for kind in kinds:
-        likelihoods = {name: _likelihood(made, part, device) for name, made in kind.items() if len(kind) > 1}
-        best = max(kind, key=lambda name: likelihoods.get(name, 0.0))
+        best = next(iter(kind)) if len(kind) == 1 else by_first(partial(_likeliest, kind, part, device))
         found[best] = kind[best]
     return found
+
+
+def _likeliest(kind: dict[str, TransformerMixin | None], samples: Samples, device: torch.device) -> str:
+    """Return the name of the features by which the labels are most likely."""
+    return max(kind, key=lambda name: _likelihood(kind[name], samples, device))
 
 
 def _likelihood(transformer: TransformerMixin | None, samples: Samples, device: torch.device) -> float:

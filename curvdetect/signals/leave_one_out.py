@@ -1,14 +1,13 @@
 """What all other samples say of a label, exactly and in closed form: ridge regressions on features.
 
-One factorization of the smaller of the two Gram matrices serves the regressions on one-hot labels of every penalty,
-and what each would predict for a sample, or for a group of samples, had it been fitted without them. Nothing is
-trained. Sums are made in float64; products of features in float32 are made in float32.
+What each regression on one-hot labels would predict for a sample, or for a group of samples, had it been fitted without
+them, comes out of one factorization of the smaller of the two Gram matrices. Nothing is trained.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,105 +18,15 @@ from torch.nn.functional import one_hot
 
 from curvdetect.data.types import Array
 from curvdetect.signals.calibration import calibrated
+from curvdetect.signals.factors import Factors
+from curvdetect.signals.ridge import OverColumns, OverSamples, Regression
 
-#: Penalties to choose from, as multiples of the mean of the Gram matrix's positive eigenvalues.
-PENALTIES = np.logspace(-5, 3, 17)
-#: Samples by whose likelihood penalty and temperature are chosen, at most.
-N_CHOOSING = 5000
-#: Bytes of features, or of what is made of them, that are worked on at once.
-CHUNK_BYTES = 2**26
-#: Eigenvalues below this many times the largest are rounding, in units of the precision of the features.
-ROUNDING = 100
-#: Size of a Gram matrix beyond which its eigenvectors are found in single precision, in less than half the time.
-LARGE = 2048
+#: Samples by whose likelihood penalties are compared, and temperature, factors and offsets chosen, at most.
+N_COMPARING, N_CHOOSING = 2000, 5000
+#: Samples on which all penalties are tried, at most. With more of them, those around the best are tried again.
+N_FIRST = 600
 #: Steps of Newton's method for the temperature, more than it ever took.
 N_NEWTON = 50
-
-
-class Factors:
-    """What the regressions of all penalties share: the features as they are standardized, and their Gram matrix."""
-
-    def __init__(self, features: Array, device: torch.device | str = "cpu") -> None:
-        self.features, self.device = features, torch.device(device)
-        n, d = features.shape
-        self.center = sum((x.double().sum(0) for _, x in self._chunks()), torch.zeros((), device=device)) / n
-        self.over_samples = n <= d
-        gram = self._gram_of_samples() if self.over_samples else self._gram_of_columns()
-        values, vectors = torch.linalg.eigh(gram if len(gram) <= LARGE else gram.float())
-        # a direction of rounding would tell every sample from all others, and so give its label away
-        kept = values > ROUNDING * torch.finfo(torch.from_numpy(features[:0]).dtype).eps * values[-1].clamp(min=0)
-        self.values, self.vectors = values[kept].double(), vectors[:, kept].double()
-
-    @property
-    def penalties(self) -> Tensor:
-        """Penalties to choose from."""
-        mean = self.values.mean() if len(self.values) else self.values.new_ones(())
-        return mean * torch.from_numpy(PENALTIES).to(self.device)
-
-    def projected(self, index: NDArray[np.int64]) -> Tensor:
-        """Return samples along the eigenvectors, shape (len(index), rank), float64."""
-        if self.over_samples:
-            return self.vectors[torch.from_numpy(index).to(self.device)] * self.values.sqrt()
-        x = self.standardized(torch.from_numpy(np.ascontiguousarray(self.features[index])).to(self.device))
-        return (x @ self.vectors.to(x.dtype)).double()
-
-    def times(self, targets: Callable[[slice], Tensor]) -> Tensor:
-        """Return the projected features, transposed, times targets of slices of samples: shape (rank, n_targets)."""
-        if self.over_samples:
-            return self.values.sqrt()[:, None] * (self.vectors.T @ targets(slice(None)))
-        return self.vectors.T @ self._columns_times(targets)
-
-    def weights(self, solved: Tensor) -> Tensor:
-        """Return coefficients of the standardized features for those of the eigenvectors, shape (n_features, k)."""
-        if not self.over_samples:
-            return self.vectors @ solved
-        dual = self.vectors @ (solved / self.values.sqrt()[:, None])
-        return self._columns_times(lambda rows: dual[rows])
-
-    def standardized(self, x: Tensor) -> Tensor:
-        """Return features less the mean and over the standard deviation of their column; constant ones become 0."""
-        return (x - self.center.to(x.dtype)) * self.scale.to(x.dtype)
-
-    def _columns_times(self, targets: Callable[[slice], Tensor]) -> Tensor:
-        parts = (
-            (x.T @ targets(rows).to(x.dtype)).double()
-            for rows, x in ((rows, self.standardized(x)) for rows, x in self._chunks())
-        )
-        return sum(parts, torch.zeros((), dtype=torch.float64, device=self.device))
-
-    def _chunks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield slices of samples with their features."""
-        step = max(1, CHUNK_BYTES // (self.features.shape[1] * self.features.dtype.itemsize))
-        for start in range(0, len(self.features), step):
-            rows = slice(start, start + step)
-            yield rows, torch.from_numpy(np.ascontiguousarray(self.features[rows])).to(self.device)
-
-    def _gram_of_columns(self) -> Tensor:
-        gram = torch.zeros(2 * self.center.shape, dtype=torch.float64, device=self.device)
-        for _, x in self._chunks():
-            x = x - self.center.to(x.dtype)
-            gram += x.T @ x
-        self._scale_by(gram.diagonal())
-        return gram * self.scale * self.scale[:, None]
-
-    def _gram_of_samples(self) -> Tensor:
-        self._scale_by(sum(((x.double() - self.center).square().sum(0) for _, x in self._chunks()), torch.zeros(())))
-        n, d = self.features.shape
-        gram = torch.zeros(n, n, dtype=torch.float64, device=self.device)
-        step = max(1, CHUNK_BYTES // (self.features.dtype.itemsize * n))
-        for start in range(0, d, step):
-            some = slice(start, start + step)
-            x = torch.from_numpy(np.ascontiguousarray(self.features[:, some])).to(self.device)
-            x = (x - self.center[some].to(x.dtype)) * self.scale[some].to(x.dtype)
-            gram += x @ x.T
-        # centred again: the centre was rounded to the precision of the features
-        return gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
-
-    def _scale_by(self, squares: Tensor) -> None:
-        """Set one over the standard deviation of each column, 0 where it differs by no more than rounding."""
-        variance = squares / len(self.features)
-        least = (1e-7 * self.center).square()
-        self.scale = torch.where(variance > least, variance.clamp(min=1e-300).rsqrt(), 0.0)
 
 
 class Choice(NamedTuple):
@@ -152,84 +61,103 @@ class LeaveOneOut:
         self.factors, self.labels, self.n_classes = factors, labels.to(factors.device), n_classes
         self.blocks = [np.arange(len(labels))[:, None]] if groups is None else blocks_of(groups)
         self.mean = self.labels.bincount(minlength=n_classes).double() / len(labels)
-        self.solved = factors.times(lambda rows: self.targets(rows) - self.mean)
-        self.choice = self._chosen() if choice is None else choice
+        self._times = None if factors.over_samples else factors.times(self.targets)
+        self.choice, self.regression = self._chosen() if choice is None else (choice, self._regression(choice.penalty))
 
     def targets(self, index: slice | Tensor) -> Tensor:
-        """Return one-hot labels of samples."""
-        return one_hot(self.labels[index], self.n_classes).double()
+        """Return one-hot labels of samples, less their mean."""
+        return one_hot(self.labels[index], self.n_classes) - self.mean
 
     def parts(self) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:
-        """Yield positions of samples, and log-probabilities of all classes with them left out, and with them in."""
-        values = self.factors.values + self.choice.penalty
-        rows = max(1, CHUNK_BYTES // (8 * max(1, len(values))))
-        for block in self.blocks:
-            for part in _split(block, rows):
-                left_out, fitted = self._outputs(part, values[:, None])
-                yield part.ravel(), self._log(left_out), self._log(fitted)
+        """Yield positions of samples, and log-probabilities of all classes with them left out, and with them in.
 
-    def _log(self, outputs: Tensor) -> Tensor:
-        return self.choice.logits(outputs[0].flatten(0, 1)).log_softmax(1)
+        Of several processes each yields those of its share.
+        """
+        share = self.factors.share
+        for block in self.blocks:
+            for part in self._split(block[share.of(torch.arange(len(block))).numpy()]):
+                left_out, fitted = self._outputs(self.regression, part)
+                yield part.ravel(), self._log(left_out), self._log(fitted)
 
     def coefficients(self) -> Tensor:
         """Return weights of the standardized features, shape (n_features, n_classes); the intercept is ``mean``."""
-        return self.factors.weights(self.solved / (self.factors.values + self.choice.penalty)[:, None])
+        return self.regression.weights()
 
-    def _outputs(self, block: NDArray[np.int64], values: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the outputs for blocks of samples left out, and with them, for each column of penalized eigenvalues.
+    def _log(self, outputs: Tensor) -> Tensor:
+        return self.choice.logits(outputs).log_softmax(1)
 
-        ``block`` has shape (n_blocks, size), ``values`` (rank, n_penalties), and either output
-        (n_penalties, n_blocks, size, n_classes).
-        """
-        n_blocks, size = block.shape
-        n, shrunk = len(self.labels), 1 / values
-        p = self.factors.projected(block.ravel())
-        # one product for all penalties
-        fitted = p @ (shrunk[:, :, None] * self.solved[:, None]).flatten(1)
-        fitted = self.mean + fitted.reshape(n_blocks, size, -1, self.n_classes).permute(2, 0, 1, 3)
-        targets = self.targets(torch.from_numpy(block).to(self.factors.device))
-        residual = targets - fitted
-        if size == 1:
-            leverage = (p.square() @ shrunk + 1 / n).T
-            return targets - residual / (1 - leverage)[:, :, None, None], fitted
-        p = p.reshape(n_blocks, size, -1)
-        eye = torch.eye(size, dtype=p.dtype, device=p.device)
-        each = (torch.linalg.solve(eye - (p * s) @ p.mT - 1 / n, r) for s, r in zip(shrunk.T, residual, strict=True))
-        return targets - torch.stack(list(each)), fitted
+    def _regression(self, penalty: float) -> Regression:
+        if self._times is not None:
+            return OverColumns(self.factors, penalty, self._times)
+        return OverSamples(self.factors, penalty, self.targets(slice(None)))
 
-    def _chosen(self) -> Choice:
-        """Return the penalty and the temperature by which labels left out are most likely."""
-        penalties, some = self.factors.penalties, _some(self.blocks, N_CHOOSING)
-        values = self.factors.values[:, None] + penalties
-        rows = max(1, CHUNK_BYTES // (8 * max(len(values), len(penalties) * self.n_classes)))
-        parts = [part for block in some for part in _split(block, rows)]
-        outputs = torch.cat([self._outputs(part, values)[0].flatten(1, 2) for part in parts], 1)
-        labels = self.labels[torch.from_numpy(np.concatenate([part.ravel() for part in parts])).to(outputs.device)]
-        temperatures, likelihoods = temperatures_of(outputs, labels)
-        best = int(likelihoods.argmax())
-        plain = Choice(float(penalties[best]), float(temperatures[best]), float(likelihoods[best]))
-        fine = calibrated(plain.logits(outputs[best]), labels)
-        return plain._replace(scales=fine.factors, offsets=fine.offsets, likelihood=fine.likelihood)
+    def _outputs(self, regression: Regression, blocks: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return the outputs for blocks of samples left out, and with them, shape (n_samples, n_classes)."""
+        targets = self.targets(torch.from_numpy(blocks).to(self.factors.device))
+        residual, matrices = regression.of(blocks, targets)
+        # of the mean, too, the samples had a part
+        matrices = matrices - 1 / len(self.labels)
+        left_out = residual / matrices if blocks.shape[1] == 1 else torch.linalg.solve(matrices, residual)
+        given = self.mean + targets
+        return (given - left_out).flatten(0, 1), (given - residual).flatten(0, 1)
+
+    def _chosen(self) -> tuple[Choice, Regression]:
+        """Return the choice by which labels left out are most likely, and the regression."""
+        penalties, likelihoods = self.factors.penalties.tolist(), dict[int, float]()
+        wanted = list(range(len(penalties)))
+        if len(self.labels) > N_FIRST:
+            first = self._first_penalty()
+            wanted = [min(wanted, key=lambda at: abs(math.log(penalties[at] / first)))]
+        while wanted:
+            for at in wanted:
+                regression = self._regression(penalties[at])
+                _, likelihoods[at] = temperature_of(*self._some_left_out(regression, N_COMPARING))
+                best = max(likelihoods, key=lambda at: likelihoods[at])
+                if best == at:
+                    kept = regression
+            wanted = [at for at in (best - 1, best + 1) if 0 <= at < len(penalties) and at not in likelihoods]
+        outputs, labels = self._some_left_out(kept, N_CHOOSING)
+        plain = Choice(penalties[best], *temperature_of(outputs, labels))
+        scales, offsets, likelihood = calibrated(plain.logits(outputs), labels)
+        told = self.factors.of_first([*plain[:2], likelihood, *scales, *offsets])
+        penalty, temperature, likelihood = told[:3]
+        choice = Choice(penalty, temperature, likelihood, *np.split(np.array(told[3:]), 2))
+        return choice, kept if penalty == penalties[best] else self._regression(penalty)
+
+    def _first_penalty(self) -> float:
+        """Return the penalty that some of the samples choose, at most one of each group."""
+        alone = np.concatenate([block[:, 0] for block in self.blocks])
+        some = np.sort(np.random.default_rng(0).permutation(alone)[:N_FIRST])
+        factors = Factors(self.factors.rows(some).cpu().numpy(), self.factors.device)
+        return LeaveOneOut(factors, self.labels[torch.from_numpy(some)], self.n_classes).choice.penalty
+
+    def _some_left_out(self, regression: Regression, n: int) -> tuple[Tensor, Tensor]:
+        """Return outputs for about ``n`` samples left out, and their labels."""
+        parts = [part for block in _some(self.blocks, n) for part in self._split(block)]
+        outputs = torch.cat([self._outputs(regression, part)[0] for part in parts])
+        index = torch.from_numpy(np.concatenate([part.ravel() for part in parts])).to(outputs.device)
+        return outputs, self.labels[index]
+
+    def _split(self, blocks: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Yield some blocks of one size at a time."""
+        step = self.factors.at_once(self.factors.features.shape[1] * blocks.shape[1])
+        yield from (blocks[start : start + step] for start in range(0, len(blocks), step))
 
 
-def temperatures_of(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the temperature by which outputs make labels most likely, and the mean log-probability that they get.
-
-    ``outputs`` has shape (n_penalties, n_samples, n_classes); either result has an entry for each penalty.
-    """
-    at = labels.expand(len(outputs), -1)[:, :, None]
-    own, steepness = outputs.gather(2, at), outputs.new_ones(len(outputs), 1, 1)
+def temperature_of(outputs: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the temperature by which outputs make labels most likely, and the mean log-probability that they get."""
+    at = labels[:, None]
+    own, steepness = outputs.gather(1, at).mean(), outputs.new_ones(())
     for _ in range(N_NEWTON):
-        p = (steepness * outputs).softmax(2)
-        mean = (p * outputs).sum(2, keepdim=True)
-        slope, curved = (own - mean).mean(1, keepdim=True), (p * (outputs - mean).square()).sum(2, keepdim=True)
-        step = slope / curved.mean(1, keepdim=True).clamp(min=1e-12)
-        step = torch.minimum(torch.maximum(step, -steepness / 2), steepness)
+        p = (steepness * outputs).softmax(1)
+        mean = (p * outputs).sum(1, keepdim=True)
+        slope, curved = own - mean.mean(), (p * (outputs - mean).square()).sum(1).mean()
+        step = torch.clamp(slope / curved.clamp(min=1e-12), -steepness / 2, steepness)
         steepness = (steepness + step).clamp(1e-3, 1e4)
-        if bool((step.abs() < 1e-6 * steepness).all()):
+        if step.abs() < 1e-6 * steepness:
             break
-    likelihood = (steepness * outputs).log_softmax(2).gather(2, at).mean((1, 2))
-    return 1 / steepness.flatten(), likelihood
+    likelihood = (steepness * outputs).log_softmax(1).gather(1, at).mean()
+    return float(1 / steepness), float(likelihood)
 
 
 def blocks_of(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -245,9 +173,3 @@ def _some(blocks: Sequence[NDArray[np.int64]], n: int) -> list[NDArray[np.int64]
     if total <= n:
         return list(blocks)
     return [block[rng.permutation(len(block))[: math.ceil(len(block) * n / total)]] for block in blocks]
-
-
-def _split(block: NDArray[np.int64], n_samples: int) -> Iterator[NDArray[np.int64]]:
-    """Yield rows of a block, some samples at a time."""
-    step = max(1, n_samples // block.shape[1])
-    yield from (block[start : start + step] for start in range(0, len(block), step))

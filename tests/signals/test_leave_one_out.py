@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from curvdetect.signals.leave_one_out import Choice, Factors, LeaveOneOut
+from curvdetect.signals import factors, leave_one_out
+from curvdetect.signals.factors import Factors
+from curvdetect.signals.leave_one_out import Choice, LeaveOneOut
 
 
 def made(n: int, d: int, k: int, seed: int, dtype: type = np.float64) -> tuple[np.ndarray, torch.Tensor]:
@@ -83,6 +85,40 @@ def test_choice_is_the_best_of_a_grid_of_refits(shape):
     assert ridge.choice.likelihood >= plain
     own = np.take_along_axis(in_order(ridge)[0], y.numpy()[:, None], 1)
     assert own.mean() == pytest.approx(ridge.choice.likelihood, abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(300, 8), (300, 40), (200, 300)])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_penalties_around_that_of_some_samples_hold_the_best_of_all(shape, grouped, monkeypatch):
+    X, y = made(*shape, 3, 0)
+    y[::5] = (y[::5] + 1) % 3
+    groups = np.arange(len(X)) // 2 if grouped else None
+    everywhere = LeaveOneOut(Factors(X), y, 3, groups)
+    monkeypatch.setattr(leave_one_out, "N_FIRST", 100)
+    tried, regression = [], LeaveOneOut._regression
+    monkeypatch.setattr(
+        LeaveOneOut, "_regression", lambda *args: (tried.append(len(args[0].labels)), regression(*args))[1]
+    )
+    climbed = LeaveOneOut(Factors(X), y, 3, groups)
+    assert tried.count(len(X)) < 8 < tried.count(100)
+    assert climbed.choice[:3] == everywhere.choice[:3]
+    np.testing.assert_array_equal(in_order(climbed)[0], in_order(everywhere)[0])
+
+
+@pytest.mark.parametrize(("shape", "dtype", "atol"), [((90, 20), np.float32, 1e-5), ((50, 60), np.float64, 1e-12)])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_scores_do_not_depend_on_chunks_or_on_the_order_and_the_scale_of_columns(
+    shape, dtype, atol, grouped, monkeypatch
+):
+    X, y = made(*shape, 3, 0, dtype)
+    groups = np.random.default_rng(1).integers(0, 20, len(X)) if grouped else None
+    whole = LeaveOneOut(Factors(X), y, 3, groups)
+    monkeypatch.setattr(factors, "CHUNK_BYTES", 2000)
+    rng = np.random.default_rng(2)
+    units, order = (2.0 ** rng.integers(-9, 9, shape[1])).astype(dtype), rng.permutation(shape[1])
+    parts = LeaveOneOut(Factors(X[:, order] * units), y, 3, groups, whole.choice)
+    for found, expected in zip(in_order(parts), in_order(whole), strict=True):
+        np.testing.assert_allclose(np.exp(found), np.exp(expected), atol=atol)
 
 
 @pytest.mark.parametrize(("n", "d"), [(100, 2000), (60, 400), (300, 20)])

@@ -24,7 +24,9 @@ from curvdetect import (
     CurvSSFT,
     FusedDetector,
     InSample,
+    LeaveOneOutDetector,
     LossDetector,
+    PatchFeatures,
     PlantedNoise,
     load,
     memorizing_net,
@@ -142,6 +144,10 @@ CASES = {
         max_epochs=2,
         **COMMON,
     ).fit(*table(101)),
+    "left out": lambda: LeaveOneOutDetector(features="linear", **COMMON).fit(*table(101)),
+    "groups left out": lambda: LeaveOneOutDetector(
+        features=PatchFeatures(n_filters=5, random_state=0), groups=np.arange(40) // 3, **COMMON
+    ).fit(*pictures()),
 }
 
 
@@ -152,10 +158,11 @@ def summary(detector):
         "scores": detector.scores_,
         "flags": detector.labels_,
         "suggested": detector.suggested_labels_,
-        "epochs": np.array(detector.n_iter_),
-        "accuracy": np.array(detector.train_accuracy_),
-        "loss": np.array([record["train_loss"] for record in detector.history_]),
+        "epochs": np.array(getattr(detector, "n_iter_", 0)),
+        "accuracy": np.array(getattr(detector, "train_accuracy_", 0.0)),
+        "loss": np.array([record["train_loss"] for record in getattr(detector, "history_", [])]),
         "rate": np.array(getattr(detector, "noise_rate_", 0.0)),
+        "memorized": getattr(detector, "memorization_", np.zeros(0)),
     }
 
 
