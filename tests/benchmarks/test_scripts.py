@@ -33,7 +33,8 @@ TINY = {
     "finetuning": ("--data-dir FOLDER --side 16 --noises '30 %' --seeds 0", 4),
     "histograms": (f"--subset 100 --epochs 1 --rate 0.1 {CPU}", 1),
     "imagenet": (f"--data-dir FOLDER --epochs 1 --every 1 --batch-size 8 --rate 0.1 --duplicates {CPU}", 1),
-    "memorization": (f"--subset 60 --nets 16 --pairs 4 --epochs 1 --seeds 0 --n 1 10 --jobs 1 {CPU}", 2),
+    "leave_one_out": ("--samples 200 --columns 12 --growth 300 --regularizations 0.01 1", 4),
+    "memorization": (f"--subset 60 --nets 16 --pairs 4 --epochs 1 --seeds 0 --n 1 10 --jobs 1 {CPU}", 3),
     "noise_rate": (f"--subset 100 --epochs 2 --rates 0 0.1 --pair-rates 0.1 --seeds 1 {CPU}", 3),
     "pareto": (f"--subset 60 --epochs 8 --seeds 1 {CPU}", 42),
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
@@ -65,6 +66,8 @@ def run_here(script, name):
         if name == "scan":
             with contextlib.chdir(cwd):
                 return CliRunner().invoke(curvdetect, words[words.index("curvdetect") + 1 :], catch_exceptions=False)
+        if name == "leave_one_out":
+            return SimpleNamespace(stdout=f"{script.json.dumps(script.alone(words[-1]))}\n")
         way, n, *_ = words[words.index("--memory-of") + 1 :]
         found = (
             script.peak_of(way, int(n), 4) + int(n)
@@ -87,7 +90,7 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     places = {"REFERENCE": "memorization.csv", "FOLDER": "pictures", "WORK": "work"}
     call = [str(tmp_path / places[word]) if word in places else word for word in shlex.split(words)]
     call += ["--out", str(tmp_path / "out")]
-    if name in ("plan", "speed", "scan"):
+    if name in ("plan", "speed", "scan", "leave_one_out"):
         monkeypatch.setattr(script.subprocess, "run", run_here(script, name))
     if name == "finetuning":  # whose network is in a wheel
         network = nn.Module()
