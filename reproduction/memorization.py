@@ -2,9 +2,9 @@ r"""How much every score is like memorization as Feldman and Zhang measure it: T
 
 A few hundred networks, each trained on a random 70 % of the data, say how much each sample is memorized; or a file does
 that holds it already. Then single trainings, with and without weight decay, are asked for their scores, the curvature's
-for many steps and numbers of probes at once. The samples that either ranks highest are drawn, as in App. F, and the
-pictures under two labels among them counted; --pairs plants some. Without arguments: scikit-learn's digits, nothing
-downloaded.
+for many steps and numbers of probes at once; and a ridge regression for its own memorization, in closed form. The
+samples that either ranks highest are drawn, as in App. F, and the pictures under two labels among them counted; --pairs
+plants some. Without arguments: scikit-learn's digits, nothing downloaded.
 
     python reproduction/memorization.py
     python reproduction/memorization.py --pairs 30 --weight-decays 0.0001 0 0.03
@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from harness.similarity import CONSTANT, MEASURES
 from harness.written import markdown, write
 from tqdm import tqdm
 
-from curvdetect import CurvatureNoiseDetector
+from curvdetect import CurvatureNoiseDetector, LeaveOneOutDetector
 
 #: Table 1 of the paper, CIFAR-100: by weight decay.
 TABLE_1 = {1e-4: {"cosine": 0.82, "top_k": 0.90}, 0.0: {"cosine": 0.73, "top_k": 0.82}}
@@ -56,6 +57,9 @@ SIGNALS = (
     *("margin", "averaged_margin", "early_margin", "late_margin"),
     *("learning_time", "inconfidence"),
 )
+#: What trains nothing: how far a ridge regression's probability of the label falls without the sample, and how far it
+#: is from 1 then, where networks that memorize begin.
+CLOSED_FORM, LEFT_OUT = "closed form", "left out"
 #: Beside the curvature, what is asked for its samples at the top.
 RANKED = ("loss", "late_loss", "final_loss")
 SETTINGS = ("subset", "size", "net", "epochs", "augment", "step_decay", "every", "top")
@@ -89,8 +93,13 @@ def main(argv: list[str] | None = None) -> None:
             }
             accuracy = round(fit.train_accuracy, 6)
             records.add({**one, "train_accuracy": accuracy, "grades": grades, "environment": environment})
+    closed = records.measured(
+        [{**cell, "weight_decay": None, "seed": seed} for seed in args.seeds],
+        lambda one: in_closed_form(X, y, reference, one["seed"], args),
+        environment=environment,
+    )
     rows = [row for one in cells for row in records.matching(**one)]
-    render(rows, reference, scores, planted, args)
+    render(rows, closed, reference, scores, planted, args)
 
 
 def compared_with(X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> memorization.Memorization:
@@ -130,12 +139,25 @@ def trained(X: np.ndarray, y: np.ndarray, weight_decay: float, seed: int, args: 
     return fit
 
 
+def in_closed_form(
+    X: np.ndarray, y: np.ndarray, reference: memorization.Memorization, seed: int, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Return how much the memorization of a ridge regression, on features that it chooses, is like the networks'."""
+    started = time.process_time()
+    detector = LeaveOneOutDetector(device=args.device, random_state=seed).fit(X, y)
+    seconds = round(time.process_time() - started, 2)
+    scores = {CLOSED_FORM: detector.memorization_, LEFT_OUT: 1 - np.exp(-detector.scores_)}
+    grades = {name: similarity.graded(values, reference.values, args.top) for name, values in scores.items()}
+    return {"features": detector.features_, "processor_seconds": seconds, "grades": grades}
+
+
 def setting(h: float, n: int, power: int) -> str:
     return f"h={h:g}, n={n}, power={power}"
 
 
 def render(
     rows: list[dict[str, Any]],
+    closed: list[dict[str, Any]],
     reference: memorization.Memorization,
     scores: dict[float, list[dict[str, np.ndarray]]],
     planted: Planted,
@@ -145,7 +167,7 @@ def render(
     frame = pd.DataFrame(
         [
             {"name": name, "weight_decay": row["weight_decay"], **grades}
-            for row in rows
+            for row in [*rows, *closed]
             for name, grades in row["grades"].items()
         ]
         + [
@@ -160,9 +182,19 @@ def render(
         setting(*PAPER): "Curvature, eq. (6): the same, norm squared",
         **{name: fits.caption(name) for name in SIGNALS},
         "curvature": "Curvature, the default's: h = 0.01, n = 1, norm",
+        CLOSED_FORM: "Memorization of a ridge regression, in closed form",
+        LEFT_OUT: "Improbability of the label without its sample, in closed form",
         **similarity.BASELINES,
     }
-    first = [setting(*AUTHORS), setting(*PAPER), "curvature", "curvature_contrast", *similarity.BASELINES]
+    first = [
+        setting(*AUTHORS),
+        setting(*PAPER),
+        "curvature",
+        "curvature_contrast",
+        CLOSED_FORM,
+        LEFT_OUT,
+        *similarity.BASELINES,
+    ]
     published = {
         (setting(*AUTHORS), decay, measure): value
         for decay, values in TABLE_1.items()
@@ -190,7 +222,9 @@ def render(
         "",
         similarity.table(frame, {name: captions[name] for name in first}, published),
         "",
-        f"{brackets} {explained}",
+        f"{brackets} {explained} What is in closed form trains nothing and knows no weight decay. It took "
+        f"{np.mean([row['processor_seconds'] for row in closed]):.1f} seconds of the processor, on features that it "
+        f"chose: {', '.join(dict.fromkeys(row['features'] for row in closed))}.",
         "",
         "## Every signal",
         "",
@@ -211,7 +245,7 @@ def render(
         "",
     ]
     most_memorized.draw(tops, captions, planted, mask | others, title, args.out / "most-memorized.png")
-    write(lines, rows, args.out)
+    write(lines, [*rows, *closed], args.out)
 
 
 def over_steps(frame: pd.DataFrame, args: argparse.Namespace) -> str:
