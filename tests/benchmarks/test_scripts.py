@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 from PIL import Image
@@ -29,6 +30,7 @@ TINY = {
     "corruption": ("--subset 100 --epochs 1 --rates 0.2 --seeds 0 --jobs 1 --device cpu", 33),
     "duplicates": (f"--dataset folder --data-dir FOLDER --size 16 --pairs 3 --top 5 --epochs 1 {CPU}", 2),
     "dynamics": (f"--subset 60 --held-out 20 --epochs 3 --n 1 --seeds 1 --reference REFERENCE {CPU}", 4),
+    "embeddings": ("--data-dir FOLDER --size 16 --input-size 16 --cache CACHE --noises '30 %' --seeds 0", 1),
     "held_out": (f"--subset 100 --epochs 2 --top 10 --shown 4 --rates 0 0.1 {CPU}", 4),
     "finetuning": ("--data-dir FOLDER --side 16 --noises '30 %' --seeds 0", 4),
     "histograms": (f"--subset 100 --epochs 1 --rate 0.1 {CPU}", 1),
@@ -38,6 +40,7 @@ TINY = {
     "noise_rate": (f"--subset 100 --epochs 2 --rates 0 0.1 --pair-rates 0.1 --seeds 1 {CPU}", 3),
     "pareto": (f"--subset 60 --epochs 8 --seeds 1 {CPU}", 42),
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
+    "real_errors": ("--errors ERRORS --seeds 0 --device cpu", 1),
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
     "witnesses": ("--kinds iris --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
     "scan": ("--per-class 10 --epochs 1 --size 16 --device cpu --work WORK", None),
@@ -88,11 +91,16 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     reference = pd.DataFrame({"memorization": np.linspace(0, 1, 60) ** 2}).rename_axis("index")
     reference.to_csv(tmp_path / "memorization.csv")
     places = {"REFERENCE": "memorization.csv", "FOLDER": "pictures", "WORK": "work"}
+    places |= {"CACHE": "cache", "ERRORS": "errors.json"}
     call = [str(tmp_path / places[word]) if word in places else word for word in shlex.split(words)]
     call += ["--out", str(tmp_path / "out")]
     if name in ("plan", "speed", "scan", "leave_one_out"):
         monkeypatch.setattr(script.subprocess, "run", run_here(script, name))
-    if name == "finetuning":  # whose network is in a wheel
+    if name == "real_errors":  # of pictures that have to be there
+        test = SimpleNamespace(data=torch.arange(20 * 64).reshape(20, 8, 8) % 251, targets=torch.arange(20) % 2)
+        monkeypatch.setattr(script, "MNIST", lambda *args, **options: test)
+        (tmp_path / "errors.json").write_text('[{"id": 3, "mturk": {"given": 1}}, {"id": 4, "mturk": {"given": 3}}]')
+    if name in ("embeddings", "finetuning"):  # whose network is in a wheel
         network = nn.Module()
         network.extract_features = nn.Conv2d(3, 8, 3)
         monkeypatch.setattr(script, "network", lambda: network)
