@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from curvdetect.data.devices import resolve_device
 from curvdetect.data.samples import Samples
@@ -217,6 +218,8 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
             if ahead is None or ahead < KNOWS_MORE:
                 measured.other = judged(said, labels)[1]
         found["fused_signals_"] = weights
+        if fused := {name: witness.left_out for name, witness in witnesses.items() if name in weights}:
+            measured.left_out = log_softmax(pooled(fused, labels)[0], axis=1)
         return measured
 
     @property

@@ -40,7 +40,7 @@ class _LeftOut(BaseNoiseDetector):
         witness = self._witness(samples, settings)
         score, other = judged(witness.left_out, samples.labels.numpy())
         found = {"pred_probs_": np.exp(witness.left_out), "device_": str(settings.device), "_fitted": witness}
-        return Measured({self._signal: score}, other, found)
+        return Measured({self._signal: score}, other, found, left_out=witness.left_out)
 
     def _measure_unseen(self, samples: Samples) -> Measured:
         if not hasattr(self, "_fitted"):

@@ -56,11 +56,14 @@ class Measured:
     """Fitted attributes beside those that every detector has."""
     interrupt: BaseException | None = None
     """The Ctrl-C, or the error, that cut the measuring short."""
+    left_out: NDArray[np.float64] | None = None
+    """Log-probabilities of all classes with each sample left out, shape (n_samples, n_classes), where known."""
 
     def only(self, rows: NDArray[np.int64]) -> Measured:
         """Return the signals of some of the samples."""
         signal_scores = {name: scores[rows] for name, scores in self.signal_scores.items()}
-        return replace(self, signal_scores=signal_scores, other=self.other[rows])
+        left_out = None if self.left_out is None else self.left_out[rows]
+        return replace(self, signal_scores=signal_scores, other=self.other[rows], left_out=left_out)
 
 
 def begin(detector: BaseNoiseDetector, samples: Samples, device: torch.device) -> Settings:

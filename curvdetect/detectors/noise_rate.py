@@ -1,5 +1,7 @@
 """How many labels are wrong, which ``q="auto"`` flags: plant wrong ones, train once more, and count the others.
 
+Where it is known what is said of samples that were left out, nothing is trained: `left_out_rate` counts then.
+
 Planted labels are of use as far as they are like the wrong ones. They follow the confusions among the samples that the
 first training found suspect: uniform noise gets uniform ones, cats called dogs get more of these.
 
@@ -30,6 +32,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from curvdetect.data.noise import CorruptedLabels
 from curvdetect.data.samples import Samples
+from curvdetect.detectors.left_out_rate import wrong_left_out
 from curvdetect.detectors.measured import Measured, derived_seed, one_run
 from curvdetect.detectors.ranking import n_flagged
 from curvdetect.training.settings import Settings
@@ -94,12 +97,15 @@ def find_rate(detector: BaseNoiseDetector, samples: Samples, measured: Measured,
 
 
 def _rate(detector: BaseNoiseDetector, samples: Samples, measured: Measured, settings: Settings) -> NoiseRate:
-    """Plant wrong labels, train a net on them, and return the rate among the samples that are scored.
+    """Return the rate among the samples that are scored, by what is said of them left out, or by a second training.
 
-    The loss separates best, whatever is ranked by.
+    That one is on a copy with planted wrong labels. The loss separates best, whatever is ranked by.
     """
     labels = samples.labels.numpy()
     scored = np.arange(len(labels)) if samples.scored is None else samples.scored.numpy()
+    if measured.left_out is not None:
+        seed = derived_seed(settings.seed, 0, 2)
+        return _summary(wrong_left_out(measured.left_out, labels, scored, seed=seed))
     found = measured.only(scored)
     scores = found.signal_scores.get("loss")
     suspects = suspicious(detector._score(found) if scores is None else scores)
@@ -194,7 +200,11 @@ def noise_rate(
 
     ``healed`` is the probability that planting made a wrong label right: 1 for two classes.
     """
-    draws = wrong_counts(*counts(scores, planted), healed=healed, seed=seed) / len(scores)
+    return _summary(wrong_counts(*counts(scores, planted), healed=healed, seed=seed) / len(scores), level)
+
+
+def _summary(draws: NDArray[np.float64], level: float = 0.95) -> NoiseRate:
+    """Return the median of draws from the posterior, and the interval that holds a share of them."""
     tail = (1 - level) / 2
     low, rate, high = np.quantile(draws, [tail, 0.5, 1 - tail])
     return NoiseRate(float(rate), float(low), float(high))

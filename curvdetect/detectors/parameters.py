@@ -116,8 +116,9 @@ class Common(_Defaults):
     Parameters
     ----------
     q : float, int or "auto", default=0.1
-        Share, or count, of the scored samples to flag. "auto" flags as many as it estimates to be wrong, maybe none, by
-        one more plain training on a copy with planted wrong labels. After Ctrl-C before the estimate it flags a tenth.
+        Share, or count, of the scored samples to flag. "auto" flags as many as it estimates to be wrong, maybe none:
+        by what a ridge regression or a forest says of samples left out, where the detector has one, otherwise by one
+        more plain training on a copy with planted wrong labels. After Ctrl-C before the estimate it flags a tenth.
     device : str, default="auto"
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     random_state : int, RandomState instance or None, default=None
