@@ -86,7 +86,7 @@ def find_rate(detector: BaseNoiseDetector, samples: Samples, measured: Measured,
         warnings.warn(
             f"q='auto': the share of wrong labels is somewhere between {found.low:.1%} and {found.high:.1%}, since "
             f"planted wrong labels score much like the others or are few. {found.rate:.1%} are flagged. Pass q as a "
-            "number, or a net whose losses tell them apart.",
+            "number, or a net or features that tell them apart.",
             UserWarning,
             stacklevel=3,
         )
