@@ -8,7 +8,8 @@ import torch
 
 from curvdetect import FusedDetector, LeaveOneOutDetector, LossDetector, OutOfBagDetector, corrupt_labels
 from curvdetect.detectors.left_out_rate import wrong_left_out
-from curvdetect.signals.leave_one_out import Factors, LeaveOneOut
+from curvdetect.signals.factors import Factors
+from curvdetect.signals.leave_one_out import LeaveOneOut
 from tests.cases import InterruptedTraining, digits, quick_net
 
 
