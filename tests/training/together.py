@@ -160,9 +160,9 @@ def summary(detector):
         "suggested": detector.suggested_labels_,
         "epochs": np.array(getattr(detector, "n_iter_", 0)),
         "accuracy": np.array(getattr(detector, "train_accuracy_", 0.0)),
-        "loss": np.array([record["train_loss"] for record in getattr(detector, "history_", [])]),
+        "loss": np.array([record["train_loss"] for record in getattr(detector, "history_", [{"train_loss": 0.0}])]),
         "rate": np.array(getattr(detector, "noise_rate_", 0.0)),
-        "memorized": getattr(detector, "memorization_", np.zeros(0)),
+        "memorized": getattr(detector, "memorization_", np.zeros(1)),
     }
 
 
