@@ -45,8 +45,10 @@ N_FACTORIZED = 5000
 N_LANDMARKS = 500, 1000
 #: Filters of `PatchFeatures`, at most.
 N_FILTERS = 200
-#: Trees of the forest, samples in a leaf, and the share of the trees that have not seen a sample.
-N_TREES, IN_LEAF, OUT_OF_BAG = 150, 3, 0.37
+#: Trees of the forest, and samples in a leaf.
+N_TREES, IN_LEAF = 150, 3
+#: Samples that a tree is drawn from, at least, and times the root of the number of columns, at most: what it takes.
+DRAWN, LOOKED_AT = 2000, 72_000
 #: Bytes of inputs that are turned into features at once.
 READ_BYTES = 2**26
 #: How far the likelihood must speak for weights other than equal ones.
@@ -114,9 +116,14 @@ class Forest:
     """A random forest, whose trees say of each sample what those say that have not seen it."""
 
     def __init__(self, samples: Samples, seed: int) -> None:
-        forest = RandomForestClassifier(N_TREES, min_samples_leaf=IN_LEAF, oob_score=True, random_state=seed % 2**32)
-        forest.fit(rows_of(samples), samples.labels.numpy())
-        logits = _logits_of_votes(forest.oob_decision_function_, OUT_OF_BAG * N_TREES)
+        rows, n = rows_of(samples), len(samples)
+        drawn = min(n, max(DRAWN, round(LOOKED_AT / rows.shape[1] ** 0.5)))
+        forest = RandomForestClassifier(
+            N_TREES, min_samples_leaf=IN_LEAF, max_samples=drawn, oob_score=True, random_state=seed % 2**32
+        )
+        forest.fit(rows, samples.labels.numpy())
+        # by the share of the trees that have not seen a sample
+        logits = _logits_of_votes(forest.oob_decision_function_, np.exp(-drawn / n) * N_TREES)
         self.factors, self.offsets, _ = calibrated(torch.from_numpy(logits), samples.labels)
         self.left_out = log_softmax(logits * self.factors + self.offsets, axis=1)
         self.trees = Trees(forest)

@@ -172,6 +172,12 @@ class Checkpointing(Callback):
                 "stop_reason": stop_reason,
                 "generators": generator_states(tracker.plan.device),
                 "parts": {name: plainly(dict(part.state_dict())) for name, part in _parts(net)},
+                # skorch's Freezer acts in one epoch only
+                "learning": {
+                    name: [own for own, value in part.named_parameters() if value.requires_grad]
+                    for name, part in _parts(net)
+                    if isinstance(part, nn.Module)
+                },
                 "callbacks": {name: _counted(callback) for name, callback in self.callbacks},
                 # of what each batch cost skorch's callbacks look at the last one
                 "net_history": [
@@ -192,6 +198,9 @@ class Checkpointing(Callback):
             return None
         for name, part in _parts(net):
             part.load_state_dict(state["parts"][name])
+            if isinstance(part, nn.Module) and "learning" in state:  # which earlier versions did not keep
+                for own, value in part.named_parameters():
+                    value.requires_grad_(own in state["learning"][name])
         for name, callback in self.callbacks:
             for attribute, value in state["callbacks"].get(name, {}).items():
                 if "state" in value:

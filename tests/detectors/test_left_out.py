@@ -24,6 +24,7 @@ from curvdetect import (
     noise_scorer,
     save,
 )
+from curvdetect.detectors import witnesses
 from curvdetect.detectors.witnesses import accuracy_of, pooled
 from curvdetect.features.radial import SquareRoots
 from curvdetect.metrics import auroc
@@ -243,3 +244,16 @@ def test_features_that_no_file_can_hold_are_named_once_they_are_missed(tmp_path,
     assert np.array_equal(again.score_samples(X[:60], LABELS[:60]), detector.scores_)
     with pytest.raises(ValueError, match=rf"fitted with \({name}\), which its saved"):
         again.score_samples(X[60:70], LABELS[60:70])
+
+
+def test_trees_of_many_rows_see_some_of_them_and_rank_as_well(monkeypatch):
+    whole = fit(kind=OutOfBagDetector)
+    monkeypatch.setattr(witnesses, "DRAWN", 250)
+    monkeypatch.setattr(witnesses, "LOOKED_AT", 8)
+    some = fit(kind=OutOfBagDetector)
+    assert len(some._fitted.trees.feature) < 0.8 * len(whole._fitted.trees.feature)
+    assert auroc(MASK, some.scores_) > auroc(MASK, whole.scores_) - 0.01
+    # more trees have not seen a sample, and its probabilities are as sharp
+    assert -np.log(some.pred_probs_[np.arange(500), LABELS]).mean() == pytest.approx(
+        -np.log(whole.pred_probs_[np.arange(500), LABELS]).mean(), abs=0.1
+    )

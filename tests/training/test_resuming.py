@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler, TrainEndCheckpoint
+from skorch.callbacks import Callback, EarlyStopping, Freezer, LRScheduler, TrainEndCheckpoint, Unfreezer
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -71,6 +71,7 @@ NETS = {
     "dropout": lambda: memorizing_net(_mlp(nn.Dropout(0.3)), batch_size=32, schedule=step_decay),
     "plateau": lambda: _adam(callbacks=[("lr", LRScheduler("ReduceLROnPlateau", monitor="train_loss", patience=0))]),
     "counting": lambda: memorizing_net(_mlp(), callbacks=[("counts", DrawsAndCounts())]),
+    "freezing": lambda: memorizing_net(_mlp(), callbacks=[Freezer("0.*"), Unfreezer("0.*", at=4)], batch_size=32),
     "stopping": lambda: memorizing_net(
         _mlp(), callbacks=[("stopping", EarlyStopping("train_loss", patience=2, threshold=0.5, load_best=True))]
     ),
