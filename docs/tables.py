@@ -17,7 +17,8 @@ A page names a committed table and the heading of a section. It gets the whole s
     <!-- end -->
 
 Several tables are put side by side, under names or those of their folders. Notes are the paragraphs that start with
-these words.
+these words. A row is named by its first cell, or by its first two where the first is that of other rows too
+(``uniform, 5.0``).
 
 The table of detectors is that of the package, between ``<!-- detectors -->`` and ``<!-- end -->``.
 """
@@ -67,10 +68,11 @@ def whole(path: str, heading: str) -> str:
 
 
 def cells(text: str) -> dict[str, dict[str, str]]:
-    """Return the cells of a section's table by the names of their row and column."""
+    """Return the cells of a section's table by the names of their row, in one cell or two, and column."""
     lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
     head, _, *rows = ([cell.strip() for cell in line] for line in lines)
-    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    named = 1 if len({row[0] for row in rows}) == len(rows) else 2
+    return {", ".join(row[:named]): dict(zip(head[named:], row[named:], strict=True)) for row in rows}
 
 
 def chosen(paths: list[str], heading: str, choice: dict[str, list[str]]) -> str:
@@ -84,7 +86,7 @@ def chosen(paths: list[str], heading: str, choice: dict[str, list[str]]) -> str:
     if choice.keys() & {"rows", "columns"}:
         tables = [cells(text) for text in texts]
         rows = choice.get("rows") or list(tables[0])
-        columns = choice.get("columns") or list(next(iter(tables[0].values())))[1:]
+        columns = choice.get("columns") or list(next(iter(tables[0].values())))
         if strange := set(rows).difference(*tables):
             raise ValueError(f"no row {strange} under {heading!r} of {paths}")
         called = choice.get("names", names)

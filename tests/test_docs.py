@@ -50,6 +50,11 @@ def test_a_page_chooses_rows_of_several_tables(tables):
         tables.filled(slot.format(paths, "Margin"), 1)
 
 
+def test_a_row_is_named_by_two_cells_where_one_is_not_enough(tables):
+    cells = tables.cells("| noise | wrong | fits |\n|---|---|---|\n| pair | 5.0 | 3 |\n| pair | 20.0 | 6 |")
+    assert cells == {"pair, 5.0": {"fits": "3"}, "pair, 20.0": {"fits": "6"}}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_inside_the_project_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
