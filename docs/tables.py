@@ -89,8 +89,8 @@ def chosen(paths: list[str], heading: str, choice: dict[str, list[str]]) -> str:
         columns = choice.get("columns") or list(next(iter(tables[0].values())))
         if strange := set(rows).difference(*tables):
             raise ValueError(f"no row {strange} under {heading!r} of {paths}")
-        called = choice.get("names", names)
-        head = columns if len(paths) == 1 else [f"{name}, {column}" for name in called for column in columns]
+        called = [""] if len(paths) == 1 else choice.get("names", names)
+        head = [", ".join(filter(None, (name, column))) for name in called for column in columns]
         body = [[row, *(table[row][c] if row in table else "" for table in tables for c in columns)] for row in rows]
         shown = ["\n".join(f"| {' | '.join(line)} |" for line in [["", *head], [":--", *["--:"] * len(head)], *body])]
     links = ", ".join(f"[{name}]({path})" for name, path in zip(names, paths, strict=True))
