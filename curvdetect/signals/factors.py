@@ -1,7 +1,7 @@
 """What ridge regressions of all penalties share: features as they are standardized, and the smaller Gram matrix.
 
-Sums and Gram matrices are in float64; products of features in float32 are made in float32, a few megabytes of features
-at a time. Each of several processes works through its share of the features.
+Sums and Gram matrices are in float64; products of features in float32 are made in float32, but for very large and very
+small numbers, a few megabytes of features at a time. Each of several processes works through its share of the features.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from curvdetect.signals.signal import Exchange
 PENALTIES = np.logspace(-5, 3, 17)
 #: Penalties below this many times the largest eigenvalue are lost in rounding, in units of the features' precision.
 ROUNDING = 100
+#: Sizes of numbers between which their products and sums of squares are safe in float32.
+SAFE = 1e-12, 1e12
 #: Bytes of features that are worked on at once: more would leave the caches of a processor.
 CHUNK_BYTES = 2**23
 ALONE = Share(0, 1)
@@ -43,8 +45,14 @@ class Factors:
         self.exchange, self.share = exchange, share
         self._give_back = MappedInputs(features).give_back if is_mapped(features) else lambda: None
         self.dtype = torch.float64 if features.dtype == np.float64 else torch.float32
+        self.eps = torch.finfo(self.dtype).eps
         n, d = features.shape
-        self.center = self.summed((d,), (x.double().sum(0) for _, x in self._chunks())) / n
+        total, size = self.summed(
+            (2, d), (torch.stack([x.double().sum(0), x.abs().amax(0).double()]) for _, x in self._chunks())
+        )
+        self.center = total / n
+        if ((size < SAFE[0]) & (size > 0)).any() or (size > SAFE[1]).any():
+            self.dtype = torch.float64
         self.over_samples = n <= d
         self.gram = self._gram_of_samples() if self.over_samples else self._gram_of_columns()
         self._kept: tuple[float, Tensor] | None = None
@@ -56,7 +64,7 @@ class Factors:
         mean = trace / rank if trace > 0 else torch.ones_like(trace)
         penalties = mean * torch.from_numpy(PENALTIES).to(self.device)
         # the norm is the largest eigenvalue, or more
-        return penalties[penalties >= ROUNDING * torch.finfo(self.dtype).eps * self.gram.norm()]
+        return penalties[penalties >= ROUNDING * self.eps * self.gram.norm()]
 
     def inverse(self, penalty: float) -> Tensor:
         """Return the inverse of the lower Cholesky factor of the Gram matrix and a penalty; the last one is kept."""
