@@ -10,6 +10,9 @@ classes are confused, and no confusions have to be known. Those of right labels 
 likelihood is that of the given labels, one for each sample, however many are planted.
 
 Samples that are wrong already are planted on as what they probably are, which the rate tells: both are found in turns.
+Where nothing tells classes apart, all depends on a trifle: a class is rarer by one sample where one of its own is left
+out. So differences as small as a few samples of the class make count as none.
+
 The interval covers which samples are wrong, the tail of the right ones, and planted labels as if there were one for
 each sample.
 """
@@ -38,6 +41,9 @@ RATES = np.geomspace(1e-4, 0.5, 48)
 DISTANCES = np.linspace(0, 7, 29)
 SPREADS, SPREAD_OF_SPREADS = np.exp(np.linspace(-0.5, 1, 11)), 0.4
 TINY = 1e-12
+#: Log-probabilities that differ by less than this many samples of the class make are in random order. Where features
+#: tell nothing, that of the own label lies lower by what the one sample that was left out adds to its class.
+SAME = 4
 
 
 def wrong_left_out(
@@ -59,7 +65,7 @@ def wrong_left_out(
             planted = 1 - np.where(labels == given, 1 - wrong, np.where(other == given, wrong, 0))
             rest = np.where(best == given, second, best)
             own = labels == given
-            shares[own] = _shares_below(-said[:, given], rest, planted, ties)[own]
+            shares[own] = _shares_below(SAME / own.sum() * ties - said[:, given], rest, planted)[own]
         category = (shares * N_CATEGORIES).astype(np.int64).clip(0, N_CATEGORIES - 1)
         counts = np.bincount(category[scored], minlength=N_CATEGORIES)
         fit, right = _fit(even, counts)
@@ -69,20 +75,20 @@ def wrong_left_out(
 
 
 def _shares_below(
-    scores: NDArray[np.float64], cell: NDArray[np.int64], weight: NDArray[np.float64], ties: NDArray[np.float64]
+    scores: NDArray[np.float64], cell: NDArray[np.int64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return for each sample the weighted share of those in its cell that score below it.
 
     `ADDED` of all samples, of every cell, count with them.
     """
-    order = np.lexsort((ties, scores, cell))
+    order = np.lexsort((scores, cell))
     sizes = np.bincount(cell)
     start = np.r_[0, sizes.cumsum()[:-1]][cell[order]]
     sums = np.r_[0, weight[order].cumsum()]
     within = np.empty((2, len(scores)))
     within[0, order] = (sums[1:] + sums[:-1]) / 2 - sums[start]
     within[1, order] = sums[start + sizes[cell[order]]] - sums[start]
-    order = np.lexsort((ties, scores))
+    order = np.argsort(scores)
     sums = np.r_[0, weight[order].cumsum()]
     overall = np.empty(len(scores))
     overall[order] = (sums[1:] + sums[:-1]) / 2 / max(sums[-1], TINY)

@@ -68,10 +68,12 @@ def test_a_witness_that_knows_nothing_says_so(said):
     assert low < 0.05
 
 
-def test_little_that_is_known_is_warned_of():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(300, 8)).astype(np.float32), rng.integers(0, 10, 300)
-    with pytest.warns(UserWarning, match=r"q='auto': .* between .*% and .*%"):
+@pytest.mark.parametrize("shares", [[0.1] * 10, [0.4, 0.2, *[0.05] * 8], [0.7, 0.2, 0.1]])
+@pytest.mark.parametrize("spread", [1, 0], ids=["noise", "constant"])
+def test_little_that_is_known_is_warned_of(spread, shares):
+    rng = np.random.default_rng(2)
+    X, y = spread * rng.normal(size=(300, 5)).astype(np.float32), rng.choice(len(shares), 300, p=shares)
+    with pytest.warns(UserWarning, match=r"q='auto': .* between [01]\.\d% and .*%"):
         LeaveOneOutDetector(q="auto", device="cpu", random_state=0).fit(X, y)
 
 
