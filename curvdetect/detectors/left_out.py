@@ -6,9 +6,11 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.devices import resolve_device
+from curvdetect.data.labels import plain
 from curvdetect.data.samples import Samples
 from curvdetect.data.wording import brief
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -123,20 +125,29 @@ class LeaveOneOutDetector(_LeftOut):
 
     def _witness(self, samples: Samples, settings: Settings) -> Ridge:
         features = self.features
-        if not (isinstance(features, str) and features in ("auto", "linear")) and not hasattr(features, "transform"):
+        named = isinstance(features, str) and features in ("auto", "linear")
+        # it is cloned
+        made = hasattr(features, "transform") and hasattr(features, "get_params") and not isinstance(features, type)
+        if not (named or made):
             raise ValueError(
-                f"features must be 'auto', 'linear' or a transformer of scikit-learn, got {brief(features)}."
+                "features must be 'auto', 'linear' or a transformer as scikit-learn has them (fit, transform and "
+                f"get_params), got {brief(features)}."
             )
         return Ridge(samples, features, self._codes_of_groups(len(samples)), settings.device, settings.seed)
 
     def _codes_of_groups(self, n_samples: int) -> NDArray[np.int64] | None:
         if self.groups is None:
             return None
-        groups = np.asarray(self.groups)
+        groups = np.asarray(plain(self.groups, "groups"))
         if groups.shape != (n_samples,):
             raise ValueError(f"groups must hold one value for each of {n_samples} samples, got shape {groups.shape}.")
-        _, codes = np.unique(groups, return_inverse=True)
-        if codes.max() == 0:
+        codes, found = pd.factorize(groups)
+        if (codes < 0).any():
+            raise ValueError(
+                f"groups has no value for {(codes < 0).sum()} of {n_samples} samples, the first at index "
+                f"{codes.argmin()}. Give each that belongs to no other a value of its own."
+            )
+        if len(found) == 1:
             raise ValueError("groups holds one group only, and nothing is left where it is left out.")
         return codes
 

@@ -5,6 +5,7 @@ Nothing is trained, and no label is said anything of by a model that has seen it
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
@@ -18,7 +19,7 @@ from scipy.special import log_softmax
 from sklearn.base import TransformerMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 
-from curvdetect.data.inputs import HeldInputs, MappedInputs
+from curvdetect.data.inputs import HeldInputs, MappedInputs, check_finite
 from curvdetect.data.isolation import spread
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Array, Record
@@ -49,6 +50,8 @@ N_FILTERS = 200
 N_TREES, IN_LEAF = 150, 3
 #: Samples that a tree is drawn from, at least, and times the root of the number of columns, at most: what it takes.
 DRAWN, LOOKED_AT = 2000, 72_000
+#: Columns of smaller numbers than two to this power are enlarged for the forest.
+LEAST_EXPONENT = -10
 #: Bytes of inputs that are turned into features at once.
 READ_BYTES = 2**26
 #: How far the likelihood must speak for weights other than equal ones.
@@ -121,7 +124,12 @@ class Forest:
         forest = RandomForestClassifier(
             N_TREES, min_samples_leaf=IN_LEAF, max_samples=drawn, oob_score=True, random_state=seed % 2**32
         )
-        forest.fit(rows, samples.labels.numpy())
+        # numbers of a column closer than 1e-7 are one to scikit-learn
+        self.exponents = np.frexp(np.maximum(rows.max(0), -rows.min(0)))[1].clip(max=LEAST_EXPONENT) - LEAST_EXPONENT
+        with warnings.catch_warnings():
+            # of many classes it was warned before
+            warnings.filterwarnings("ignore", "The number of unique classes is greater than", UserWarning)
+            forest.fit(self._large(rows), samples.labels.numpy())
         # by the share of the trees that have not seen a sample
         logits = _logits_of_votes(forest.oob_decision_function_, np.exp(-drawn / n) * N_TREES)
         self.factors, self.offsets, _ = calibrated(torch.from_numpy(logits), samples.labels)
@@ -130,13 +138,17 @@ class Forest:
 
     def __getstate__(self) -> Record:
         """Return what new samples need."""
-        return {name: getattr(self, name) for name in ("trees", "factors", "offsets")}
+        return {name: getattr(self, name) for name in ("trees", "factors", "offsets", "exponents")}
 
     def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
         """Return log-probabilities for samples that were not fitted."""
-        logits = _logits_of_votes(self.trees.says(rows_of(samples)), N_TREES)
+        logits = _logits_of_votes(self.trees.says(self._large(rows_of(samples))), N_TREES)
         found: NDArray[np.float64] = log_softmax(logits * self.factors + self.offsets, axis=1)
         return found
+
+    def _large(self, rows: Array) -> Array:
+        """Return rows in which columns of tiny numbers are larger by a power of two."""
+        return np.ldexp(rows, -self.exponents) if self.exponents.any() else rows
 
 
 def _logits_of_votes(votes: NDArray[np.float64], n_trees: float) -> NDArray[np.float64]:
@@ -279,7 +291,15 @@ def featurized(
     step = max(1, READ_BYTES // (8 * N_LANDMARKS[1]))
     parts = (transformer.transform(inputs[at : at + step]) for at in range(0, len(inputs), step))
     dense = (part.toarray() if issparse(part) else np.asarray(part) for part in parts)
-    return np.concatenate([_flat(part).astype(np.float32, copy=False) for part in dense])
+    features = np.concatenate([_flat(part).astype(np.float32, copy=False) for part in dense])
+    name = type(transformer).__name__
+    if len(features) != len(inputs) or not features.shape[1]:
+        raise ValueError(
+            f"features={name} returned {features.shape[1]} column(s) for {len(features)} samples of {len(inputs)}. It "
+            "has to return a row of numbers for each sample."
+        )
+    check_finite(features, features, f"X, as features={name} returns it,")
+    return features
 
 
 def _flat(samples: Array) -> Array:

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from curvdetect import (
     FusedDetector,
@@ -87,12 +87,26 @@ def test_scores_do_not_depend_on_the_units_of_columns_or_on_their_order():
     np.testing.assert_allclose(changed.scores_, fit("linear").scores_, rtol=1e-3, atol=1e-3)
 
 
+def test_the_forest_does_not_depend_on_units_however_small():
+    units = 2.0 ** np.random.default_rng(1).integers(-120, 20, X.shape[1])
+    plain, small = (fit(X=rows[:400], labels=LABELS[:400], kind=OutOfBagDetector) for rows in (X, X * units))
+    np.testing.assert_allclose(small.scores_, plain.scores_, rtol=1e-6)
+    new = (one.score_samples(rows[400:], LABELS[400:]) for one, rows in ((plain, X), (small, X * units)))
+    np.testing.assert_allclose(*new, rtol=1e-6)
+
+
 def test_twins_under_one_wrong_label_are_found_where_they_are_left_out_together():
     wrong = np.flatnonzero(MASK)
     twice, labels = np.concatenate([X, X[wrong]]), np.concatenate([LABELS, LABELS[wrong]])
     mask, groups = np.concatenate([MASK, MASK[wrong]]), np.concatenate([np.arange(500), wrong])
     alone, together = (fit(X=twice, labels=labels, groups=own) for own in (None, groups))
     assert auroc(mask, together.scores_) > 0.98 > 0.9 > auroc(mask, alone.scores_)
+
+
+def test_groups_may_be_values_of_any_kind():
+    codes = np.arange(500) // 2
+    mixed = [str(code) if code % 2 else code for code in codes]
+    assert np.array_equal(fit("linear", groups=mixed).scores_, fit("linear", groups=codes).scores_)
 
 
 def test_memorization_is_what_the_sample_adds_to_its_own_label():
@@ -145,6 +159,14 @@ def test_a_witness_that_knows_nothing_gets_little_weight():
 
 REFUSED = {
     "features": ({"features": "pixels"}, "features must be 'auto', 'linear' or a transformer"),
+    "class": ({"features": PCA}, "features must be .* get_params.*PCA"),
+    "nan_features": (
+        {"features": FunctionTransformer(lambda X: X * np.nan)},
+        "X, as features=Func.* returns it, contains NaN",
+    ),
+    "few_rows": ({"features": FunctionTransformer(lambda X: X[:5])}, "64 column.s. for 5 samples of 500"),
+    "no_columns": ({"features": FunctionTransformer(lambda X: X[:, :0])}, "returned 0 column"),
+    "missing_group": ({"groups": [None, np.nan, *"ab" * 249]}, "no value for 2 of 500 samples, the first at index 0"),
     "groups": ({"groups": [1, 2]}, "groups must hold one value for each of 500 samples"),
     "one_group": ({"groups": np.zeros(500)}, "groups holds one group only"),
 }
@@ -195,6 +217,11 @@ def test_samples_that_have_no_patches_are_taken_as_rows(kind, shape):
     labels = np.where(np.arange(150) < 15, (y + 1) % 3, y)
     detector = kind(device="cpu", random_state=0, **({"max_epochs": 2} if kind is FusedDetector else {}))
     assert auroc(labels != y, detector.fit(samples.astype(np.float32), labels).scores_) > 0.95
+
+
+@pytest.mark.filterwarnings("error:The number of unique classes", "ignore:y holds:UserWarning")
+def test_many_classes_are_not_warned_of_by_each_tree():
+    assert np.isfinite(fit(X=X[:40], labels=np.arange(40), kind=OutOfBagDetector).scores_).all()
 
 
 def test_a_transformer_may_return_sparse_features():
