@@ -135,6 +135,8 @@ def named_backbone(model: str) -> Backbone:
 
 def check_range(x: Tensor) -> None:
     """Raise where values of pictures are not in [0, 1], in which the means of named networks are."""
+    if x.isnan().any():
+        raise ValueError("X contains NaN. Leave these pictures out, or put another number in its place.")
     if not (x.min() >= -_ROUNDING and x.max() <= 1 + _ROUNDING):
         raise ValueError(
             f"X holds values from {x.min():.3g} to {x.max():.3g}, and pictures are uint8, or floats in [0, 1]. "

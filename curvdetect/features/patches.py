@@ -171,12 +171,17 @@ class PatchFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Raises
         ------
         ValueError
-            Where ``X`` holds no pictures, or such of other channels.
+            Where ``X`` holds no pictures, or such of other channels or smaller than a patch.
         """
         check_is_fitted(self, "filters_")
         samples = _pictures(X)
         if samples.shape[0] != self.n_features_in_:
             raise ValueError(f"X holds pictures of {samples.shape[0]} channels, and {self.n_features_in_} were fitted.")
+        if min(samples.shape[1:]) < self.filters_.shape[-1]:
+            raise ValueError(
+                f"X holds pictures of {samples.shape[1]} by {samples.shape[2]} pixels, and patches were fitted of "
+                f"{self.filters_.shape[-1]} on a side. Enlarge the pictures, or fit with a smaller size."
+            )
         features = np.empty((len(samples), self._n_features_out), dtype=np.float32)
         filters = torch.from_numpy(self.filters_).to(self.device)
         offsets = torch.from_numpy(self.offsets_).to(self.device)[:, None, None]

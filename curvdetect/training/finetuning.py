@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
@@ -98,6 +99,8 @@ def finetuning_net(
     """
     if isinstance(head_epochs, bool) or not isinstance(head_epochs, Integral) or head_epochs < 0:
         raise ValueError(f"head_epochs must be a whole number of epochs, 0 or more, got {head_epochs!r}.")
+    if isinstance(head_lr, bool) or not isinstance(head_lr, Real) or not 0 <= head_lr < math.inf:
+        raise ValueError(f"head_lr must be a learning rate, such as 5e-4, got {head_lr!r}.")
     theirs = options.pop("callbacks", None) or []
     settings: Any = {
         "optimizer": torch.optim.AdamW,

@@ -187,7 +187,7 @@ WRONG = {
     "words": ({}, np.full((2, 3, 4, 4), "a"), "X holds no pictures but <U1"),
     "one number": ({}, 3, "X holds no pictures but int64 of shape"),
     "another range": ({}, PICTURES.astype(float), "X holds values from 0 to 249.*Divide them by their range"),
-    "NaN": ({}, np.full((2, 3, 4, 4), np.nan), "X holds values from nan to nan"),
+    "NaN": ({}, np.full((2, 3, 4, 4), np.nan), "X contains NaN"),
     "sizes that differ": ({}, Ragged(range(3)), r"X\[1\] has shape \(3, 9, 8\) and X\[0\] has \(3, 8, 8\).*a Resize"),
     "too small": ({}, PICTURES[:, :, :2, :2], r"model fails on pictures of shape \(3, 2, 2\).*Pass the size"),
 }

@@ -56,6 +56,7 @@ REFUSED = {
     "rows": (lambda: fitted(X.reshape(12, -1)), "X must hold pictures"),
     "one_color": (lambda: fitted(np.ones((4, 3, 8, 8))), "one color each"),
     "channels": (lambda: fitted().transform(X[:, :1]), "1 channels, and 3 were fitted"),
+    "smaller": (lambda: fitted().transform(X[:, :, :3]), "pictures of 3 by .* on a side"),
     "n_filters": (lambda: fitted(n_filters=0), "n_filters must be a whole number"),
     "threshold": (lambda: fitted(threshold=-1), "threshold must be a number, not negative"),
     "nan": (lambda: fitted(np.where(X > 0.5, np.nan, X)), "NaN"),

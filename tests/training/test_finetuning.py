@@ -143,6 +143,7 @@ FAULTS = {
     "too small": (nn.Conv2d(3, 4, 12), PICTURES, {}, ValueError, r"model fails on pictures of shape \(3, 10, 9\)"),
     "size": (network(), PICTURES, {"size": 7.5}, ValueError, "size must be one or a sequence of whole numbers"),
     "head_epochs": (network(), PICTURES, {"head_epochs": -1}, ValueError, "head_epochs must be .* got -1"),
+    "head_lr": (network(), PICTURES, {"head_lr": -1}, ValueError, "head_lr must be .* got -1"),
 }
 
 
