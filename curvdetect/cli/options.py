@@ -85,7 +85,7 @@ FITTING = (
         metavar="SHARE",
         default="0.1",
         help="How many to flag: a share (0.05 or 5%), a count (200), or auto, the estimated number of wrong labels, "
-        "for one more training. Changes no score.",
+        "which takes one more training, but for fused, leave-one-out and out-of-bag. Changes no score.",
     ),
     *TRAINING,
     click.Option(["--seed", "random_state"], type=int, default=0, help="Same seed, same scores on the same machine."),
