@@ -63,6 +63,10 @@ def _same(file, expected):
         return one.files == other.files and all(np.array_equal(one[name], other[name]) for name in one.files)
 
 
+def _checkpoints(directory):
+    return len(list(directory.glob("**/checkpoint")))
+
+
 def kill(name: str, n_kills: int, seed: int, home: Path) -> dict[str, object]:
     """Kill a fit until that was done so many times, let what is left of it end; and all again where it ended before."""
     # tqdm's own lock is one for all processes, and a child that is killed as it makes a bar would hold it for good
@@ -79,13 +83,15 @@ def kill(name: str, n_kills: int, seed: int, home: Path) -> dict[str, object]:
         file.unlink(missing_ok=True)
         child = _in_a_child(make, directory, file)
         time.sleep(rng.uniform(0, limit) if kills < n_kills else 0)
+        # after a kill that left nothing the next one waits for a checkpoint, or for the end
+        while kills < n_kills and epochs and not epochs[-1] and not (file.exists() or _checkpoints(directory)):
+            time.sleep(0.01)
         if kills < n_kills:
             os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
         if os.WIFSIGNALED(status):
             kills += 1
-            epochs.append(len(list(directory.glob("**/checkpoint"))))
-            limit *= 1 if epochs[-1] else 1.5  # a machine that is slower now gets the time to write one
+            epochs.append(_checkpoints(directory))
         else:
             statuses.append(os.WEXITSTATUS(status))
             equal.append(_same(file, expected))
