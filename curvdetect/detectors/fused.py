@@ -108,8 +108,8 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
 
     The recommended detector for ranking wrong labels. A network that is trained resists wrong labels for a while; a
     ridge regression and, for rows of numbers, a random forest say what all other samples make of a label when its
-    sample is left out (`LeaveOneOutDetector`, `OutOfBagDetector`). Costs ``n_repeats`` plain trainings, and up to a
-    third of one for the witnesses that train nothing.
+    sample is left out (`LeaveOneOutDetector`, `OutOfBagDetector`). Costs ``n_repeats`` plain trainings, and what
+    trains nothing beside them: a third of a training for pictures, about a whole one for rows.
 
     Parameters
     ----------
