@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from curvdetect.detectors.ssft import SSFTDetector as SSFTDetector
     from curvdetect.features.embedder import ImageEmbedder as ImageEmbedder
     from curvdetect.features.patches import PatchFeatures as PatchFeatures
+    from curvdetect.files.registry import read_data as read_data
     from curvdetect.review.cleanlab import label_issues as label_issues
     from curvdetect.review.cleanlab import register_with_datalab as register_with_datalab
     from curvdetect.review.duplicates import find_conflicting_duplicates as find_conflicting_duplicates
@@ -79,6 +80,7 @@ _PLACES = {
     "detectors.ssft": ["CurvSSFT", "SSFTDetector"],
     "features.embedder": ["ImageEmbedder"],
     "features.patches": ["PatchFeatures"],
+    "files.registry": ["read_data"],
     "review.cleanlab": ["label_issues", "register_with_datalab"],
     "review.duplicates": ["find_conflicting_duplicates"],
     "review.plots.agreement": ["DetectionCurveDisplay", "SimilarityCurveDisplay"],
@@ -94,7 +96,7 @@ _PLACES = {
     "training.recipe": ["memorizing_net", "one_cycle", "step_decay"],
 }
 #: Packages and modules that are attributes without an import of their own, too.
-_ROOMS = ("data", "detectors", "features", "metrics", "review", "signals", "training")
+_ROOMS = ("data", "detectors", "features", "files", "metrics", "review", "signals", "training")
 
 __version__ = version("curvdetect")
 

@@ -6,13 +6,16 @@ What a command does is a function of the same name, which is imported when the c
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from pkgutil import resolve_name
 
 import click
 
-from curvdetect.cli.console import Failure, Stopped, explained, short, warnings_as_lines
+from curvdetect.cli.console import Failure, Stopped, explained, warnings_as_lines
 from curvdetect.cli.options import COUNT, DEBUG, EXISTING, FEATURES, FILE, FITTING, PRINTING, READING, TRAINING, share
+from curvdetect.data.wording import COMMAND, ArgumentError, safe, short
 from curvdetect.detectors.registry import scanned
 
 #: What detectors of several trainings cost, in plain trainings.
@@ -26,7 +29,7 @@ class Commands(click.Group):
         """Run a command."""
         try:
             with warnings_as_lines():
-                return super().invoke(ctx)
+                return copy_context().run(_invoked, super().invoke, ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except (Exception, KeyboardInterrupt) as error:
@@ -34,7 +37,16 @@ class Commands(click.Group):
                 click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
             if isinstance(error, KeyboardInterrupt):
                 raise Stopped(f"stopped. {error}".strip()) from error  # the message says what was kept
+            if isinstance(error, ArgumentError):
+                hint = "PATH" if error.argument == "path" else f"--{error.argument}"
+                raise click.BadParameter(safe(error), param_hint=hint) from error
             raise Failure(explained(error)) from error
+
+
+def _invoked(invoke: Callable[[click.Context], object], ctx: click.Context) -> object:
+    """Run a command, whose messages spell arguments as its options."""
+    COMMAND.set(True)
+    return invoke(ctx)
 
 
 def _rate(text: str) -> float:

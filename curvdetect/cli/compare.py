@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from curvdetect.cli.console import say, tell
 from curvdetect.cli.options import READING, TRAINING, chosen
-from curvdetect.cli.output import write_csv
-from curvdetect.cli.source import EMBEDDED_SIDE, SIDE, Data, embedded, read_data
+from curvdetect.cli.source import EMBEDDED_SIDE, embedded, say_skipped
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.data.types import Array, Record
 from curvdetect.detectors.fused import FusedDetector
 from curvdetect.detectors.measured import derived_seed
 from curvdetect.detectors.registry import DETECTORS
+from curvdetect.files.labelled import LabelledData
+from curvdetect.files.pictures import SIDE
+from curvdetect.files.registry import read_data
+from curvdetect.files.safe_csv import write_csv
 from curvdetect.metrics import auroc
 from curvdetect.signals.registry import SIGNALS, recorded
 
@@ -43,7 +46,7 @@ def compare(
     reading, training = chosen(READING, options), {**chosen(TRAINING, options), "verbose": 0 if quiet else 1}
     reading["size"] = reading["size"] or (EMBEDDED_SIDE if features else SIDE)
     data = read_data(path, **reading)
-    data.say_skipped()
+    say_skipped(data)
     data = embedded(data, features, training["device"], quiet)
     grades: Grades = {}
     planted: dict[float, int] = {}
@@ -81,7 +84,7 @@ def compare(
 
 
 def _scores(
-    data: Data, labels: Array, training: Record, also: tuple[str, ...]
+    data: LabelledData, labels: Array, training: Record, also: tuple[str, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield each score by name: those of one training and beside it, and those that need trainings of their own."""
     detector = FusedDetector(beside=[*recorded("asked"), *recorded("probed")], **training).fit(data.X, labels)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import accumulate
 from typing import TextIO
 
 import click
 from tqdm.auto import tqdm
 
 from curvdetect.cli.options import RENAMED
+from curvdetect.data.wording import safe, short
 
 #: Errors whose messages are sentences for users.
 _EXPLAINED = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
@@ -33,30 +33,6 @@ class Stopped(Failure):
     """The end of a command by Ctrl-C."""
 
     exit_code = 130
-
-
-def safe(text: object) -> str:
-    """Return text on one line, with every character that is not printable escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
-def short(text: object, width: int = 60) -> str:
-    """Return safe text of at most ``width`` characters: the two ends of a longer one."""
-    line = safe(text)
-    end = (width - 1) // 2
-    return line if len(line) <= width else f"{line[: width - 1 - end]}…{line[-end:]}"
-
-
-def listed(names: Iterable[object], room: int = 150) -> str:
-    """Return names in quotes, joined."""
-    return joined([f"'{short(name)}'" for name in names], room)
-
-
-def joined(parts: Sequence[str], room: int) -> str:
-    """Return parts with commas between them: from one to ten as there is room, and the number of the others."""
-    lengths = accumulate(len(part) + 2 for part in parts[:10])
-    shown = max(1, sum(length <= room for length in lengths))
-    return ", ".join(parts[:shown]) + (f" and {len(parts) - shown} more" if len(parts) > shown else "")
 
 
 def tell(text: str) -> None:

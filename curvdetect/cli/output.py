@@ -1,23 +1,17 @@
-"""DIR, where a scan leaves its results, and CSV files that are safe to open.
-
-A CSV file stays well formed whatever names it holds, and a spreadsheet finds no formula in it: a path that begins like
-one is written with ``./`` before it, any other text with an apostrophe.
-"""
+"""DIR, where a scan leaves its results."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
-from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
-from curvdetect.cli.console import Failure, safe, short
+from curvdetect.cli.console import Failure
 from curvdetect.data.types import Record
+from curvdetect.data.wording import safe, short
 from curvdetect.review.storage import is_unfinished
 from curvdetect.training.checkpoints import write_whole
 
@@ -25,8 +19,6 @@ SUSPECTS, PAGE, DETECTOR, SKIPPED = "suspects.csv", "report.html", "detector", "
 CHECKPOINTS, RECORD = "checkpoints", "scan.json"
 #: Folders that a scan makes, and the file by which it knows each as its own.
 _MARKS = {DETECTOR: "detector.json", CHECKPOINTS: "fit.json"}
-#: Beginnings that a spreadsheet takes for those of a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Output:
@@ -126,29 +118,3 @@ def _spelled(name: str, value: object) -> str:
     """Return an option as it is written on the command line."""
     values = value if isinstance(value, list) else [value]
     return " ".join(f"--{name} {short(one)}" for one in values if one is not None) or f"no --{name}"
-
-
-def write_csv(target: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table in UTF-8, its text in quotes, in one step."""
-    content = io.StringIO()
-    writer = csv.writer(content, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    # the name of a file may have bytes that are no UTF-8
-    write_whole(target, content.getvalue().encode("utf-8", "backslashreplace"))
-
-
-def inert_path(path: str) -> str:
-    """Return a relative path that no spreadsheet takes for a formula, and no program for an option."""
-    return f"./{path}" if path.startswith(FORMULA) else path
-
-
-def inert(value: object) -> object:
-    """Return text that no spreadsheet takes for a formula; numbers, in text as well, as they are."""
-    if not isinstance(value, str) or not value.startswith(FORMULA):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value

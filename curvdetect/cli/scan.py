@@ -7,13 +7,18 @@ from pathlib import Path
 import click
 import numpy as np
 
-from curvdetect.cli.console import Failure, safe, say, short, tell
+from curvdetect.cli.console import Failure, say, tell
 from curvdetect.cli.options import FITTING, READING, chosen
-from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output, inert, inert_path, write_csv
-from curvdetect.cli.source import EMBEDDED_SIDE, SIDE, Data, embedded, read_data
+from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
+from curvdetect.cli.source import EMBEDDED_SIDE, embedded, note, say_skipped
+from curvdetect.data.wording import safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS
+from curvdetect.files.labelled import LabelledData
+from curvdetect.files.pictures import SIDE
+from curvdetect.files.registry import read_data
+from curvdetect.files.safe_csv import inert, inert_path, write_csv
 from curvdetect.review.report import write_report
 from curvdetect.review.storage import load, save
 
@@ -45,7 +50,7 @@ def scan(
         raise click.UsageError(f"--detector {name} trains no network: leave {' and '.join(foreign)} out.")
     reading["size"] = reading["size"] or (EMBEDDED_SIDE if features else SIDE)
     data = read_data(path, **reading)
-    data.say_skipped(f", all listed in {SKIPPED}")
+    say_skipped(data, f", all listed in {SKIPPED}")
     if not quiet:
         what = "rows" if data.paths is None else "pictures"
         label = f", labels in column '{short(data.label)}'" if data.label else ""
@@ -97,7 +102,7 @@ def report(
     tell(f"{safe(target)}: the suspects, to look at")
 
 
-def _embedded(data: Data, features: str | None, output: Output, device: str, quiet: bool) -> Data:
+def _embedded(data: LabelledData, features: str | None, output: Output, device: str, quiet: bool) -> LabelledData:
     """Return the samples as features, if these are asked for, which are kept beside the directory of the scan."""
     folder = output.path.absolute().with_name(_FEATURES)
     try:
@@ -109,7 +114,7 @@ def _embedded(data: Data, features: str | None, output: Output, device: str, qui
     return data
 
 
-def _fit(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
+def _fit(detector: BaseNoiseDetector, data: LabelledData, output: Output) -> None:
     """Fit; where that is interrupted, keep the ranking so far and say how to go on."""
     try:
         detector.fit(data.X, data.y)
@@ -128,7 +133,7 @@ def _fit(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
         raise
 
 
-def _write_suspects(detector: BaseNoiseDetector, data: Data, target: Path) -> None:
+def _write_suspects(detector: BaseNoiseDetector, data: LabelledData, target: Path) -> None:
     """Write the whole ranking, most suspect first."""
     table = detector.ranking()
     index = table["index"].to_numpy()
@@ -145,7 +150,7 @@ def _write_suspects(detector: BaseNoiseDetector, data: Data, target: Path) -> No
 
 def _write_page(
     detector: BaseNoiseDetector,
-    data: Data,
+    data: LabelledData,
     source: Path,
     target: Path,
     *,
@@ -154,11 +159,10 @@ def _write_page(
 ) -> None:
     """Write the page of a detector that was fitted on ``data``, which was read from ``source``."""
     title = title or f"Suspects in {short(source.name)}"
-    note = data.note()
-    write_report(detector, data.X, target, X_display=data.shown, paths=data.paths, k=k, title=title, note=note)
+    write_report(detector, data.X, target, X_display=data.shown, paths=data.paths, k=k, title=title, note=note(data))
 
 
-def _tell_what_was_found(detector: BaseNoiseDetector, data: Data, output: Output) -> None:
+def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output: Output) -> None:
     rate = getattr(detector, "noise_rate_", np.nan)
     if np.isfinite(rate):
         low, high = detector.noise_rate_interval_

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curvdetect.data.isolation import drawn
-from curvdetect.data.pictures import Squares
+from curvdetect.data.squares import Squares, files
 from curvdetect.data.types import Array
 from curvdetect.data.wording import warn
 
@@ -97,33 +97,26 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")
     root = Path(root)
-    classes, passed_over = _pictures_in(root)
+    classes, passed_over = pictures_in(root)
     found = [(label, path) for label, paths in classes.items() for path in paths]
     chosen = drawn(len(found), limit)
     found = found if chosen is None else [found[i] for i in chosen]
-    squares = Squares(len(found), size)
-    labels: list[str] = []
-    broken: dict[str, str] = {}
-    for label, path in found:
-        try:
-            squares.add(path)
-        except Exception as error:  # decoders raise errors of any kind
-            broken[str(path)] = f"{type(error).__name__}: {error}"
-        else:
-            labels.append(label)
-    if not labels:
+    squares = Squares(files([path for _, path in found], [os.path.relpath(path, root) for _, path in found]), size)
+    broken = {str(found[i][1]): why for i, why in squares.broken.items()}
+    if not len(squares.kept):
         first = next(iter(broken.values()))
         raise FileNotFoundError(
             f"{len(broken)} of {len(found)} pictures in root={str(root)!r} can't be read, the first because of {first}."
         )
-    data = ImageFolderData(squares.finished(), np.asarray(labels), squares.paths)
+    kept = [found[i] for i in squares.kept]
+    data = ImageFolderData(squares.X, np.asarray([label for label, _ in kept]), [str(path) for _, path in kept])
     data.broken, data.passed_over = broken, passed_over
-    for message in (*_doubts_of_classes(root, classes), *_doubts_of_files(root, squares, broken, passed_over)):
+    for message in (*doubts_of_classes(root, classes), *_doubts_of_files(root, squares, broken, passed_over)):
         warn(message)
     return data
 
 
-def _doubts_of_classes(root: Path, classes: dict[str, list[Path]]) -> Iterator[str]:
+def doubts_of_classes(root: Path, classes: dict[str, list[Path]]) -> Iterator[str]:
     """Yield what to warn of about the subfolders."""
     names, empty = ([name for name, paths in classes.items() if bool(paths) is full] for full in (True, False))
     if {name.lower() for name in names} <= PARTS:
@@ -142,7 +135,7 @@ def _doubts_of_files(
     root: Path, squares: Squares, broken: dict[str, str], passed_over: dict[str, str]
 ) -> Iterator[str]:
     """Yield what to warn of about the pictures."""
-    n_read, missed = len(squares.paths), _not_hidden(passed_over)
+    n_read, missed = len(squares.kept), _not_hidden(passed_over)
     where = f"in root={str(root)!r}"
     if broken:
         yield (
@@ -154,23 +147,7 @@ def _doubts_of_files(
             f"{len(missed)} file(s) {where} are passed over: {_few(missed, root)}. The attribute `passed_over` of the "
             "result has all of them, and why."
         )
-    if squares.several:
-        yield (
-            f"{len(squares.several)} of {n_read} pictures {where} have several frames, of which the first is read: "
-            f"{_few(squares.several, root)}."
-        )
-    if dark := squares.dark():
-        yield (
-            f"{len(dark)} of the {len(squares.depths)} pictures of 16 bits {where} use far less of them than others, "
-            f"which use {squares.bits}, and are dark: {_few(dark, root)}. Where they were written in another range, "
-            "scale them to one."
-        )
-    if coarse := squares.coarse():
-        used = max(depth.used for depth in squares.depths.values() if depth.cut)
-        yield (
-            f"{len(coarse)} pictures {where} have 16 bits a colour and use {used} of them, of which Pillow reads "
-            f"{used - 8}: {_few(coarse, root)}. Scale their colours to 8 bits and save them again."
-        )
+    yield from squares.doubts(where)
 
 
 def _few(paths: list[str] | dict[str, str], root: Path) -> str:
@@ -195,7 +172,7 @@ def suffixes() -> set[str]:
     return {suffix for suffix, kind in known.items() if kind in opened}
 
 
-def _pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
+def pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     """Return the pictures of each class, in the order of ``ImageFolder``, and why other files are passed over."""
     needed = "It needs one subfolder of pictures a class."
     if not root.is_dir():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +15,6 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from torch import Tensor
 
-#: A picture that leaves two of its bits unused is dark; it is warned of where a tenth of those of 16 bits are.
-_UNUSED, _ONE_OF = 2, 10
-#: Formats whose frames are a preview or the layers of one picture.
-_ONE_PICTURE = ("MPO", "PSD")
 _GREY = ("1", "L", "LA", "La")
 #: What makes a picture of each EXIF orientation upright.
 _TURNS = {
@@ -122,67 +117,3 @@ def _bytes(picture: Image.Image) -> Image.Image:
 def _as_tensor(picture: Image.Image) -> Tensor:
     pixels = np.array(picture)
     return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-
-
-class Squares:
-    """Files of pictures as equal squares: each is read by the range of 16 bits known so far, a few again at the end."""
-
-    def __init__(self, most: int, size: int) -> None:
-        self._X = np.empty((most, 3, size, size), dtype=np.uint8)
-        self._size = size
-        self._read_by: dict[int, int] = {}
-        #: The files that were read, and those of them that hold several frames.
-        self.paths: list[str] = []
-        self.several: list[str] = []
-        #: The bits that those of 16 bits use together, and from their numbers to how each uses them.
-        self.bits = 8
-        self.depths: dict[int, Depth] = {}
-
-    def add(self, path: Path) -> None:
-        """Read a picture, or raise the error of its decoder."""
-        number = len(self.paths)
-        self._X[number], depth, several = self._read(path)
-        self.paths.append(str(path))
-        if several:
-            self.several.append(str(path))
-        if depth is not None:
-            self.bits = max(self.bits, depth.used)
-            self.depths[number], self._read_by[number] = depth, self.bits
-
-    def finished(self) -> NDArray[np.uint8]:
-        """Return the pictures, shape (n_pictures, 3, size, size), all by the range that is known now."""
-        for number, bits in self._read_by.items():
-            if bits < self.bits:
-                self._X[number], *_ = self._read(Path(self.paths[number]))
-        return self._X[: len(self.paths)]
-
-    def dark(self) -> list[str]:
-        """Return the files that use much less of their 16 bits than others, where these are more than a few."""
-        dark = [self.paths[number] for number, depth in self.depths.items() if self.bits - depth.used >= _UNUSED]
-        return dark if _ONE_OF * len(dark) >= len(self.depths) else []
-
-    def coarse(self) -> list[str]:
-        """Return the files in colour of which Pillow drops the lower bits though the upper ones are not all used."""
-        cut = {number: depth.used for number, depth in self.depths.items() if depth.cut}
-        return [self.paths[number] for number in cut] if max(cut.values(), default=16) < 16 else []
-
-    def _read(self, path: Path) -> tuple[NDArray[np.uint8], Depth | None, bool]:
-        """Return a picture, how it uses its 16 bits, and whether other frames follow it."""
-        from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
-
-        if path.exists() and not path.is_file():
-            raise OSError("no regular file")  # reading a pipe would wait forever
-        with Image.open(path) as picture:
-            depth = depth_of(picture)
-            bits = self.bits if depth is None else max(self.bits, depth.used)
-            shown = eight_bits(picture, bits, depth is not None and depth.cut).convert("RGB")
-            square = center_crop(resize(shown, self._size), self._size)
-            return pil_to_tensor(square).numpy(), depth, _has_several(picture)
-
-
-def _has_several(picture: Image.Image) -> bool:
-    """Say whether a file goes on with another picture."""
-    try:
-        return picture.format not in _ONE_PICTURE and bool(getattr(picture, "is_animated", False))
-    except Exception:  # what follows is damaged
-        return False

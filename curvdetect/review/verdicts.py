@@ -69,7 +69,7 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
     """
     given = np.asarray(plain_labels(y)).ravel()
     texts = label_texts(given)
-    table, name = _table(verdicts)
+    table, name = columns_of(verdicts)
     lacking = [column for column in _NEEDED if column not in table]
     if lacking:
         raise ValueError(
@@ -102,7 +102,7 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
     return cleaned
 
 
-def _table(verdicts: str | os.PathLike[str] | pd.DataFrame) -> tuple[dict[str, list[object]], str]:
+def columns_of(verdicts: str | os.PathLike[str] | pd.DataFrame) -> tuple[dict[str, list[object]], str]:
     """Return the columns of a table as plain values, and what an error calls it."""
     if isinstance(verdicts, pd.DataFrame):
         return {str(column): verdicts[column].tolist() for column in verdicts}, "verdicts"

@@ -12,7 +12,7 @@ from torch import nn
 
 from curvdetect import ImageEmbedder, input_curvature
 from tests.benchmarks.conftest import SCRIPTS
-from tests.files import write_cifar, write_mnist
+from tests.written import write_cifar, write_mnist
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100"])

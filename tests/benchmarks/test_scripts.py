@@ -20,7 +20,7 @@ from torch import nn
 
 from curvdetect.cli import main as curvdetect
 from tests.benchmarks.conftest import FOLDER, PAPER, SCRIPTS, rows_of
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 CPU = "--device cpu --threads 1"
 #: Options that make a script small, and the number of records that it leaves.

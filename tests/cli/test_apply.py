@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import read_csv, write_verdicts
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 
 @pytest.fixture

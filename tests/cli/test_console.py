@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 
-from curvdetect.cli.console import explained, listed, safe, say, short, tell, warnings_as_lines
+from curvdetect.cli.console import explained, say, tell, warnings_as_lines
+from curvdetect.data.wording import listed, safe, short
 
 SHOWN = {
     "\x1b[31mred": "\\x1b[31mred",

@@ -14,7 +14,7 @@ from curvdetect.detectors.measured import derived_seed
 from curvdetect.features.backbones import Backbone
 from curvdetect.metrics import auroc
 from tests.cli.conftest import QUICK, interrupted, read_csv
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.cli.conftest import QUICK, read_csv
-from tests.files import huge_png, write_pictures
+from tests.written import huge_png, write_pictures
 
 NAMES = {
     "markup": "<img src=x onerror=alert(1)>",

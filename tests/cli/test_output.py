@@ -10,8 +10,9 @@ import click
 import pytest
 
 from curvdetect.cli.console import Failure
-from curvdetect.cli.output import Output, inert, inert_path, write_csv
-from tests.files import killed_at
+from curvdetect.cli.output import Output
+from curvdetect.files.safe_csv import inert, inert_path, write_csv
+from tests.written import killed_at
 
 
 def fill(output, *names):

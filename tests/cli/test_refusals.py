@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import write_verdicts
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 PETS = "id,a,label\nx,1.50,cat\ny,2,dog\nz,3,cat\nw,4,NA\n"
 #: Content of a table, options of its scan, exit code, and what is said.
@@ -49,7 +49,7 @@ CALLS = {
     "no PATH": ("scan", 2, "Missing argument 'PATH'"),
     "no DIR": ("scan pets.csv", 2, "Missing option '--out'"),
     "no such path": ("scan nowhere --out found", 2, "'nowhere' does not exist"),
-    "no such kind": ("scan a.txt --out found", 2, "subfolder of pictures a class, nor a file that ends in .csv, .tsv"),
+    "no such kind": ("scan a.txt --out found", 2, "subfolder of pictures a class; a table, .csv, .tsv"),
     "no such detector": ("scan few.csv --out found --detector best", 2, "'best' is not one of 'fused'"),
     "no such net": ("scan few.csv --out found --net vgg", 1, "net='vgg' is not known. Names: 'resnet18-cifar'"),
     "no such device": ("scan few.csv --out found --device abacus", 1, "device='abacus' is not known."),
@@ -60,7 +60,11 @@ CALLS = {
         2,
         "--detector out-of-bag trains no network: leave --net and --epochs out.",
     ),
-    "column of a folder": ("scan photos --out found --label y", 2, "name columns of a table, and PATH is none"),
+    "column of a folder": (
+        "scan photos --out found --label y",
+        2,
+        "--label does not belong to a folder",
+    ),
     "resume and overwrite": ("scan few.csv --out found --resume --overwrite", 2, "starts anew: choose one."),
     "DIR is PATH": ("scan photos --out photos/../photos --resume", 2, "lies within PATH, where it would be a class"),
     "DIR within PATH": ("scan photos --out photos/cat/found", 2, "lies within PATH, where it would be a class"),
@@ -74,7 +78,7 @@ CALLS = {
     "other pictures": (
         "apply moved.csv --to photos --out new.csv",
         1,
-        "on 'cat/other.png' is about picture 1 of a scan",
+        "on 'cat/other.png' is about sample 1 of a scan",
     ),
     "PATH itself": ("apply right.csv --to pets.csv --out pets.csv --overwrite", 2, "is PATH itself. Pass another."),
     "NEW is there": ("apply right.csv --to pets.csv --out few.csv", 2, "is there already. Pass another, or --overwr"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.cases import digits
 from tests.cli.conftest import QUICK, digits_table, write_table
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 
 def test_the_page_is_made_of_the_same_things(run, page, first_scan, tmp_path):

@@ -12,16 +12,15 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from curvdetect import CurvatureNoiseDetector, FusedDetector, LeaveOneOutDetector, OutOfBagDetector, load
+from curvdetect import CurvatureNoiseDetector, FusedDetector, LeaveOneOutDetector, OutOfBagDetector, load, read_data
 from curvdetect.cli import main
 from curvdetect.cli.options import FITTING, READING
-from curvdetect.cli.source import read_data
 from curvdetect.detectors.registry import DETECTORS, scanned
 from curvdetect.signals.registry import recorded
 from curvdetect.training.tracker import Tracker
 from tests.cases import digits
 from tests.cli.conftest import QUICK, digits_table, interrupted, read_csv, scan
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

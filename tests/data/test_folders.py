@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from curvdetect import load_image_folder
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 
 def test_pictures_become_equal_squares_with_class_names(tmp_path):

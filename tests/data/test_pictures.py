@@ -18,7 +18,7 @@ from curvdetect.data.labels import plain
 from curvdetect.data.pictures import as_pixels
 from curvdetect.data.samples import as_samples
 from tests.cases import Items
-from tests.files import write_deep_png
+from tests.written import write_deep_png
 
 RAMP = np.add.outer(np.arange(20) * 12, np.arange(9) * 3).astype(np.uint8)
 """Grey, no side like another, and of no symmetry."""

@@ -23,7 +23,7 @@ from curvdetect.data.labels import encode, plain, plain_labels
 from curvdetect.data.pictures import as_pixels
 from curvdetect.data.samples import as_samples, as_unlabelled
 from tests.cases import Items
-from tests.files import write_pictures
+from tests.written import write_pictures
 
 NAN = float("nan")
 MISSING = {

@@ -38,7 +38,7 @@ from curvdetect.review import storage
 from curvdetect.training import nets
 from curvdetect.training.nets import ResNet
 from tests.cases import noisy_digits
-from tests.files import killed_at
+from tests.written import killed_at
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the detector was saved without net"

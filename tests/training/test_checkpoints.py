@@ -19,8 +19,8 @@ from curvdetect.signals.dynamics import Loss
 from curvdetect.training import checkpoints
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints, plainly, write_whole
 from curvdetect.training.settings import snapshot_epochs
-from tests.files import killed_at
 from tests.training.trainings import of_digits, train
+from tests.written import killed_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 STATE = {

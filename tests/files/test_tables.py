@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curvdetect.cli.console import Failure
-from curvdetect.cli.tables import as_numbers, read_table
-from tests.files import write_pictures
+from curvdetect.files.tables import as_numbers
+from tests.files.tables import read_table
+from tests.written import write_pictures
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_decimal_commas_of_labels_say_nothing_of_the_other_columns(written):
 @pytest.mark.parametrize("name", ["", "id"], ids=["saved by pandas", "id"])
 def test_a_column_that_numbers_the_rows_is_named(written, name, recwarn):
     shown = name or "Unnamed: 0"
-    with pytest.warns(UserWarning, match=f"numbers in '{shown}' seem to number the rows.*--drop '{shown}'"):
+    with pytest.warns(UserWarning, match=rf"numbers in '{shown}' seem to number the rows.*drop=\['{shown}'\]"):
         read_table(written(f"{name},a,y\n" + "".join(f"{3 * i + 1},{i % 7},x\n" for i in range(10))), None)
     for column in (range(9), [*range(10), 9], range(10, 0, -1), np.arange(10) + 0.5):
         read_table(written("a,y\n" + "".join(f"{a},x\n" for a in column)), None)
@@ -78,10 +78,10 @@ def test_a_column_that_numbers_the_rows_is_named(written, name, recwarn):
 
 
 def refused(columns, path):
-    with pytest.raises(Failure) as error:
+    with pytest.raises((ValueError, ImportError)) as error:
         as_numbers(pd.DataFrame(columns), path)
-    assert len(error.value.message) <= 400
-    return error.value.message
+    assert len(str(error.value)) <= 400
+    return str(error.value)
 
 
 WAY = "a table of pictures can't be read yet. Put the pictures into folders by class"
@@ -128,7 +128,7 @@ OTHERS = {
 def test_a_column_of_no_numbers_is_named_with_the_way_out(tmp_path, column, example):
     message = refused({"a": [1, 2], "c": column}, tmp_path / "t.csv")
     assert message.startswith(f"'t.csv' has something else than numbers in 'c'{example}. A network takes numbers: ")
-    assert "--drop 'c'" in message
+    assert "drop=['c']" in message
     assert "embeddings" in refused({"c": column}, tmp_path / "t.csv")
 
 
@@ -139,4 +139,4 @@ def test_however_many_columns_and_however_long_their_names_the_message_is_short(
         columns = dict.fromkeys(names, ["long " * 99] * 2)
         gaps = {f"{name} too": [1, np.nan] for name in names}
         message = refused({"a": [1, 2], **columns, **gaps}, tmp_path / ("z" * 200 + ".csv"))
-        assert [name for name in names if f"--drop '{name}'" in message] == names[:shown]
+        assert [name for name in names if f"'{name}'" in message.partition("drop=")[2]] == names[:shown]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curvdetect.cli.table_files import TextFile
-from curvdetect.cli.tables import read_labels, rewrite
+from curvdetect.files.text_table import TextFile
+from tests.files.tables import read_labels, rewrite
 
 TEXT = [
     ["007", "7", "08"],

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curvdetect.cli.source import read_data
+from curvdetect import read_data
 from tests.cli.conftest import write_table
-from tests.files import huge_png, write_pictures
+from tests.written import huge_png, write_pictures
 
 
 def test_rows_of_numbers_are_standardized_and_shown_as_they_are_and_pictures_kept(tmp_path):

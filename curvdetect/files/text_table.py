@@ -1,8 +1,7 @@
-"""Tables in files, of text or of Parquet: names of columns, all columns, labels, and a copy with other labels."""
+"""Tables in text files: names of columns, all columns, labels, and a copy with other labels."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curvdetect.cli.console import Failure, short
 from curvdetect.data.types import Array
+from curvdetect.data.wording import ContentError, short
 from curvdetect.training.checkpoints import write_whole
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class TextFile:
         self._header, first = ([_text(raw).decode(errors="replace") for raw in line] for line in [*lines, [], []][:2])
         more = len(first) - len(self._header)
         if more > 1:
-            raise Failure(
+            raise ContentError(
                 f"'{short(path)}' has {len(self._header)} names of columns in its first line, and {len(first)} cells "
                 "in its first row. Let its first line name each column."
             )
@@ -99,7 +98,7 @@ class TextFile:
         start = len(_MARK) if self._content.startswith(_MARK) else 0
         try:
             lines = list(islice(self._lines(_line(separator), start), 2))
-        except Failure:  # a quote isn't closed
+        except ContentError:  # a quote isn't closed
             return separator, [], start
         parted = [[found["cell"] for found in cells.finditer(line["line"])] for line in lines]
         return separator, parted, lines[0].end() if lines else start
@@ -116,7 +115,9 @@ class TextFile:
             match = line.match(self._content, place)
             if match is None:
                 seen = _text(self._content[place : place + 80]).decode(errors="replace")
-                raise Failure(f"'{short(self.path)}' has a quote that isn't closed, in the line of '{short(seen)}'.")
+                raise ContentError(
+                    f"'{short(self.path)}' has a quote that isn't closed, in the line of '{short(seen)}'."
+                )
             if match["line"] is not None:
                 yield match
             place = match.end()
@@ -172,62 +173,3 @@ def _has_decimal_commas(column: Column) -> bool:
     if not texts.str.fullmatch(_WITH_COMMA).all():
         return False
     return bool((texts.str.contains(",", regex=False) & ~texts.str.fullmatch(_THOUSANDS)).any())
-
-
-class ParquetFile:
-    """A Parquet file, whose columns have types, and maybe names of classes as Hugging Face's datasets note them."""
-
-    headless = False
-
-    def __init__(self, path: Path) -> None:
-        try:
-            import pyarrow.parquet as parquet
-        except ImportError as error:
-            raise Failure("Parquet needs pyarrow: python -m pip install pyarrow.") from error
-        with parquet.ParquetFile(path) as file:
-            self._table = file.read()
-            self._groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns, as pandas has them."""
-        return list(self._table.slice(0, 0).to_pandas().columns)
-
-    def frame(self) -> pd.DataFrame:
-        """Return all columns."""
-        return self._table.to_pandas()
-
-    def labels(self, name: str) -> Array | Column:
-        """Return a column; codes become the names of their classes where the file has them."""
-        column = self._table.column(name).to_pandas()
-        names = self._class_names(name)
-        if not names or not pd.api.types.is_integer_dtype(column.dropna().convert_dtypes()):
-            return column
-        codes = column.fillna(-1).to_numpy(np.int64)  # as datasets write a missing one
-        known = (codes >= -1) & (codes < len(names))
-        return np.array([*names, None], dtype=object)[codes] if known.all() else column
-
-    def rewrite(self, target: Path, name: str, source: NDArray[np.int64]) -> None:
-        """Write a copy in which each label is that of row ``source``; all else stays as it was."""
-        import pyarrow as pa
-        import pyarrow.parquet as parquet
-
-        place = self._table.schema.get_field_index(name)
-        column = self._table.column(place).take(pa.array(source))
-        table = self._table.set_column(place, self._table.schema.field(place), column)
-        content = pa.BufferOutputStream()
-        group = self._groups[0]
-        parquet.write_table(
-            table, content, compression=group.column(place).compression, row_group_size=max(1, group.num_rows)
-        )
-        write_whole(target, memoryview(content.getvalue()))
-
-    def _class_names(self, column: str) -> list[str]:
-        """Return the names of classes beside the schema, if any."""
-        noted = (self._table.schema.metadata or {}).get(b"huggingface", b"{}")
-        try:
-            feature = json.loads(noted)["info"]["features"][column]
-            names = [str(name) for name in feature["names"]] if feature["_type"] == "ClassLabel" else []
-        except (ValueError, KeyError, TypeError):
-            return []
-        return names if len(set(names)) == len(names) else []

@@ -9,24 +9,27 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import accumulate, islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_complex_dtype, is_integer_dtype, is_numeric_dtype
+from sklearn.preprocessing import StandardScaler
 
-from curvdetect.cli.console import Failure, joined, listed, safe, short
-from curvdetect.cli.table_files import ParquetFile, TextFile
 from curvdetect.data.folders import suffixes
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
+from curvdetect.data.wording import ArgumentError, ContentError, joined, listed, short, spelled
+from curvdetect.files.labelled import LabelledData, LabelledFile
+from curvdetect.files.parquet_table import ParquetFile
+from curvdetect.files.text_table import TextFile
 
 if TYPE_CHECKING:
-    from curvdetect.cli.table_files import Column
+    from curvdetect.files.text_table import Column
 
 TEXT, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 #: Names by which a column of labels is known.
@@ -35,55 +38,72 @@ _LABELS = ("label", "labels", "target", "y", "class")
 _FOLDERS = 100
 
 
-def read_table(
-    path: Path, label: str | None, drop: tuple[str, ...] = ()
-) -> tuple[pd.DataFrame, Array, str, pd.DataFrame]:
-    """Return the numbers of a table, its labels, the name of their column, and all other columns as they are.
+class TableFile(LabelledFile):
+    """A table with a column of labels."""
 
-    Numbers are those of the columns that are not to ``drop``.
-    """
-    if label is not None and label in drop:
-        raise click.BadParameter(f"'{short(label)}' holds the labels.", param_hint="--drop")
-    table, name = _opened(path, label, drop)
-    with _readable(path):
-        frame = table.frame()
-    if not len(frame):  # every column would count as text
-        raise Failure(f"'{short(path)}' has names of columns and no rows.")
-    unknown = [column for column in drop if column not in frame.columns]
-    if unknown:
-        raise click.BadParameter(
-            f"there is no column {listed(unknown)} in '{short(path)}', which has {listed(frame.columns)}.",
-            param_hint="--drop",
-        )
-    labels = _labels(table, name, path)
-    columns = frame.drop(columns=[name, *drop])
-    X = pd.DataFrame(as_numbers(columns, path), columns=columns.columns.astype(str))
-    return X, labels, name, frame.drop(columns=name)
+    kind = f"a table, {', '.join((*TEXT, *PARQUET))}, with a column of labels"
+    takes = frozenset({"label", "drop"})
 
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """Say whether a file is of this format."""
+        return path.suffix.lower() in (*TEXT, *PARQUET)
 
-def read_labels(path: Path, label: str | None) -> tuple[Array, str]:
-    """Return the labels of a table and the name of their column; the other columns may hold anything."""
-    table, name = _opened(path, label)
-    return _labels(table, name, path), name
+    @property
+    def copies(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Ends of the name of a corrected copy."""
+        return TEXT if self.path.suffix.lower() in TEXT else PARQUET
 
+    @cached_property
+    def labels(self) -> Array:
+        """The labels; the other columns may hold anything."""
+        return _labels(self._table, self.label, self.path)
 
-def rewrite(path: Path, target: Path, label: str, given: Array, cleaned: Array) -> None:
-    """Write a copy of a table with other labels, each of them one of those given; all other cells stay as they were."""
-    source = np.arange(len(given))
-    example = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))  # the first row of each label
-    changed = cleaned != given
-    source[changed] = [example[value] for value in cleaned[changed].tolist()]
-    table, _ = _opened(path, label)
-    with _readable(path):
-        table.rewrite(target, label, source)
+    @cached_property
+    def label(self) -> str:
+        """The name of the column of labels, which is none to drop."""
+        drop = self.asked.drop
+        if self.asked.label is not None and self.asked.label in drop:
+            raise ArgumentError("drop", f"'{short(self.asked.label)}' holds the labels.")
+        with _readable(self.path):
+            columns = [name for name in self._table.columns if name not in drop]
+        return _label_column(columns, self.asked.label, self.path, self._table.headless)
 
+    def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
+        """Return the numbers of the columns that are not to drop, standardized; the page shows all columns."""
+        name, drop = self.label, self.asked.drop
+        with _readable(self.path):
+            frame = self._table.frame()
+        if not len(frame):  # every column would count as text
+            raise ContentError(f"'{short(self.path)}' has names of columns and no rows.")
+        unknown = [column for column in drop if column not in frame.columns]
+        if unknown:
+            raise ArgumentError(
+                "drop",
+                f"there is no column {listed(unknown)} in '{short(self.path)}', which has {listed(frame.columns)}.",
+            )
+        labels, columns = self.labels, frame.drop(columns=[name, *drop])
+        X = pd.DataFrame(as_numbers(columns, self.path), columns=columns.columns.astype(str))
+        data = LabelledData(X, labels, label=name, shown=frame.drop(columns=name))
+        data = data if rows is None else data.at(rows)
+        # in double precision: single would lose the digits of columns far from zero
+        data.X = StandardScaler().set_output(transform="pandas").fit_transform(data.X)
+        return data
 
-def _opened(path: Path, label: str | None, drop: tuple[str, ...] = ()) -> tuple[TextFile | ParquetFile, str]:
-    """Return a table and the name of its column of labels, which is none to ``drop``."""
-    with _readable(path):
-        table = ParquetFile(path) if path.suffix.lower() in PARQUET else TextFile(path)
-        columns = [name for name in table.columns if name not in drop]
-    return table, _label_column(columns, label, path, table.headless)
+    def write(self, target: Path, labels: Array) -> None:
+        """Write a copy of the table with other labels; all other cells stay as they were."""
+        given = self.labels
+        source = np.arange(len(given))
+        example = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))  # the first row of each label
+        changed = labels != given
+        source[changed] = [example[value] for value in labels[changed].tolist()]
+        with _readable(self.path):
+            self._table.rewrite(target, self.label, source)
+
+    @cached_property
+    def _table(self) -> TextFile | ParquetFile:
+        with _readable(self.path):
+            return ParquetFile(self.path) if self.path.suffix.lower() in PARQUET else TextFile(self.path)
 
 
 @contextmanager
@@ -91,11 +111,13 @@ def _readable(path: Path) -> Iterator[None]:
     """Raise what keeps a table from being read as one line."""
     try:
         yield
+    except ContentError:
+        raise
     except UnicodeDecodeError as error:
-        raise Failure(f"'{short(path)}' is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+        raise ContentError(f"'{short(path)}' is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except (ValueError, OSError) as error:
         reason = short(" ".join(str(error).split()), 200)
-        raise Failure(f"'{short(path)}' can't be read as a table: {reason}") from error
+        raise ContentError(f"'{short(path)}' can't be read as a table: {reason}") from error
 
 
 def _label_column(columns: list[str], label: str | None, path: Path, headless: bool) -> str:
@@ -106,7 +128,7 @@ def _label_column(columns: list[str], label: str | None, path: Path, headless: b
     if label is None and len(found) == 1:
         return str(found[0])
     if len(columns) == 1 and path.suffix.lower() in TEXT:
-        raise Failure(
+        raise ContentError(
             f"'{short(path)}' has one column, '{short(columns[0])}'. Part columns by commas, semicolons or tabs."
         )
     if headless and not found:
@@ -115,7 +137,7 @@ def _label_column(columns: list[str], label: str | None, path: Path, headless: b
         problem = f"there is no column '{short(label)}' in '{short(path)}'"
     else:
         problem = f"'{short(path)}' has {f'several: {listed(found)}' if found else 'no column named like a label'}"
-    raise click.BadParameter(f"{problem}. Choose one of {listed(columns)}.", param_hint="--label")
+    raise ArgumentError("label", f"{problem}. Choose one of {listed(columns)}.")
 
 
 def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> Array:
@@ -124,7 +146,7 @@ def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> Array:
         labels = table.labels(name)
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
-        raise Failure(
+        raise ContentError(
             f"column '{short(name)}' has no label in {len(missing)} of {len(labels)} rows, the first of them row "
             f"{missing[0]} (counted from 0). Fill them in, or leave these rows out."
         )
@@ -133,17 +155,17 @@ def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> Array:
     return np.asarray(plain_labels(labels))
 
 
-def _without_header(columns: list[str], path: Path) -> Failure:
-    return Failure(
+def _without_header(columns: list[str], path: Path) -> ContentError:
+    return ContentError(
         f"'{short(path)}' seems to have no header: its first line is {listed(columns, 100)}. Write a line of names "
-        "above it; where these are names, choose the column of labels with --label."
+        "above it; where these are names, choose the column of labels with {spelled('label')}."
     )
 
 
 def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """Return columns as numbers; raise where one is none, or has gaps."""
     if not len(columns.columns):
-        raise Failure("no column is left beside the labels.")
+        raise ContentError("no column is left beside the labels.")
     words = [name for name, column in columns.items() if not is_numeric_dtype(column) or is_complex_dtype(column)]
     numbers = columns.drop(columns=words)
     # in more rows than would rise by chance
@@ -183,7 +205,7 @@ def _refuse_the_rest(numbers: pd.DataFrame, X: NDArray[np.float64], words: pd.Da
     way = ", or ".join(ways)
     if len(ways) == 1:
         way += ", such as embeddings of texts: in a table, or an .npz file of arrays X and y"
-    raise Failure(f"'{short(path.name, 30)}' has {' and '.join(found)}. A network takes numbers: {way}.")
+    raise ContentError(f"'{short(path.name, 30)}' has {' and '.join(found)}. A network takes numbers: {way}.")
 
 
 def _example(column: Column) -> str:
@@ -195,10 +217,11 @@ def _example(column: Column) -> str:
 
 
 def _dropping(names: Sequence[object]) -> str:
-    """Return the options that leave columns out: only the first few where there are many, or their names are long."""
-    options = [f"--drop '{safe(name)}'" for name in names]
-    shown = [option for option, length in zip(options, accumulate(map(len, options)), strict=True) if length < 80][:3]
-    return " ".join(shown or ["--drop"]) + (" and so on" if 0 < len(shown) < len(options) else "")
+    """Return the argument that leaves columns out: only the first few where there are many, or their names are long."""
+    names = list(map(str, names))
+    lengths = accumulate(len(spelled("drop", name)) for name in names)
+    shown = [name for name, length in zip(names, lengths, strict=True) if length < 70][:3]
+    return spelled("drop", shown or None) + (" and so on" if 0 < len(shown) < len(names) else "")
 
 
 def _refuse_pictures(columns: pd.DataFrame, path: Path) -> None:
@@ -206,7 +229,7 @@ def _refuse_pictures(columns: pd.DataFrame, path: Path) -> None:
     for name, column in columns.items():
         example = _picture(column.dropna(), path.parent)
         if example is not None:
-            raise Failure(
+            raise ContentError(
                 f"column '{short(name)}' of '{short(path.name)}' {example}, and a table of pictures can't be read yet. "
                 "Put the pictures into folders by class, as in photos/cat/1.png, and scan the folder above, photos. In "
                 "Python, fit takes a dataset that yields them."

@@ -1,0 +1,86 @@
+"""The formats, and `read_data`, which takes any of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from curvdetect.data.wording import ArgumentError, short, spelled
+from curvdetect.files.arrays import ArraysFile
+from curvdetect.files.image_folder import ImageFolder
+from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
+from curvdetect.files.tables import TableFile
+
+#: All formats; the first that fits is taken.
+FORMATS: tuple[type[LabelledFile], ...] = (ImageFolder, TableFile, ArraysFile)
+
+
+def read_data(
+    path: str | os.PathLike[str],
+    *,
+    label: str | None = None,
+    drop: tuple[str, ...] = (),
+    size: int | None = None,
+    limit: int | None = None,
+) -> LabelledData:
+    """Read samples and labels from a file or folder of any known format, as ``curvdetect scan`` does.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder of pictures with one subfolder a class, a table (.csv, .tsv, .parquet), or an .npz file of arrays X
+        and y.
+    label : str, optional
+        Column of a table that holds the labels; by default the one named label, labels, target, y or class.
+    drop : tuple of str, default=()
+        Columns of a table not to train on.
+    size : int, optional
+        Side of the square, in pixels, to which pictures are resized (shorter side) and cropped (centre); by default 32.
+    limit : int, optional
+        Number of samples to read, chosen at random and the same in every call; by default all.
+
+    Returns
+    -------
+    LabelledData
+        ``X`` and ``y`` for a detector's ``fit``; ``shown`` for `write_report`, where a person looks at something else;
+        ``paths``, names of pictures; ``rows``, places in the file where the samples are not all of them; and
+        ``skipped``, what was not read, and why.
+
+    Raises
+    ------
+    ValueError
+        Where no format fits, an argument does not belong to the format, or the content can't be read.
+
+    Warns
+    -----
+    UserWarning
+        For what is read but doubtful, such as a column that numbers the rows, or dark pictures.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from curvdetect import read_data
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/few.npz", X=np.eye(4), y=[0, 0, 1, 1])
+    ...     read_data(f"{folder}/few.npz").y.tolist()
+    [0, 0, 1, 1]
+    """
+    file = opened(Path(path), Asked(label, tuple(drop), size, limit))
+    return file.read(file.chosen())
+
+
+def opened(path: Path, asked: Asked) -> LabelledFile:
+    """Return a file as what it is, or raise where no format fits, or one that takes other arguments."""
+    found = next((one for one in FORMATS if one.fits(path)), None)
+    if found is None:
+        kinds = "; ".join(one.kind for one in FORMATS)
+        raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.")
+    foreign = [name for name in asked.given() if name not in found.takes]
+    if foreign:
+        raise ArgumentError(
+            foreign[0],
+            f"{' and '.join(map(spelled, foreign))} does not belong to {found.kind}, which '{short(path)}' is. Leave "
+            "it out.",
+        )
+    return found(path, asked)
