@@ -27,6 +27,7 @@ from curvdetect.data.types import Array, Record
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.detectors.parameters import Number, check_value
+from curvdetect.review.overview import by_class
 from curvdetect.review.results import refuse_other_than_fitted
 from curvdetect.review.shown import Shown, display_as, input_of_net, look_alikes, samples_shown, shown_as
 from curvdetect.review.verdicts import label_texts
@@ -36,7 +37,7 @@ from curvdetect.training.ranks import writes_here
 #: Most flagged samples that are shown by default.
 SHOWN = 1_000
 #: The order counts: at its top, a script may use names of those before it.
-SCRIPTS = ("dom", "data", "csv", "verdicts", "choice", "grid", "parts", "detail", "keys", "main")
+SCRIPTS = ("dom", "data", "csv", "verdicts", "choice", "overview", "grid", "parts", "detail", "keys", "main")
 PAGE = files("curvdetect.review").joinpath("page")
 
 
@@ -86,11 +87,11 @@ def write_report(
 
     Notes
     -----
-    Pictures become thumbnails, smaller where there are more: 1,000 suspects in colour of 32 x 32 pixels, with their
-    look-alikes, take some 7 MB, and so do 10,000. Floats outside [0, 1] are scaled together. Look-alikes are the
-    nearest samples that aren't flagged, in the inputs of the net's last layer, at the cost of a forward pass over the
-    data; without ``net_``, or where ``X`` is other data, there are none. Where several processes train together, the
-    first one writes, and the others return at once.
+    Pictures have up to 320 pixels a side, fewer where there are more: 1,000 suspects in colour of 32 x 32 pixels, with
+    their look-alikes, take some 7 MB, photos some 20 MB, and so do 10,000. Floats outside [0, 1] are scaled together.
+    Look-alikes are the nearest samples that aren't flagged, in the inputs of the net's last layer, at the cost of a
+    forward pass over the data; without ``net_``, or where ``X`` is other data, there are none. Where several processes
+    train together, the first one writes, and the others return at once.
 
     Examples
     --------
@@ -141,6 +142,7 @@ def _content(detector: BaseNoiseDetector, samples: Samples | None, index: NDArra
         "id": _identity(detector),
         "n_samples": len(detector.scores_),
         "classes": label_texts(detector.classes_),
+        "by_class": by_class(detector).sort_index()[["samples", "flagged", "low", "high"]].round(6).to_dict("list"),
         "signals": list(detector.signal_scores_),
         "suspects": {
             "index": index.tolist(),
