@@ -110,11 +110,12 @@ def photograph(page: Path, picture: Path) -> None:
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        window = browser.new_page(viewport={"width": 1280, "height": 800})
+        window = browser.new_page(viewport={"width": 1280, "height": 1000})
         window.goto(page.resolve().as_uri())
         for _ in range(8):
             judge(window)
         window.mouse.move(0, 0)
+        window.locator("#scroller").evaluate("scroller => (scroller.scrollTop = 0)")
         window.wait_for_timeout(500)
         window.screenshot(path=picture)
         browser.close()

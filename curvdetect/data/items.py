@@ -150,6 +150,11 @@ def read_item(dataset: Items, index: int, with_label: bool = True) -> tuple[Tens
     return tensor.detach().cpu(), y
 
 
+def input_of(dataset: Items, index: int) -> object:
+    """Return the input of one sample as the dataset yields it; what is raised is the dataset's own."""
+    return _split(dataset[index], index, dataset, with_label=False)[0]
+
+
 def bits_used(dataset: Items) -> int | None:
     """Return how many of their 16 bits a few PIL pictures use; None where these have 8, or are none."""
     used = []

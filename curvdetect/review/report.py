@@ -27,8 +27,9 @@ from curvdetect.data.types import Array, Record
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.detectors.parameters import Number, check_value
+from curvdetect.review.overview import by_class
 from curvdetect.review.results import refuse_other_than_fitted
-from curvdetect.review.shown import Shown, input_of_net, look_alikes, samples_shown, shown_as
+from curvdetect.review.shown import Shown, display_as, input_of_net, look_alikes, samples_shown, shown_as
 from curvdetect.review.verdicts import label_texts
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.ranks import writes_here
@@ -36,7 +37,7 @@ from curvdetect.training.ranks import writes_here
 #: Most flagged samples that are shown by default.
 SHOWN = 1_000
 #: The order counts: at its top, a script may use names of those before it.
-SCRIPTS = ("dom", "data", "csv", "verdicts", "choice", "grid", "parts", "detail", "keys", "main")
+SCRIPTS = ("dom", "data", "csv", "verdicts", "choice", "overview", "grid", "parts", "detail", "keys", "main")
 PAGE = files("curvdetect.review").joinpath("page")
 
 
@@ -64,10 +65,12 @@ def write_report(
         The training data, in which the net finds the look-alikes. Another length raises ValueError.
     path : str or Path
         The file, replaced in one step where there is one; missing folders are made.
-    X_display : array, DataFrame, list of str or map-style Dataset, n_samples long, optional
+    X_display : array, DataFrame, sequence of str or of PIL pictures, or map-style Dataset, n_samples long, optional
         The same samples as a person would look at them, in the same order, where ``X`` says little: the table before it
-        was scaled and encoded, the texts or pictures behind embeddings. Pictures are (n_samples, height, width),
-        (n_samples, channels, height, width) or have the channels last, uint8 or float.
+        was scaled and encoded, the texts or pictures behind embeddings, the files of pictures that were made small.
+        Pictures are (n_samples, height, width), (n_samples, channels, height, width) or have the channels last, uint8
+        or float. PIL pictures may differ in size and mode, and only those that are shown are read; a warning names one
+        that can't be, and it is shown as missing.
     paths : sequence of length n_samples, optional
         The origin of each sample, shown as text.
     k : int, optional
@@ -84,11 +87,11 @@ def write_report(
 
     Notes
     -----
-    Pictures become thumbnails, smaller where there are more: 1,000 suspects in colour of 32 x 32 pixels, with their
-    look-alikes, take some 7 MB, and so do 10,000. Floats outside [0, 1] are scaled together. Look-alikes are the
-    nearest samples that aren't flagged, in the inputs of the net's last layer, at the cost of a forward pass over the
-    data; without ``net_``, or where ``X`` is other data, there are none. Where several processes train together, the
-    first one writes, and the others return at once.
+    Pictures have up to 320 pixels a side, fewer where there are more: 1,000 suspects in colour of 32 x 32 pixels, with
+    their look-alikes, take some 7 MB, photos some 20 MB, and so do 10,000. Floats outside [0, 1] are scaled together.
+    Look-alikes are the nearest samples that aren't flagged, in the inputs of the net's last layer, at the cost of a
+    forward pass over the data; without ``net_``, or where ``X`` is other data, there are none. Where several processes
+    train together, the first one writes, and the others return at once.
 
     Examples
     --------
@@ -107,7 +110,7 @@ def write_report(
     if target.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder. Pass the name of a file, such as 'suspects.html'.")
     fitted, n_samples = shown_as(X), len(detector.scores_)
-    samples, shown = input_of_net(fitted), fitted if X_display is None else shown_as(X_display, "X_display")
+    samples, shown = input_of_net(fitted), fitted if X_display is None else display_as(X_display)
     lengths = {"X": len(fitted), "X_display": len(shown), "paths": n_samples if paths is None else len(paths)}
     for name, length in lengths.items():
         if length != n_samples:
@@ -139,6 +142,7 @@ def _content(detector: BaseNoiseDetector, samples: Samples | None, index: NDArra
         "id": _identity(detector),
         "n_samples": len(detector.scores_),
         "classes": label_texts(detector.classes_),
+        "by_class": by_class(detector).sort_index()[["samples", "flagged", "low", "high"]].round(6).to_dict("list"),
         "signals": list(detector.signal_scores_),
         "suspects": {
             "index": index.tolist(),

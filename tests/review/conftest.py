@@ -24,6 +24,12 @@ def report(tmp_path_factory):
     return path, content_of(path), y
 
 
+@pytest.fixture
+def told(tmp_path):
+    """Return what the page is told of samples that a detector was fitted on."""
+    return lambda detector, X, **options: content_of(write_report(detector, X, tmp_path / "page.html", **options))
+
+
 @pytest.fixture(scope="module")
 def tab(browser, report):
     with opened(browser, report[0]) as page:

@@ -56,6 +56,10 @@ def test_on_a_phone(browser, report, tmp_path):
         assert page.evaluate(fits)
         page.select_option("#sort", "index")
         page.tap("#fold")
+        assert not page.locator("#matrix").is_visible()
+        page.tap("#overview summary")
+        assert min(page.evaluate("[...document.querySelectorAll('#matrix button')].map((b) => b.offsetHeight)")) >= 36
+        assert page.evaluate(fits)
         page.tap("[data-number='0'] button")
         assert page.locator("#detail").is_visible()
         assert page.evaluate("document.activeElement.id") == "detail"

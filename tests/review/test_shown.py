@@ -1,77 +1,18 @@
 """What the page is told of samples: pictures, rows and texts as they are, or others instead, and look-alikes."""
 
-import base64
-import io
-import re
-
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from curvdetect import LossDetector, write_report
-from tests.review.pages import content_of, fitted
+from curvdetect import LossDetector
+from tests.review.pages import fitted
 
 TEXTS = [f"{i} is what it says" for i in range(60)]
 PICTURES = np.random.default_rng(0).integers(0, 255, (60, 8, 8), dtype=np.uint8)
-
-
-@pytest.fixture
-def told(tmp_path):
-    """Return what the page is told of samples that a detector was fitted on."""
-    return lambda detector, X, **options: content_of(write_report(detector, X, tmp_path / "page.html", **options))
-
-
-def picture_in(content, index):
-    kind, data = content["pictures"][str(index)].split(",")
-    assert re.fullmatch(r"data:image/(webp|png|jpeg);base64", kind)
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
-
-
-LAYOUTS = {
-    "grey": ((8, 8), lambda x: x),
-    "one channel": ((1, 8, 8), lambda x: x[0]),
-    "with transparency": ((4, 8, 8), lambda x: x[:3].transpose(1, 2, 0)),
-    "channels last": ((8, 8, 3), lambda x: x),
-    "many channels": ((6, 8, 8), lambda x: x.mean(0)),
-    "not square": ((3, 8, 5), lambda x: x.transpose(1, 2, 0)),
-}
-
-
-@pytest.mark.parametrize(("shape", "drawn"), LAYOUTS.values(), ids=LAYOUTS)
-def test_small_pictures_are_shown_as_they_are(told, shape, drawn):
-    detector, X, _ = fitted(shape)
-    dataset = TensorDataset(torch.from_numpy(X), torch.arange(60))
-    for samples in (X, (X * 255).astype(np.uint8), dataset):
-        content = told(detector, samples, k=4)
-        assert content["kind"] == "pictures"
-        for i in detector.ranking_[:4]:
-            shown, wanted = picture_in(content, i).astype(float) / 255, drawn(X[i])
-            wanted = wanted if wanted.ndim == 3 else wanted[..., None]
-            assert shown.shape[:2] == wanted.shape[:2]
-            assert np.abs(shown - wanted).max() <= 2 / 255
-
-
-def test_large_pictures_become_thumbnails_and_those_of_look_alikes_are_half_as_large(told):
-    detector, X, _ = fitted((300, 150), n=30, q=2)
-    content = told(detector, X)
-    assert picture_in(content, detector.ranking_[0]).shape == (256, 128, 3)
-    alike = set(map(int, content["pictures"])) - set(content["suspects"]["index"])
-    assert {picture_in(content, i).shape for i in alike} == {(128, 64, 3)}
-
-
-def test_floats_are_scaled_together_and_many_pictures_are_kept_less_exactly(told, monkeypatch):
-    detector, X, _ = fitted((3, 32, 32))
-    exact = told(detector, 10 * X - 5, k=60)
-    shown = np.stack([picture_in(exact, i) for i in range(60)])
-    assert (shown.min(), shown.max()) == (0, 255)
-    monkeypatch.setattr("curvdetect.review.shown.EXACT", 10)
-    rough = told(detector, X, k=60)
-    assert sum(map(len, rough["pictures"].values())) < sum(map(len, exact["pictures"].values())) / 2
 
 
 def test_rows_keep_their_columns_and_wide_ones_are_cut(told, monkeypatch):

@@ -11,8 +11,8 @@ function chosen() {
   const fits = (number) => {
     const said = verdictOf(number)?.verdict ?? "none";
     return (
-      (choice.given === "" || suspects.given[number] === Number(choice.given)) &&
-      (choice.suggested === "" || suspects.suggested[number] === Number(choice.suggested)) &&
+      isOf(choice.given, suspects.given[number]) &&
+      isOf(choice.suggested, suspects.suggested[number]) &&
       (choice.signal === "" || topShare(shareOf(Number(choice.signal), number) ?? 0) <= Number(choice.share) + 1e-9) &&
       (choice.verdict === "" || choice.verdict === said) &&
       (wanted === "" || String(suspects.index[number]) === wanted || visible(pathOf(number)).toLowerCase().includes(wanted))
@@ -33,6 +33,11 @@ function sortKey() {
   return (number) => -(shareOf(signal, number) ?? -1);
 }
 
+// Says whether a class is the one that is asked for, by its code or as one of those that the overview doesn't name.
+function isOf(wanted, code) {
+  return wanted === "" || wanted === String(code) || wanted === lineOf(code);
+}
+
 function countBy(codes) {
   const counts = new Map();
   for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
@@ -42,6 +47,8 @@ function countBy(codes) {
 function fillChoices() {
   for (const field of ["given", "suggested"]) {
     const options = countBy(suspects[field]).map(([code, n]) => option(code, `${nameOf(code)} (${n})`));
+    const others = suspects[field].filter((code) => lineOf(code) === OTHER).length;
+    if (others) options.push(option(OTHER, `other classes (${others})`));
     $(field).append(option("", "any class"), ...options);
   }
   const signals = report.signals.map((name, signal) => option(signal, readable(name)));

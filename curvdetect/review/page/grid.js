@@ -18,6 +18,8 @@ function lookHeight() {
   if (report.kind !== "rows") return cardWidth;
   return Math.min(size, 18 + 18 * report.columns.length);
 }
+// Height of what scrolls above the cards.
+const above = () => $("grid").offsetTop - GAP;
 const placeOf = (number) => shown.indexOf(number);
 
 function resizeCards(wanted) {
@@ -39,8 +41,9 @@ function drawGrid() {
   grid.style.height = `${Math.ceil(shown.length / columns) * rowHeight()}px`;
 
   const { scrollTop, clientHeight } = $("scroller");
-  const first = Math.max(0, Math.floor(scrollTop / rowHeight()) - BEYOND) * columns;
-  const last = (Math.ceil((scrollTop + clientHeight) / rowHeight()) + BEYOND) * columns;
+  const top = scrollTop - above();
+  const first = Math.max(0, Math.floor(top / rowHeight()) - BEYOND) * columns;
+  const last = Math.max(0, Math.ceil((top + clientHeight) / rowHeight()) + BEYOND) * columns;
   const wanted = new Map(shown.slice(first, last).map((number, i) => [number, first + i]));
   const at = current < 0 ? -1 : placeOf(current);
   if (at >= 0) wanted.set(current, at); // it may hold the focus, which must not get lost
@@ -102,7 +105,7 @@ function paintCard(card, number) {
 function scrollToCurrent() {
   const place = placeOf(current);
   if (place < 0) return;
-  const top = Math.floor(place / columns) * rowHeight();
+  const top = above() + Math.floor(place / columns) * rowHeight();
   const scroller = $("scroller");
   const low = top + rowHeight() - scroller.clientHeight;
   if (low > scroller.scrollTop) scroller.scrollTop = low;

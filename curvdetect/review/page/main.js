@@ -74,6 +74,7 @@ function refresh() {
     ? `${everyone.length.toLocaleString("en")} suspects` : `${shown.length} of ${everyone.length} suspects`;
   if (!shown.includes(current)) current = shown[0] ?? -1;
   showChoice();
+  showPicked();
   drawGrid();
 }
 
@@ -117,7 +118,11 @@ function listen() {
   $("zoomed").addEventListener("load", sharpen);
   $("zoom").addEventListener("click", (event) => event.target.closest("form") || $("zoom").close());
   $("scroller").addEventListener("scroll", drawGrid, { passive: true });
-  new ResizeObserver(drawGrid).observe($("scroller"));
+  const resized = new ResizeObserver(drawGrid);
+  for (const id of ["scroller", "overview"]) resized.observe($(id));
+  $("overview").addEventListener("toggle", () => remember(OPENED, $("overview").open));
+  $("matrix").addEventListener("keydown", onMatrixKey);
+  $("matrix").addEventListener("focusin", ({ target }) => stopAt(target));
   narrow.addEventListener("change", closePanel);
   document.addEventListener("keydown", onKey);
   window.addEventListener("beforeunload", (event) => {
@@ -132,8 +137,10 @@ $("note").textContent = visible(report.note ?? "");
 takeUp();
 fillChoices();
 fillKeys();
+drawOverview();
 listen();
 size = recall(SIZE) ?? (everyone.length && report.kind === "pictures" ? 112 : 132);
 resizeCards(Number(size) || 112);
 refresh();
 select(current);
+$("scroller").scrollTop = 0; // the overview first

@@ -9,6 +9,7 @@ function look(index, alt) {
   if (source) {
     return el("img", { class: "look", src: source, alt, decoding: "async", draggable: "false", onload: sharpen });
   }
+  if (source === null) return el("span", { class: "look empty" }, "picture missing");
   const text = textOf(index);
   if (text !== undefined) return el("span", { class: "look text" }, el("bdi", {}, text.split(/\r?\n/).map(visible).join("\n")));
   const row = rowOf(index);
