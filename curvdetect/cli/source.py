@@ -40,4 +40,4 @@ def embedded(
     from curvdetect.features.embedder import ImageEmbedder
 
     embedder = ImageEmbedder(model, device=device, cache_dir=folder, verbose=0 if quiet else 1)
-    return replace(data, X=embedder.transform(data.X), shown=data.X)
+    return replace(data, X=embedder.transform(data.X), shown=data.X if data.shown is None else data.shown)

@@ -21,6 +21,8 @@ _ONE_PICTURE = ("MPO", "PSD")
 #: Threads that decode pictures at a time, and bytes of squares that are kept in memory rather than in a file.
 _THREADS, _IN_MEMORY = min(8, os.cpu_count() or 1), 2**29
 
+#: Pixels of the shorter side that are left of a picture that is looked at, at least.
+LOOKED_AT = 320
 #: How many pictures a warning names.
 _FEW = 5
 
@@ -29,7 +31,7 @@ Opener = Callable[[int], Image.Image]
 
 
 class Pictures(Sequence[Image.Image]):
-    """Pictures of any size, each opened when it is looked at; an item is upright and of 8 bits."""
+    """Pictures of any size, each opened when it is looked at; a large JPEG is then read at a fraction of its size."""
 
     def __init__(self, names: Sequence[str], opener: Opener) -> None:
         self.names = names
@@ -39,9 +41,9 @@ class Pictures(Sequence[Image.Image]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Image.Image:  # type: ignore[override]
-        with self.open(index) as picture:
-            depth = depth_of(picture)
-            return eight_bits(picture, depth.used if depth else 16, depth is not None and depth.cut)
+        picture = self.open(range(len(self))[index])
+        picture.draft(None, (LOOKED_AT, LOOKED_AT))
+        return picture
 
     def only(self, index: Iterable[int]) -> Pictures:
         """Return some of the pictures, in the order of ``index``."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvdetect.data.isolation import drawn
+from curvdetect.data.squares import Pictures
 from curvdetect.data.types import Array
 from curvdetect.data.wording import short
 from curvdetect.detectors.inputs import rows_of
@@ -60,7 +61,11 @@ class LabelledData:
         """Return the samples at these positions, in their order."""
         paths = None if self.paths is None else [self.paths[i] for i in index]
         rows = index if self.rows is None else self.rows[index]
-        shown = None if self.shown is None else rows_of(self.shown, index)
+        shown = self.shown
+        if isinstance(shown, Pictures):
+            shown = shown.only(index)
+        elif shown is not None:
+            shown = rows_of(shown, index)
         return replace(self, X=rows_of(self.X, index), y=self.y[index], paths=paths, rows=rows, shown=shown)
 
     def skipped_lines(self, more: str) -> list[str]:

@@ -60,6 +60,7 @@ class PicturesFile(LabelledFile):
         return LabelledData(
             squares.X,
             self.labels[kept],
+            shown=self.pictures.only(kept),
             paths=[self.names[i] for i in kept],
             rows=kept if self.numbered and not all_of_them else None,
             skipped={**broken, **self.passed_over()},

@@ -20,7 +20,9 @@ def many(tmp_path):
     for i in range(40):
         paths.append(tmp_path / f"{i}.png")
         deep = i % 3 == 0  # the first of them use fewer bits than the last
-        pixels = rng.integers(0, 2 ** (9 + i // 8), (9, 12)).astype(np.uint16) if deep else rng.integers(0, 256, (9, 12))
+        pixels = (
+            rng.integers(0, 2 ** (9 + i // 8), (9, 12)).astype(np.uint16) if deep else rng.integers(0, 256, (9, 12))
+        )
         Image.fromarray(pixels if deep else pixels.astype(np.uint8)).save(paths[-1])
     return files(paths, [path.name for path in paths]), paths
 
@@ -68,15 +70,14 @@ def test_several_are_read_at_a_time_and_ctrl_c_ends_it(monkeypatch):
     assert len(calls) < 1000
 
 
-def test_a_picture_that_is_looked_at_is_upright_and_of_8_bits(tmp_path):
-    exif = Image.Exif()
-    exif[0x112] = 6
-    Image.new("RGB", (8, 4), "red").save(tmp_path / "turned.jpg", exif=exif)
-    deep = np.array([[0, 4095]], dtype=np.uint16)
-    Image.fromarray(deep).save(tmp_path / "deep.png")
-    names = ["turned.jpg", "deep.png"]
-    turned, bright = files([tmp_path / name for name in names], names).only([0, 1])
-    assert turned.size == (4, 8)
-    assert np.asarray(bright).tolist() == [[0, 255]]
+def test_a_picture_that_is_looked_at_is_that_of_the_file_and_a_large_one_is_read_at_a_fraction(tmp_path):
+    Image.new("RGB", (2000, 1500), "red").save(tmp_path / "large.jpg")
+    Image.new("I;16", (8, 4)).save(tmp_path / "deep.png")
+    names = ["large.jpg", "deep.png"]
+    pictures = files([tmp_path / name for name in names], names)
+    large, deep = pictures
+    assert large.size == (500, 375)
+    assert (deep.size, deep.mode) == ((8, 4), "I;16")
+    assert pictures.only([1])[-1].size == deep.size
     with pytest.raises(OSError, match="no regular file"):
         files([Path("/dev/null")], ["null"])[0]
