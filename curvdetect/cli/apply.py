@@ -41,7 +41,7 @@ def _check_target(file: LabelledFile, out: Path, overwrite: bool) -> None:
         why = "is PATH itself. Pass another."
     elif out.exists() and not overwrite:
         why = "is there already. Pass another, or --overwrite."
-    elif out.suffix.lower() not in file.copies:
+    elif not out.name.lower().endswith(file.copies):
         why = f"must end in {' or '.join(file.copies)}."
     else:
         return
@@ -52,12 +52,17 @@ def _places(file: LabelledFile, verdicts: Path) -> NDArray[np.int64]:
     """Return the places in the file of the samples that were scanned: a sample with a name is where its name is."""
     rows = file.chosen()
     places = np.arange(len(file.labels)) if rows is None else rows
+    columns, _ = columns_of(verdicts)
     if file.names is None:
+        if any(columns.get("path", [])):
+            raise Failure(
+                "the verdicts name pictures, and PATH is a table of other columns here. Pass what was scanned, with "
+                "its pictures where they were, and --pictures and --root as they were."
+            )
         return places
     named: dict[str, list[int]] = {}
     for place, name in enumerate(file.names):
         named.setdefault(name, []).append(place)
-    columns, _ = columns_of(verdicts)
     for index, path in zip(columns.get("index", []), columns.get("path", []), strict=False):
         i = int(str(index)) if str(index).isdigit() else len(places)  # else `apply_verdicts` says what is wrong
         if not path or i >= len(places) or file.names[places[i]] == path:

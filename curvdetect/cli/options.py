@@ -46,6 +46,22 @@ READING = (
         ["--drop"], metavar="COLUMN", multiple=True, help="Column of a table not to train on; may be repeated."
     ),
     click.Option(
+        ["--pictures"],
+        metavar="COLUMN",
+        help="Column of a table that names pictures. Default: the one whose content does.",
+    ),
+    click.Option(
+        ["--root"],
+        metavar="DIR",
+        type=click.Path(exists=True, file_okay=False, resolve_path=True),
+        help="Folder that a table names pictures in. Default: that of the table, and the folders in it.",
+    ),
+    click.Option(
+        ["--split"],
+        metavar="NAME",
+        help="Part to read of a folder with parts such as train and test, or all of them together.",
+    ),
+    click.Option(
         ["--size"],
         type=COUNT,
         help="Side of the square, in pixels, to which pictures are resized and cropped. Default: 32, or 224 with "

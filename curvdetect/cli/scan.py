@@ -54,6 +54,7 @@ def scan(
     if not quiet:
         what = "rows" if data.paths is None else "pictures"
         label = f", labels in column '{short(data.label)}'" if data.label else ""
+        label += f" of '{data.file}'" if data.file else ""
         say(f"{len(data.y)} {what} of {len(np.unique(data.y))} classes{label}")
     fixed = {
         option.opts[0].removeprefix("--"): fitting[str(option.name)] for option in FITTING if option.name not in _FREE

@@ -172,6 +172,21 @@ def suffixes() -> set[str]:
     return {suffix for suffix, kind in known.items() if kind in opened}
 
 
+def folders_in(folder: Path) -> list[Path]:
+    """Return the subfolders that are not hidden, by name; none where they may not be looked at."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        return []
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Say whether there is a picture in a folder, or below, by its name."""
+    ends = tuple(suffixes())
+    names = (name for _, _, names in os.walk(folder) for name in names)
+    return any(name.lower().endswith(ends) and not name.startswith(".") for name in names)
+
+
 def pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     """Return the pictures of each class, in the order of ``ImageFolder``, and why other files are passed over."""
     needed = "It needs one subfolder of pictures a class."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from curvdetect.data.folders import doubts_of_classes, pictures_in
 from curvdetect.data.squares import Pictures, files
 from curvdetect.data.types import Array
 from curvdetect.data.wording import warn
-from curvdetect.files.labelled import LabelledData
 from curvdetect.files.pictures import PicturesFile, as_text
 from curvdetect.files.safe_csv import FORMULA, inert_path, write_csv
 
@@ -38,24 +38,24 @@ class ImageFolder(PicturesFile):
     @cached_property
     def pictures(self) -> Pictures:
         """All pictures, class by class."""
-        paths = [path for of_class in self._found[0].values() for path in of_class]
-        return files(paths, list(map(self._below, paths)))
+        return files(self.files, list(map(self._below, self.files)))
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """The files of the pictures."""
+        return [path for of_class in self._found[0].values() for path in of_class]
 
     def passed_over(self) -> dict[str, str]:
         """Return what is no picture of a class, and why."""
         return {as_text(self._below(Path(path))): why for path, why in self._found[1].items()}
 
-    def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
-        """Return the pictures that can be read."""
-        for message in doubts_of_classes(self.path, self._found[0]):
-            warn(message)
-        return super().read(rows)
+    def doubts(self, places: NDArray[np.int64]) -> Iterator[str]:
+        """Yield what to warn of about the subfolders."""
+        return doubts_of_classes(self.path, self._found[0])
 
     def write(self, target: Path, labels: Array) -> None:
         """Write a list of pictures and labels."""
-        write_csv(target, ["path", "label"], zip(map(inert_path, self.names), labels.tolist(), strict=True))
-        if any(str(label).startswith(FORMULA) for label in labels.tolist()):
-            warn("some labels begin as a formula does; don't open the file in a spreadsheet")
+        write_list(target, self.names, labels)
 
     @cached_property
     def _found(self) -> tuple[dict[str, list[Path]], dict[str, str]]:
@@ -63,3 +63,10 @@ class ImageFolder(PicturesFile):
 
     def _below(self, path: Path) -> str:
         return Path(os.path.relpath(path, self.path)).as_posix()
+
+
+def write_list(target: Path, names: list[str], labels: Array) -> None:
+    """Write pictures and their labels as a table."""
+    write_csv(target, ["path", "label"], zip(map(inert_path, names), labels.tolist(), strict=True))
+    if any(str(label).startswith(FORMULA) for label in labels.tolist()):
+        warn("some labels begin as a formula does; don't open the file in a spreadsheet")

@@ -30,6 +30,9 @@ class Asked:
 
     label: str | None = None
     drop: tuple[str, ...] = ()
+    pictures: str | None = None
+    root: str | None = None
+    split: str | None = None
     size: int | None = None
     limit: int | None = None
 
@@ -48,6 +51,8 @@ class LabelledData:
     """The labels."""
     label: str | None = None
     """Column of the labels, where there is one."""
+    file: str | None = None
+    """File in the folder that the labels are from, where there is one."""
     shown: Any = None
     """The samples as a person looks at them, where that is not X."""
     paths: list[str] | None = None
@@ -86,6 +91,11 @@ class LabelledFile(ABC):
 
     def __init__(self, path: Path, asked: Asked) -> None:
         self.path, self.asked = path, asked
+
+    @classmethod
+    def opened(cls, path: Path, asked: Asked) -> LabelledFile:
+        """Return a file that fits as what its content says it is."""
+        return cls(path, asked)
 
     @classmethod
     @abstractmethod

@@ -36,6 +36,10 @@ class ParquetFile:
         """Names of the columns, as pandas has them."""
         return list(self._table.slice(0, 0).to_pandas().columns)
 
+    def head(self, rows: int) -> pd.DataFrame:
+        """Return the first few rows."""
+        return self._table.slice(0, rows).to_pandas()
+
     def frame(self) -> pd.DataFrame:
         """Return all columns."""
         return self._table.to_pandas()

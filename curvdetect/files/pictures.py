@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from typing import ClassVar
 
@@ -39,9 +40,15 @@ class PicturesFile(LabelledFile):
         """Return what is no picture of a class, and why."""
         return {}
 
+    def doubts(self, places: NDArray[np.int64]) -> Iterator[str]:
+        """Yield what to warn of before the pictures in these places are read."""
+        yield from ()
+
     def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
         """Return the pictures that can be read."""
         places = np.arange(len(self.pictures)) if rows is None else rows
+        for message in self.doubts(places):
+            warn(message)
         with warnings.catch_warnings():
             # a picture of a few hundred bytes may unfold to gigabytes
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -9,10 +9,12 @@ from curvdetect.data.wording import ArgumentError, short, spelled
 from curvdetect.files.arrays import ArraysFile
 from curvdetect.files.image_folder import ImageFolder
 from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
-from curvdetect.files.tables import TableFile
+from curvdetect.files.listed_folder import ListedFolder
+from curvdetect.files.picture_table import PictureTable
+from curvdetect.files.split_folder import SplitFolder
 
 #: All formats; the first that fits is taken.
-FORMATS: tuple[type[LabelledFile], ...] = (ImageFolder, TableFile, ArraysFile)
+FORMATS: tuple[type[LabelledFile], ...] = (ListedFolder, SplitFolder, ImageFolder, PictureTable, ArraysFile)
 
 
 def read_data(
@@ -20,6 +22,9 @@ def read_data(
     *,
     label: str | None = None,
     drop: tuple[str, ...] = (),
+    pictures: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    split: str | None = None,
     size: int | None = None,
     limit: int | None = None,
 ) -> LabelledData:
@@ -28,12 +33,19 @@ def read_data(
     Parameters
     ----------
     path : str or Path
-        A folder of pictures with one subfolder a class, a table (.csv, .tsv, .parquet), or an .npz file of arrays X
-        and y.
+        A folder of pictures with one subfolder a class, or with a list of labels (labels.csv, metadata.csv,
+        metadata.jsonl, train.csv); a table (.csv, .tsv, .jsonl, each also .gz, or .parquet), of numbers or with a
+        column that names pictures; or an .npz file of arrays X and y.
     label : str, optional
         Column of a table that holds the labels; by default the one named label, labels, target, y or class.
     drop : tuple of str, default=()
         Columns of a table not to train on.
+    pictures : str, optional
+        Column of a table that names pictures; by default it is known by its content.
+    root : str or Path, optional
+        Folder that a table names pictures in; by default that of the table. Folders in it are looked into as well.
+    split : str, optional
+        Which part to read of a folder with parts such as ``train`` and ``test``, or ``"all"`` of them together.
     size : int, optional
         Side of the square, in pixels, to which pictures are resized (shorter side) and cropped (centre); by default 32.
     limit : int, optional
@@ -43,8 +55,8 @@ def read_data(
     -------
     LabelledData
         ``X`` and ``y`` for a detector's ``fit``; ``shown`` for `write_report`, where a person looks at something else;
-        ``paths``, names of pictures; ``rows``, places in the file where the samples are not all of them; and
-        ``skipped``, what was not read, and why.
+        ``paths``, names of pictures; ``file``, the list in a folder that the labels are from; ``rows``, places in the
+        file where the samples are not all of them; and ``skipped``, what was not read, and why.
 
     Raises
     ------
@@ -66,7 +78,9 @@ def read_data(
     ...     read_data(f"{folder}/few.npz").y.tolist()
     [0, 0, 1, 1]
     """
-    file = opened(Path(path), Asked(label, tuple(drop), size, limit))
+    root = None if root is None else os.fspath(root)
+    asked = Asked(label=label, drop=tuple(drop), pictures=pictures, root=root, split=split, size=size, limit=limit)
+    file = opened(Path(path), asked)
     return file.read(file.chosen())
 
 
@@ -76,11 +90,12 @@ def opened(path: Path, asked: Asked) -> LabelledFile:
     if found is None:
         kinds = "; ".join(one.kind for one in FORMATS)
         raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.")
-    foreign = [name for name in asked.given() if name not in found.takes]
+    file = found.opened(path, asked)
+    foreign = [name for name in asked.given() if name not in file.takes]
     if foreign:
         raise ArgumentError(
             foreign[0],
-            f"{' and '.join(map(spelled, foreign))} does not belong to {found.kind}, which '{short(path)}' is. Leave "
+            f"{' and '.join(map(spelled, foreign))} does not belong to {file.kind}, which '{short(path)}' is. Leave "
             "it out.",
         )
-    return found(path, asked)
+    return file

@@ -5,14 +5,14 @@ Columns that are no numbers, or have gaps, are named with the way out: nothing i
 
 from __future__ import annotations
 
-import re
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import accumulate, islice, product
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from pandas.api.types import is_complex_dtype, is_integer_dtype, is_numeric_dtype
 from sklearn.preprocessing import StandardScaler
 
-from curvdetect.data.folders import suffixes
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
 from curvdetect.data.wording import ArgumentError, ContentError, joined, listed, short, spelled
+from curvdetect.files.json_lines import JsonLines
 from curvdetect.files.labelled import LabelledData, LabelledFile
 from curvdetect.files.parquet_table import ParquetFile
 from curvdetect.files.text_table import TextFile
@@ -31,57 +31,66 @@ from curvdetect.files.text_table import TextFile
 if TYPE_CHECKING:
     from curvdetect.files.text_table import Column
 
-TEXT, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
+Table: TypeAlias = TextFile | JsonLines | ParquetFile
+#: What reads tables, and the ends of their names; a copy has one of the same group.
+READERS: dict[tuple[str, ...], type[Table]] = {
+    (".csv", ".tsv"): TextFile,
+    (".csv.gz", ".tsv.gz"): TextFile,
+    (".jsonl", ".ndjson"): JsonLines,
+    (".jsonl.gz", ".ndjson.gz"): JsonLines,
+    (".parquet", ".pq"): ParquetFile,
+}
 #: Names by which a column of labels is known.
 _LABELS = ("label", "labels", "target", "y", "class")
-#: How many folders beside a table are searched for a picture.
-_FOLDERS = 100
 
 
 class TableFile(LabelledFile):
     """A table with a column of labels."""
 
-    kind = f"a table, {', '.join((*TEXT, *PARQUET))}, with a column of labels"
+    kind = "a table, .csv, .tsv, .jsonl (also .gz) or .parquet, with a column of labels"
     takes = frozenset({"label", "drop"})
 
     @classmethod
     def fits(cls, path: Path) -> bool:
         """Say whether a file is of this format."""
-        return path.suffix.lower() in (*TEXT, *PARQUET)
+        return path.name.lower().endswith(tuple(chain(*READERS)))
 
     @property
     def copies(self) -> tuple[str, ...]:  # type: ignore[override]
         """Ends of the name of a corrected copy."""
-        return TEXT if self.path.suffix.lower() in TEXT else PARQUET
+        return next(ends for ends in READERS if self.path.name.lower().endswith(ends))
 
     @cached_property
     def labels(self) -> Array:
         """The labels; the other columns may hold anything."""
-        return _labels(self._table, self.label, self.path)
+        return _labels(self.table, self.label, self.path)
 
     @cached_property
     def label(self) -> str:
         """The name of the column of labels, which is none to drop."""
-        drop = self.asked.drop
-        if self.asked.label is not None and self.asked.label in drop:
+        if self.asked.label is not None and self.asked.label in self.asked.drop:
             raise ArgumentError("drop", f"'{short(self.asked.label)}' holds the labels.")
-        with _readable(self.path):
-            columns = [name for name in self._table.columns if name not in drop]
-        return _label_column(columns, self.asked.label, self.path, self._table.headless)
+        return _label_column(self.candidates(), self.asked.label, self.path, self.table)
+
+    def candidates(self) -> list[str]:
+        """Return the columns that may hold the labels."""
+        drop = self.asked.drop
+        with readable(self.path):
+            columns = self.table.columns
+        unknown = [name for name in drop if name not in columns]
+        if unknown:
+            raise ArgumentError(
+                "drop", f"there is no column {listed(unknown)} in '{short(self.path)}', which has {listed(columns)}."
+            )
+        return [name for name in columns if name not in drop]
 
     def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
         """Return the numbers of the columns that are not to drop, standardized; the page shows all columns."""
         name, drop = self.label, self.asked.drop
-        with _readable(self.path):
-            frame = self._table.frame()
+        with readable(self.path):
+            frame = self.table.frame()
         if not len(frame):  # every column would count as text
             raise ContentError(f"'{short(self.path)}' has names of columns and no rows.")
-        unknown = [column for column in drop if column not in frame.columns]
-        if unknown:
-            raise ArgumentError(
-                "drop",
-                f"there is no column {listed(unknown)} in '{short(self.path)}', which has {listed(frame.columns)}.",
-            )
         labels, columns = self.labels, frame.drop(columns=[name, *drop])
         X = pd.DataFrame(as_numbers(columns, self.path), columns=columns.columns.astype(str))
         data = LabelledData(X, labels, label=name, shown=frame.drop(columns=name))
@@ -97,17 +106,23 @@ class TableFile(LabelledFile):
         example = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))  # the first row of each label
         changed = labels != given
         source[changed] = [example[value] for value in labels[changed].tolist()]
-        with _readable(self.path):
-            self._table.rewrite(target, self.label, source)
+        with readable(self.path):
+            self.table.rewrite(target, self.label, source)
 
     @cached_property
-    def _table(self) -> TextFile | ParquetFile:
-        with _readable(self.path):
-            return ParquetFile(self.path) if self.path.suffix.lower() in PARQUET else TextFile(self.path)
+    def table(self) -> Table:
+        """What reads the columns."""
+        with readable(self.path):
+            return READERS[self.copies](self.path)
+
+
+def is_label(column: object) -> bool:
+    """Say whether a column of this name holds labels."""
+    return str(column).lower() in _LABELS
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Raise what keeps a table from being read as one line."""
     try:
         yield
@@ -115,23 +130,23 @@ def _readable(path: Path) -> Iterator[None]:
         raise
     except UnicodeDecodeError as error:
         raise ContentError(f"'{short(path)}' is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         reason = short(" ".join(str(error).split()), 200)
         raise ContentError(f"'{short(path)}' can't be read as a table: {reason}") from error
 
 
-def _label_column(columns: list[str], label: str | None, path: Path, headless: bool) -> str:
-    """Return the name of the column of labels; the names are a row where the file is ``headless``."""
+def _label_column(columns: list[str], label: str | None, path: Path, table: Table) -> str:
+    """Return the name of the column of labels; the names are a row where the table is ``headless``."""
     if label is not None and label in columns:
         return label
-    found = [name for name in columns if str(name).lower() in _LABELS]
+    found = list(filter(is_label, columns))
     if label is None and len(found) == 1:
         return str(found[0])
-    if len(columns) == 1 and path.suffix.lower() in TEXT:
+    if len(table.columns) == 1 and isinstance(table, TextFile):
         raise ContentError(
             f"'{short(path)}' has one column, '{short(columns[0])}'. Part columns by commas, semicolons or tabs."
         )
-    if headless and not found:
+    if table.headless and not found:
         raise _without_header(columns, path)
     if label is not None:
         problem = f"there is no column '{short(label)}' in '{short(path)}'"
@@ -140,9 +155,9 @@ def _label_column(columns: list[str], label: str | None, path: Path, headless: b
     raise ArgumentError("label", f"{problem}. Choose one of {listed(columns)}.")
 
 
-def _labels(table: TextFile | ParquetFile, name: str, path: Path) -> Array:
+def _labels(table: Table, name: str, path: Path) -> Array:
     """Return the labels; raise where some are missing."""
-    with _readable(path):
+    with readable(path):
         labels = table.labels(name)
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
@@ -174,7 +189,7 @@ def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
         for name, column in numbers.items()
         if is_integer_dtype(column) and len(column) >= 10 and column.is_unique and column.is_monotonic_increasing
     ]
-    _refuse_pictures(columns[[*words, *rising]], path)
+    _refuse_pictures(columns[words], path)
     X = numbers.to_numpy(np.float64, na_value=np.nan)
     _refuse_the_rest(numbers, X, columns[words], path)
     if rising:
@@ -225,37 +240,11 @@ def _dropping(names: Sequence[object]) -> str:
 
 
 def _refuse_pictures(columns: pd.DataFrame, path: Path) -> None:
-    """Raise where a column names pictures, or holds them."""
+    """Raise where a column holds pictures."""
     for name, column in columns.items():
-        example = _picture(column.dropna(), path.parent)
-        if example is not None:
+        first = next(iter(column.dropna()), None)
+        if isinstance(first, dict) and "bytes" in first:
             raise ContentError(
-                f"column '{short(name)}' of '{short(path.name)}' {example}, and a table of pictures can't be read yet. "
-                "Put the pictures into folders by class, as in photos/cat/1.png, and scan the folder above, photos. In "
-                "Python, fit takes a dataset that yields them."
+                f"column '{short(name)}' of '{short(path.name)}' holds pictures, and can't be read yet. Put the "
+                "pictures into files, and their names into the column."
             )
-
-
-def _picture(entries: Column, beside: Path) -> str | None:
-    """Return what shows that a column is of pictures: its content, endings of its names, or files beside the table."""
-    first = next(iter(entries), b"")
-    if isinstance(first, dict):
-        return "holds pictures" if "bytes" in first else None
-    if isinstance(first, bytes | list | np.ndarray):
-        return None
-    names = entries.iloc[:100].astype(str)
-    named = bool(names.str.lower().str.endswith(tuple(suffixes())).all())
-    if named or all(_lies_beside(str(name), beside) for name in (first, entries.iloc[-1])):
-        return f"names pictures ('{short(first, 30)}')"
-    return None
-
-
-def _lies_beside(name: str, beside: Path) -> bool:
-    """Say whether a picture of this name, without its ending, lies beside a table or in a folder there."""
-    if not re.fullmatch(r"[\w./\\-]{1,100}", name):
-        return False
-    try:
-        folders = [beside, *islice((place for place in beside.iterdir() if place.is_dir()), _FOLDERS)]
-        return any((folder / f"{name}{suffix}").is_file() for folder, suffix in product(folders, suffixes()))
-    except OSError:  # a folder that may not be looked into
-        return False

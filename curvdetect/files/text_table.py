@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from curvdetect.data.types import Array
 from curvdetect.data.wording import ContentError, short
-from curvdetect.training.checkpoints import write_whole
+from curvdetect.files.gzipped import content_of, write_content
 
 if TYPE_CHECKING:
     Column: TypeAlias = pd.Series[Any]
@@ -41,7 +42,7 @@ class TextFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._content = path.read_bytes()
+        self._content = content_of(path)
         self._separator, lines, self._body = max(map(self._parted, _SEPARATORS), key=_likely)
         self._header, first = ([_text(raw).decode(errors="replace") for raw in line] for line in [*lines, [], []][:2])
         more = len(first) - len(self._header)
@@ -65,6 +66,10 @@ class TextFile:
         """Whether the first line reads as a row: it holds a number with decimals, or one number twice."""
         numbers = [cell for cell in self._header if _NUMBER.fullmatch(cell)]
         return len(set(numbers)) < len(numbers) or any(not number.isdigit() for number in numbers)
+
+    def head(self, rows: int) -> pd.DataFrame:
+        """Return the first few rows, all cells as text."""
+        return self._read(nrows=rows, dtype=str, keep_default_na=False)
 
     def frame(self) -> pd.DataFrame:
         """Return all columns, numbers as numbers, with decimal commas too."""
@@ -90,7 +95,7 @@ class TextFile:
             (start, end), (other, other_end) = places[row], places[source[row]]
             parts += [self._content[done:start], self._content[other:other_end]]
             done = end
-        write_whole(target, *parts, self._content[done:])
+        write_content(target, *parts, self._content[done:])
 
     def _parted(self, separator: bytes) -> Parted:
         """Return a separator, the cells of the first two lines as it splits them, and where the second begins."""
@@ -124,7 +129,7 @@ class TextFile:
 
     def _read(self, **options: Any) -> pd.DataFrame:
         return pd.read_csv(
-            self.path,
+            io.BytesIO(self._content),
             sep=self._separator.decode(),
             encoding="utf-8-sig",
             low_memory=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import gzip
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ import pytest
 
 from curvdetect.files.tables import as_numbers
 from tests.files.tables import read_table
-from tests.written import write_pictures
 
 
 @pytest.fixture
@@ -18,7 +17,8 @@ def written(tmp_path):
     """Write text to a file; return the file."""
 
     def write(text, name="t.csv"):
-        (tmp_path / name).write_bytes(text.encode())
+        content = text.encode()
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
         return tmp_path / name
 
     return write
@@ -42,6 +42,9 @@ READ = {
     "names of rows": ("a,b,label\nr1,1,2,x\nr2,3,4.5,y\n", "t.csv"),
     "numbers of rows": ("a,b,label\n1,1,2,x\n2,3,4.5,y\n", "t.csv"),
     "separators at the ends": ("a,b,label\n1,2,x,\n3,4.5,y,\n", "t.csv"),
+    "gzipped": ("a\tb\tlabel\n1\t2\tx\n3\t4.5\ty\n", "t.tsv.gz"),
+    "JSON lines": ('{"a": 1, "b": 2, "label": "x"}\n{"label": "y", "a": 3, "b": 4.5}\n', "t.jsonl"),
+    "JSON lines, gzipped": ('{"a": 1, "b": 2, "label": "x"}\n{"label": "y", "a": 3, "b": 4.5}', "t.ndjson.gz"),
     "numbers as names": ("0,1,label\n1,2,x\n3,4.5,y\n", "t.csv"),
 }
 
@@ -84,36 +87,10 @@ def refused(columns, path):
     return str(error.value)
 
 
-WAY = "a table of pictures can't be read yet. Put the pictures into folders by class"
-PICTURES = {
-    "names": (["0.png", "1.PNG"], "names pictures ('0.png')"),
-    "addresses": (["http://a/0.jpg", "http://a/1.jpg"], "names pictures ('http://a/0.jpg')"),
-    "names without endings": (["dog/0", "dog/1"], "names pictures ('dog/0')"),
-    "names in a folder beside": (["0", "1"], "names pictures ('0')"),
-    "pictures": ([{"bytes": b"PNG", "path": None}] * 2, "holds pictures"),
-}
-
-
-@pytest.mark.parametrize(("column", "said"), PICTURES.values(), ids=PICTURES)
-def test_a_column_of_pictures_is_named_and_not_to_be_dropped(tmp_path, column, said):
-    write_pictures(tmp_path, n=2)
-    message = refused({"a": [1.0, 2.0], "picture": column}, tmp_path / "t.csv")
-    assert message.startswith(f"column 'picture' of 't.csv' {said}, and {WAY}")
-    assert "--drop" not in message
-
-
-def shut(folder):
-    raise PermissionError(f"{folder} may not be looked into")
-
-
-def test_numbers_that_name_pictures_beside_the_table_are_no_numbers(tmp_path, monkeypatch):
-    write_pictures(tmp_path, n=12)
-    assert WAY in refused({"id": range(12)}, tmp_path / "t.csv")
-    with pytest.warns(UserWarning, match="seem to number the rows"):  # the last one names no picture
-        as_numbers(pd.DataFrame({"id": range(13)}), tmp_path / "t.csv")
-    monkeypatch.setattr(Path, "iterdir", shut)
-    with pytest.warns(UserWarning, match="seem to number the rows"):
-        as_numbers(pd.DataFrame({"id": range(12)}), tmp_path / "t.csv")
+def test_pictures_within_a_table_are_named_and_not_to_be_dropped(tmp_path):
+    message = refused({"a": [1.0, 2.0], "picture": [{"bytes": b"PNG", "path": None}] * 2}, tmp_path / "t.csv")
+    assert message.startswith("column 'picture' of 't.csv' holds pictures")
+    assert "drop" not in message
 
 
 OTHERS = {
