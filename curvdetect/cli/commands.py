@@ -108,8 +108,9 @@ def main() -> None:
 def scan(**options: object) -> None:
     """Rank the samples of PATH by how suspect their labels are.
 
-    PATH is a folder of pictures with one subfolder a class, a table (.csv, .tsv, .parquet) with a column of labels
-    and numbers in all others, or an .npz file with arrays X and y. Numbers of tables are standardized.
+    PATH is a folder of pictures with one subfolder a class or with a list of their labels; a table (.csv, .tsv, .jsonl,
+    each also .gz, or .parquet) with a column of labels and one that names pictures, or numbers in all others; or an
+    .npz file with arrays X and y. Numbers of tables are standardized.
 
     \b
     DIR gets
@@ -162,9 +163,10 @@ def report(**options: object) -> None:
 def apply(**options: object) -> None:
     """Write the labels of PATH with the verdicts of the page.
 
-    For a table NEW is a copy with other labels where the verdict is "wrong", every other cell as it was; for an .npz
-    file the same arrays with another y; for a folder of pictures a CSV file of path and label. Pictures are never moved
-    or deleted, and PATH stays as it is. Pass --limit where the scan had it.
+    For a table, or the list of a folder, NEW is a copy with other labels where the verdict is "wrong", every other cell
+    as it was; for an .npz file the same arrays with another y; for a folder of classes a CSV file of path and label.
+    Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label, --pictures and --split where the
+    scan had them.
 
     NEW is data for a program: labels are written as they are, whatever a spreadsheet makes of them.
     """

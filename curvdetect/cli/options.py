@@ -48,18 +48,18 @@ READING = (
     click.Option(
         ["--pictures"],
         metavar="COLUMN",
-        help="Column of a table that names pictures. Default: the one whose content does.",
+        help="Column of pictures of a table. Default: the one whose content is that, or names pictures.",
     ),
     click.Option(
         ["--root"],
         metavar="DIR",
         type=click.Path(exists=True, file_okay=False, resolve_path=True),
-        help="Folder that a table names pictures in. Default: that of the table, and the folders in it.",
+        help="Folder that names of pictures start from. Default: that of the file which names them, or one near it.",
     ),
     click.Option(
         ["--split"],
         metavar="NAME",
-        help="Part to read of a folder with parts such as train and test, or all of them together.",
+        help="Part to read of data with parts such as train and test, or all of them together.",
     ),
     click.Option(
         ["--size"],

@@ -90,7 +90,9 @@ class PictureTable(PicturesFile, TableFile):
         names: dict[str, None] = {}
         for row, cell in enumerate(self._cells):
             name = as_text(cell) or f"row {row}, where none is named"
-            names[f"{name} (row {row})" if name in names else name] = None
+            while name in names:
+                name += f" (row {row})"
+            names[name] = None
         return list(names)
 
     @cached_property

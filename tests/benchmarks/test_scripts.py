@@ -39,6 +39,7 @@ TINY = {
     "memorization": (f"--subset 60 --nets 16 --pairs 4 --epochs 1 --seeds 0 --n 1 10 --jobs 1 {CPU}", 3),
     "noise_rate": (f"--subset 100 --epochs 2 --rates 0 0.1 --pair-rates 0.1 --seeds 1 {CPU}", 3),
     "pareto": (f"--subset 60 --epochs 8 --seeds 1 {CPU}", 42),
+    "picture_table": (f"--pictures 40 --classes 2 {CPU}", 2),
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
     "real_errors": ("--errors ERRORS --seeds 0 --device cpu", 1),
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
@@ -69,6 +70,8 @@ def run_here(script, name):
         if name == "scan":
             with contextlib.chdir(cwd):
                 return CliRunner().invoke(curvdetect, words[words.index("curvdetect") + 1 :], catch_exceptions=False)
+        if name == "picture_table":
+            return SimpleNamespace(stdout=f"{script.json.dumps(script.alone(*words[-2:]))}\n")
         if name == "leave_one_out":
             return SimpleNamespace(stdout=f"{script.json.dumps(script.alone(words[-1]))}\n")
         way, n, *_ = words[words.index("--memory-of") + 1 :]
@@ -94,7 +97,7 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     places |= {"CACHE": "cache", "ERRORS": "errors.json"}
     call = [str(tmp_path / places[word]) if word in places else word for word in shlex.split(words)]
     call += ["--out", str(tmp_path / "out")]
-    if name in ("plan", "speed", "scan", "leave_one_out"):
+    if name in ("plan", "speed", "scan", "leave_one_out", "picture_table"):
         monkeypatch.setattr(script.subprocess, "run", run_here(script, name))
     if name == "real_errors":  # of pictures that have to be there
         test = SimpleNamespace(data=torch.arange(20 * 64).reshape(20, 8, 8) % 251, targets=torch.arange(20) % 2)

@@ -156,19 +156,19 @@ def test_the_folder_of_the_name_of_the_table_comes_first(tmp_path):
 def test_missing_and_broken_pictures_are_skipped_and_copies_have_names_of_their_own(run, tmp_path):
     write_numbered(tmp_path / "images", 4)
     (tmp_path / "images" / "9.png").write_bytes(b"PNG")
-    (tmp_path / "secret").mkdir()
-    names = ["gone.png", "0.png", "1.png", "", "0.png", "9.png", "2.png", "3.png", "\x1b[2J\u202e.png", "0.png"]
+    names = ["0.png (row 4)", "0.png", "1.png", "", "0.png", "9.png", "2.png", "3.png", "\x1b[2J\u202e.png", "0.png"]
     frame = pd.DataFrame({"picture": names, "label": list("abababbaba")})
     frame.to_csv(tmp_path / "t.csv", index=False)
     data = read_data(tmp_path / "t.csv", size=4)
-    assert data.paths == ["0.png", "1.png", "0.png (row 4)", "2.png", "3.png", "0.png (row 9)"]
+    assert data.paths == ["0.png", "1.png", "0.png (row 4) (row 4)", "2.png", "3.png", "0.png (row 9)"]
     assert data.rows.tolist() == [1, 2, 4, 6, 7, 9]
-    assert list(data.skipped) == ["gone.png", "row 3, where none is named", "9.png", "\x1b[2J\u202e.png"]
-    assert data.skipped["gone.png"].startswith("FileNotFoundError")
-    verdicts = write_verdicts(tmp_path / "v.csv", [2, "0.png (row 4)", "a", "", "wrong", "b"])
+    assert list(data.skipped) == ["0.png (row 4)", "row 3, where none is named", "9.png", "\x1b[2J\u202e.png"]
+    assert data.skipped["0.png (row 4)"].startswith("FileNotFoundError")
+    verdicts = write_verdicts(tmp_path / "v.csv", [2, "0.png (row 4) (row 4)", "a", "", "wrong", "b"])
     for path in (tmp_path / "images").iterdir():
         path.unlink()  # verdicts need none
-    assert run("apply", verdicts, "--to", tmp_path / "t.csv", "--out", tmp_path / "new.csv").exit_code == 0
+    words = ("apply", verdicts, "--to", tmp_path / "t.csv", "--out", tmp_path / "new.csv", "--pictures", "picture")
+    assert run(*words).exit_code == 0
     changed = frame.assign(label=[*"abab", "b", *"bbaba"])
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new.csv", keep_default_na=False), changed)
 
