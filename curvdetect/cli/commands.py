@@ -165,8 +165,8 @@ def apply(**options: object) -> None:
 
     For a table, or the list of a folder, NEW is a copy with other labels where the verdict is "wrong", every other cell
     as it was; for an .npz file the same arrays with another y; for a folder of classes a CSV file of path and label.
-    Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label, --pictures and --split where the
-    scan had them.
+    Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label, --pictures and --split where
+    the scan had them.
 
     NEW is data for a program: labels are written as they are, whatever a spreadsheet makes of them.
     """

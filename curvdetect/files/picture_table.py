@@ -24,8 +24,8 @@ from curvdetect.files.tables import TableFile, is_label, readable
 if TYPE_CHECKING:
     from curvdetect.files.text_table import Column
 
-#: How many rows are looked at.
-_FEW = 100
+#: How many rows are looked at, and of how many of them a picture is looked for in each column.
+_FEW, _TRIED = 100, 20
 #: From so many rows on, whole numbers may name pictures: fewer could be found by chance.
 _ENOUGH = 10
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?")
@@ -156,17 +156,21 @@ class PictureTable(PicturesFile, TableFile):
         """Return whether a column names pictures by endings, and how many are there; None if it names none at all."""
         cells = [cell for cell in column if isinstance(cell, str | int | np.integer) and not isinstance(cell, bool)]
         names = [str(cell) for cell in cells if cell != ""]
-        different = set(names)
+        different = list(dict.fromkeys(names))
         if not names or len(cells) < column.notna().sum():
             return None
-        by_name = all(name.lower().endswith(tuple(suffixes())) for name in different)
-        if all(map(_NUMBER.fullmatch, different)):  # which number the rows, if they are no measurement
+        by_name = False
+        if all(map(_NUMBER.fullmatch, different)):  # they may number pictures if they are no measurement
             if not all(map(str.isdigit, different)) or len(different) < max(_ENOUGH, len(names)):
                 return None
-        elif not by_name and 2 * len(different) < len(names):
-            return None
-        there = len(set().union(*self._places.ways(different).values()))
-        return (by_name, there) if by_name or 2 * there >= len(different) else None
+        else:
+            ends = tuple(suffixes())
+            by_name = all(name.lower().endswith(ends) for name in different)
+            if not by_name and 2 * len(different) < len(names):
+                return None
+        tried = different[:: max(1, len(different) // _TRIED)]
+        there = len(set().union(*self._places.ways(tried).values()))
+        return (by_name, there) if by_name or 2 * there >= len(tried) else None
 
     def _all_missing(self, first: Path) -> ContentError:
         """Return the error where no picture is there."""
