@@ -143,6 +143,7 @@ def _write_suspects(detector: BaseNoiseDetector, data: LabelledData, target: Pat
         columns["row"] = data.rows[index].tolist()
     if data.paths is not None:
         columns["path"] = [inert_path(data.paths[i]) for i in index]
+    columns |= {name: [inert(values[i]) for i in index] for name, values in data.columns.items()}
     columns |= {name: [inert(value) for value in table[name].tolist()] for name in ("given", "suggested")}
     columns |= {name: table[name].tolist() for name in ("score", "rank", "flagged")}
     columns |= {name: scores[index].tolist() for name, scores in detector.signal_scores_.items()}

@@ -47,10 +47,10 @@ def depth_of(picture: Image.Image) -> Depth | None:
     return Depth(8 + int(np.asarray(_bytes(picture)).max()).bit_length(), cut=True)
 
 
-def eight_bits(picture: Image.Image, bits: int = 16, cut: bool = False) -> Image.Image:
-    """Return a picture upright, in mode ``"L"`` or ``"RGB"``; ``cut`` says that Pillow drops 8 of its 16 bits."""
+def eight_bits(picture: Image.Image, bits: int = 16, cut: bool = False, upright: bool = True) -> Image.Image:
+    """Return a picture in mode ``"L"`` or ``"RGB"``, by default upright; ``cut``: Pillow drops 8 of its 16 bits."""
     picture.load()  # by which TIFF is turned already, and its orientation dropped
-    turn = _turn_of(picture)
+    turn = _turn_of(picture) if upright else None
     if picture.mode.startswith("I"):
         # Pillow's own conversion cuts off at 255
         made = Image.fromarray((_numbers(picture) * np.float32(255 / (2**bits - 1))).round().astype(np.uint8))

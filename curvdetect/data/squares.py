@@ -31,11 +31,15 @@ Opener = Callable[[int], Image.Image]
 
 
 class Pictures(Sequence[Image.Image]):
-    """Pictures of any size, each opened when it is looked at; a large JPEG is then read at a fraction of its size."""
+    """Pictures of any size, each opened when it is looked at; a large JPEG is then read at a fraction of its size.
 
-    def __init__(self, names: Sequence[str], opener: Opener) -> None:
+    ``source`` tells what a picture is a part of: one thread reads all parts of a whole, one after another.
+    """
+
+    def __init__(self, names: Sequence[str], opener: Opener, source: Callable[[int], int] | None = None) -> None:
         self.names = names
         self.open = opener
+        self.source = source or (lambda number: number)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -48,7 +52,11 @@ class Pictures(Sequence[Image.Image]):
     def only(self, index: Iterable[int]) -> Pictures:
         """Return some of the pictures, in the order of ``index``."""
         chosen = list(map(int, index))
-        return Pictures([self.names[i] for i in chosen], lambda number: self.open(chosen[number]))
+        return Pictures(
+            [self.names[i] for i in chosen],
+            lambda number: self.open(chosen[number]),
+            lambda number: self.source(chosen[number]),
+        )
 
 
 def files(paths: Sequence[Path], names: Sequence[str]) -> Pictures:
@@ -135,13 +143,20 @@ class Squares:
         return f"{', '.join(names)}{', ...' if len(numbers) > _FEW else ''}"
 
     def _run(self, numbers: Iterable[int]) -> None:
+        wholes: dict[int, list[int]] = {}
+        for number in numbers:
+            wholes.setdefault(self._pictures.source(number), []).append(number)
         with ThreadPoolExecutor(_THREADS) as threads:
             try:
-                for _ in threads.map(self._read, numbers):
+                for _ in threads.map(self._read_all, wholes.values()):
                     pass
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 raise
+
+    def _read_all(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._read(number)
 
     def _read(self, number: int) -> None:
         """Read one picture, or note why it can't be read."""

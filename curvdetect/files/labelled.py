@@ -61,6 +61,8 @@ class LabelledData:
     """Places in the file, counted from 0, where the samples are not all of them in their order."""
     skipped: dict[str, str] = field(default_factory=dict)
     """What was not read, and why: broken pictures first."""
+    columns: dict[str, list[object]] = field(default_factory=dict)
+    """What else the file says of each sample, by the name of a column of the results, such as its number there."""
 
     def at(self, index: NDArray[np.int64]) -> LabelledData:
         """Return the samples at these positions, in their order."""
@@ -71,7 +73,10 @@ class LabelledData:
             shown = shown.only(index)
         elif shown is not None:
             shown = rows_of(shown, index)
-        return replace(self, X=rows_of(self.X, index), y=self.y[index], paths=paths, rows=rows, shown=shown)
+        columns = {name: [values[i] for i in index] for name, values in self.columns.items()}
+        return replace(
+            self, X=rows_of(self.X, index), y=self.y[index], paths=paths, rows=rows, shown=shown, columns=columns
+        )
 
     def skipped_lines(self, more: str) -> list[str]:
         """Return the first few that were skipped, and the number of the others in the words of ``more``."""
@@ -86,7 +91,7 @@ class LabelledFile(ABC):
     kind: ClassVar[str]
     #: The arguments of `Asked` that it understands beside ``size`` and ``limit``.
     takes: ClassVar[frozenset[str]] = frozenset()
-    #: Ends of the name of a corrected copy.
+    #: Ends of the name of a corrected copy; none where that is a folder.
     copies: ClassVar[tuple[str, ...]]
 
     def __init__(self, path: Path, asked: Asked) -> None:

@@ -36,6 +36,16 @@ class PicturesFile(LabelledFile):
         """What the pictures are called."""
         return [as_text(name) for name in self.pictures.names]
 
+    @property
+    def displayed(self) -> Pictures:
+        """The pictures as a person looks at them."""
+        return self.pictures
+
+    @property
+    def columns(self) -> dict[str, list[object]]:
+        """What else the file says of each picture."""
+        return {}
+
     def passed_over(self) -> dict[str, str]:
         """Return what is no picture of a class, and why."""
         return {}
@@ -67,10 +77,11 @@ class PicturesFile(LabelledFile):
         return LabelledData(
             squares.X,
             self.labels[kept],
-            shown=self.pictures.only(kept),
+            shown=self.displayed.only(kept),
             paths=[self.names[i] for i in kept],
             rows=kept if self.numbered and not all_of_them else None,
             skipped={**broken, **self.passed_over()},
+            columns={name: [values[i] for i in kept] for name, values in self.columns.items()},
         )
 
 

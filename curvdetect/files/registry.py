@@ -7,6 +7,7 @@ from pathlib import Path
 
 from curvdetect.data.wording import ArgumentError, short, spelled
 from curvdetect.files.arrays import ArraysFile
+from curvdetect.files.coco import CocoFile
 from curvdetect.files.image_folder import ImageFolder
 from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
 from curvdetect.files.listed_folder import ListedFolder
@@ -14,7 +15,14 @@ from curvdetect.files.picture_table import PictureTable
 from curvdetect.files.split_folder import SplitFolder
 
 #: All formats; the first that fits is taken.
-FORMATS: tuple[type[LabelledFile], ...] = (ListedFolder, SplitFolder, ImageFolder, PictureTable, ArraysFile)
+FORMATS: tuple[type[LabelledFile], ...] = (
+    ListedFolder,
+    SplitFolder,
+    ImageFolder,
+    PictureTable,
+    ArraysFile,
+    CocoFile,
+)
 
 
 def read_data(
@@ -35,7 +43,7 @@ def read_data(
     path : str or Path
         A folder of pictures with one subfolder a class, or with a list of labels (labels.csv, metadata.csv,
         metadata.jsonl, train.csv); a table (.csv, .tsv, .jsonl, each also .gz, or .parquet), of numbers or with a
-        column that names pictures; or an .npz file of arrays X and y.
+        column that names pictures; an .npz file of arrays X and y; or a COCO file (.json) of boxes.
     label : str, optional
         Column of a table that holds the labels; by default the one named label, labels, target, y or class.
     drop : tuple of str, default=()
@@ -43,7 +51,8 @@ def read_data(
     pictures : str, optional
         Column of a table that names pictures; by default it is known by its content.
     root : str or Path, optional
-        Folder that a table names pictures in; by default that of the table. Folders in it are looked into as well.
+        Folder that a table, or a COCO file, names pictures in; by default that of the file. Folders in it are looked
+        into as well.
     split : str, optional
         Which part to read of a folder with parts such as ``train`` and ``test``, or ``"all"`` of them together.
     size : int, optional
@@ -56,7 +65,8 @@ def read_data(
     LabelledData
         ``X`` and ``y`` for a detector's ``fit``; ``shown`` for `write_report`, where a person looks at something else;
         ``paths``, names of pictures; ``file``, the list in a folder that the labels are from; ``rows``, places in the
-        file where the samples are not all of them; and ``skipped``, what was not read, and why.
+        file where the samples are not all of them; ``columns``, what else the file says of each sample, such as the
+        ``annotation_id`` of a box; and ``skipped``, what was not read, and why.
 
     Raises
     ------
