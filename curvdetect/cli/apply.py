@@ -27,7 +27,7 @@ def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool,
     labels = labels.astype(np.result_type(labels, cleaned))
     changed = cleaned != given
     labels[places[changed]] = cleaned[changed]
-    if not changed.any() and source.is_file():
+    if not changed.any() and source.is_file() and file.copies:
         write_whole(out, source.read_bytes())
     else:
         file.write(out, labels)
@@ -35,7 +35,14 @@ def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool,
 
 
 def _check_target(file: LabelledFile, out: Path, overwrite: bool) -> None:
-    if out.is_dir():
+    if not file.copies:
+        if out.resolve().is_relative_to(file.path.resolve()):
+            why = "lies within PATH. Pass another."
+        elif out.exists():
+            why = "is there already. Pass the name of a new folder."
+        else:
+            return
+    elif out.is_dir():
         why = "is a folder. Pass the name of a file."
     elif out.exists() and out.samefile(file.path):
         why = "is PATH itself. Pass another."

@@ -109,8 +109,9 @@ def scan(**options: object) -> None:
     """Rank the samples of PATH by how suspect their labels are.
 
     PATH is a folder of pictures with one subfolder a class or with a list of their labels; a table (.csv, .tsv, .jsonl,
-    each also .gz, or .parquet) with a column of labels and one that names pictures, or numbers in all others; or an
-    .npz file with arrays X and y. Numbers of tables are standardized.
+    each also .gz, or .parquet) with a column of labels and one that names pictures, or numbers in all others; an .npz
+    file with arrays X and y; or boxes on pictures, in a COCO file (.json) or a YOLO folder. Numbers of tables are
+    standardized.
 
     \b
     DIR gets
@@ -153,7 +154,7 @@ def report(**options: object) -> None:
             ["verdicts"], metavar="VERDICTS.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path)
         ),
         click.Option(["--to", "source"], required=True, metavar="PATH", type=EXISTING, help="What was scanned."),
-        click.Option(["--out"], required=True, metavar="NEW", type=FILE, help="The file to write."),
+        click.Option(["--out"], required=True, metavar="NEW", type=FILE, help="The file, or folder, to write."),
         # columns to drop don't matter, since only labels are changed
         *(option for option in READING if option.name != "drop"),
         click.Option(["--overwrite"], is_flag=True, help="Replace NEW where it is there already."),
@@ -164,7 +165,8 @@ def apply(**options: object) -> None:
     """Write the labels of PATH with the verdicts of the page.
 
     For a table, or the list of a folder, NEW is a copy with other labels where the verdict is "wrong", every other cell
-    as it was; for an .npz file the same arrays with another y; for a folder of classes a CSV file of path and label.
+    as it was; for an .npz file the same arrays with another y; for a folder of classes a CSV file of path and label;
+    for a COCO file a copy with other categories; for a YOLO folder a new folder of the label files that change.
     Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label, --pictures and --split where
     the scan had them.
 

@@ -13,9 +13,11 @@ from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
 from curvdetect.files.listed_folder import ListedFolder
 from curvdetect.files.picture_table import PictureTable
 from curvdetect.files.split_folder import SplitFolder
+from curvdetect.files.yolo import YoloFolder
 
 #: All formats; the first that fits is taken.
 FORMATS: tuple[type[LabelledFile], ...] = (
+    YoloFolder,
     ListedFolder,
     SplitFolder,
     ImageFolder,
@@ -43,7 +45,8 @@ def read_data(
     path : str or Path
         A folder of pictures with one subfolder a class, or with a list of labels (labels.csv, metadata.csv,
         metadata.jsonl, train.csv); a table (.csv, .tsv, .jsonl, each also .gz, or .parquet), of numbers or with a
-        column that names pictures; an .npz file of arrays X and y; or a COCO file (.json) of boxes.
+        column that names pictures; an .npz file of arrays X and y; a COCO file (.json), or a YOLO folder, of
+        boxes.
     label : str, optional
         Column of a table that holds the labels; by default the one named label, labels, target, y or class.
     drop : tuple of str, default=()
@@ -54,7 +57,8 @@ def read_data(
         Folder that a table, or a COCO file, names pictures in; by default that of the file. Folders in it are looked
         into as well.
     split : str, optional
-        Which part to read of a folder with parts such as ``train`` and ``test``, or ``"all"`` of them together.
+        Which part to read of a folder with parts such as ``train`` and ``test``, or ``"all"`` of them together, as a
+        YOLO folder is read by default.
     size : int, optional
         Side of the square, in pixels, to which pictures are resized (shorter side) and cropped (centre); by default 32.
     limit : int, optional
