@@ -54,25 +54,31 @@ CAPTIONS = {
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     environment = announce(args.device, threads=1)
+    records = Records(args.out / "records.jsonl", ("seed", "subset"))
+    wanted = [{"seed": seed, "subset": args.subset} for seed in args.seeds]
+    missing = [row for row in wanted if row not in records]
+    if missing:
+        X, y, wrong, theirs = load(args)
+        measured = Parallel(n_jobs=args.jobs, return_as="generator")(
+            delayed(measure)(X, y, wrong, row["seed"], args.device) for row in missing
+        )
+        for row, found in tqdm(zip(missing, measured, strict=True), total=len(missing), unit="seed", file=sys.stderr):
+            found["measures"] |= theirs
+            records.add({**row, "n_wrong": int(wrong.sum()), **found, "environment": environment})
+    render([records.matching(**row)[0] for row in wanted], args)
+
+
+def load(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
+    """Return pictures, labels, which of these people judged to be wrong, and what the published probabilities find."""
     test = MNIST(args.data_dir, train=False)
     X, y = test.data[:, None].numpy(), test.targets.numpy()
     judged = json.loads(args.errors.read_text())
     wrong = np.zeros(len(y), dtype=bool)
     wrong[[one["id"] for one in judged if one["mturk"]["given"] < STAND_BY]] = True
-    records = Records(args.out / "records.jsonl", ("seed", "subset"))
-    wanted = [{"seed": seed, "subset": args.subset} for seed in args.seeds]
-    missing = [row for row in wanted if row not in records]
-    keep = slice(args.subset)
-    measured = Parallel(n_jobs=args.jobs, return_as="generator")(
-        delayed(measure)(X[keep], y[keep], wrong[keep], row["seed"], args.device) for row in missing
-    )
-    for row, found in tqdm(zip(missing, measured, strict=True), total=len(missing), unit="seed", file=sys.stderr):
-        records.add({**row, **found, "environment": environment})
-    rows = [records.matching(**row)[0] for row in wanted]
-    theirs = {}
+    keep, theirs = slice(args.subset), {}
     if args.theirs is not None:
         theirs["theirs"] = graded(1 - get_label_quality_scores(y, np.load(args.theirs))[keep], wrong[keep])
-    render(rows, theirs, int(wrong[keep].sum()), args)
+    return X[keep], y[keep], wrong[keep], theirs
 
 
 def measure(X: np.ndarray, y: np.ndarray, wrong: np.ndarray, seed: int, device: str) -> dict:
@@ -104,11 +110,10 @@ def graded(scores: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
     return {"ap": round(average_precision(wrong, scores), 6), "first": int(wrong[first].sum())}
 
 
-def render(rows: list[dict], theirs: dict, n_wrong: int, args: argparse.Namespace) -> None:
+def render(rows: list[dict], args: argparse.Namespace) -> None:
     """Print the table and write it beside the records."""
     flat = {(name, row["seed"]): row["measures"][name] for row in rows for name in CAPTIONS if name in row["measures"]}
     mean = pd.DataFrame(flat).T.groupby(level=0, sort=False).mean()
-    mean = pd.concat([mean, pd.DataFrame(theirs).T])
     table = pd.DataFrame(
         {
             f"among the first {FIRST}": mean["first"].map(lambda value: f"{value:.1f}"),
@@ -118,7 +123,7 @@ def render(rows: list[dict], theirs: dict, n_wrong: int, args: argparse.Namespac
     seeds = ", ".join(map(str, args.seeds))
     lines = ["# Wrong labels that are real", "", f"`{command()}`", ""]
     lines += [
-        f"{n_wrong} labels of MNIST's test pictures that people judged to be wrong. Means over seeds {seeds}.",
+        f"{rows[0]['n_wrong']} labels of MNIST's test pictures that people judged to be wrong. Means over seeds {seeds}.",
         "",
     ]
     write([*lines, "## Found", "", markdown(table), ""], rows, args.out)
