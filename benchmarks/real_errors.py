@@ -123,7 +123,8 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     seeds = ", ".join(map(str, args.seeds))
     lines = ["# Wrong labels that are real", "", f"`{command()}`", ""]
     lines += [
-        f"{rows[0]['n_wrong']} labels of MNIST's test pictures that people judged to be wrong. Means over seeds {seeds}.",
+        f"{rows[0]['n_wrong']} labels of MNIST's test pictures that people judged to be wrong. "
+        f"Means over seeds {seeds}.",
         "",
     ]
     write([*lines, "## Found", "", markdown(table), ""], rows, args.out)
