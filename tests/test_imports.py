@@ -13,7 +13,10 @@ import pytest
 import curvdetect
 import curvdetect.metrics
 
-HEAVY = ("torch", "sklearn", "scipy", "skorch", "matplotlib", "cleanlab", "torchvision", "numpy", "pandas", "PIL")
+HEAVY = (
+    *("torch", "sklearn", "scipy", "skorch", "skrub", "matplotlib", "cleanlab", "torchvision"),
+    *("numpy", "pandas", "PIL"),
+)
 PROCESS = f"""
 import sys
 import curvdetect

@@ -109,9 +109,8 @@ def scan(**options: object) -> None:
     """Rank the samples of PATH by how suspect their labels are.
 
     PATH is a folder of pictures with one subfolder a class or with a list of their labels; a table (.csv, .tsv, .jsonl,
-    each also .gz, or .parquet) with a column of labels and one that names pictures, or numbers in all others; an .npz
-    file with arrays X and y; or boxes on pictures, in a COCO file (.json) or a YOLO folder. Numbers of tables are
-    standardized.
+    each also .gz, or .parquet) with a column of labels and one that names pictures, or numbers, words, dates or texts
+    in the others; an .npz file with arrays X and y; or boxes on pictures, in a COCO file (.json) or a YOLO folder.
 
     \b
     DIR gets

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from curvdetect.cli.console import say, tell
 from curvdetect.cli.options import READING, TRAINING, chosen
-from curvdetect.cli.source import EMBEDDED_SIDE, embedded, say_skipped
+from curvdetect.cli.source import embedded, read, say_skipped
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.data.types import Array, Record
 from curvdetect.detectors.fused import FusedDetector
 from curvdetect.detectors.measured import derived_seed
 from curvdetect.detectors.registry import DETECTORS
 from curvdetect.files.labelled import LabelledData
-from curvdetect.files.pictures import SIDE
-from curvdetect.files.registry import read_data
 from curvdetect.files.safe_csv import write_csv
 from curvdetect.metrics import auroc
 from curvdetect.signals.registry import SIGNALS, recorded
@@ -44,8 +42,7 @@ def compare(
 ) -> None:
     """Print how well each score finds wrong labels planted in data."""
     reading, training = chosen(READING, options), {**chosen(TRAINING, options), "verbose": 0 if quiet else 1}
-    reading["size"] = reading["size"] or (EMBEDDED_SIDE if features else SIDE)
-    data = read_data(path, **reading)
+    data = read(path, reading, features, quiet)
     say_skipped(data)
     data = embedded(data, features, training["device"], quiet)
     grades: Grades = {}

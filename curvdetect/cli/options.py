@@ -74,12 +74,14 @@ READING = (
     ),
 )
 
-#: What makes features of pictures.
+#: What makes features of pictures and texts.
 FEATURES = click.Option(
     ["--features"],
     metavar="MODEL",
     help="Rank by what a pretrained network sees in the pictures, which needs few of them and little time: timm:NAME "
-    "(needs timm) or torchvision:NAME, whose weights are downloaded, or either with @FILE for weights in a file.",
+    "(needs timm) or torchvision:NAME, whose weights are downloaded, or either with @FILE for weights in a file. Or by "
+    "what a model makes of the texts of a table: model2vec:NAME or sentence-transformers:NAME, where NAME may be a "
+    "folder.",
 )
 
 #: Arguments of a detector.

@@ -10,14 +10,12 @@ import numpy as np
 from curvdetect.cli.console import Failure, say, tell
 from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
-from curvdetect.cli.source import EMBEDDED_SIDE, embedded, note, say_skipped
+from curvdetect.cli.source import embedded, note, read, say_skipped
 from curvdetect.data.wording import safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS
 from curvdetect.files.labelled import LabelledData
-from curvdetect.files.pictures import SIDE
-from curvdetect.files.registry import read_data
 from curvdetect.files.safe_csv import inert, inert_path, write_csv
 from curvdetect.review.report import write_report
 from curvdetect.review.storage import load, save
@@ -48,8 +46,7 @@ def scan(
     foreign = [one.opts[0] for one in FITTING if one.name not in entry.takes and fitting[str(one.name)] is not None]
     if foreign:
         raise click.UsageError(f"--detector {name} trains no network: leave {' and '.join(foreign)} out.")
-    reading["size"] = reading["size"] or (EMBEDDED_SIDE if features else SIDE)
-    data = read_data(path, **reading)
+    data = read(path, reading, features, quiet)
     say_skipped(data, f", all listed in {SKIPPED}")
     if not quiet:
         what = "rows" if data.paths is None else "pictures"
@@ -89,7 +86,7 @@ def report(
     path = source if source is not None else Path(recorded.get("path", ""))
     if source is None and (not recorded.get("path") or not path.exists()):
         raise click.UsageError("the data is not where it was scanned: pass --data PATH.")
-    data = read_data(path, **chosen(READING, recorded))
+    data = read(path, chosen(READING, recorded), recorded.get("features"), quiet)
     data = _embedded(data, recorded.get("features"), output, "auto", quiet)
     index, n_fitted = rows_fitted(detector, data.X), len(detector.scores_)
     missing = n_fitted - len(np.unique(index))
@@ -106,11 +103,12 @@ def report(
 def _embedded(data: LabelledData, features: str | None, output: Output, device: str, quiet: bool) -> LabelledData:
     """Return the samples as features, if these are asked for, which are kept beside the directory of the scan."""
     folder = output.path.absolute().with_name(_FEATURES)
+    given = data
     try:
-        data = embedded(data, features, device, quiet, folder)
+        data = embedded(given, features, device, quiet, folder)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"The same command goes on with the features in {folder}.") from error
-    if features is not None and not quiet:
+    if data is not given and not quiet:
         say(f"features are in {safe(folder)}, where another scan finds them")
     return data
 

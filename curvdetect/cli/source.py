@@ -8,10 +8,28 @@ from pathlib import Path
 import click
 
 from curvdetect.cli.console import say
+from curvdetect.data.types import Record
+from curvdetect.data.wording import safe, short
+from curvdetect.features.texts import names_model
 from curvdetect.files.labelled import LabelledData
+from curvdetect.files.pictures import SIDE
+from curvdetect.files.registry import read_data
 
 #: Side of pictures where a pretrained network looks at them, in pixels.
 EMBEDDED_SIDE = 224
+
+
+def read(path: Path, reading: Record, features: str | None, quiet: bool) -> LabelledData:
+    """Return samples and labels; texts as features, if these are of a model of texts.
+
+    ``reading`` gets the size of pictures, where it has none.
+    """
+    reading["size"] = reading["size"] or (EMBEDDED_SIDE if features else SIDE)
+    if not names_model(features):
+        return read_data(path, **reading)
+    if not quiet:
+        say(f"embedding the texts by {safe(features)} ...")
+    return read_data(path, **reading, features=features)
 
 
 def say_skipped(data: LabelledData, where: str = "") -> None:
@@ -29,14 +47,17 @@ def note(data: LabelledData) -> str | None:
 def embedded(
     data: LabelledData, model: str | None, device: str, quiet: bool, folder: Path | None = None
 ) -> LabelledData:
-    """Return the samples as features of a pretrained network, if one is named; their pictures are then shown.
+    """Return pictures as features of a pretrained network, if one is named; the pictures are then shown.
 
     ``folder`` is where the features are kept.
     """
-    if model is None:
+    if model is None or names_model(model):
         return data
     if data.X.ndim < 3:
-        raise click.UsageError("--features embeds pictures, and PATH holds rows of numbers: leave it out.")
+        raise click.UsageError(
+            f"--features {short(model)} embeds pictures, and PATH holds rows: leave it out, or embed texts by "
+            "model2vec:NAME or sentence-transformers:NAME."
+        )
     from curvdetect.features.embedder import ImageEmbedder
 
     embedder = ImageEmbedder(model, device=device, cache_dir=folder, verbose=0 if quiet else 1)

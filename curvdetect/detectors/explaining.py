@@ -60,8 +60,9 @@ def _wrong(X: object, y: object, text: str) -> str | None:
     if isinstance(first, str | bytes):
         word = brief(first.item() if isinstance(first, np.generic) else first)
         return (
-            f"X holds words ({word}, ...). Pass numbers: vectors of texts, such as embeddings; for files of pictures "
-            "the result of load_image_folder, or a Dataset."
+            f"X holds words ({word}, ...). Pass numbers: vectors of texts, such as embeddings, or as "
+            "make_pipeline(skrub.StringEncoder(), detector) makes them of a Series; for files of pictures the result "
+            "of load_image_folder, or a Dataset."
         )
     pair = first if listed and isinstance(first, list | tuple) else ()
     if len(pair) == 2 and _is_several(pair[0]) and not _is_several(pair[1]):
@@ -106,8 +107,8 @@ def no_number(X: object) -> str | None:
         return None
     value = next(iter(found.values()))
     return (
-        f"X holds entries that are no number in column(s) {named(found)}, such as {brief(value)}. Encode text "
-        "and categories as numbers (scikit-learn's OneHotEncoder), make dates days since some day, or leave them out."
+        f"X holds entries that are no number in column(s) {named(found)}, such as {brief(value)}. Make words, "
+        "categories and dates numbers, as make_pipeline(skrub.TableVectorizer(), detector) does, or leave them out."
     )
 
 

@@ -35,6 +35,7 @@ class Asked:
     split: str | None = None
     size: int | None = None
     limit: int | None = None
+    features: str | None = None
 
     def given(self) -> list[str]:
         """Return the names of those that were given and not every format takes."""

@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?")
 class PictureTable(PicturesFile, TableFile):
     """A table with a column that names pictures, and one of labels."""
 
-    takes = TableFile.takes | {"pictures", "root"}
+    takes = frozenset({"label", "drop", "pictures", "root"})
 
     @classmethod
     def opened(cls, path: Path, asked: Asked) -> LabelledFile:

@@ -37,6 +37,7 @@ def read_data(
     split: str | None = None,
     size: int | None = None,
     limit: int | None = None,
+    features: str | None = None,
 ) -> LabelledData:
     """Read samples and labels from a file or folder of any known format, as ``curvdetect scan`` does.
 
@@ -63,6 +64,9 @@ def read_data(
         Side of the square, in pixels, to which pictures are resized (shorter side) and cropped (centre); by default 32.
     limit : int, optional
         Number of samples to read, chosen at random and the same in every call; by default all.
+    features : str, optional
+        What embeds the texts of a table: ``"model2vec:NAME"`` or ``"sentence-transformers:NAME"``, where NAME is a
+        folder or a name on the Hugging Face Hub. By default skrub's StringEncoder, which needs no model.
 
     Returns
     -------
@@ -93,7 +97,16 @@ def read_data(
     [0, 0, 1, 1]
     """
     root = None if root is None else os.fspath(root)
-    asked = Asked(label=label, drop=tuple(drop), pictures=pictures, root=root, split=split, size=size, limit=limit)
+    asked = Asked(
+        label=label,
+        drop=tuple(drop),
+        pictures=pictures,
+        root=root,
+        split=split,
+        size=size,
+        limit=limit,
+        features=features,
+    )
     file = opened(Path(path), asked)
     return file.read(file.chosen())
 

@@ -1,35 +1,31 @@
-"""A table as numbers and labels, and a copy of it with other labels.
-
-Columns that are no numbers, or have gaps, are named with the way out: nothing is guessed.
-"""
+"""A table as numbers and labels, and a copy of it with other labels."""
 
 from __future__ import annotations
 
-import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_complex_dtype, is_integer_dtype, is_numeric_dtype
 from sklearn.preprocessing import StandardScaler
 
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
-from curvdetect.data.wording import ArgumentError, ContentError, joined, listed, short, spelled
+from curvdetect.data.wording import ArgumentError, ContentError, listed, short
+from curvdetect.files.columns import as_numbers, texts_of
 from curvdetect.files.json_lines import JsonLines
 from curvdetect.files.labelled import LabelledData, LabelledFile
 from curvdetect.files.parquet_table import ParquetFile
 from curvdetect.files.text_table import TextFile
 
 if TYPE_CHECKING:
-    from curvdetect.files.text_table import Column
+    pass
 
 Table: TypeAlias = TextFile | JsonLines | ParquetFile
 #: What reads tables, and the ends of their names; a copy has one of the same group.
@@ -48,7 +44,7 @@ class TableFile(LabelledFile):
     """A table with a column of labels."""
 
     kind = "a table, .csv, .tsv, .jsonl (also .gz) or .parquet, with a column of labels"
-    takes = frozenset({"label", "drop"})
+    takes = frozenset({"label", "drop", "features"})
 
     @classmethod
     def fits(cls, path: Path) -> bool:
@@ -85,18 +81,22 @@ class TableFile(LabelledFile):
         return [name for name in columns if name not in drop]
 
     def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
-        """Return the numbers of the columns that are not to drop, standardized; the page shows all columns."""
+        """Return the columns that are not to drop as numbers, standardized; the page shows all of them as they are."""
         name, drop = self.label, self.asked.drop
         with readable(self.path):
             frame = self.table.frame()
         if not len(frame):  # every column would count as text
             raise ContentError(f"'{short(self.path)}' has names of columns and no rows.")
-        labels, columns = self.labels, frame.drop(columns=[name, *drop])
-        X = pd.DataFrame(as_numbers(columns, self.path), columns=columns.columns.astype(str))
-        data = LabelledData(X, labels, label=name, shown=frame.drop(columns=name))
+        data = LabelledData(frame.drop(columns=[name, *drop]), self.labels, label=name, shown=frame.drop(columns=name))
         data = data if rows is None else data.at(rows)
+        _refuse_pictures(data.X, self.path)
+        X = as_numbers(data.X, self.path, self.asked.features)
+        if rows is not None:
+            X.index = pd.Index(rows)
         # in double precision: single would lose the digits of columns far from zero
-        data.X = StandardScaler().set_output(transform="pandas").fit_transform(data.X)
+        data.X = StandardScaler().set_output(transform="pandas").fit_transform(X)
+        texts = texts_of(data.shown)
+        data.shown = data.shown if texts is None else texts
         return data
 
     def write(self, target: Path, labels: Array) -> None:
@@ -175,68 +175,6 @@ def _without_header(columns: list[str], path: Path) -> ContentError:
         f"'{short(path)}' seems to have no header: its first line is {listed(columns, 100)}. Write a line of names "
         "above it; where these are names, choose the column of labels with {spelled('label')}."
     )
-
-
-def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
-    """Return columns as numbers; raise where one is none, or has gaps."""
-    if not len(columns.columns):
-        raise ContentError("no column is left beside the labels.")
-    words = [name for name, column in columns.items() if not is_numeric_dtype(column) or is_complex_dtype(column)]
-    numbers = columns.drop(columns=words)
-    # in more rows than would rise by chance
-    rising = [
-        name
-        for name, column in numbers.items()
-        if is_integer_dtype(column) and len(column) >= 10 and column.is_unique and column.is_monotonic_increasing
-    ]
-    _refuse_pictures(columns[words], path)
-    X = numbers.to_numpy(np.float64, na_value=np.nan)
-    _refuse_the_rest(numbers, X, columns[words], path)
-    if rising:
-        warnings.warn(
-            f"whole numbers in {listed(rising)} seem to number the rows, and a network memorizes by them. Leave them "
-            f"out ({_dropping(rising)}) where they say nothing else.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return X
-
-
-def _refuse_the_rest(numbers: pd.DataFrame, X: NDArray[np.float64], words: pd.DataFrame, path: Path) -> None:
-    """Raise where a column is no number, or a number is missing or infinite, all in one message."""
-    bad = ~np.isfinite(X)
-    gaps = [name for name, column in zip(numbers, bad.T, strict=True) if column.any()]
-    found = []
-    if len(words.columns):
-        others = [f"'{short(name, 24)}'{_example(column)}" for name, column in words.items()]
-        found.append(f"something else than numbers in {joined(others, 80)}")
-    if gaps:
-        named = joined([f"'{short(name, 24)}'" for name in gaps], 60)
-        found.append(f"missing or infinite numbers in {bad.any(axis=1).sum()} of {len(X)} rows of {named}")
-    if not found:
-        return
-    ways = [] if len(gaps) == len(numbers.columns) else [f"leave these columns out ({_dropping([*words, *gaps])})"]
-    ways += ["leave the rows out", "fill the gaps"] if gaps and not len(words.columns) else ["make them numbers"]
-    way = ", or ".join(ways)
-    if len(ways) == 1:
-        way += ", such as embeddings of texts: in a table, or an .npz file of arrays X and y"
-    raise ContentError(f"'{short(path.name, 30)}' has {' and '.join(found)}. A network takes numbers: {way}.")
-
-
-def _example(column: Column) -> str:
-    """Return the first entry that is no number, to be shown behind the name of its column."""
-    texts = column.dropna().astype(str)
-    words = texts[pd.to_numeric(texts, errors="coerce").isna()] if len(texts) else texts
-    first = next(iter(words), next(iter(texts), None))
-    return "" if first is None else f" ('{short(first, 20)}')"
-
-
-def _dropping(names: Sequence[object]) -> str:
-    """Return the argument that leaves columns out: only the first few where there are many, or their names are long."""
-    names = list(map(str, names))
-    lengths = accumulate(len(spelled("drop", name)) for name in names)
-    shown = [name for name, length in zip(names, lengths, strict=True) if length < 70][:3]
-    return spelled("drop", shown or None) + (" and so on" if 0 < len(shown) < len(names) else "")
 
 
 def _refuse_pictures(columns: pd.DataFrame, path: Path) -> None:

@@ -71,7 +71,7 @@ def test_features_are_of_pictures_of_224_pixels_and_tables_have_none(run, page, 
     assert json.loads((out / "scan.json").read_text())["size"] == 224
     result = run("scan", table, "--out", tmp_path / "other", "--features", model)
     assert result.exit_code == 2
-    assert "--features embeds pictures, and PATH holds rows of numbers" in result.stderr
+    assert "embeds pictures, and PATH holds rows: leave it out" in result.stderr
     compared = run("compare", table, "--features", model)
     assert compared.stderr.splitlines()[-1] == result.stderr.splitlines()[-1]
     result = run(*call, "--overwrite", "--features", "torchvision:squeezenet")

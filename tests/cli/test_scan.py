@@ -229,6 +229,6 @@ def test_a_new_option_needs_its_definition_and_its_use_only(run, page, table, tm
     assert json.loads((tmp_path / "found" / "scan.json").read_text())["scored"] == 2
     assert "had --scored 2, and this one has --scored 3." in run(*call, "--resume", "--scored", 3).stderr
     reading = inspect.signature(read_data).parameters
-    assert ["path", *(option.name for option in READING)] == list(reading)
+    assert ["path", *(option.name for option in READING), "features"] == list(reading)
     used = {name: command.params for name, command in main.commands.items() if name != "report"}
     assert all({*READING} - {*params} == ({READING[1]} if name == "apply" else set()) for name, params in used.items())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curvdetect.files.tables import as_numbers
+from curvdetect.files.tables import _refuse_pictures
 from tests.files.tables import read_table
 
 
@@ -82,7 +82,7 @@ def test_a_column_that_numbers_the_rows_is_named(written, name, recwarn):
 
 def refused(columns, path):
     with pytest.raises((ValueError, ImportError)) as error:
-        as_numbers(pd.DataFrame(columns), path)
+        _refuse_pictures(pd.DataFrame(columns), path)
     assert len(str(error.value)) <= 400
     return str(error.value)
 
@@ -91,29 +91,3 @@ def test_pictures_within_a_table_are_named_and_not_to_be_dropped(tmp_path):
     message = refused({"a": [1.0, 2.0], "picture": [{"bytes": b"PNG", "path": None}] * 2}, tmp_path / "t.csv")
     assert message.startswith("column 'picture' of 't.csv' holds pictures")
     assert "drop" not in message
-
-
-OTHERS = {
-    "names of other files": (["a.txt", "b.txt"], " ('a.txt')"),
-    "dates": (pd.to_datetime(["2020-01-01", "2021-01-01"]), " ('2020-01-01')"),
-    "lists": ([[1, 2], [3]], " ('[1, 2]')"),
-    "nothing": ([None, None], ""),
-}
-
-
-@pytest.mark.parametrize(("column", "example"), OTHERS.values(), ids=OTHERS)
-def test_a_column_of_no_numbers_is_named_with_the_way_out(tmp_path, column, example):
-    message = refused({"a": [1, 2], "c": column}, tmp_path / "t.csv")
-    assert message.startswith(f"'t.csv' has something else than numbers in 'c'{example}. A network takes numbers: ")
-    assert "drop=['c']" in message
-    assert "embeddings" in refused({"c": column}, tmp_path / "t.csv")
-
-
-@pytest.mark.parametrize(("width", "shown"), [(1, 3), (30, 1), (300, 0)])
-def test_however_many_columns_and_however_long_their_names_the_message_is_short(tmp_path, width, shown):
-    for n_columns in (1, 3, 30):
-        names = [f"{i}{'x' * width}" for i in range(n_columns)]
-        columns = dict.fromkeys(names, ["long " * 99] * 2)
-        gaps = {f"{name} too": [1, np.nan] for name in names}
-        message = refused({"a": [1, 2], **columns, **gaps}, tmp_path / ("z" * 200 + ".csv"))
-        assert [name for name in names if f"'{name}'" in message.partition("drop=")[2]] == names[:shown]
