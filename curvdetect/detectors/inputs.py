@@ -24,6 +24,7 @@ from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples, as_samples, as_unlabelled
 from curvdetect.data.wording import brief, callers_level
 from curvdetect.detectors.explaining import in_words, no_number, warn_of_classes, where_missing
+from curvdetect.detectors.probabilities import check_probabilities, warn_where_seen
 from curvdetect.training.ranks import by_first, writes_here
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ LEAST_STEP, LARGEST_STEP = 1e-4, 0.5
 LEAST_DEVIATION = 5e-5
 
 
-def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None) -> Samples:
+def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None, pred_probs: object = None) -> Samples:
     """Return samples as a detector's ``fit`` needs them, or raise what is wrong; the detector learns their columns."""
     samples = _labelled(detector, X, y, reset=True)
     if len(samples) < 2:
@@ -50,6 +51,12 @@ def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None) 
         warn_of_classes(samples.classes, len(samples))
         if detector.net is None or isinstance(detector.net, str):
             _warn_of_scale(samples)
+    if pred_probs is not None:
+        check_paired(X, pred_probs, "pred_probs")
+        checked = check_probabilities(pred_probs, len(samples), samples.classes)
+        samples = replace(samples, pred_probs=checked)
+        if writes_here():
+            warn_where_seen(checked, samples.labels.numpy())
     scored = rows_to_score(detector.score_on, len(samples))
     columns = samples.columns if detector.units == "deviation" else None
     return replace(samples, scored=scored, units=None if columns is None else columns.deviation)
