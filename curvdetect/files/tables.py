@@ -84,11 +84,21 @@ class TableFile(LabelledFile):
             )
         return [name for name in columns if name not in drop]
 
+    @cached_property
+    def alone(self) -> bool:  # type: ignore[override]
+        """Whether no column beside the labels is left to train on, but for those that number the rows."""
+        others = [name for name in self._frame.columns if name not in (self.label, *self.asked.drop)]
+        return all(_numbers_rows(self._frame[name]) for name in others)
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        with readable(self.path):
+            return self.table.frame()
+
     def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
         """Return the numbers of the columns that are not to drop, standardized; the page shows all columns."""
         name, drop = self.label, self.asked.drop
-        with readable(self.path):
-            frame = self.table.frame()
+        frame = self._frame
         if not len(frame):  # every column would count as text
             raise ContentError(f"'{short(self.path)}' has names of columns and no rows.")
         labels, columns = self.labels, frame.drop(columns=[name, *drop])
@@ -180,15 +190,13 @@ def _without_header(columns: list[str], path: Path) -> ContentError:
 def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """Return columns as numbers; raise where one is none, or has gaps."""
     if not len(columns.columns):
-        raise ContentError("no column is left beside the labels.")
+        raise ContentError(
+            "no column is left beside the labels. Labels alone are ranked by the probabilities of a model of your own: "
+            f"pass {spelled('probs')}."
+        )
     words = [name for name, column in columns.items() if not is_numeric_dtype(column) or is_complex_dtype(column)]
     numbers = columns.drop(columns=words)
-    # in more rows than would rise by chance
-    rising = [
-        name
-        for name, column in numbers.items()
-        if is_integer_dtype(column) and len(column) >= 10 and column.is_unique and column.is_monotonic_increasing
-    ]
+    rising = [name for name, column in numbers.items() if _numbers_rows(column)]
     _refuse_pictures(columns[words], path)
     X = numbers.to_numpy(np.float64, na_value=np.nan)
     _refuse_the_rest(numbers, X, columns[words], path)
@@ -200,6 +208,11 @@ def as_numbers(columns: pd.DataFrame, path: Path) -> NDArray[np.float64]:
             stacklevel=3,
         )
     return X
+
+
+def _numbers_rows(column: Column) -> bool:
+    """Say whether whole numbers rise from row to row, in more rows than they would by chance."""
+    return bool(is_integer_dtype(column) and len(column) >= 10 and column.is_unique and column.is_monotonic_increasing)
 
 
 def _refuse_the_rest(numbers: pd.DataFrame, X: NDArray[np.float64], words: pd.DataFrame, path: Path) -> None:
