@@ -109,9 +109,9 @@ SAMPLES = {
     ),
     "series_of_channels": (
         lambda: _fit_default(np.ones((N, 3, 100))),
-        r"X has samples of shape \(3, 100\).*8 by 8.*Series .* become rows by X.reshape",
+        r"X has samples of shape \(3, 100\), which look like series.*MiniRocket.*or X.reshape.*pass X\[:, None\]",
     ),
-    "channels_last": (lambda: _fit_default(np.ones((N, 8, 8, 3))), r"8 by 3 pixels with 8 channel\(s\).*channels last"),
+    "channels_last": (lambda: _fit_default(np.ones((N, 8, 8, 3))), r"shape \(8, 8, 3\).*channels last.*X.transpose"),
     "infinity": (lambda: _fit(_with(np.inf)), "Input X contains infinity"),
     "nan_in_picture": (lambda: _fit_default(_with(NAN).reshape(N, 1, 8, 8)), "Input X contains NaN"),
     "complex": (lambda: _fit(X + 1j), "Complex data not supported"),

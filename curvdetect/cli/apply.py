@@ -27,8 +27,8 @@ def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool,
     labels = labels.astype(np.result_type(labels, cleaned))
     changed = cleaned != given
     labels[places[changed]] = cleaned[changed]
-    if not changed.any() and source.is_file() and file.copies:
-        write_whole(out, source.read_bytes())
+    if not changed.any() and file.holder.is_file() and file.copies:
+        write_whole(out, file.holder.read_bytes())
     else:
         file.write(out, labels)
     tell(f"{safe(out)}: {int(changed.sum())} of {len(given)} labels changed")
@@ -46,6 +46,8 @@ def _check_target(file: LabelledFile, out: Path, overwrite: bool) -> None:
         why = "is a folder. Pass the name of a file."
     elif out.exists() and out.samefile(file.path):
         why = "is PATH itself. Pass another."
+    elif out.exists() and out.samefile(file.holder):
+        why = "is the file of --labels. Pass another."
     elif out.exists() and not overwrite:
         why = "is there already. Pass another, or --overwrite."
     elif not out.name.lower().endswith(file.copies):

@@ -90,12 +90,12 @@ def main() -> None:
             ["--detector", "name"],
             type=click.Choice(list(scanned())),
             metavar="NAME",
-            default="fused",
-            help="What ranks. fused takes a training and what all other samples say of the label, which finds most in "
-            "the project's own tables, and records the curvature beside it, for half of a training. curvature ranks by "
-            "that of the label against the best other one, plain-curvature by the paper's score. loss and margin cost "
-            "one training, ssft, curv-ssft and confident several. leave-one-out, and out-of-bag for tables, train "
-            "nothing.",
+            help="What ranks. Default: fused, or confident where PATH holds labels alone. fused takes a training and "
+            "what all other samples say of the label, which finds most in the project's own tables, and records the "
+            "curvature beside it, for half of a training. curvature ranks by that of the label against the best other "
+            "one, plain-curvature by the paper's score. loss and margin cost one training, ssft, curv-ssft and "
+            "confident several; confident ranks by --probs without any. leave-one-out, and out-of-bag for tables, "
+            "train nothing.",
         ),
         FEATURES,
         *FITTING,
@@ -110,7 +110,8 @@ def scan(**options: object) -> None:
 
     PATH is a folder of pictures with one subfolder a class or with a list of their labels; a table (.csv, .tsv, .jsonl,
     each also .gz, or .parquet) with a column of labels and one that names pictures, or numbers, words, dates or texts
-    in the others; an .npz file with arrays X and y; or boxes on pictures, in a COCO file (.json) or a YOLO folder.
+    in the others; an .npz file with arrays of samples and labels; an .npy file of samples with --labels; or boxes on
+    pictures, in a COCO file (.json) or a YOLO folder. With --probs it may be labels alone.
 
     \b
     DIR gets
@@ -154,8 +155,8 @@ def report(**options: object) -> None:
         ),
         click.Option(["--to", "source"], required=True, metavar="PATH", type=EXISTING, help="What was scanned."),
         click.Option(["--out"], required=True, metavar="NEW", type=FILE, help="The file, or folder, to write."),
-        # columns to drop don't matter, since only labels are changed
-        *(option for option in READING if option.name != "drop"),
+        # only labels are changed: columns to drop and probabilities don't matter
+        *(option for option in READING if option.name not in ("drop", "probs")),
         click.Option(["--overwrite"], is_flag=True, help="Replace NEW where it is there already."),
         *PRINTING,
     ]
@@ -164,10 +165,10 @@ def apply(**options: object) -> None:
     """Write the labels of PATH with the verdicts of the page.
 
     For a table, or the list of a folder, NEW is a copy with other labels where the verdict is "wrong", every other cell
-    as it was; for an .npz file the same arrays with another y; for a folder of classes a CSV file of path and label;
-    for a COCO file a copy with other categories; for a YOLO folder a new folder of the label files that change.
-    Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label, --pictures and --split where
-    the scan had them.
+    as it was; for an .npz file the same arrays with other labels; for --labels a copy of that file; for a folder of
+    classes a CSV file of path and label; for a COCO file a copy with other categories; for a YOLO folder a new folder
+    of the label files that change. Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label,
+    --pictures and --split where the scan had them.
 
     NEW is data for a program: labels are written as they are, whatever a spreadsheet makes of them.
     """
@@ -202,7 +203,7 @@ def apply(**options: object) -> None:
         ),
         FEATURES,
         *TRAINING,
-        *READING,
+        *(option for option in READING if option.name != "probs"),
         click.Option(
             ["--csv", "target"], type=click.Path(path_type=Path, dir_okay=False), help="Write each number to a file."
         ),

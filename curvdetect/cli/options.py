@@ -22,6 +22,8 @@ DEBUG = "curvdetect.debug"
 
 #: Types.
 COUNT, FILE, EXISTING = click.IntRange(min=1), click.Path(path_type=Path), click.Path(exists=True, path_type=Path)
+#: A file that is read beside PATH, which a record of a scan knows wherever it is called from.
+CONTENT = click.Path(exists=True, dir_okay=False, resolve_path=True)
 
 
 def share(text: str) -> float | str:
@@ -39,8 +41,9 @@ def share(text: str) -> float | str:
 READING = (
     click.Option(
         ["--label"],
-        metavar="COLUMN",
-        help="Column of a table with the labels. Default: the one named label, labels, target, y or class.",
+        metavar="NAME",
+        help="Column of a table, or array of an .npz file, with the labels. Default: the one named label, labels, "
+        "target, y or class.",
     ),
     click.Option(
         ["--drop"], metavar="COLUMN", multiple=True, help="Column of a table not to train on; may be repeated."
@@ -57,9 +60,27 @@ READING = (
         help="Folder that names of pictures start from. Default: that of the file which names them, or one near it.",
     ),
     click.Option(
+        ["--labels"],
+        metavar="FILE",
+        type=CONTENT,
+        help="Labels of the samples in an .npy or .npz file: a table, an .npy, or a .txt with one label a line.",
+    ),
+    click.Option(
+        ["--samples"],
+        metavar="NAME",
+        help="Array of an .npz file with the samples. Default: the one that its name or its shape shows.",
+    ),
+    click.Option(
         ["--split"],
         metavar="NAME",
         help="Part to read of data with parts such as train and test, or all of them together.",
+    ),
+    click.Option(
+        ["--probs"],
+        metavar="FILE",
+        type=CONTENT,
+        help="Probabilities of all classes by a model of your own, out of fold, for each sample in PATH: .npy or .npz, "
+        "columns in the order of the sorted classes, or a table, columns named by them.",
     ),
     click.Option(
         ["--size"],
@@ -111,6 +132,7 @@ FITTING = (
 
 #: Options that have other names than their arguments, by which warnings call them.
 RENAMED = {str(option.name): option.opts[0] for option in TRAINING if f"--{option.name}" not in option.opts}
+RENAMED["pred_probs"] = "--probs"
 
 #: What a command prints.
 PRINTING = (

@@ -11,10 +11,11 @@ from curvdetect.cli.console import Failure, say, tell
 from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
 from curvdetect.cli.source import embedded, note, read, say_skipped
+from curvdetect.data.types import Record
 from curvdetect.data.wording import safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
-from curvdetect.detectors.registry import DETECTORS
+from curvdetect.detectors.registry import DETECTORS, scanned
 from curvdetect.files.labelled import LabelledData
 from curvdetect.files.safe_csv import inert, inert_path, write_csv
 from curvdetect.review.report import write_report
@@ -24,6 +25,8 @@ from curvdetect.review.storage import load, save
 _TOP = 5
 #: Options that may differ when a scan is resumed: they change no score, or only by rounding.
 _FREE = ("q", "device")
+#: The detector by default, and where there are labels and probabilities alone.
+_DEFAULT, _OF_LABELS = "fused", "confident"
 #: Folder beside DIR in which features are kept.
 _FEATURES = "curvdetect-features"
 
@@ -31,7 +34,7 @@ _FEATURES = "curvdetect-features"
 def scan(
     path: Path,
     out: Path,
-    name: str,
+    name: str | None,
     features: str | None,
     resume: bool,
     overwrite: bool,
@@ -42,14 +45,19 @@ def scan(
     output = Output(out)
     output.check(path, resume=resume, overwrite=overwrite)
     reading, fitting = chosen(READING, options), chosen(FITTING, options)
-    entry = DETECTORS[name]
-    foreign = [one.opts[0] for one in FITTING if one.name not in entry.takes and fitting[str(one.name)] is not None]
-    if foreign:
-        raise click.UsageError(f"--detector {name} trains no network: leave {' and '.join(foreign)} out.")
+    _check(name or _DEFAULT, reading, fitting)
     data = read(path, reading, features, quiet)
+    if data.alone:
+        if name not in (None, _OF_LABELS):
+            raise click.UsageError(
+                f"PATH holds labels alone, which --detector {_OF_LABELS} ranks: leave --detector {name} out."
+            )
+        _check(_OF_LABELS, reading, fitting)
+    name = name or (_OF_LABELS if data.alone else _DEFAULT)
+    entry = DETECTORS[name]
     say_skipped(data, f", all listed in {SKIPPED}")
     if not quiet:
-        what = "rows" if data.paths is None else "pictures"
+        what = "labels" if data.alone else "rows" if data.paths is None else "pictures"
         label = f", labels in column '{short(data.label)}'" if data.label else ""
         label += f" of '{data.file}'" if data.file else ""
         say(f"{len(data.y)} {what} of {len(np.unique(data.y))} classes{label}")
@@ -75,6 +83,19 @@ def scan(
     _tell_what_was_found(detector, data, output)
 
 
+def _check(name: str, reading: Record, fitting: Record) -> None:
+    """Raise where a detector doesn't take what is passed."""
+    entry, probs = DETECTORS[name], reading["probs"] is not None
+    if probs and not entry.takes_probabilities:
+        some = " or ".join(name for name, one in scanned().items() if one.takes_probabilities)
+        raise click.UsageError(f"--detector {name} takes no probabilities: leave --probs out, or choose {some}.")
+    takes = entry.takes - ({"net", "max_epochs"} if probs and name == _OF_LABELS else set())
+    foreign = [one.opts[0] for one in FITTING if one.name not in takes and fitting[str(one.name)] is not None]
+    if foreign:
+        how = " with --probs" if probs else ""
+        raise click.UsageError(f"--detector {name}{how} trains no network: leave {' and '.join(foreign)} out.")
+
+
 def report(
     directory: Path, source: Path | None, out: Path | None, k: int | None, title: str | None, quiet: bool
 ) -> None:
@@ -86,7 +107,10 @@ def report(
     path = source if source is not None else Path(recorded.get("path", ""))
     if source is None and (not recorded.get("path") or not path.exists()):
         raise click.UsageError("the data is not where it was scanned: pass --data PATH.")
-    data = read(path, chosen(READING, recorded), recorded.get("features"), quiet)
+    reading = chosen(READING, recorded)
+    if reading.get("probs") and not Path(reading["probs"]).exists():
+        reading["probs"] = None  # what is shown needs none, but for labels alone
+    data = read(path, reading, recorded.get("features"), quiet)
     data = _embedded(data, recorded.get("features"), output, "auto", quiet)
     index, n_fitted = rows_fitted(detector, data.X), len(detector.scores_)
     missing = n_fitted - len(np.unique(index))
@@ -116,7 +140,7 @@ def _embedded(data: LabelledData, features: str | None, output: Output, device: 
 def _fit(detector: BaseNoiseDetector, data: LabelledData, output: Output) -> None:
     """Fit; where that is interrupted, keep the ranking so far and say how to go on."""
     try:
-        detector.fit(data.X, data.y)
+        detector.fit(data.X, data.y, **({} if data.pred_probs is None else {"pred_probs": data.pred_probs}))
     except KeyboardInterrupt as error:
         goes_on = f"goes on from {output / CHECKPOINTS}" if detector.checkpoint_dir else "starts it again"
         kept = [f"The same command with --resume {goes_on}."]

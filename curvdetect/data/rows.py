@@ -188,7 +188,10 @@ def _first_under(wanted: NDArray[np.int64], keys: NDArray[np.int64], copies: NDA
 
 
 def digest_of(samples: Samples) -> dict[str, str]:
-    """Return digests of the inputs as the network receives them, under ``"X"``, and of the labels, under ``"y"``."""
+    """Return digests of the inputs as the network receives them, under ``"X"``, of the labels, under ``"y"``, and more.
+
+    That is of ``"pred_probs"``, where some were passed.
+    """
     inputs, labels = blake2b(digest_size=16), blake2b(digest_size=16)
     inputs.update(repr((len(samples), samples.shape)).encode())
     with isolated_rng(torch.device("cpu")):
@@ -199,4 +202,7 @@ def digest_of(samples: Samples) -> dict[str, str]:
                 inputs.update(x.contiguous().numpy().data)
     labels.update(repr(samples.classes.tolist()).encode())
     labels.update(samples.labels.numpy().data)
-    return {"X": inputs.hexdigest(), "y": labels.hexdigest()}
+    found = {"X": inputs.hexdigest(), "y": labels.hexdigest()}
+    if samples.pred_probs is not None:
+        found["pred_probs"] = blake2b(np.ascontiguousarray(samples.pred_probs).data, digest_size=16).hexdigest()
+    return found

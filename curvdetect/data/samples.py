@@ -61,6 +61,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
     """Positions of those that scoring passes visit, in rising order; all for None."""
     units: Tensor | None = None
     """Length of a step of one in each column, shape (n_features,); None where it is one everywhere."""
+    pred_probs: NDArray[np.float64] | None = None
+    """What a model of the user's own says of each, shape (n_samples, n_classes); None where none was passed."""
 
     @classmethod
     def of(cls, inputs: Inputs, labels: ArrayLike, **fields: Any) -> Samples:
@@ -125,7 +127,8 @@ class Samples(Dataset[tuple[Tensor, int]]):
         view: Any = self.view
         view = None if view is None else Subset(view, index.tolist())
         inputs, labels = PartOfInputs(self.inputs, index), self.labels[index.cpu()]
-        return replace(self, inputs=inputs, labels=labels, view=view, scored=None)
+        pred_probs = None if self.pred_probs is None else self.pred_probs[index.cpu().numpy()]
+        return replace(self, inputs=inputs, labels=labels, view=view, scored=None, pred_probs=pred_probs)
 
     def read_ahead(self, chunks: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the index and the inputs of each chunk; workers, where there are any, draw from no global generator."""

@@ -80,9 +80,13 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         FloatingPointError
             Where the training loss became infinite or NaN.
         """
+        return self._fit(X, y)
+
+    def _fit(self, X: object, y: ArrayLike | None, pred_probs: object = None) -> Self:
+        """Fit, with probabilities that were passed where a detector takes some."""
         check_parameters(self)
         device = resolve_device(self.device)
-        samples = samples_to_fit(self, X, y)
+        samples = samples_to_fit(self, X, y, pred_probs)
         n_top = n_flagged(self.q, samples.n_scored)
         rows = RowIndex(samples)
         settings = begin(self, samples, device)
@@ -190,16 +194,16 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         scores, index = self._scored(X, y)
         return np.where(index >= 0, self.labels_[index], scores >= self.threshold_)
 
-    def fit_predict(self, X: object, y: ArrayLike | None = None) -> NDArray[np.int64]:
+    def fit_predict(self, X: object, y: ArrayLike | None = None, **fit_params: object) -> NDArray[np.int64]:
         """Fit, and return the flags of the training data."""
-        return self.fit(X, y).labels_
+        return self.fit(X, y, **fit_params).labels_
 
-    def fit_resample(self, X: object, y: ArrayLike | None = None) -> tuple[object, object]:
+    def fit_resample(self, X: object, y: ArrayLike | None = None, **fit_params: object) -> tuple[object, object]:
         """Fit, and return the data without the samples that are flagged: a step of an imbalanced-learn pipeline.
 
         Parameters
         ----------
-        X, y
+        X, y, **fit_params
             As in `fit`.
 
         Returns
@@ -208,7 +212,7 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
             What is left, in its order and as the same kind of thing; of a dataset a ``Subset``, and the labels as an
             array where ``y`` was left out. ``sample_indices_`` has their positions.
         """
-        self.sample_indices_, left, labels = not_flagged(self.fit(X, y), X, y)
+        self.sample_indices_, left, labels = not_flagged(self.fit(X, y, **fit_params), X, y)
         return left, labels
 
     def score(

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
-from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured
 from curvdetect.detectors.parameters import Constraints, Number, Trained, with_parameters
+from curvdetect.detectors.probabilities import Passed
+from curvdetect.detectors.with_probabilities import TakesProbabilities
 from curvdetect.signals.passes import logits_of, measuring, rows_within
 from curvdetect.training.memorize import Run, memorize
 from curvdetect.training.own_net import output_kind, whole_of
@@ -33,11 +34,12 @@ METHODS = ("self_confidence", "normalized_margin")
 
 
 @with_parameters
-class ConfidentLearningDetector(Trained, BaseNoiseDetector):
+class ConfidentLearningDetector(Trained, TakesProbabilities):
     """Rank samples by cleanlab's label quality on out-of-fold probabilities; higher is more suspect.
 
     Each fold's probabilities come from a fresh copy of the network that is trained on the other folds. The score is
-    one minus the quality. Costs ``cv`` trainings on a share of ``(cv - 1) / cv`` of the data each.
+    one minus the quality. Costs ``cv`` trainings on a share of ``(cv - 1) / cv`` of the data each. ``fit(X, y,
+    pred_probs=...)`` takes the probabilities of a model of your own instead, and trains nothing.
 
     Parameters
     ----------
@@ -82,10 +84,23 @@ class ConfidentLearningDetector(Trained, BaseNoiseDetector):
     }
 
     def _measure(self, samples: Samples, settings: Settings) -> Measured:
-        """Cross-validate the network and pass its probabilities to cleanlab."""
+        """Pass the probabilities of the cross-validated network, or those of the user's own model, to cleanlab."""
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 
+        labels = samples.labels.numpy()
+        passed = samples.pred_probs
+        probabilities = self._out_of_fold(samples, settings) if passed is None else passed
+        signals = {name: 1 - get_label_quality_scores(labels, probabilities, method=name) for name in METHODS}
+        issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
+        signals["flags"] = issues + signals["self_confidence"]
+        other = np.where(np.eye(len(samples.classes), dtype=bool)[labels], -1, probabilities).argmax(1)
+        attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(settings.device)}
+        left_out = None if passed is None else Passed(samples).left_out
+        return Measured(signals, other, attributes, left_out=left_out)
+
+    def _out_of_fold(self, samples: Samples, settings: Settings) -> NDArray[np.float64]:
+        """Return probabilities of the network, each by one that was trained on the other folds."""
         labels = samples.labels.numpy()
         largest = int(np.bincount(labels).max())
         if self.cv > largest:
@@ -105,12 +120,7 @@ class ConfidentLearningDetector(Trained, BaseNoiseDetector):
                 if run.interrupt is not None:
                     raise run.interrupt
                 probabilities[fold] = _predicted(run, samples, fold)
-        signals = {name: 1 - get_label_quality_scores(labels, probabilities, method=name) for name in METHODS}
-        issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
-        signals["flags"] = issues + signals["self_confidence"]
-        other = np.where(np.eye(len(samples.classes), dtype=bool)[labels], -1, probabilities).argmax(1)
-        attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(settings.device)}
-        return Measured(signals, other, attributes)
+        return probabilities
 
     def _score(self, measured: Measured) -> NDArray[np.float64]:
         return measured.signal_scores[self.method]

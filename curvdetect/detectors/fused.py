@@ -14,10 +14,10 @@ from scipy.special import log_softmax
 from curvdetect.data.devices import resolve_device
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
-from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.detectors.parameters import RUNS, Constraints, OneRun, Probing, with_parameters
 from curvdetect.detectors.ranking import check_weights, fuse, fusion_rule
+from curvdetect.detectors.with_probabilities import TakesProbabilities
 from curvdetect.detectors.witnesses import Witness, accuracy_of, automatic, judged, pooled, witness_of
 from curvdetect.signals.registry import asked_for, closed_form, curvatures, in_order, is_names, recorded
 from curvdetect.signals.signal import Signal
@@ -34,6 +34,8 @@ BESIDE_WITNESSES = 1.5
 FOR_KNOWING, LEAST, MOST = 20.0, 0.1, 5.0
 #: Share of the labels by which it is ahead of all witnesses from which on it suggests labels too.
 KNOWS_MORE = 0.1
+#: The signal of probabilities that were passed.
+_PASSED = "pred_probs"
 #: The signals of ``signals="auto"``, and how much the ranks of each count.
 AUTO = {"plain": {"loss": 1.0}, "augmented": {"loss": 1.0, "late_margin": 1.0}, "fallen": {"early_margin": 1.0}}
 
@@ -103,13 +105,14 @@ def has_fallen(history: Sequence[Record]) -> bool:
 
 
 @with_parameters
-class FusedDetector(Probing, OneRun, BaseNoiseDetector):
+class FusedDetector(Probing, OneRun, TakesProbabilities):
     """Rank samples by several witnesses of their labels at once; higher is more suspect.
 
     The recommended detector for ranking wrong labels. A network that is trained resists wrong labels for a while; a
     ridge regression and, for rows of numbers, a random forest say what all other samples make of a label when its
     sample is left out (`LeaveOneOutDetector`, `OutOfBagDetector`). Costs ``n_repeats`` plain trainings, and what
-    trains nothing beside them: a third of a training for pictures, about a whole one for rows.
+    trains nothing beside them: a third of a training for pictures, about a whole one for rows. A model of your own is
+    one more witness, by ``fit(X, y, pred_probs=...)``; samples that were not fitted are ranked without it.
 
     Parameters
     ----------
@@ -117,12 +120,12 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         Names of what to fuse, or a dictionary from names to weights: ``"loss"``, ``"margin"``, ``"learning_time"``,
         ``"inconfidence"``, ``"early_margin"``, ``"late_loss"``, ``"late_margin"``, ``"final_loss"``,
         ``"averaged_margin"``, ``"input_gradient"``, ``"gradient_contrast"``, ``"curvature"``,
-        ``"curvature_contrast"``, ``"leave_one_out"``, ``"out_of_bag"``. "auto" takes the loss of the training and the
-        last two, of which the forest is for rows of numbers. Their weights are those by which the given labels are
-        most likely with their samples left out, so that a witness that knows little counts little. Where labels
-        were not memorized, or the net is one of `finetuning_net`, the training counts the more, the more of them the
-        network knows, by the loss of the second
-        half of the epochs where pictures were augmented. A training that fell apart counts nothing.
+        ``"curvature_contrast"``, ``"leave_one_out"``, ``"out_of_bag"``, ``"pred_probs"``. "auto" takes the loss of the
+        training and the last three: the forest for rows of numbers, and ``"pred_probs"`` where `fit` got some. Their
+        weights are those by which the given labels are most likely with their samples left out, so that a witness that
+        knows little counts little. Where labels were not memorized, or the net is one of `finetuning_net`, the
+        training counts the more, the more of them the network knows, by the loss of the second half of the epochs
+        where pictures were augmented. A training that fell apart counts nothing.
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
     combine : "auto", name or callable, default="auto"
@@ -195,7 +198,8 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
             values = list(self.signals.values())
             if len({*values}) > 1 or not (isinstance(values[0], Real) and 0 < values[0] < np.inf):
                 check_weights(values, len(values), self._rule)
-        wanted = dict.fromkeys([*(automatic(samples) if self._is_auto else weights), *self.beside])
+        passed = [] if samples.pred_probs is None else [_PASSED]
+        wanted = dict.fromkeys([*(automatic(samples) if self._is_auto else weights), *self.beside, *passed])
         witnesses, seconds = {}, {}
         for name in [name for name in wanted if name in closed_form()]:
             started = perf_counter()
@@ -207,7 +211,8 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         measured.signal_scores |= {name: judged(one.left_out, labels)[0] for name, one in witnesses.items()}
         accuracy, fallen = found["train_accuracy_"], has_fallen(found["history_"])
         augmented = samples.view is not None or bool(getattr(self.net, "iterator_train__augment", False))
-        found["_witnesses"], found["seconds_"] = witnesses, found["seconds_"] | seconds
+        found["_witnesses"] = {name: one for name, one in witnesses.items() if name != _PASSED}
+        found["seconds_"] |= seconds
         found["regime_"] = regime_of(accuracy, fallen)
         if self._is_auto:
             said, weights = pooled({name: witnesses[name].left_out for name in automatic(samples)}, labels)
@@ -227,6 +232,11 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         return isinstance(self.signals, str) and self.signals == "auto"
 
     @property
+    def _of_any_sample(self) -> dict[str, float]:
+        """The signals that were fused, but for probabilities that were passed: of other samples there are none."""
+        return {name: weight for name, weight in self.fused_signals_.items() if name != _PASSED}
+
+    @property
     def _rule(self) -> Any:
         """How signals that were passed by name are combined."""
         return "fisher" if self.combine == "auto" else self.combine
@@ -237,17 +247,26 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
 
     def _score_unseen(self, measured: Measured) -> NDArray[np.float64]:
         """Rank samples that were not fitted among those that were: a rank means nothing by itself."""
-        known = self.scored_mask_
+        known, weights = self.scored_mask_, self._of_any_sample
         # no others: an interrupted training lacks those that are measured at its end
-        both = {
-            name: np.append(self.signal_scores_[name][known], measured.signal_scores[name])
-            for name in self.fused_signals_
-        }
-        together = Measured(both, measured.other, {"fused_signals_": self.fused_signals_})
-        return self._score(together)[known.sum() :]
+        both = {name: np.append(self.signal_scores_[name][known], measured.signal_scores[name]) for name in weights}
+        together = self._score(Measured(both, measured.other, {"fused_signals_": weights}))
+        old, new = np.split(together, [known.sum()])
+        if len(weights) == len(self.fused_signals_):
+            return new
+        # as suspect as those that were fitted and rank there without the probabilities that were passed
+        within = np.clip(new, old.min(), old.max())
+        found: NDArray[np.float64] = np.interp(within, np.sort(old), np.sort(self.scores_[known])) + new - within
+        return found
 
     def _measure_unseen(self, samples: Samples) -> Measured:
-        named = [name for name in self.fused_signals_ if name in closed_form()]
+        weights = self._of_any_sample
+        if not weights:
+            raise ValueError(
+                "samples that were not fitted can't be scored by 'pred_probs' alone, which are of those that were. Fit "
+                "with signals='auto'."
+            )
+        named = [name for name in weights if name in closed_form()]
         witnesses: dict[str, Witness] = getattr(self, "_witnesses", {})
         if missing := [name for name in named if name not in witnesses]:
             raise ValueError(
@@ -258,7 +277,7 @@ class FusedDetector(Probing, OneRun, BaseNoiseDetector):
         said = {name: witnesses[name].says(samples, device) for name in named}
         labels = samples.labels.numpy()
         scores = {name: judged(one, labels)[0] for name, one in said.items()}
-        if len(said) == len(self.fused_signals_):
+        if len(said) == len(weights):
             return Measured(scores, judged(next(iter(said.values())), labels)[1], {})
         measured = super()._measure_unseen(samples)
         measured.signal_scores |= scores

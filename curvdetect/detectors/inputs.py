@@ -22,8 +22,10 @@ from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain, plain_labels
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples, as_samples, as_unlabelled
+from curvdetect.data.shapes import check_channels_first, check_no_series, padding_of
 from curvdetect.data.wording import brief, callers_level
 from curvdetect.detectors.explaining import in_words, no_number, warn_of_classes, where_missing
+from curvdetect.detectors.probabilities import check_probabilities, warn_where_seen
 from curvdetect.training.ranks import by_first, writes_here
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ LEAST_STEP, LARGEST_STEP = 1e-4, 0.5
 LEAST_DEVIATION = 5e-5
 
 
-def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None) -> Samples:
+def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None, pred_probs: object = None) -> Samples:
     """Return samples as a detector's ``fit`` needs them, or raise what is wrong; the detector learns their columns."""
     samples = _labelled(detector, X, y, reset=True)
     if len(samples) < 2:
@@ -46,10 +48,22 @@ def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None) 
             f"y holds one class only ({brief(samples.classes.tolist())}); a label can be wrong only where there are "
             "two."
         )
+    default = _takes_default(detector)
+    if default:
+        check_channels_first(samples.shape)
+        if "net" in detector.get_params(deep=False):  # all else takes the numbers of any shape as rows
+            check_no_series(samples.inputs)
     if writes_here():
         warn_of_classes(samples.classes, len(samples))
-        if detector.net is None or isinstance(detector.net, str):
+        if default:
             _warn_of_scale(samples)
+            _warn_of_tokens(samples)
+    if pred_probs is not None:
+        check_paired(X, pred_probs, "pred_probs")
+        checked = check_probabilities(pred_probs, len(samples), samples.classes)
+        samples = replace(samples, pred_probs=checked)
+        if writes_here():
+            warn_where_seen(checked, samples.labels.numpy())
     scored = rows_to_score(detector.score_on, len(samples))
     columns = samples.columns if detector.units == "deviation" else None
     return replace(samples, scored=scored, units=None if columns is None else columns.deviation)
@@ -227,6 +241,24 @@ def _chosen(score_on: ArrayLike | None, n_samples: int) -> NDArray[np.int64] | N
     if len(rows) < 2:
         raise ValueError(f"score_on chooses {len(rows)} of {n_samples} samples, and a ranking needs 2 at least.")
     return rows
+
+
+def _takes_default(detector: BaseNoiseDetector) -> bool:
+    """Say whether what is fitted follows from the shape of the samples."""
+    net = detector.net.module if isinstance(detector.net, NeuralNet) else detector.net
+    return (net is None or isinstance(net, str)) and isinstance(getattr(detector, "features", "auto"), str)
+
+
+def _warn_of_tokens(samples: Samples) -> None:
+    """Warn where rows seem to be token ids, which are names rather than amounts."""
+    if samples.integral and (fill := padding_of(samples.inputs)) is not None:
+        warnings.warn(
+            f"X holds rows of whole numbers filled up with {fill}, which look like token ids: they are taken as "
+            "amounts. Pass a net that begins with an embedding, or vectors of the texts as rows. If they are amounts, "
+            "pass floats: X.astype('float32').",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
 
 
 def _warn_of_scale(samples: Samples) -> None:

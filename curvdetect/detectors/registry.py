@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from inspect import signature
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +43,11 @@ class Entry(NamedTuple):
     def takes(self) -> set[str]:
         """The names of its parameters."""
         return {*self.detector().get_params(deep=False)}
+
+    @property
+    def takes_probabilities(self) -> bool:
+        """Whether its ``fit`` takes probabilities of a model of the user's own."""
+        return "pred_probs" in signature(self.detector.fit).parameters
 
     def scanning(self, **options: object) -> BaseNoiseDetector:
         """Return a detector for a scan on the command line."""

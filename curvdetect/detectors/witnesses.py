@@ -23,6 +23,7 @@ from curvdetect.data.inputs import HeldInputs, MappedInputs, check_finite
 from curvdetect.data.isolation import spread
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Array, Record
+from curvdetect.detectors.probabilities import Passed
 from curvdetect.detectors.trees import Trees
 from curvdetect.features.patches import PatchFeatures
 from curvdetect.features.radial import RadialBasis, SquareRoots
@@ -164,11 +165,14 @@ def _with_float64(device: torch.device) -> torch.device:
 
 def automatic(samples: Samples) -> list[str]:
     """Return the names of the witnesses for samples of their shape."""
-    return ["leave_one_out", "out_of_bag"] if len(samples.shape) == 1 else ["leave_one_out"]
+    names = ["leave_one_out", "out_of_bag"] if len(samples.shape) == 1 else ["leave_one_out"]
+    return names if samples.pred_probs is None else [*names, "pred_probs"]
 
 
 def witness_of(name: str, samples: Samples, device: torch.device, seed: int) -> Witness:
     """Return the witness of a name, fitted."""
+    if name == "pred_probs":
+        return Passed(samples)
     return Forest(samples, seed) if name == "out_of_bag" else Ridge(samples, "auto", None, device, seed)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from curvdetect.data.samples import Samples, as_unlabelled
+from curvdetect.data.shapes import check_channels_first
 
 #: Patches from which the whitening is learned.
 N_PATCHES = 20_000
@@ -241,6 +242,7 @@ def _pictures(X: object) -> Samples:
             f"X must hold pictures, an array of shape (n_samples, channels, height, width), got samples of shape "
             f"{samples.shape}. Rows of numbers are features already."
         )
+    check_channels_first(samples.shape)
     return samples
 
 

@@ -11,6 +11,7 @@ from curvdetect.data.inputs import MappedInputs
 from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain
 from curvdetect.data.samples import Samples, as_unlabelled
+from curvdetect.data.shapes import check_channels_first
 
 
 def pictures(X: object) -> Samples:
@@ -43,3 +44,4 @@ def check_are_pictures(shape: Sequence[int]) -> None:
             f"X has samples of shape {tuple(shape)}, and pictures are (channels, height, width). "
             f"{ways.get(len(shape), '')}".strip()
         )
+    check_channels_first(shape)

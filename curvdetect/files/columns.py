@@ -33,7 +33,10 @@ def as_numbers(columns: pd.DataFrame, path: Path, model: str | None = None) -> p
     many different words.
     """
     if not len(columns.columns):
-        raise ContentError("no column is left beside the labels.")
+        raise ContentError(
+            "no column is left beside the labels. Labels alone are ranked by the probabilities of a model of your own: "
+            f"pass {spelled('probs')}."
+        )
     if rising := rising_in(columns):
         _warn_of_names(f"whole numbers in {listed(rising)} seem to number the rows", rising)
     columns = columns.set_axis(_different(columns.columns), axis=1)

@@ -32,6 +32,8 @@ class Asked:
     drop: tuple[str, ...] = ()
     pictures: str | None = None
     root: str | None = None
+    labels: str | None = None
+    samples: str | None = None
     split: str | None = None
     size: int | None = None
     limit: int | None = None
@@ -64,6 +66,10 @@ class LabelledData:
     """What was not read, and why: broken pictures first."""
     columns: dict[str, list[object]] = field(default_factory=dict)
     """What else the file says of each sample, by the name of a column of the results, such as its number there."""
+    pred_probs: NDArray[np.float64] | None = None
+    """Probabilities of the classes of ``y``, shape (n_samples, n_classes), where some were passed."""
+    alone: bool = False
+    """Whether there are labels and no samples, so that ``X`` are the probabilities."""
 
     def at(self, index: NDArray[np.int64]) -> LabelledData:
         """Return the samples at these positions, in their order."""
@@ -75,9 +81,9 @@ class LabelledData:
         elif shown is not None:
             shown = rows_of(shown, index)
         columns = {name: [values[i] for i in index] for name, values in self.columns.items()}
-        return replace(
-            self, X=rows_of(self.X, index), y=self.y[index], paths=paths, rows=rows, shown=shown, columns=columns
-        )
+        said = None if self.pred_probs is None else self.pred_probs[index]
+        X, y = rows_of(self.X, index), self.y[index]
+        return replace(self, X=X, y=y, paths=paths, rows=rows, shown=shown, columns=columns, pred_probs=said)
 
     def skipped_lines(self, more: str) -> list[str]:
         """Return the first few that were skipped, and the number of the others in the words of ``more``."""
@@ -95,8 +101,16 @@ class LabelledFile(ABC):
     #: Ends of the name of a corrected copy; none where that is a folder.
     copies: ClassVar[tuple[str, ...]]
 
+    #: Whether it holds labels and no samples.
+    alone: bool = False
+
     def __init__(self, path: Path, asked: Asked) -> None:
         self.path, self.asked = path, asked
+
+    @property
+    def holder(self) -> Path:
+        """The file that the labels stand in."""
+        return self.path
 
     @classmethod
     def opened(cls, path: Path, asked: Asked) -> LabelledFile:

@@ -25,6 +25,7 @@ class PicturesFile(LabelledFile):
 
     #: Whether places in the file mean something to a person, as rows of a table do.
     numbered: ClassVar[bool] = True
+    alone = False
 
     @cached_property
     @abstractmethod

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 from curvdetect.data.wording import ArgumentError, short, spelled
-from curvdetect.files.arrays import ArraysFile
+from curvdetect.files.arrays import ArrayFile, ArraysFile
 from curvdetect.files.coco import CocoFile
 from curvdetect.files.image_folder import ImageFolder
+from curvdetect.files.label_files import LinesFile
 from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
 from curvdetect.files.listed_folder import ListedFolder
 from curvdetect.files.picture_table import PictureTable
+from curvdetect.files.probabilities import with_probabilities
 from curvdetect.files.split_folder import SplitFolder
 from curvdetect.files.yolo import YoloFolder
 
@@ -21,8 +23,10 @@ FORMATS: tuple[type[LabelledFile], ...] = (
     ListedFolder,
     SplitFolder,
     ImageFolder,
+    LinesFile,
     PictureTable,
     ArraysFile,
+    ArrayFile,
     CocoFile,
 )
 
@@ -34,7 +38,10 @@ def read_data(
     drop: tuple[str, ...] = (),
     pictures: str | None = None,
     root: str | os.PathLike[str] | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    samples: str | None = None,
     split: str | None = None,
+    probs: str | os.PathLike[str] | None = None,
     size: int | None = None,
     limit: int | None = None,
     features: str | None = None,
@@ -46,10 +53,11 @@ def read_data(
     path : str or Path
         A folder of pictures with one subfolder a class, or with a list of labels (labels.csv, metadata.csv,
         metadata.jsonl, train.csv); a table (.csv, .tsv, .jsonl, each also .gz, or .parquet), of numbers or with a
-        column that names pictures; an .npz file of arrays X and y; a COCO file (.json), or a YOLO folder, of
-        boxes.
+        column that names pictures; an .npz file of arrays, such as X and y; an .npy file of samples; a COCO file
+        (.json), or a YOLO folder, of boxes. With ``probs``, also a file of labels alone, which may be a .txt.
     label : str, optional
-        Column of a table that holds the labels; by default the one named label, labels, target, y or class.
+        Column of a table, or array in an .npz file, that holds the labels; by default the one named label, labels,
+        target, y or class.
     drop : tuple of str, default=()
         Columns of a table not to train on.
     pictures : str, optional
@@ -57,9 +65,17 @@ def read_data(
     root : str or Path, optional
         Folder that a table, or a COCO file, names pictures in; by default that of the file. Folders in it are looked
         into as well.
+    labels : str or Path, optional
+        File of the labels where an .npy or .npz file holds the samples: a table, an .npy file, or a .txt file with one
+        label a line.
+    samples : str, optional
+        Array in an .npz file that holds the samples; by default it is known by its name or its shape.
     split : str, optional
         Which part to read of a folder with parts such as ``train`` and ``test``, or ``"all"`` of them together, as a
-        YOLO folder is read by default.
+        YOLO folder is read by default; or of an .npz file with ``train_images``, ``test_images`` and the like.
+    probs : str or Path, optional
+        File of probabilities of all classes by a model of your own, out of fold, for all samples of the file: an .npy
+        or .npz file with columns in the order of the sorted classes, or a table with columns named by them.
     size : int, optional
         Side of the square, in pixels, to which pictures are resized (shorter side) and cropped (centre); by default 32.
     limit : int, optional
@@ -74,7 +90,8 @@ def read_data(
         ``X`` and ``y`` for a detector's ``fit``; ``shown`` for `write_report`, where a person looks at something else;
         ``paths``, names of pictures; ``file``, the list in a folder that the labels are from; ``rows``, places in the
         file where the samples are not all of them; ``columns``, what else the file says of each sample, such as the
-        ``annotation_id`` of a box; and ``skipped``, what was not read, and why.
+        ``annotation_id`` of a box; ``skipped``, what was not read, and why; and ``pred_probs``, the probabilities, for
+        a detector's ``fit`` too. They are ``X`` as well where there are labels alone.
 
     Raises
     ------
@@ -97,18 +114,21 @@ def read_data(
     [0, 0, 1, 1]
     """
     root = None if root is None else os.fspath(root)
+    labels = None if labels is None else os.fspath(labels)
     asked = Asked(
         label=label,
         drop=tuple(drop),
         pictures=pictures,
         root=root,
+        labels=labels,
+        samples=samples,
         split=split,
         size=size,
         limit=limit,
         features=features,
     )
     file = opened(Path(path), asked)
-    return file.read(file.chosen())
+    return file.read(file.chosen()) if probs is None else with_probabilities(file, Path(probs))
 
 
 def opened(path: Path, asked: Asked) -> LabelledFile:

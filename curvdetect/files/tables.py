@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
 from curvdetect.data.wording import ArgumentError, ContentError, listed, short
-from curvdetect.files.columns import as_numbers, texts_of
+from curvdetect.files.columns import as_numbers, rising_in, texts_of
 from curvdetect.files.json_lines import JsonLines
 from curvdetect.files.labelled import LabelledData, LabelledFile
 from curvdetect.files.parquet_table import ParquetFile
 from curvdetect.files.text_table import TextFile
-
-if TYPE_CHECKING:
-    pass
 
 Table: TypeAlias = TextFile | JsonLines | ParquetFile
 #: What reads tables, and the ends of their names; a copy has one of the same group.
@@ -80,11 +77,21 @@ class TableFile(LabelledFile):
             )
         return [name for name in columns if name not in drop]
 
+    @cached_property
+    def alone(self) -> bool:  # type: ignore[override]
+        """Whether no column beside the labels is left to train on, but for those that number the rows."""
+        others = self._frame.drop(columns=[self.label, *self.asked.drop], errors="ignore")
+        return len(rising_in(others)) == others.shape[1]
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        with readable(self.path):
+            return self.table.frame()
+
     def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
         """Return the columns that are not to drop as numbers, standardized; the page shows all of them as they are."""
         name, drop = self.label, self.asked.drop
-        with readable(self.path):
-            frame = self.table.frame()
+        frame = self._frame
         if not len(frame):  # every column would count as text
             raise ContentError(f"'{short(self.path)}' has names of columns and no rows.")
         data = LabelledData(frame.drop(columns=[name, *drop]), self.labels, label=name, shown=frame.drop(columns=name))

@@ -69,6 +69,7 @@ SIGNALS: dict[str, Entry] = {
     "inconfidence": Entry(Inconfidence, "inconfidence", "always", cost="1, once"),
     "leave_one_out": Entry(None, "left out, ridge regression", "closed form"),
     "out_of_bag": Entry(None, "left out, random forest", "closed form"),
+    "pred_probs": Entry(None, "probabilities that were passed", "closed form"),
     "forgetting_loss": Entry(ForgettingLoss, "forgetting, mean loss", "second split", cost="1"),
     "forgotten_share": Entry(ForgottenShare, "forgetting, share of epochs", "second split", cost="1"),
     "forgetting_time": Entry(ForgettingTime, "forgetting time", "second split", "SSFT", cost="1"),

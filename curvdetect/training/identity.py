@@ -50,7 +50,7 @@ def claim(directory: str | Path, identity: Mapping[str, str], *, seed: int) -> t
         raise ValueError(f"{file} {found}. Delete the directory to start anew, or pass another checkpoint_dir.")
     was = kept["identity"]
     changed = [name for name in sorted(was.keys() | identity.keys()) if was.get(name) != identity.get(name)]
-    data = [name for name in changed if name in ("X", "y")]
+    data = [name for name in changed if name in ("X", "y", "pred_probs")]
     params = [
         f"{name} was {was.get(name, 'not there')} and is {identity.get(name, 'not there')}"
         for name in changed

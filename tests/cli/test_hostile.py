@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.cli.conftest import QUICK, read_csv
@@ -65,3 +67,24 @@ def test_a_folder_of_such_names_is_scanned_within_dir(run, photos, tmp_path):
     assert "<img src=x onerror" not in page
     assert "<script>alert" not in page
     assert run("report", out).exit_code == 0
+
+
+def test_labels_in_lines_and_names_of_columns_and_arrays_are_inert(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labels = [name for name in NAMES.values() if name.isascii() and "\n" not in name] * 4
+    (tmp_path / "y.txt").write_text("\n".join(labels), newline="")
+    classes = sorted({*labels})
+    probs = np.full((len(labels), len(classes)), 1 / len(classes))
+    pd.DataFrame(probs, columns=classes).to_csv("p.csv", index=False)
+    result = run("scan", "y.txt", "--probs", "p.csv", "--out", "found", "--q", 10)
+    assert result.exit_code == 0, result.stderr
+    assert all(line.isprintable() for line in result.output.splitlines())
+    given = {row["given"] for row in read_csv(tmp_path / "found" / "suspects.csv")}
+    assert not [text for text in given if text.startswith(("=", "-"))]
+    assert {text.removeprefix("'") for text in given} == {*classes}
+    assert "<script>alert" not in (tmp_path / "found" / "report.html").read_text()
+    np.savez("a.npz", **{name.replace("/", ""): np.zeros(3) for name in classes[:5]})
+    for call in (("a.npz",), ("a.npz", "--samples", "\x1b[31m"), ("y.txt", "--probs", "a.npz")):
+        result = run("scan", *call, "--out", "elsewhere")
+        assert result.exit_code in (1, 2)
+        assert all(line.isprintable() for line in result.stderr.splitlines())

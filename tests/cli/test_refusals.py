@@ -50,10 +50,13 @@ TABLES = {
 }
 #: Content of an .npz file, and what is said.
 ARRAYS = {
-    "names": ({"images": np.zeros(3), "y": np.zeros(3)}, "holds 'images', 'y': it needs an array X"),
-    "lengths": ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "3 samples in X and 4 labels in y"),
-    "text as objects": ({"X": np.zeros(2), "y": np.array(["a"], dtype=object)}, "Save text as text: y=np.array(labels"),
-    "objects": ({"X": np.array([{}, {}]), "y": np.zeros(2)}, "Object arrays cannot be loaded"),
+    "names": ({"Z": np.zeros(3), "A": np.zeros(3)}, "holds 'Z', 'A': it needs an array X"),
+    "lengths": ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "3 samples in X and 4 labels."),
+    "text as objects": (
+        {"X": np.zeros((2, 2)), "y": np.array(["a"], dtype=object)},
+        "Save text as text: y=np.array(labels",
+    ),
+    "objects": ({"X": np.array([[{}], [{}]]), "y": np.zeros(2)}, "Object arrays cannot be loaded"),
     "torn": (b"PK", "is torn, or not what np.savez writes."),
 }
 #: The command, its exit code, and what is said.
@@ -63,7 +66,7 @@ CALLS = {
     "no PATH": ("scan", 2, "Missing argument 'PATH'"),
     "no DIR": ("scan pets.csv", 2, "Missing option '--out'"),
     "no such path": ("scan nowhere --out found", 2, "'nowhere' does not exist"),
-    "no such kind": ("scan a.txt --out found", 2, "subfolder of pictures a class; a table, .csv, .tsv"),
+    "no such kind": ("scan a.odt --out found", 2, "is none of these: a folder"),
     "no such detector": ("scan few.csv --out found --detector best", 2, "'best' is not one of 'fused'"),
     "no such net": ("scan few.csv --out found --net vgg", 1, "net='vgg' is not known. Names: 'resnet18-cifar'"),
     "no such device": ("scan few.csv --out found --device abacus", 1, "device='abacus' is not known."),
@@ -152,6 +155,7 @@ def test_a_call(refused, tmp_path, words, code, message):
     (tmp_path / "few.csv").write_text("x,label\n1,0\n2,0\n3,1\n5,1\n")
     (tmp_path / "open.csv").write_text('a,label\n1,x\n2,"y\n3,x\n')
     (tmp_path / "a.txt").touch()
+    (tmp_path / "a.odt").touch()
     np.savez(tmp_path / "few.npz", X=np.zeros((2, 2)), y=[0, 1])
     for name, row in VERDICTS.items():
         write_verdicts(tmp_path / f"{name}.csv", row)

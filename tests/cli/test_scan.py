@@ -231,4 +231,5 @@ def test_a_new_option_needs_its_definition_and_its_use_only(run, page, table, tm
     reading = inspect.signature(read_data).parameters
     assert ["path", *(option.name for option in READING), "features"] == list(reading)
     used = {name: command.params for name, command in main.commands.items() if name != "report"}
-    assert all({*READING} - {*params} == ({READING[1]} if name == "apply" else set()) for name, params in used.items())
+    unused = {name: {str(option.name) for option in {*READING} - {*params}} for name, params in used.items()}
+    assert unused == {"scan": set(), "apply": {"drop", "probs"}, "compare": {"probs"}}
