@@ -15,6 +15,7 @@ from curvdetect.data.wording import safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS
+from curvdetect.files.braces import is_braced
 from curvdetect.files.labelled import LabelledData
 from curvdetect.files.pictures import SIDE
 from curvdetect.files.registry import read_data
@@ -87,7 +88,7 @@ def report(
     output.check_finished()
     detector = load(directory / DETECTOR)
     path = source if source is not None else Path(recorded.get("path", ""))
-    if source is None and (not recorded.get("path") or not path.exists()):
+    if source is None and (not recorded.get("path") or not (path.exists() or is_braced(path))):
         raise click.UsageError("the data is not where it was scanned: pass --data PATH.")
     data = read_data(path, **chosen(READING, recorded))
     data = _embedded(data, recorded.get("features"), output, "auto", quiet)

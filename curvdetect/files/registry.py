@@ -15,12 +15,14 @@ from curvdetect.files.parquet_pictures import ParquetPictures
 from curvdetect.files.picture_table import PictureTable
 from curvdetect.files.saved_dataset import SavedDataset
 from curvdetect.files.split_folder import SplitFolder
+from curvdetect.files.webdataset import WebDataset
 from curvdetect.files.yolo import YoloFolder
 
 #: All formats; the first that fits is taken.
 FORMATS: tuple[type[LabelledFile], ...] = (
     SavedDataset,
     ParquetPictures,
+    WebDataset,
     YoloFolder,
     ListedFolder,
     SplitFolder,
@@ -50,8 +52,8 @@ def read_data(
         A folder of pictures with one subfolder a class, or with a list of labels (labels.csv, metadata.csv,
         metadata.jsonl, train.csv); a table (.csv, .tsv, .jsonl, each also .gz, or .parquet), of numbers or with a
         column that names pictures; an .npz file of arrays X and y; a Parquet file with pictures in it, or a folder of
-        them as the Hugging Face hub has them; a folder that ``save_to_disk`` wrote; or a COCO file (.json), or
-        a YOLO folder, of boxes.
+        them as the Hugging Face hub has them; a folder that ``save_to_disk`` wrote; .tar files as webdataset writes
+        them: one, a folder, or ``x-{000..012}.tar``; or a COCO file (.json), or a YOLO folder, of boxes.
     label : str, optional
         Column of a table that holds the labels; by default the one named label, labels, target, y or class.
     drop : tuple of str, default=()
