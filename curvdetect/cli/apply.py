@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from curvdetect.cli.console import Failure, tell
 from curvdetect.cli.options import READING, chosen
 from curvdetect.data.wording import safe, short
+from curvdetect.files.copies import copy_file
 from curvdetect.files.labelled import Asked, LabelledFile
 from curvdetect.files.registry import opened
 from curvdetect.review.verdicts import apply_verdicts, columns_of
-from curvdetect.training.checkpoints import write_whole
 
 
 def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool, **options: object) -> None:
@@ -28,7 +28,7 @@ def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool,
     changed = cleaned != given
     labels[places[changed]] = cleaned[changed]
     if not changed.any() and file.holder.is_file() and file.copies:
-        write_whole(out, file.holder.read_bytes())
+        copy_file(file.holder, out)
     else:
         file.write(out, labels)
     tell(f"{safe(out)}: {int(changed.sum())} of {len(given)} labels changed")

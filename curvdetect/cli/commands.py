@@ -110,8 +110,9 @@ def scan(**options: object) -> None:
 
     PATH is a folder of pictures with one subfolder a class or with a list of their labels; a table (.csv, .tsv, .jsonl,
     each also .gz, or .parquet) with a column of labels and one that names pictures, or numbers, words, dates or texts
-    in the others; an .npz file with arrays of samples and labels; an .npy file of samples with --labels; or boxes on
-    pictures, in a COCO file (.json) or a YOLO folder. With --probs it may be labels alone.
+    in the others; an .npz file with arrays of samples and labels; an .npy file of samples with --labels; pictures in
+    Parquet files, in a folder that save_to_disk wrote, or in .tar shards of webdataset; or boxes on pictures, in a COCO
+    file (.json) or a YOLO folder. With --probs it may be labels alone.
 
     \b
     DIR gets
@@ -166,9 +167,10 @@ def apply(**options: object) -> None:
 
     For a table, or the list of a folder, NEW is a copy with other labels where the verdict is "wrong", every other cell
     as it was; for an .npz file the same arrays with other labels; for --labels a copy of that file; for a folder of
-    classes a CSV file of path and label; for a COCO file a copy with other categories; for a YOLO folder a new folder
-    of the label files that change. Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label,
-    --pictures and --split where the scan had them.
+    classes a CSV file of path and label; for pictures in Parquet or .tar files a copy, which is a new folder where PATH
+    is one or has braces; for a COCO file a copy with other categories; for a YOLO folder a new folder of the label
+    files that change. Pictures are never moved or deleted, and PATH stays as it is. Pass --limit, --label, --pictures
+    and --split where the scan had them.
 
     NEW is data for a program: labels are written as they are, whatever a spreadsheet makes of them.
     """

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from curvdetect.files.braces import is_braced
 from curvdetect.training import NETS
 
 if TYPE_CHECKING:
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
 #: The entry of a context's ``meta`` that says whether to show tracebacks.
 DEBUG = "curvdetect.debug"
 
+
+class _Data(click.Path):
+    """A file or folder that is there, or several files by one name with braces."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return Path(value) if is_braced(Path(value)) else super().convert(value, param, ctx)
+
+
 #: Types.
-COUNT, FILE, EXISTING = click.IntRange(min=1), click.Path(path_type=Path), click.Path(exists=True, path_type=Path)
+COUNT, FILE, EXISTING = click.IntRange(min=1), click.Path(path_type=Path), _Data(exists=True, path_type=Path)
 #: A file that is read beside PATH, which a record of a scan knows wherever it is called from.
 CONTENT = click.Path(exists=True, dir_okay=False, resolve_path=True)
 

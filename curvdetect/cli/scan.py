@@ -16,6 +16,7 @@ from curvdetect.data.wording import safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS, scanned
+from curvdetect.files.braces import is_braced
 from curvdetect.files.labelled import LabelledData
 from curvdetect.files.safe_csv import inert, inert_path, write_csv
 from curvdetect.review.report import write_report
@@ -105,7 +106,7 @@ def report(
     output.check_finished()
     detector = load(directory / DETECTOR)
     path = source if source is not None else Path(recorded.get("path", ""))
-    if source is None and (not recorded.get("path") or not path.exists()):
+    if source is None and (not recorded.get("path") or not (path.exists() or is_braced(path))):
         raise click.UsageError("the data is not where it was scanned: pass --data PATH.")
     reading = chosen(READING, recorded)
     if reading.get("probs") and not Path(reading["probs"]).exists():

@@ -163,13 +163,18 @@ def _not_hidden(passed_over: dict[str, str]) -> dict[str, str]:
 
 def suffixes() -> set[str]:
     """Return the ends of the names of pictures that can be opened, by Pillow and its extensions."""
+    opened = {*formats(), "MPO"}  # which is opened as a JPEG
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in opened}
+
+
+def formats() -> list[str]:
+    """Return the formats of pictures that can be opened, by Pillow and its extensions."""
     with suppress(ImportError):
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    known = Image.registered_extensions()
-    opened = {*Image.OPEN, "MPO"} - _NOT_READ  # which is opened as a JPEG
-    return {suffix for suffix, kind in known.items() if kind in opened}
+    Image.init()
+    return [kind for kind in Image.OPEN if kind not in _NOT_READ]
 
 
 def folders_in(folder: Path) -> list[Path]:

@@ -61,14 +61,14 @@ class Pictures(Sequence[Image.Image]):
 
 def files(paths: Sequence[Path], names: Sequence[str]) -> Pictures:
     """Return the pictures in files, and what each is called."""
+    return Pictures(names, lambda number: opened(paths[number]))
 
-    def opened(number: int) -> Image.Image:
-        path = paths[number]
-        if path.exists() and not path.is_file():
-            raise OSError("no regular file")  # reading a pipe would wait forever
-        return Image.open(path)
 
-    return Pictures(names, opened)
+def opened(path: Path) -> Image.Image:
+    """Open the picture in a file."""
+    if path.exists() and not path.is_file():
+        raise OSError("no regular file")  # reading a pipe would wait forever
+    return Image.open(path)
 
 
 class Squares:

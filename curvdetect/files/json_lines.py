@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from curvdetect.data.types import Array, Record
 from curvdetect.data.wording import ContentError, short
 from curvdetect.files.gzipped import content_of, write_content
+from curvdetect.files.json_spans import member
 
 _MARK = "\ufeff"
 _SPACE = re.compile(r"[ \t\r\ufeff]*")
-_DECODER = json.JSONDecoder()
 
 
 class JsonLines:
@@ -56,7 +56,7 @@ class JsonLines:
         lines = self._lines.copy()
         for row in np.flatnonzero(source != np.arange(len(source))).tolist():
             line, other = (self._lines[self._numbers[i]] for i in (row, source[row]))
-            (start, end), (first, last) = _place(line, name), _place(other, name)
+            (start, end), (first, last) = (member(text, text.index("{"), name) for text in (line, other))
             lines[self._numbers[row]] = line[:start] + other[first:last] + line[end:]
         write_content(target, "\n".join(lines).encode())
 
@@ -70,22 +70,3 @@ class JsonLines:
         if not isinstance(record, dict):
             raise ContentError(f'{at} is no JSON object, such as {{"a": 1.5, "label": "cat"}}.')
         return record
-
-
-def _place(line: str, key: str) -> tuple[int, int]:
-    """Return where the value of a key begins and ends in an object; the last one counts, as for `json.loads`."""
-    found, place = (0, 0), line.index("{") + 1
-    while line[place := _behind_space(line, place)] != "}":
-        name, end = _DECODER.raw_decode(line, place)
-        start = _behind_space(line, _behind_space(line, end) + 1)
-        _, end = _DECODER.raw_decode(line, start)
-        found = (start, end) if name == key else found
-        place = _behind_space(line, end)
-        place += line[place] == ","
-    return found
-
-
-def _behind_space(line: str, place: int) -> int:
-    """Return the first place from here on that is no blank."""
-    found = _SPACE.match(line, place)
-    return found.end() if found else place

@@ -143,3 +143,12 @@ class LabelledFile(ABC):
     def chosen(self) -> NDArray[np.int64] | None:
         """Return the places of the samples that ``limit`` chooses, None for all."""
         return drawn(len(self.labels), self.asked.limit)
+
+
+def sources(given: Array, labels: Array) -> NDArray[np.int64]:
+    """Return for each row where its label stands: in the row itself, or in the first that was given this label."""
+    source = np.arange(len(given))
+    first = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))
+    changed = labels != given
+    source[changed] = [first[value] for value in labels[changed].tolist()]
+    return source

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from curvdetect.data.folders import formats
 from curvdetect.data.squares import Pictures, Squares
 from curvdetect.data.wording import ContentError, short, warn
 from curvdetect.files.labelled import LabelledData, LabelledFile
@@ -84,6 +86,16 @@ class PicturesFile(LabelledFile):
             skipped={**broken, **self.passed_over()},
             columns={name: [values[i] for i in kept] for name, values in self.columns.items()},
         )
+
+
+def opened_bytes(content: bytes) -> Image.Image:
+    """Open a picture whose file is within another one."""
+    return Image.open(io.BytesIO(content), formats=_formats())
+
+
+@cache
+def _formats() -> list[str]:
+    return formats()
 
 
 def as_text(name: str) -> str:

@@ -12,13 +12,19 @@ from curvdetect.files.image_folder import ImageFolder
 from curvdetect.files.label_files import LinesFile
 from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
 from curvdetect.files.listed_folder import ListedFolder
+from curvdetect.files.parquet_pictures import ParquetPictures
 from curvdetect.files.picture_table import PictureTable
 from curvdetect.files.probabilities import with_probabilities
+from curvdetect.files.saved_dataset import SavedDataset
 from curvdetect.files.split_folder import SplitFolder
+from curvdetect.files.webdataset import WebDataset
 from curvdetect.files.yolo import YoloFolder
 
 #: All formats; the first that fits is taken.
 FORMATS: tuple[type[LabelledFile], ...] = (
+    SavedDataset,
+    ParquetPictures,
+    WebDataset,
     YoloFolder,
     ListedFolder,
     SplitFolder,
@@ -53,15 +59,17 @@ def read_data(
     path : str or Path
         A folder of pictures with one subfolder a class, or with a list of labels (labels.csv, metadata.csv,
         metadata.jsonl, train.csv); a table (.csv, .tsv, .jsonl, each also .gz, or .parquet), of numbers or with a
-        column that names pictures; an .npz file of arrays, such as X and y; an .npy file of samples; a COCO file
-        (.json), or a YOLO folder, of boxes. With ``probs``, also a file of labels alone, which may be a .txt.
+        column that names pictures; an .npz file of arrays, such as X and y; an .npy file of samples; a Parquet file
+        with pictures in it, or a folder of them as the Hugging Face hub has them; a folder that ``save_to_disk`` wrote;
+        .tar files as webdataset writes them: one, a folder, or ``x-{000..012}.tar``; or a COCO file (.json), or a YOLO
+        folder, of boxes. With ``probs``, also a file of labels alone, which may be a .txt.
     label : str, optional
         Column of a table, or array in an .npz file, that holds the labels; by default the one named label, labels,
         target, y or class.
     drop : tuple of str, default=()
         Columns of a table not to train on.
     pictures : str, optional
-        Column of a table that names pictures; by default it is known by its content.
+        Column of a table that names or holds pictures; by default it is known by its content.
     root : str or Path, optional
         Folder that a table, or a COCO file, names pictures in; by default that of the file. Folders in it are looked
         into as well.
@@ -135,7 +143,8 @@ def opened(path: Path, asked: Asked) -> LabelledFile:
     """Return a file as what it is, or raise where no format fits, or one that takes other arguments."""
     found = next((one for one in FORMATS if one.fits(path)), None)
     if found is None:
-        kinds = "; ".join(one.kind for one in FORMATS)
+        # any folder would be one of classes
+        kinds = "; ".join(one.kind for one in FORMATS if one is ImageFolder or not one.kind.startswith("a folder"))
         raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.")
     file = found.opened(path, asked)
     foreign = [name for name in asked.given() if name not in file.takes]

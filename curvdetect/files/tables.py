@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,15 @@ from sklearn.preprocessing import StandardScaler
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
 from curvdetect.data.wording import ArgumentError, ContentError, listed, short
+from curvdetect.files.arrow import PARQUET
 from curvdetect.files.columns import as_numbers, rising_in, texts_of
 from curvdetect.files.json_lines import JsonLines
-from curvdetect.files.labelled import LabelledData, LabelledFile
+from curvdetect.files.labelled import LabelledData, LabelledFile, sources
 from curvdetect.files.parquet_table import ParquetFile
 from curvdetect.files.text_table import TextFile
+
+if TYPE_CHECKING:
+    from curvdetect.files.text_table import Column
 
 Table: TypeAlias = TextFile | JsonLines | ParquetFile
 #: What reads tables, and the ends of their names; a copy has one of the same group.
@@ -31,7 +35,7 @@ READERS: dict[tuple[str, ...], type[Table]] = {
     (".csv.gz", ".tsv.gz"): TextFile,
     (".jsonl", ".ndjson"): JsonLines,
     (".jsonl.gz", ".ndjson.gz"): JsonLines,
-    (".parquet", ".pq"): ParquetFile,
+    PARQUET: ParquetFile,
 }
 #: Names by which a column of labels is known.
 _LABELS = ("label", "labels", "target", "y", "class")
@@ -63,7 +67,7 @@ class TableFile(LabelledFile):
         """The name of the column of labels, which is none to drop."""
         if self.asked.label is not None and self.asked.label in self.asked.drop:
             raise ArgumentError("drop", f"'{short(self.asked.label)}' holds the labels.")
-        return _label_column(self.candidates(), self.asked.label, self.path, self.table)
+        return label_column(self.candidates(), self.asked.label, self.path, self.table)
 
     def candidates(self) -> list[str]:
         """Return the columns that may hold the labels."""
@@ -108,13 +112,8 @@ class TableFile(LabelledFile):
 
     def write(self, target: Path, labels: Array) -> None:
         """Write a copy of the table with other labels; all other cells stay as they were."""
-        given = self.labels
-        source = np.arange(len(given))
-        example = dict(zip(given[::-1].tolist(), source[::-1].tolist(), strict=True))  # the first row of each label
-        changed = labels != given
-        source[changed] = [example[value] for value in labels[changed].tolist()]
         with readable(self.path):
-            self.table.rewrite(target, self.label, source)
+            self.table.rewrite(target, self.label, sources(self.labels, labels))
 
     @cached_property
     def table(self) -> Table:
@@ -142,18 +141,18 @@ def readable(path: Path) -> Iterator[None]:
         raise ContentError(f"'{short(path)}' can't be read as a table: {reason}") from error
 
 
-def _label_column(columns: list[str], label: str | None, path: Path, table: Table) -> str:
+def label_column(columns: list[str], label: str | None, path: Path, table: Table | None = None) -> str:
     """Return the name of the column of labels; the names are a row where the table is ``headless``."""
     if label is not None and label in columns:
         return label
     found = list(filter(is_label, columns))
     if label is None and len(found) == 1:
         return str(found[0])
-    if len(table.columns) == 1 and isinstance(table, TextFile):
+    if isinstance(table, TextFile) and len(table.columns) == 1:
         raise ContentError(
             f"'{short(path)}' has one column, '{short(columns[0])}'. Part columns by commas, semicolons or tabs."
         )
-    if table.headless and not found:
+    if table is not None and table.headless and not found:
         raise _without_header(columns, path)
     if label is not None:
         problem = f"there is no column '{short(label)}' in '{short(path)}'"
@@ -166,14 +165,20 @@ def _labels(table: Table, name: str, path: Path) -> Array:
     """Return the labels; raise where some are missing."""
     with readable(path):
         labels = table.labels(name)
+    labels = complete(labels, name)
+    if table.headless and name in map(str, labels):
+        raise _without_header(table.columns, path)
+    return labels
+
+
+def complete(labels: Array | Column, name: str) -> Array:
+    """Return the labels of a column as an array; raise where some are missing."""
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         raise ContentError(
             f"column '{short(name)}' has no label in {len(missing)} of {len(labels)} rows, the first of them row "
             f"{missing[0]} (counted from 0). Fill them in, or leave these rows out."
         )
-    if table.headless and name in map(str, labels):
-        raise _without_header(table.columns, path)
     return np.asarray(plain_labels(labels))
 
 

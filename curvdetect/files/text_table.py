@@ -81,11 +81,7 @@ class TextFile:
 
     def labels(self, name: str) -> Array:
         """Return a column as text, or as numbers where all cells are whole numbers; empty cells are None."""
-        texts = [_text(self._content[start:end]).decode() for start, end in self._places(name)]
-        if all(map(_WHOLE.fullmatch, texts)):
-            with suppress(OverflowError):
-                return np.array(list(map(int, texts)), dtype=np.int64)
-        return np.array([text or None for text in texts], dtype=None if all(texts) else object)
+        return labels_of_text([_text(self._content[start:end]).decode() for start, end in self._places(name)])
 
     def rewrite(self, target: Path, name: str, source: NDArray[np.int64]) -> None:
         """Write a copy in which each label is spelled as that of row ``source``; every other byte stays as it was."""
@@ -138,6 +134,14 @@ class TextFile:
             lineterminator="\r" if b"\r" in self._content and b"\n" not in self._content else None,
             **options,
         )
+
+
+def labels_of_text(texts: list[str]) -> Array:
+    """Return labels as text, or as numbers where all of them are whole numbers; empty ones are None."""
+    if all(map(_WHOLE.fullmatch, texts)):
+        with suppress(OverflowError):
+            return np.array(list(map(int, texts)), dtype=np.int64)
+    return np.array([text or None for text in texts], dtype=None if all(texts) else object)
 
 
 def _likely(parted: Parted) -> tuple[bool, int, int]:

@@ -92,13 +92,16 @@ def thumbnails(
 ) -> dict[str, str | None]:
     """Return pictures as data URIs, by position, None for one that is missing; look-alikes are half as large."""
     side = int(np.clip(np.sqrt(PIXELS / max(1, len(index))), SMALLEST, LARGEST))
-    positions = [*index.tolist(), *others.tolist()]
-    sides = [side] * len(index) + [max(SMALLEST, side // 2)] * len(others)
-    drawn = samples.drawn(positions) if isinstance(samples, Gallery) else _drawn(samples, index, others)
-    exact = len(positions) <= EXACT
+    wanted = [(i, side) for i in index.tolist()] + [(i, max(SMALLEST, side // 2)) for i in others.tolist()]
+    if isinstance(samples, Gallery):
+        wanted.sort()  # so that of a file with many pictures no part is read twice
+        drawn = samples.drawn([i for i, _ in wanted])
+    else:
+        drawn = _drawn(samples, index, others)
+    exact = len(wanted) <= EXACT
     return {
         str(i): None if picture is None else _data_uri(picture, longest, exact)
-        for i, longest, picture in zip(positions, sides, drawn, strict=True)
+        for (i, longest), picture in zip(wanted, drawn, strict=True)
     }
 
 

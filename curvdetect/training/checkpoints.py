@@ -12,12 +12,12 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import torch
@@ -109,6 +109,14 @@ def _head(payload: memoryview) -> bytes:
 
 def write_whole(path: Path, *parts: bytes | memoryview, before: Path | None = None) -> None:
     """Write a file such that there is a whole one at every moment; the one that was there goes to ``before``."""
+    with whole_file(path, before) as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def whole_file(path: Path, before: Path | None = None) -> Iterator[BinaryIO]:
+    """Yield a file to write, which takes its place once it is whole; the one that was there goes to ``before``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     # drafts that killed processes left: their numbers mean nothing on another machine
@@ -119,8 +127,7 @@ def write_whole(path: Path, *parts: bytes | memoryview, before: Path | None = No
                 old.unlink()
     try:
         with draft.open("wb") as file:
-            for part in parts:
-                file.write(part)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if before is not None and path.exists():

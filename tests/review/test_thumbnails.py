@@ -122,7 +122,7 @@ class Photos:
     """Pictures that are made when they are asked for, as a class of the user's."""
 
     def __init__(self, form=lambda picture: picture):
-        self.form, self.asked = form, set()
+        self.form, self.asked = form, []
 
     def __len__(self):
         return 60
@@ -130,7 +130,7 @@ class Photos:
     def __getitem__(self, i):
         if not 0 <= i < 60:
             raise IndexError(i)
-        self.asked.add(i)
+        self.asked.append(i)
         return self.form(photo(70 + i, 30))
 
 
@@ -151,13 +151,14 @@ LAZY = {
 
 
 @pytest.mark.parametrize("photos", LAZY.values(), ids=LAZY)
-def test_only_what_is_shown_is_read(vectors, told, photos):
+def test_only_what_is_shown_is_read_and_in_the_order_of_the_data(vectors, told, photos):
     detector, X, _ = vectors
     content = told(detector, X, X_display=photos, k=2)
     shown = set(map(int, content["pictures"]))
     assert shown >= set(detector.ranking_[:2].tolist())
     assert all(picture_in(content, i).shape[1] == 70 + i for i in shown)
-    assert len(photos.asked - shown) <= 16  # they say what all of them are
+    assert photos.asked[-len(shown) :] == sorted(shown)
+    assert len({*photos.asked} - shown) <= 16  # they say what all of them are
 
 
 def unreadable(error):
