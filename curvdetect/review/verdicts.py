@@ -1,15 +1,9 @@
-r"""Verdicts of a person on suspects, put into the labels, and labels as the text of a page and of a spreadsheet's cell.
-
-The page (``page/csv.js``) writes an apostrophe before a cell that a spreadsheet could take for a formula, that UTF-8
-can't hold, or that starts with an apostrophe itself. In such a cell backslashes are doubled, and characters that UTF-8
-can't hold are written as ``\u0000``. `unprotected` is the way back: every text returns as it was.
-"""
+"""Verdicts of people on suspects, put into the labels."""
 
 from __future__ import annotations
 
 import csv
 import os
-import re
 from numbers import Real
 from pathlib import Path
 
@@ -19,25 +13,10 @@ from numpy.typing import ArrayLike
 
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
+from curvdetect.review.texts import label_texts, unprotected
 
 _VERDICTS = ("right", "wrong", "unsure")
 _NEEDED = ("index", "verdict", "new_label")
-#: What the page writes an apostrophe before, and nothing else that begins with one.
-_PROTECTED = re.compile(r"'(?:[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n'\ufeff]|.*\\u[0-9a-f]{4})", re.DOTALL)
-
-
-def label_texts(labels: Array) -> list[str]:
-    """Return labels of any kind as text: the same for a label wherever it comes from."""
-    values = labels.astype(str) if labels.dtype.kind in "mM" else labels
-    return [str(value) for value in values.tolist()]
-
-
-def unprotected(cell: str) -> str:
-    """Return the text that a cell stands for; an apostrophe that protects nothing, as in ``'90s``, was typed."""
-    if not _PROTECTED.match(cell):
-        return cell
-    escaped = r"\\(?:u([0-9a-fA-F]{4})|(\\))"
-    return re.sub(escaped, lambda found: chr(int(found[1], 16)) if found[1] else found[2], cell[1:])
 
 
 def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame) -> Array | pd.Series:

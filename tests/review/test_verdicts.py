@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvdetect import apply_verdicts
-from curvdetect.review.verdicts import label_texts
+from curvdetect.review.texts import label_texts
 
 HEADER = "index,path,given,suggested,verdict,new_label\r\n"
 
