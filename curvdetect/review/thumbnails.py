@@ -88,10 +88,10 @@ def gallery_of(X: object) -> Gallery | None:
 
 
 def thumbnails(
-    samples: Samples | Gallery, index: NDArray[np.int64], others: NDArray[np.int64]
+    samples: Samples | Gallery, index: NDArray[np.int64], others: NDArray[np.int64], pixels: int = PIXELS
 ) -> dict[str, str | None]:
     """Return pictures as data URIs, by position, None for one that is missing; look-alikes are half as large."""
-    side = int(np.clip(np.sqrt(PIXELS / max(1, len(index))), SMALLEST, LARGEST))
+    side = int(np.clip(np.sqrt(pixels / max(1, len(index))), SMALLEST, LARGEST))
     positions = [*index.tolist(), *others.tolist()]
     sides = [side] * len(index) + [max(SMALLEST, side // 2)] * len(others)
     drawn = samples.drawn(positions) if isinstance(samples, Gallery) else _drawn(samples, index, others)
