@@ -1,4 +1,4 @@
-"""``curvdetect apply``: verdicts of the page become cleaned labels."""
+"""``curvdetect apply``: verdicts of people become cleaned labels."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from curvdetect.data.wording import safe, short
 from curvdetect.files.copies import copy_file
 from curvdetect.files.labelled import Asked, LabelledFile
 from curvdetect.files.registry import opened
-from curvdetect.review.verdicts import apply_verdicts, columns_of
+from curvdetect.review.verdicts import cleaned_by, columns_of
 
 
-def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool, **options: object) -> None:
-    """Write the labels of data with the verdicts of the page."""
+def apply(
+    verdicts: tuple[Path, ...],
+    source: Path,
+    out: Path,
+    only_agreed: bool,
+    overwrite: bool,
+    quiet: bool,
+    **options: object,
+) -> None:
+    """Write the labels of data with the verdicts of people."""
     file = opened(source, Asked(**chosen(READING, options)))
     _check_target(file, out, overwrite)
     labels, places = file.labels, _places(file, verdicts)
     given = labels[places]
-    cleaned = np.asarray(apply_verdicts(given, verdicts))
+    found, agreement = cleaned_by(given, list(verdicts), only_agreed=only_agreed)
+    cleaned = np.asarray(found)
     labels = labels.astype(np.result_type(labels, cleaned))
     changed = cleaned != given
     labels[places[changed]] = cleaned[changed]
@@ -31,6 +40,8 @@ def apply(verdicts: Path, source: Path, out: Path, overwrite: bool, quiet: bool,
         copy_file(file.holder, out)
     else:
         file.write(out, labels)
+    if agreement.people > 1:
+        tell(agreement.told())
     tell(f"{safe(out)}: {int(changed.sum())} of {len(given)} labels changed")
 
 
@@ -57,13 +68,13 @@ def _check_target(file: LabelledFile, out: Path, overwrite: bool) -> None:
     raise click.BadParameter(f"'{short(out)}' {why}", param_hint="--out")
 
 
-def _places(file: LabelledFile, verdicts: Path) -> NDArray[np.int64]:
+def _places(file: LabelledFile, verdicts: tuple[Path, ...]) -> NDArray[np.int64]:
     """Return the places in the file of the samples that were scanned: a sample with a name is where its name is."""
     rows = file.chosen()
     places = np.arange(len(file.labels)) if rows is None else rows
-    columns, _ = columns_of(verdicts)
+    tables = [columns_of(one)[0] for one in verdicts]
     if file.names is None:
-        if any(columns.get("path", [])):
+        if any(path for columns in tables for path in columns.get("path", [])):
             raise Failure(
                 "the verdicts name pictures, and PATH is a table of other columns here. Pass what was scanned, with "
                 "its pictures where they were, and --pictures and --root as they were."
@@ -72,7 +83,8 @@ def _places(file: LabelledFile, verdicts: Path) -> NDArray[np.int64]:
     named: dict[str, list[int]] = {}
     for place, name in enumerate(file.names):
         named.setdefault(name, []).append(place)
-    for index, path in zip(columns.get("index", []), columns.get("path", []), strict=False):
+    said = (pair for columns in tables for pair in zip(columns.get("index", []), columns.get("path", []), strict=False))
+    for index, path in said:
         i = int(str(index)) if str(index).isdigit() else len(places)  # else `apply_verdicts` says what is wrong
         if not path or i >= len(places) or file.names[places[i]] == path:
             continue

@@ -17,6 +17,7 @@ from curvdetect.cli.console import Failure, Stopped, explained, warnings_as_line
 from curvdetect.cli.options import COUNT, DEBUG, EXISTING, FEATURES, FILE, FITTING, PRINTING, READING, TRAINING, share
 from curvdetect.data.wording import COMMAND, ArgumentError, safe, short
 from curvdetect.detectors.registry import scanned
+from curvdetect.review.exports import TOOLS
 
 #: What detectors of several trainings cost, in plain trainings.
 _COSTS = {name: float(entry.trainings) for name, entry in scanned().items() if entry.apart}
@@ -100,6 +101,19 @@ def main() -> None:
         FEATURES,
         *FITTING,
         *READING,
+        click.Option(
+            ["--for", "tools"],
+            type=click.Choice(list(TOOLS)),
+            multiple=True,
+            help="Write the flagged samples for another tool as well, in which people judge them; may be repeated. "
+            "`apply` takes what it exports.",
+        ),
+        click.Option(
+            ["--also"],
+            type=click.Choice(["parquet"]),
+            multiple=True,
+            help="Write the ranking in another format as well.",
+        ),
         click.Option(["--resume"], is_flag=True, help="Go on with the scan in DIR that was stopped or killed."),
         click.Option(["--overwrite"], is_flag=True, help="Replace what an earlier scan left in DIR; other files stay."),
         *PRINTING,
@@ -151,19 +165,26 @@ def report(**options: object) -> None:
 
 @main.command(
     params=[
-        click.Argument(
-            ["verdicts"], metavar="VERDICTS.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-        ),
+        click.Argument(["verdicts"], metavar="VERDICTS...", type=EXISTING, nargs=-1, required=True),
         click.Option(["--to", "source"], required=True, metavar="PATH", type=EXISTING, help="What was scanned."),
         click.Option(["--out"], required=True, metavar="NEW", type=FILE, help="The file, or folder, to write."),
         # only labels are changed: columns to drop and probabilities don't matter
         *(option for option in READING if option.name not in ("drop", "probs")),
+        click.Option(
+            ["--only-agreed"],
+            is_flag=True,
+            help="Change a label only if at least two people judged it and all of them say the same. Default: what "
+            "more than half of them say.",
+        ),
         click.Option(["--overwrite"], is_flag=True, help="Replace NEW where it is there already."),
         *PRINTING,
     ]
 )
 def apply(**options: object) -> None:
-    """Write the labels of PATH with the verdicts of the page.
+    """Write the labels of PATH with the verdicts of the page, or of another tool.
+
+    VERDICTS are files by different people: what the page exports, or what Label Studio, FiftyOne or Argilla export of
+    the suspects that a scan wrote --for them.
 
     For a table, or the list of a folder, NEW is a copy with other labels where the verdict is "wrong", every other cell
     as it was; for an .npz file the same arrays with other labels; for --labels a copy of that file; for a folder of

@@ -12,10 +12,18 @@ import click
 from curvdetect.cli.console import Failure
 from curvdetect.data.types import Record
 from curvdetect.data.wording import safe, short
+from curvdetect.review.exports import TOOLS
+from curvdetect.review.exports.tool import tool_named
 from curvdetect.review.storage import is_unfinished
 from curvdetect.training.checkpoints import write_whole
 
-SUSPECTS, PAGE, DETECTOR, SKIPPED = "suspects.csv", "report.html", "detector", "skipped.csv"
+SUSPECTS, PARQUET, PAGE, DETECTOR, SKIPPED = (
+    "suspects.csv",
+    "suspects.parquet",
+    "report.html",
+    "detector",
+    "skipped.csv",
+)
 CHECKPOINTS, RECORD = "checkpoints", "scan.json"
 #: Folders that a scan makes, and the file by which it knows each as its own.
 _MARKS = {DETECTOR: "detector.json", CHECKPOINTS: "fit.json"}
@@ -100,7 +108,8 @@ class Output:
                 _remove(folder, mark)
             elif folder.is_symlink() or folder.exists():
                 raise Failure(f"'{safe(folder)}' is in the way: move it away.")
-        for name in (SUSPECTS, PAGE, SKIPPED, RECORD):
+        left = [name for tool in TOOLS for name in tool_named(tool).LEFT]
+        for name in (SUSPECTS, PARQUET, PAGE, SKIPPED, *left, RECORD):
             (self / name).unlink(missing_ok=True)
 
 

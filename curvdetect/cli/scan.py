@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from curvdetect.cli import handed_on
 from curvdetect.cli.console import Failure, say, tell
 from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
@@ -37,6 +38,8 @@ def scan(
     out: Path,
     name: str | None,
     features: str | None,
+    tools: tuple[str, ...],
+    also: tuple[str, ...],
     resume: bool,
     overwrite: bool,
     quiet: bool,
@@ -57,6 +60,7 @@ def scan(
     name = name or (_OF_LABELS if data.alone else _DEFAULT)
     entry = DETECTORS[name]
     say_skipped(data, f", all listed in {SKIPPED}")
+    handed_on.check(tools, also, data)
     if not quiet:
         what = "labels" if data.alone else "rows" if data.paths is None else "pictures"
         label = f", labels in column '{short(data.label)}'" if data.label else ""
@@ -81,7 +85,8 @@ def scan(
     if not quiet:
         say("writing the page ...")
     _write_page(detector, data, path, output / PAGE)
-    _tell_what_was_found(detector, data, output)
+    more = handed_on.write(_ranked(detector, data), detector.classes_, data, path, out, tools, also)
+    _tell_what_was_found(detector, data, output, more)
 
 
 def _check(name: str, reading: Record, fitting: Record) -> None:
@@ -157,19 +162,25 @@ def _fit(detector: BaseNoiseDetector, data: LabelledData, output: Output) -> Non
         raise
 
 
-def _write_suspects(detector: BaseNoiseDetector, data: LabelledData, target: Path) -> None:
-    """Write the whole ranking, most suspect first."""
+def _ranked(detector: BaseNoiseDetector, data: LabelledData) -> dict[str, list[object]]:
+    """Return the columns of the whole ranking, most suspect first."""
     table = detector.ranking()
     index = table["index"].to_numpy()
     columns: dict[str, list[object]] = {"index": index.tolist()}
     if data.rows is not None:
         columns["row"] = data.rows[index].tolist()
     if data.paths is not None:
-        columns["path"] = [inert_path(data.paths[i]) for i in index]
-    columns |= {name: [inert(values[i]) for i in index] for name, values in data.columns.items()}
-    columns |= {name: [inert(value) for value in table[name].tolist()] for name in ("given", "suggested")}
-    columns |= {name: table[name].tolist() for name in ("score", "rank", "flagged")}
-    columns |= {name: scores[index].tolist() for name, scores in detector.signal_scores_.items()}
+        columns["path"] = [data.paths[i] for i in index]
+    columns |= {name: [values[i] for i in index] for name, values in data.columns.items()}
+    columns |= {name: table[name].tolist() for name in ("given", "suggested", "score", "rank", "flagged")}
+    return columns | {name: scores[index].tolist() for name, scores in detector.signal_scores_.items()}
+
+
+def _write_suspects(detector: BaseNoiseDetector, data: LabelledData, target: Path) -> None:
+    """Write the whole ranking, most suspect first."""
+    columns = _ranked(detector, data)
+    for name in {"path", "given", "suggested", *data.columns} & {*columns}:
+        columns[name] = [inert_path(str(one)) if name == "path" else inert(one) for one in columns[name]]
     write_csv(target, list(columns), zip(*columns.values(), strict=True))
 
 
@@ -187,7 +198,7 @@ def _write_page(
     write_report(detector, data.X, target, X_display=data.shown, paths=data.paths, k=k, title=title, note=note(data))
 
 
-def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output: Output) -> None:
+def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output: Output, more: dict[str, str]) -> None:
     rate = getattr(detector, "noise_rate_", np.nan)
     if np.isfinite(rate):
         low, high = detector.noise_rate_interval_
@@ -200,7 +211,7 @@ def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output
         where = data.paths[i] if data.paths is not None else f"row {i if data.rows is None else data.rows[i]}"
         given, suggested = (short(suspect[name], 30) for name in ("given", "suggested"))
         tell(f"{suspect['rank']:>3}. {short(where)} is labelled {given}, looks like {suggested}")
-    whats = {SUSPECTS: "all samples, ranked", PAGE: "the suspects, to look at", DETECTOR: "the detector"}
+    whats = {SUSPECTS: "all samples, ranked", PAGE: "the suspects, to look at", DETECTOR: "the detector", **more}
     if data.skipped:
         whats[SKIPPED] = f"{len(data.skipped)} file(s) that are not among the samples, and why"
     for name, what in whats.items():

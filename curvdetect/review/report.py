@@ -30,7 +30,7 @@ from curvdetect.detectors.parameters import Number, check_value
 from curvdetect.review.overview import by_class
 from curvdetect.review.results import refuse_other_than_fitted
 from curvdetect.review.shown import Shown, display_as, input_of_net, look_alikes, samples_shown, shown_as
-from curvdetect.review.verdicts import label_texts
+from curvdetect.review.texts import label_texts
 from curvdetect.training.checkpoints import write_whole
 from curvdetect.training.ranks import writes_here
 

@@ -16,7 +16,7 @@ from curvdetect.data.types import Record
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.neighbours import features_of, nearest
-from curvdetect.review.thumbnails import Gallery, chunks, gallery_of, thumbnails
+from curvdetect.review.thumbnails import PIXELS, Gallery, chunks, gallery_of, thumbnails
 
 #: Most values of all rows together.
 CELLS = 400_000
@@ -103,14 +103,14 @@ def _are_fitted(detector: BaseNoiseDetector, samples: Samples) -> bool:
         return False
 
 
-def samples_shown(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64]) -> Record:
+def samples_shown(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64], pixels: int = PIXELS) -> Record:
     """Return the kind of the samples and, by position, what the page shows of suspects and their look-alikes."""
     positions = np.concatenate([index, others])
     if isinstance(shown, list):
         most = int(np.clip(CHARACTERS // max(1, len(positions)), WORD, 10 * WORD))
         return {"kind": "texts", "texts": {str(i): _cut(shown[i], most) for i in positions.tolist()}}
     if isinstance(shown, Gallery) or (isinstance(shown, Samples) and len(shown.shape) in (2, 3)):
-        return {"kind": "pictures", "pictures": thumbnails(shown, index, others)}
+        return {"kind": "pictures", "pictures": thumbnails(shown, index, others, pixels)}
     if isinstance(shown, pd.DataFrame) or len(shown.shape) < 2:
         n_columns = shown.shape[1] if isinstance(shown, pd.DataFrame) else int(np.prod(shown.shape, dtype=int))
         # wide tables are cut, the more the more rows there are

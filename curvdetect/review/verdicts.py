@@ -1,17 +1,12 @@
-r"""Verdicts of a person on suspects, put into the labels, and labels as the text of a page and of a spreadsheet's cell.
-
-The page (``page/csv.js``) writes an apostrophe before a cell that a spreadsheet could take for a formula, that UTF-8
-can't hold, or that starts with an apostrophe itself. In such a cell backslashes are doubled, and characters that UTF-8
-can't hold are written as ``\u0000``. `unprotected` is the way back: every text returns as it was.
-"""
+"""Verdicts of people on suspects, put into the labels."""
 
 from __future__ import annotations
 
-import csv
 import os
-import re
+from collections.abc import Iterator
 from numbers import Real
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,40 +14,39 @@ from numpy.typing import ArrayLike
 
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
+from curvdetect.review.agreement import Agreement, Verdict, merged
+from curvdetect.review.exports.reading import TAKEN, read_verdicts
+from curvdetect.review.texts import label_texts, unprotected
 
 _VERDICTS = ("right", "wrong", "unsure")
 _NEEDED = ("index", "verdict", "new_label")
-#: What the page writes an apostrophe before, and nothing else that begins with one.
-_PROTECTED = re.compile(r"'(?:[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n'\ufeff]|.*\\u[0-9a-f]{4})", re.DOTALL)
 
 
-def label_texts(labels: Array) -> list[str]:
-    """Return labels of any kind as text: the same for a label wherever it comes from."""
-    values = labels.astype(str) if labels.dtype.kind in "mM" else labels
-    return [str(value) for value in values.tolist()]
+#: Verdicts of one or several people: a file, or a table.
+Verdicts: TypeAlias = str | os.PathLike[str] | pd.DataFrame
 
 
-def unprotected(cell: str) -> str:
-    """Return the text that a cell stands for; an apostrophe that protects nothing, as in ``'90s``, was typed."""
-    if not _PROTECTED.match(cell):
-        return cell
-    escaped = r"\\(?:u([0-9a-fA-F]{4})|(\\))"
-    return re.sub(escaped, lambda found: chr(int(found[1], 16)) if found[1] else found[2], cell[1:])
-
-
-def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame) -> Array | pd.Series:
-    """Return labels in which those that a person found wrong are replaced.
+def apply_verdicts(
+    y: ArrayLike, verdicts: Verdicts | list[Verdicts], *, only_agreed: bool = False
+) -> Array | pd.Series:
+    """Return labels in which those that people found wrong are replaced.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Given labels, of any kind; they stay as they are.
-    verdicts : str, Path or DataFrame
+    verdicts : str, Path or DataFrame, or a list of these
         The CSV file that the page of `write_report` exports, or such a table: ``index`` (position in ``y``),
         ``verdict`` (``"right"``, ``"wrong"`` or ``"unsure"``) and ``new_label``, one of the classes of ``y`` where the
-        verdict is ``"wrong"``. A column ``given``, if there is one, is compared with ``y``. ``pandas.concat`` puts
-        the files of several persons together. ValueError is raised where the table doesn't belong to ``y``, contradicts
-        itself or has an unknown verdict or label; it names the row as a spreadsheet counts it (the header is row 1).
+        verdict is ``"wrong"``. A column ``given``, if there is one, is compared with ``y``. A column ``annotator``
+        tells several people apart. What Label Studio, FiftyOne and Argilla export is taken as well, if ``curvdetect
+        scan`` wrote the suspects for them. Each entry of a list is by other people. ValueError is raised where a table
+        doesn't belong to ``y``, contradicts itself or has an unknown verdict or label; it names the row as a
+        spreadsheet counts it (the header is row 1).
+    only_agreed : bool, default=False
+        Whether to change a label only if at least two people found it right or wrong, and all of them say the same. By
+        default the verdict of more than half of them counts, and the label is kept if there is none. Those who are
+        unsure don't count.
 
     Returns
     -------
@@ -66,22 +60,45 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
     >>> said = pd.DataFrame({"index": [0, 2], "verdict": ["wrong", "unsure"], "new_label": ["dog", ""]})
     >>> apply_verdicts(["cat", "dog", "cat"], said).tolist()
     ['dog', 'dog', 'cat']
+    >>> other = pd.DataFrame({"index": [0, 2], "verdict": ["right", "wrong"], "new_label": ["", "dog"]})
+    >>> apply_verdicts(["cat", "dog", "cat"], [said, other]).tolist()
+    ['cat', 'dog', 'dog']
     """
+    return cleaned_by(y, verdicts, only_agreed=only_agreed)[0]
+
+
+def cleaned_by(
+    y: ArrayLike, verdicts: Verdicts | list[Verdicts], *, only_agreed: bool = False
+) -> tuple[Array | pd.Series, Agreement]:
+    """Return what `apply_verdicts` does, and how far people agree."""
     given = np.asarray(plain_labels(y)).ravel()
     texts = label_texts(given)
+    example = {text: i for i, text in enumerate(texts)}  # where a label of this text stands
+    votes: dict[int, dict[object, Verdict]] = {}
+    for number, one in enumerate(verdicts if isinstance(verdicts, list | tuple) else [verdicts]):
+        for i, person, verdict in _votes(one, texts, example):
+            votes.setdefault(i, {})[number, person] = verdict
+    said, agreement = merged(votes, only_agreed=only_agreed)
+    cleaned = given.copy()
+    for i, (found, label) in said.items():
+        if found == "wrong":
+            cleaned[i] = given[example[label]]
+    if isinstance(y, pd.Series):
+        return pd.Series(cleaned, index=y.index, name=y.name).astype(y.dtype), agreement
+    return cleaned, agreement
+
+
+def _votes(verdicts: Verdicts, texts: list[str], example: dict[str, int]) -> Iterator[tuple[int, object, Verdict]]:
+    """Yield the position, the person and the verdict of each row; raise where one makes no sense."""
     table, name = columns_of(verdicts)
     lacking = [column for column in _NEEDED if column not in table]
     if lacking:
-        raise ValueError(
-            f"{name} has no column {lacking[0]!r}; it has {', '.join(map(repr, table))}. Pass what the page exported, "
-            "with its columns index, verdict and new_label."
-        )
-    cleaned = given.copy()
-    example = {text: i for i, text in enumerate(texts)}  # where a label of this text stands
-    said: dict[int, tuple[object, str]] = {}
+        has = ", ".join(repr(column) for column in [*table][:6] if column != "at") or "none"
+        raise ValueError(f"{name} has no column {lacking[0]!r}; it has {has}. {TAKEN}")
+    said: dict[tuple[int, object], Verdict] = {}
     for row, (where, verdict, new) in enumerate(zip(*(table[column] for column in _NEEDED), strict=True)):
-        at = f"{name}, row {row + 2}"
-        i = _position(where, len(given), at)
+        at = f"{name}, {table['at'][row] if 'at' in table else f'row {row + 2}'}"
+        i = _position(where, len(texts), at)
         if verdict not in _VERDICTS:
             raise ValueError(f"{at}: the verdict is {verdict!r}, and must be 'right', 'wrong' or 'unsure'.")
         if "given" in table and _text(table["given"][row], example, at) != texts[i]:
@@ -90,37 +107,29 @@ def apply_verdicts(y: ArrayLike, verdicts: str | os.PathLike[str] | pd.DataFrame
                 "labels that the detector was fitted on, in the same order."
             )
         label = _text(new, example, at) if verdict == "wrong" else ""
-        if said.setdefault(i, (verdict, label)) != (verdict, label):
-            raise ValueError(f"{at}: sample {i} is {verdict!r} here and {said[i][0]!r} above. Leave one of them out.")
-        if verdict == "wrong":
-            if label not in example:
-                way = "Fill it in, or make the verdict 'unsure'" if label == "" else "Take one of the classes of y"
-                raise ValueError(f"{at}: the new label of sample {i} is {label!r}, which no sample of y has. {way}.")
-            cleaned[i] = given[example[label]]
-    if isinstance(y, pd.Series):
-        return pd.Series(cleaned, index=y.index, name=y.name).astype(y.dtype)
-    return cleaned
+        person = str(table["annotator"][row]) if "annotator" in table else ""
+        earlier = said.setdefault((i, person), (str(verdict), label))
+        if earlier != (verdict, label):
+            raise ValueError(
+                f"{at}: sample {i} is {verdict!r} here and {earlier[0]!r} above. Leave one of them out, or pass the "
+                "verdicts of several people as a list."
+            )
+        if verdict == "wrong" and label not in example:
+            way = "Fill it in, or make the verdict 'unsure'" if label == "" else "Take one of the classes of y"
+            raise ValueError(f"{at}: the new label of sample {i} is {label!r}, which no sample of y has. {way}.")
+        yield i, person, (str(verdict), label)
 
 
-def columns_of(verdicts: str | os.PathLike[str] | pd.DataFrame) -> tuple[dict[str, list[object]], str]:
+def columns_of(verdicts: Verdicts) -> tuple[dict[str, list[object]], str]:
     """Return the columns of a table as plain values, and what an error calls it."""
     if isinstance(verdicts, pd.DataFrame):
-        return {str(column): verdicts[column].tolist() for column in verdicts}, "verdicts"
+        return {str(column): verdicts[column].tolist() for column in verdicts if column != "at"}, "verdicts"
     if not isinstance(verdicts, str | os.PathLike):
-        raise TypeError(f"verdicts must be the path of a CSV file or a DataFrame, got {type(verdicts).__name__}.")
-    # as text to the last character: pandas would read a class called NA as missing, and 007 as 7
-    with Path(verdicts).open(encoding="utf-8-sig", newline="") as file:
-        separator = max(",;\t", key=file.readline().count)  # a spreadsheet saves by the customs of its country
-        file.seek(0)
-        lines = [line for line in csv.reader(file, delimiter=separator) if line]
-    name = f"verdicts={str(verdicts)!r}"
-    header, rows = (lines[0], lines[1:]) if lines else ([], [])
-    for row, line in enumerate(rows, 2):
-        if len(line) != len(header):
-            raise ValueError(
-                f"{name}, row {row}: {len(line)} cells below {len(header)} columns. Save it with commas between cells."
-            )
-    return {column: [unprotected(line[i]) for line in rows] for i, column in enumerate(header)}, name
+        raise TypeError(
+            f"verdicts must be the path of a file, a DataFrame or a list of these, got {type(verdicts).__name__}."
+        )
+    table = read_verdicts(Path(verdicts))
+    return {str(column): table[column].tolist() for column in table}, f"verdicts={str(verdicts)!r}"
 
 
 def _position(where: object, n_samples: int, at: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from functools import partial
 
@@ -105,3 +106,31 @@ def test_a_folder_becomes_a_list_and_stays_as_it_is(run, said, tmp_path):
     assert run("apply", plain, "--to", root, "--out", new, "--overwrite").stderr == ""
     assert {row["label"] for row in read_csv(new)} == {"cat", "dog"}
     assert sorted((path, path.stat().st_mtime_ns) for path in root.rglob("*")) == before
+
+
+def test_files_of_several_people_and_tools_are_merged_and_how_far_they_agree_is_said(run, tmp_path):
+    source, new = tmp_path / "odd.csv", tmp_path / "new.csv"
+    source.write_text("id,label\n1,cat\n2,dog\n3,cat\n")
+    header, one = "index,given,verdict,new_label\n", tmp_path / "one.csv"
+    one.write_text(header + "0,cat,wrong,dog\n1,dog,wrong,cat\n2,cat,wrong,dog\n")
+    two = tmp_path / "two.json"
+    choice = {"from_name": "label", "value": {"choices": ["dog"]}}
+    tasks = [
+        {
+            "data": {"curvdetect_index": i, "curvdetect_given": given},
+            "annotations": [{"completed_by": 1, "result": [choice]}],
+        }
+        for i, given in enumerate(["cat", "dog"])
+    ]
+    two.write_text(json.dumps(tasks))
+    result = run("apply", one, two, "--to", source, "--out", new)
+    assert result.stdout == (
+        f"2 people judged. Where several did, they agree on 1 of 2 labels (50 %).\n{new}: 2 of 3 labels changed\n"
+    )
+    assert new.read_text() == "id,label\n1,dog\n2,dog\n3,dog\n"
+    assert run("apply", one, two, "--to", source, "--out", new, "--overwrite", "--only-agreed").exit_code == 0
+    assert new.read_text() == "id,label\n1,dog\n2,dog\n3,cat\n"
+    two.write_text('[{"image": "a.png"}]')
+    refused = run("apply", one, two, "--to", source, "--out", new, "--overwrite")
+    assert refused.exit_code == 1
+    assert "holds records of 'image', without the 'curvdetect_index' of a suspect. Pass" in refused.stderr

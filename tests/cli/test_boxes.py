@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
+
 from tests.cli.conftest import read_csv, write_verdicts
 from tests.files.boxes import draw_shapes
 from tests.files.test_coco import coco, written
@@ -18,7 +20,8 @@ def test_annotations_are_told_by_their_ids_and_corrected(run, tmp_path):
     content["annotations"][0]["id"] = "=1+1"
     content["annotations"][1]["iscrowd"] = 1
     source = written(tmp_path / "=boxes.json", content)
-    result = run("scan", source, "--out", tmp_path / "found", "--root", tmp_path / "photos", *SCAN)
+    more = ("--for", "fiftyone", "--also", "parquet")
+    result = run("scan", source, "--out", tmp_path / "found", "--root", tmp_path / "photos", *SCAN, *more)
     assert result.exit_code == 0, result.stderr
     rows = read_csv(tmp_path / "found" / "suspects.csv")
     assert rows[0].keys() >= {"index", "path", "annotation_id", "given", "suggested"}
@@ -26,6 +29,9 @@ def test_annotations_are_told_by_their_ids_and_corrected(run, tmp_path):
     assert told == ["3", "1.png#1004", "1004", "triangle", "square"]
     assert "'=1+1" in {row["annotation_id"] for row in rows}
     assert read_csv(tmp_path / "found" / "skipped.csv") == [{"path": "0.png#1001", "why": "a crowd, not one thing"}]
+    assert pd.read_parquet(tmp_path / "found" / "suspects.parquet")["annotation_id"].tolist()[0] == "1004"
+    samples = json.loads((tmp_path / "found" / "fiftyone" / "samples.json").read_text())["samples"]
+    assert samples[0]["filepath"] == "data/3.webp"  # the box with its surroundings, not the whole picture
     page = tmp_path / "found" / "report.html"
     content_of_page = page.read_text()
     assert content_of_page.count("data:image/") == 2  # as many as are flagged

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curvdetect import apply_verdicts, write_report
 from curvdetect.review.report import _read
-from curvdetect.review.verdicts import unprotected
+from curvdetect.review.texts import unprotected
 from tests.review.browsing import NO_OVERFLOW, exported, numbers, opened, press, tally, under_review
 from tests.review.pages import HOSTILE, fitted
 

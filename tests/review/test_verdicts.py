@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvdetect import apply_verdicts
-from curvdetect.review.verdicts import label_texts
+from curvdetect.review.texts import label_texts, protected, unprotected
+from curvdetect.review.verdicts import cleaned_by
 
 HEADER = "index,path,given,suggested,verdict,new_label\r\n"
 
@@ -101,6 +102,42 @@ def test_verdicts_of_two_persons_who_agree():
     assert apply_verdicts(["a", "b"], said).tolist() == ["b", "b"]
 
 
+#: What people said of one sample, what it becomes, and what it becomes with ``only_agreed``; its label is "a".
+PEOPLE = {
+    "one": (["b"], "b", "a"),
+    "two who agree": (["b", "b"], "b", "b"),
+    "two who don't": (["b", "c"], "a", "a"),
+    "right and wrong": (["right", "b"], "a", "a"),
+    "most": (["b", "b", "right"], "b", "a"),
+    "half of them": (["b", "b", "c", "right"], "a", "a"),
+    "unsure doesn't count": (["b", "unsure", "unsure"], "b", "a"),
+    "two, and one unsure": (["b", "b", "unsure"], "b", "b"),
+    "nobody is sure": (["unsure", "unsure"], "a", "a"),
+}
+
+
+@pytest.mark.parametrize(("said", "by_most", "by_all"), PEOPLE.values(), ids=PEOPLE)
+def test_verdicts_of_several_people_are_merged(said, by_most, by_all):
+    y = ["a", "b", "c"]
+    rows = [(0, one, "") if one in ("right", "unsure") else (0, "wrong", one) for one in said]
+    files = [table(row) for row in rows]
+    assert apply_verdicts(y, files).tolist() == [by_most, "b", "c"]
+    assert apply_verdicts(y, tuple(files), only_agreed=True).tolist() == [by_all, "b", "c"]
+    assert apply_verdicts(y, table(*rows).assign(annotator=range(len(rows))))[0] == by_most
+
+
+def test_agreement_counts_what_several_found_right_or_wrong():
+    files = [
+        table((0, "wrong", "b"), (1, "right", ""), (2, "unsure", "")),
+        table((0, "wrong", "b"), (1, "wrong", "a"), (2, "right", "")),
+        table((0, "wrong", "b")),
+    ]
+    agreement = cleaned_by(["a", "b", "a"], files)[1]
+    assert agreement == (3, 2, 1)
+    assert agreement.told() == "3 people judged. Where several did, they agree on 1 of 2 labels (50 %)."
+    assert "and no label twice" in cleaned_by(["a", "b", "a"], [table((0, "right", "")), table()])[1].told()
+
+
 REFUSALS = {
     "an index beyond": (table((3, "right", "a")), "row 2: the index is 3, and must be a whole number from 0 to 2"),
     "an index below": (table((0, "right", "a"), (-1, "right", "a")), "row 3: the index is -1"),
@@ -130,7 +167,9 @@ def test_torn_files_and_other_things_are_refused(tmp_path):
     path.write_text("")
     with pytest.raises(ValueError, match="has no column 'index'"):
         apply_verdicts(["a", "b"], path)
-    with pytest.raises(TypeError, match="verdicts must be the path of a CSV file or a DataFrame, got dict"):
+    with pytest.raises(
+        TypeError, match="verdicts must be the path of a file, a DataFrame or a list of these, got dict"
+    ):
         apply_verdicts(["a", "b"], {"index": [0]})
 
 
@@ -138,3 +177,16 @@ def test_protection_is_taken_off_again(tmp_path):
     path = written(tmp_path / "verdicts.csv", "0,,'=1+1,''q,wrong,''q", "2,,'-1,''q,wrong,'=1+1")
     y = np.array(["=1+1", "'q", "-1"], dtype=object)
     assert apply_verdicts(y, path).tolist() == apply_verdicts(y, pd.read_csv(path)).tolist() == ["'q", "'q", "=1+1"]
+
+
+@settings(max_examples=200)
+@given(
+    st.text(st.characters(codec=None, exclude_categories=[])) | st.text("'\\u0a= -$", max_size=8),
+    st.sampled_from(["", "$"]),
+)
+def test_what_nobody_sees_is_written_so_that_it_can_be_seen_and_comes_back(text, also):
+    written = protected(text, also)
+    assert unprotected(written) == text
+    assert written.isprintable() or any(c > "\uffff" for c in written)
+    assert written == written.strip(" ")
+    assert not set(also) & set(written)
