@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from curvdetect.cli.console import say, tell
 from curvdetect.cli.options import READING, TRAINING, chosen
-from curvdetect.cli.source import embedded, read, say_skipped
+from curvdetect.cli.source import embedded, features_for, read, say_skipped
 from curvdetect.data.noise import corrupt_labels
 from curvdetect.data.types import Array, Record
 from curvdetect.detectors.fused import FusedDetector
@@ -42,6 +42,7 @@ def compare(
 ) -> None:
     """Print how well each score finds wrong labels planted in data."""
     reading, training = chosen(READING, options), {**chosen(TRAINING, options), "verbose": 0 if quiet else 1}
+    features = features_for(path, reading, features, training["net"])
     data = read(path, reading, features, quiet)
     say_skipped(data)
     data = embedded(data, features, training["device"], quiet)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 import numpy as np
+import pandas as pd
 
 from curvdetect.cli import handed_on
 from curvdetect.cli.console import Failure, say, tell
 from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
-from curvdetect.cli.source import embedded, note, read, say_skipped
+from curvdetect.cli.source import PHOTOS, embedded, features_for, note, read, say_skipped
 from curvdetect.data.types import Record
 from curvdetect.data.wording import safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -20,6 +21,7 @@ from curvdetect.detectors.registry import DETECTORS, scanned
 from curvdetect.files.braces import is_braced
 from curvdetect.files.labelled import LabelledData
 from curvdetect.files.safe_csv import inert, inert_path, write_csv
+from curvdetect.review.overview import by_class
 from curvdetect.review.report import write_report
 from curvdetect.review.storage import load, save
 
@@ -50,6 +52,9 @@ def scan(
     output.check(path, resume=resume, overwrite=overwrite)
     reading, fitting = chosen(READING, options), chosen(FITTING, options)
     _check(name or _DEFAULT, reading, fitting)
+    if resume and features is None and (earlier := output.record().get("features", "")) in (None, PHOTOS):
+        features = earlier or "none"  # whatever is installed by now
+    features = features_for(path, reading, features, fitting["net"])
     data = read(path, reading, features, quiet)
     if data.alone:
         if name not in (None, _OF_LABELS):
@@ -211,8 +216,28 @@ def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output
         where = data.paths[i] if data.paths is not None else f"row {i if data.rows is None else data.rows[i]}"
         given, suggested = (short(suspect[name], 30) for name in ("given", "suggested"))
         tell(f"{suspect['rank']:>3}. {short(where)} is labelled {given}, looks like {suggested}")
+    _tell_by_class(detector)
     whats = {SUSPECTS: "all samples, ranked", PAGE: "the suspects, to look at", DETECTOR: "the detector", **more}
     if data.skipped:
         whats[SKIPPED] = f"{len(data.skipped)} file(s) that are not among the samples, and why"
     for name, what in whats.items():
         tell(f"{safe(output / name)}: {what}")
+
+
+def _tell_by_class(detector: BaseNoiseDetector) -> None:
+    """Print the classes with the most doubtful labels, where there are several with flagged labels."""
+    table = by_class(detector)
+    worst = table[table["flagged"] > 0].head(_TOP).to_dict("records")
+    if len(worst) < 2:
+        return
+    shown = pd.DataFrame(
+        {
+            "class": [short(row["class"], 24) for row in worst],
+            "flagged": [f"{row['flagged']} of {row['samples']}" for row in worst],
+            "share": [f"{100 * row['low']:.0f} to {100 * row['high']:.0f} %" for row in worst],
+            "looks mostly like": [short(row["suggested"], 24) for row in worst],
+        }
+    )
+    tell("The classes with the most doubtful labels:")
+    for line in shown.to_string(index=False).splitlines():
+        tell(f"  {line}")

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 
 import click
 
 from curvdetect.cli.console import say
+from curvdetect.data.isolation import spread
+from curvdetect.data.squares import Pictures
 from curvdetect.data.types import Record
 from curvdetect.data.wording import safe, short
 from curvdetect.features.texts import names_model
-from curvdetect.files.labelled import LabelledData
-from curvdetect.files.pictures import SIDE
-from curvdetect.files.registry import read_data
+from curvdetect.files.labelled import Asked, LabelledData
+from curvdetect.files.pictures import SIDE, PicturesFile
+from curvdetect.files.registry import opened, read_data
 
 #: Side of pictures where a pretrained network looks at them, in pixels.
 EMBEDDED_SIDE = 224
+#: What looks at photos by default: EfficientNet-Lite0, a network that is quick without an accelerator.
+PHOTOS = "timm:tf_efficientnet_lite0.in1k"
+#: Shorter side from which pictures are photos, and how many are looked at to know.
+_PHOTO, _LOOKED_AT = 96, 32
 
 
 def read(path: Path, reading: Record, features: str | None, quiet: bool) -> LabelledData:
@@ -30,6 +39,43 @@ def read(path: Path, reading: Record, features: str | None, quiet: bool) -> Labe
     if not quiet:
         say(f"embedding the texts by {safe(features)} ...")
     return read_data(path, **reading, features=features)
+
+
+def features_for(path: Path, reading: Record, features: str | None, net: object) -> str | None:
+    """Return what looks at the pictures of PATH: what is asked for, or for photos a pretrained network, if it is there.
+
+    What is asked for is ``"none"`` for the pixels. Without timm, and where the weights can't be had, that is said.
+    """
+    if features is not None or net is not None or reading["size"] is not None:
+        return None if features == "none" else features
+    file = opened(path, Asked(**{name: value for name, value in reading.items() if name != "probs"}))
+    if not isinstance(file, PicturesFile) or _shorter_side(file.pictures) < _PHOTO:
+        return None
+    way = f"--features {PHOTOS}"
+    if find_spec("timm") is None:
+        say(
+            f"the photos are shrunk to {SIDE} pixels. {way} looks at them as they are, which finds far more: "
+            "pip install 'curvdetect[timm]'"
+        )
+        return None
+    from curvdetect.features.backbones import backbone_of
+
+    try:
+        backbone_of(PHOTOS)
+    except OSError as error:  # without a network
+        say(f"the photos are shrunk to {SIDE} pixels, as {way} fails: {short(error, 100)}")
+        return None
+    say(f"the photos are looked at by {way}; --features none takes their pixels")
+    return PHOTOS
+
+
+def _shorter_side(pictures: Pictures) -> float:
+    """Return the median shorter side of a few pictures, in pixels; only the beginning of each is read."""
+    sides = []
+    for i in spread(len(pictures), _LOOKED_AT).tolist():
+        with suppress(Exception), pictures.open(i) as picture:  # decoders raise errors of any kind
+            sides.append(min(picture.size))
+    return median(sides) if sides else 0
 
 
 def say_skipped(data: LabelledData, where: str = "") -> None:

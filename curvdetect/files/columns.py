@@ -145,7 +145,7 @@ def _refuse_what_is_no_word(columns: dict[str, Column], path: Path) -> None:
         shown = joined([f"'{short(name, 24)}' ('{short(entry, 20)}')" for name, entry in strange.items()], 80)
         raise ContentError(
             f"'{short(path.name, 30)}' has something else than numbers, words, dates and lists of equal length in "
-            f"{shown}. Leave these columns out ({dropping(strange)}), or make them numbers."
+            f"{shown}. Leave these columns out ({_dropping(strange)}), or make them numbers."
         )
 
 
@@ -199,10 +199,10 @@ def _name_rows(column: Column) -> bool:
 
 
 def _warn_of_names(what: str, names: Sequence[object]) -> None:
-    warn(f"{what}, and a network memorizes by them. Leave them out ({dropping(names)}) where they say nothing else.")
+    warn(f"{what}, and a network memorizes by them. Leave them out ({_dropping(names)}) where they say nothing else.")
 
 
-def dropping(names: Iterable[object]) -> str:
+def _dropping(names: Iterable[object]) -> str:
     """Return the argument that leaves columns out: only the first few where there are many, or their names are long."""
     names = list(map(str, names))
     lengths = accumulate(len(spelled("drop", name)) for name in names)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision import models
 
 from curvdetect import FusedDetector, ImageEmbedder, corrupt_labels, load, load_image_folder
@@ -91,3 +93,36 @@ def test_scores_are_compared_on_features_too(run, tmp_path, monkeypatch, model):
     detector = FusedDetector(max_epochs=2, device="cpu", random_state=derived_seed(0, 1)).fit(X, labels)
     found = {row["score"]: float(row["auroc"]) for row in read_csv(tmp_path / "grades.csv")}
     assert found["fused"] == pytest.approx(auroc(mask, detector.scores_), abs=1e-6)
+
+
+WITH_TIMM = {
+    "timm": ({}, "the photos are looked at by --features {model}; --features none takes their pixels", 224),
+    "no timm": ({"find_spec": lambda name: None}, "looks at them as they are, which finds far more: pip install", 32),
+    "no network": ({"PHOTOS": "torchvision:squeezenet1_1@gone.pt"}, "as --features torchvision:squeezenet1_1@go", 32),
+}
+
+
+@pytest.mark.parametrize(("changed", "said", "size"), WITH_TIMM.values(), ids=WITH_TIMM)
+def test_photos_are_looked_at_by_a_pretrained_network_if_it_is_there(
+    run, page, tmp_path, monkeypatch, model, changed, said, size
+):
+    source, scan = import_module("curvdetect.cli.source"), import_module("curvdetect.cli.scan")
+    for name, value in {"find_spec": lambda name: True, "PHOTOS": model, **changed}.items():
+        monkeypatch.setattr(source, name, value)
+    monkeypatch.setattr(scan, "PHOTOS", source.PHOTOS)
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        (tmp_path / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (100 + i, 140, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / "ab"[i % 2] / f"{i}.png")
+    call = ("scan", tmp_path / "photos", "--out", tmp_path / "found", "--detector", "loss", *QUICK)
+    result = run(*call)
+    assert result.exit_code == 0, result.stderr
+    assert said.format(model=model) in result.stderr
+    record = json.loads((tmp_path / "found" / "scan.json").read_text())
+    assert (record["features"], record["size"]) == (model if size == 224 else None, size)
+    monkeypatch.setattr(source, "find_spec", interrupted)  # what was scanned with is not asked for again
+    assert run(*call, "--resume").exit_code == 0
+    assert run("report", tmp_path / "found").exit_code == 0
+    assert run(*call, "--overwrite", "--features", "none").exit_code == 0
+    assert json.loads((tmp_path / "found" / "scan.json").read_text())["size"] == 32

@@ -66,7 +66,7 @@ CALLS = {
     "no PATH": ("scan", 2, "Missing argument 'PATH'"),
     "no DIR": ("scan pets.csv", 2, "Missing option '--out'"),
     "no such path": ("scan nowhere --out found", 2, "'nowhere' does not exist"),
-    "no such kind": ("scan a.odt --out found", 2, "is none of these: a folder"),
+    "no such kind": ("scan a.odt --out found", 2, "is none of these: "),
     "no such detector": ("scan few.csv --out found --detector best", 2, "'best' is not one of 'fused'"),
     "no such net": ("scan few.csv --out found --net vgg", 1, "net='vgg' is not known. Names: 'resnet18-cifar'"),
     "no such device": ("scan few.csv --out found --device abacus", 1, "device='abacus' is not known."),
