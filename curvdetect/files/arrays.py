@@ -61,7 +61,7 @@ class _Arrays(LabelledFile):
 class ArraysFile(_Arrays):
     """An ``.npz`` file with an array of samples, and one of labels unless these are elsewhere; nothing is unpickled."""
 
-    kind = "an .npz file with arrays of samples and of labels, such as X and y"
+    kind = "an .npz file of arrays, such as X and y"
     takes = frozenset({"label", "labels", "samples", "split"})
 
     @classmethod
@@ -142,7 +142,7 @@ class ArraysFile(_Arrays):
 class ArrayFile(_Arrays):
     """An ``.npy`` file of samples, read as needed, with labels in a file of their own; or one of labels."""
 
-    kind = "an .npy file of samples, with a file of labels"
+    kind = "an .npy file of samples"
     takes = frozenset({"label", "labels"})
 
     @classmethod

@@ -26,7 +26,7 @@ _MARK = b"\xef\xbb\xbf"
 class LinesFile(LabelledFile):
     """A text file with one label a line."""
 
-    kind = "a .txt file with one label a line"
+    kind = "a .txt file of labels"
     alone = True
 
     @classmethod
@@ -99,7 +99,7 @@ class LinesFile(LabelledFile):
 class LabelArray(LabelledFile):
     """An ``.npy`` file with one label a sample."""
 
-    kind = "an .npy file with one label a sample"
+    kind = "an .npy file of labels"
     copies = (".npy",)
     alone = True
 

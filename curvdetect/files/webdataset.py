@@ -68,7 +68,7 @@ class Found(NamedTuple):
 class WebDataset(PicturesFile):
     """Shards of samples that have an entry with a picture and one with a label."""
 
-    kind = "pictures in .tar files, as webdataset writes them"
+    kind = "pictures in .tar files (webdataset)"
     takes = frozenset({"label", "pictures", "split"})
     numbered = False
 

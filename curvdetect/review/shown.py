@@ -16,7 +16,7 @@ from curvdetect.data.types import Record
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import fitted_rows
 from curvdetect.review.neighbours import features_of, nearest
-from curvdetect.review.thumbnails import PIXELS, Gallery, chunks, gallery_of, thumbnails
+from curvdetect.review.thumbnails import Gallery, chunks, gallery_of, thumbnails
 
 #: Most values of all rows together.
 CELLS = 400_000
@@ -103,7 +103,9 @@ def _are_fitted(detector: BaseNoiseDetector, samples: Samples) -> bool:
         return False
 
 
-def samples_shown(shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64], pixels: int = PIXELS) -> Record:
+def samples_shown(
+    shown: Shown, index: NDArray[np.int64], others: NDArray[np.int64], pixels: int | None = None
+) -> Record:
     """Return the kind of the samples and, by position, what the page shows of suspects and their look-alikes."""
     positions = np.concatenate([index, others])
     if isinstance(shown, list):

@@ -88,10 +88,10 @@ def gallery_of(X: object) -> Gallery | None:
 
 
 def thumbnails(
-    samples: Samples | Gallery, index: NDArray[np.int64], others: NDArray[np.int64], pixels: int = PIXELS
+    samples: Samples | Gallery, index: NDArray[np.int64], others: NDArray[np.int64], pixels: int | None = None
 ) -> dict[str, str | None]:
     """Return pictures as data URIs, by position, None for one that is missing; look-alikes are half as large."""
-    side = int(np.clip(np.sqrt(pixels / max(1, len(index))), SMALLEST, LARGEST))
+    side = int(np.clip(np.sqrt((pixels or PIXELS) / max(1, len(index))), SMALLEST, LARGEST))
     wanted = [(i, side) for i in index.tolist()] + [(i, max(SMALLEST, side // 2)) for i in others.tolist()]
     if isinstance(samples, Gallery):
         wanted.sort()  # so that of a file with many pictures no part is read twice
