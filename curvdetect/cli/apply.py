@@ -84,9 +84,14 @@ def _places(file: LabelledFile, verdicts: tuple[Path, ...]) -> NDArray[np.int64]
     for place, name in enumerate(file.names):
         named.setdefault(name, []).append(place)
     said = (pair for columns in tables for pair in zip(columns.get("index", []), columns.get("path", []), strict=False))
+    if any(columns.get("index") and not all(columns.get("path", [""])) for columns in tables):
+        raise Failure(
+            "the verdicts name no pictures, and an index alone fits another picture where some were skipped. Keep the "
+            "column path as the page, or suspects.csv, has it."
+        )
     for index, path in said:
         i = int(str(index)) if str(index).isdigit() else len(places)  # else `apply_verdicts` says what is wrong
-        if not path or i >= len(places) or file.names[places[i]] == path:
+        if i >= len(places) or file.names[places[i]] == path:
             continue
         found = named.get(str(path), [])
         if len(found) != 1:

@@ -108,6 +108,20 @@ def test_a_folder_becomes_a_list_and_stays_as_it_is(run, said, tmp_path):
     assert sorted((path, path.stat().st_mtime_ns) for path in root.rglob("*")) == before
 
 
+def test_an_index_alone_is_no_picture_where_some_were_skipped(run, said, tmp_path):
+    root, new = tmp_path / "photos", tmp_path / "new.csv"
+    write_pictures(root, n=2)
+    (root / "cat" / "0.png").write_bytes(b"torn")
+    verdicts = said([0, "cat/1.png", "cat", "dog", "wrong", "dog"])
+    assert run("apply", verdicts, "--to", root, "--out", new).exit_code == 0
+    assert [row["label"] for row in read_csv(new)] == ["cat", "dog", "dog", "dog"]
+    for name in ("path", None):
+        table = pd.read_csv(verdicts, dtype=str).drop(columns=[name] if name else [])
+        table.assign(**({} if name else {"path": ""})).to_csv(tmp_path / "few.csv", index=False)
+        refused = run("apply", tmp_path / "few.csv", "--to", root, "--out", new, "--overwrite")
+        assert (refused.exit_code, "Keep the column path" in refused.stderr) == (1, True)
+
+
 def test_files_of_several_people_and_tools_are_merged_and_how_far_they_agree_is_said(run, tmp_path):
     source, new = tmp_path / "odd.csv", tmp_path / "new.csv"
     source.write_text("id,label\n1,cat\n2,dog\n3,cat\n")
