@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,13 @@ from numpy.typing import NDArray
 from curvdetect.data.folders import doubts_of_classes, pictures_in
 from curvdetect.data.squares import Pictures, files
 from curvdetect.data.types import Array
-from curvdetect.data.wording import warn
+from curvdetect.data.wording import short, warn
+from curvdetect.files.coco import CocoFile
 from curvdetect.files.pictures import PicturesFile, as_text
 from curvdetect.files.safe_csv import FORMULA, inert_path, write_csv
+
+#: Where a folder of pictures has COCO files, as COCO itself and Roboflow have them.
+_COCO = ("annotations/*.json", "*/_annotations*.json", "*.json")
 
 
 class ImageFolder(PicturesFile):
@@ -50,8 +55,14 @@ class ImageFolder(PicturesFile):
         return {as_text(self._below(Path(path))): why for path, why in self._found[1].items()}
 
     def doubts(self, places: NDArray[np.int64]) -> Iterator[str]:
-        """Yield what to warn of about the subfolders."""
-        return doubts_of_classes(self.path, self._found[0])
+        """Yield what to warn of about the subfolders, and boxes beside them."""
+        yield from doubts_of_classes(self.path, self._found[0])
+        files = chain.from_iterable(map(self.path.glob, _COCO))
+        if coco := next(filter(CocoFile.fits, files), None):
+            yield (
+                f"'{short(self.path)}' has boxes in the COCO file '{short(self._below(coco))}', and its subfolders are "
+                "read as classes. Pass that file to rank its boxes."
+            )
 
     def write(self, target: Path, labels: Array) -> None:
         """Write a list of pictures and labels."""

@@ -256,6 +256,17 @@ def test_refusals(tmp_path, change, asked, said):
         read_data(source, **asked)
 
 
+@pytest.mark.filterwarnings("ignore:root=")
+@pytest.mark.parametrize("place", ["annotations/instances_val.json", "val2017/_annotations.coco.json", "coco.json"])
+def test_a_folder_with_a_file_of_boxes_is_not_taken_for_classes_in_silence(tmp_path, place):
+    shapes = draw_shapes(tmp_path / "val2017", 2)
+    draw_shapes(tmp_path / "train2017", 2)
+    written(tmp_path / "annotations" / "other.json", "{}")
+    written(tmp_path / place, coco(shapes))
+    with pytest.warns(UserWarning, match=f"has boxes in the COCO file '{place}', and its subfolders are read as"):
+        read_data(tmp_path, size=4)
+
+
 def test_a_picture_is_opened_once_whatever_the_order_of_its_boxes(tmp_path, monkeypatch):
     content = coco(draw_shapes(tmp_path))
     order = np.random.default_rng(0).permutation(len(content["annotations"]))
