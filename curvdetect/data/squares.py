@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from curvdetect.data.pictures import Depth, depth_of, eight_bits
 
@@ -174,7 +174,14 @@ class Squares:
                 if _has_several(picture):
                     self._several.add(number)
         except Exception as error:  # decoders raise errors of any kind
-            self._broken[number] = f"{type(error).__name__}: {error}"
+            self._broken[number] = f"{type(error).__name__}: {_why(error)}"
+
+
+def _why(error: Exception) -> object:
+    """Return what an error says, without the folder of the file or an address in memory."""
+    if isinstance(error, UnidentifiedImageError):
+        return "cannot identify image file"
+    return getattr(error, "strerror", None) or error
 
 
 def _has_several(picture: Image.Image) -> bool:

@@ -157,6 +157,8 @@ def test_pictures_in_files_beside_are_called_by_them_and_what_is_no_picture_is_n
     assert (data.paths, data.y.tolist(), data.rows.tolist()) == (["0.png", "1.png"], ["a", "b"], [0, 1])
     assert np.array_equal(data.X[1], np.asarray(pictures[1]).transpose(2, 0, 1))
     assert data.skipped.keys() == {"2.png", "../gone.png"}
+    assert data.skipped["2.png"] == "UnidentifiedImageError: cannot identify image file"
+    assert data.skipped["../gone.png"] == "FileNotFoundError: No such file or directory"
     assert read_data(tmp_path / "t.parquet", root=tmp_path / "no").paths == ["1.png"]
     cells[2]["path"] = cells[3]["path"] = "1.png"
     cells[3]["bytes"] = cells[1]["bytes"]
