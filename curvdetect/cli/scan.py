@@ -123,7 +123,14 @@ def report(
         reading["probs"] = None  # what is shown needs none, but for labels alone
     data = read(path, reading, recorded.get("features"), quiet)
     data = _embedded(data, recorded.get("features"), output, "auto", quiet)
-    index, n_fitted = rows_fitted(detector, data.X), len(detector.scores_)
+    n_fitted = len(detector.scores_)
+    try:
+        index = rows_fitted(detector, data.X)
+    except ValueError as error:
+        raise Failure(
+            f"PATH has samples that are not among the {n_fitted} that were scanned. Pass --data with what was scanned, "
+            "or scan again."
+        ) from error
     missing = n_fitted - len(np.unique(index))
     if missing or len(index) != n_fitted:
         raise Failure(

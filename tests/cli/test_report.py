@@ -60,7 +60,7 @@ def test_what_no_page_can_be_made_of_is_refused(run, page, scanned, tmp_path):
     cut = run("report", scanned.out)
     none = run("report", tmp_path)
     assert [result.exit_code for result in (fewer, strange, cut, none)] == [1] * 4
-    assert "not among the rows that were fitted" in fewer.stderr
+    assert "PATH has samples that are not among the 120 that were scanned. Pass --data with" in fewer.stderr
     assert "was cut short: curvdetect scan with --resume, and all else as before, goes on with it." in cut.stderr
     assert "holds no scan: pass the DIR of a curvdetect scan." in none.stderr
     assert page == []
