@@ -93,9 +93,7 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     """
     if not isinstance(root, str | PathLike):
         raise TypeError(f"root must be the path of a folder, got {root!r}.")
-    for name, value in {"size": size, **({} if limit is None else {"limit": limit})}.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")
+    check_counts(size=size, **({} if limit is None else {"limit": limit}))
     root = Path(root)
     classes, passed_over = pictures_in(root)
     found = [(label, path) for label, paths in classes.items() for path in paths]
@@ -114,6 +112,13 @@ def load_image_folder(root: str | Path, *, size: int = 32, limit: int | None = N
     for message in (*doubts_of_classes(root, classes), *_doubts_of_files(root, squares, broken, passed_over)):
         warn(message)
     return data
+
+
+def check_counts(**values: object) -> None:
+    """Raise where an argument is no whole number from 1 on."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}.")
 
 
 def doubts_of_classes(root: Path, classes: dict[str, list[Path]]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from curvdetect.data.folders import check_counts
 from curvdetect.data.wording import ArgumentError, short, spelled
 from curvdetect.files.arrays import ArrayFile, ArraysFile
 from curvdetect.files.coco import CocoFile
@@ -121,6 +122,7 @@ def read_data(
     ...     read_data(f"{folder}/few.npz").y.tolist()
     [0, 0, 1, 1]
     """
+    check_counts(**{name: value for name, value in {"size": size, "limit": limit}.items() if value is not None})
     root = None if root is None else os.fspath(root)
     labels = None if labels is None else os.fspath(labels)
     asked = Asked(
@@ -143,6 +145,8 @@ def opened(path: Path, asked: Asked) -> LabelledFile:
     """Return a file as what it is, or raise where no format fits, or one that takes other arguments."""
     found = next((one for one in FORMATS if one.fits(path)), None)
     if found is None:
+        if not path.exists():
+            raise ArgumentError("path", f"'{short(path)}' is not there.")
         # any folder would be one of classes
         kinds = "; ".join(one.kind for one in FORMATS if one is ImageFolder or not one.kind.startswith("a folder"))
         raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.")

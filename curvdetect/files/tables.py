@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
-from curvdetect.data.wording import ArgumentError, ContentError, listed, short
+from curvdetect.data.wording import ArgumentError, ContentError, listed, short, spelled
 from curvdetect.files.arrow import PARQUET
 from curvdetect.files.columns import as_numbers, rising_in, texts_of
 from curvdetect.files.json_lines import JsonLines
@@ -185,7 +185,7 @@ def complete(labels: Array | Column, name: str) -> Array:
 def _without_header(columns: list[str], path: Path) -> ContentError:
     return ContentError(
         f"'{short(path)}' seems to have no header: its first line is {listed(columns, 100)}. Write a line of names "
-        "above it; where these are names, choose the column of labels with {spelled('label')}."
+        f"above it; where these are names, choose the column of labels with {spelled('label')}."
     )
 
 

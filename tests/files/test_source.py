@@ -35,6 +35,24 @@ def test_a_choice_is_the_same_in_every_call_and_knows_its_rows(tmp_path):
     assert first.at(np.array([3, 1])).rows.tolist() == first.rows[[3, 1]].tolist()
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "message"),
+    [
+        ("cat", {"size": 0}, "size must be a whole number, at least 1, got 0"),
+        ("cat", {"size": "32"}, "size must be a whole number, at least 1, got '32'"),
+        ("cat", {"limit": -1}, "limit must be a whole number, at least 1, got -1"),
+        ("gone", {}, "'gone' is not there"),
+        ("t.csv", {}, "where these are names, choose the column of labels with label=.$"),
+    ],
+)
+def test_what_can_t_be_meant_is_named(tmp_path, monkeypatch, path, asked, message):
+    monkeypatch.chdir(tmp_path)
+    write_pictures(tmp_path / "cat", n=1)
+    (tmp_path / "t.csv").write_text("1.5,2,cat\n2,3,cat\n2,4,dog\n")
+    with pytest.raises(ValueError, match=message):
+        read_data(path, **asked)
+
+
 @pytest.mark.parametrize("side", [10_000, 30_000])
 def test_pictures_that_unfold_to_gigabytes_are_skipped(tmp_path, side):
     assert side**2 > Image.MAX_IMAGE_PIXELS
