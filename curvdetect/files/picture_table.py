@@ -120,10 +120,12 @@ class PictureTable(PicturesFile, TableFile):
 
     def without_pictures(self) -> ArgumentError:
         """Return the error where no column names pictures."""
+        with readable(self.path):
+            columns = self.table.columns
         return ArgumentError(
             "pictures",
             f"no column of '{short(self.path)}' names pictures in '{short(self._places.root)}' or in a folder there. "
-            f"Choose one of {listed(self.table.columns)}.",
+            f"Choose one of {listed(columns)}.",
         )
 
     @cached_property

@@ -8,6 +8,7 @@ from pathlib import Path
 from curvdetect.data.folders import check_counts
 from curvdetect.data.wording import ArgumentError, short, spelled
 from curvdetect.files.arrays import ArrayFile, ArraysFile
+from curvdetect.files.braces import is_braced
 from curvdetect.files.coco import CocoFile
 from curvdetect.files.image_folder import ImageFolder
 from curvdetect.files.label_files import LinesFile
@@ -143,10 +144,10 @@ def read_data(
 
 def opened(path: Path, asked: Asked) -> LabelledFile:
     """Return a file as what it is, or raise where no format fits, or one that takes other arguments."""
+    if not (path.exists() or is_braced(path)):
+        raise ArgumentError("path", f"'{short(path)}' is not there.")
     found = next((one for one in FORMATS if one.fits(path)), None)
     if found is None:
-        if not path.exists():
-            raise ArgumentError("path", f"'{short(path)}' is not there.")
         # any folder would be one of classes
         kinds = "; ".join(one.kind for one in FORMATS if one is ImageFolder or not one.kind.startswith("a folder"))
         raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.")

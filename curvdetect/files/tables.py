@@ -146,6 +146,8 @@ def label_column(columns: list[str], label: str | None, path: Path, table: Table
     if label is not None and label in columns:
         return label
     found = list(filter(is_label, columns))
+    if not columns:
+        raise ContentError(f"'{short(path)}' has no column left that may hold the labels.")
     if label is None and len(found) == 1:
         return str(found[0])
     if isinstance(table, TextFile) and len(table.columns) == 1:
@@ -190,11 +192,11 @@ def _without_header(columns: list[str], path: Path) -> ContentError:
 
 
 def _refuse_pictures(columns: pd.DataFrame, path: Path) -> None:
-    """Raise where a column holds pictures."""
+    """Raise where a column holds files, which would be pictures in another format."""
     for name, column in columns.items():
         first = next(iter(column.dropna()), None)
         if isinstance(first, dict) and "bytes" in first:
             raise ContentError(
-                f"column '{short(name)}' of '{short(path.name)}' holds pictures, and can't be read yet. Put the "
-                "pictures into files, and their names into the column."
+                f"column '{short(name)}' of '{short(path.name)}' holds contents of files, and the first of "
+                f"them are no pictures. Leave the column out ({spelled('drop', [str(name)])})."
             )

@@ -191,6 +191,12 @@ REFUSED = {
     "drop": ({"a": [PNG], "label": [1]}, {"drop": ("b",)}, "drop= does not belong to pictures in Parquet files"),
     "two labels": ({"a": [PNG], "label": [1], "y": [1]}, {}, "several: 'label', 'y'. Choose one of 'label', 'y'"),
     "no label": ({"a": [PNG], "word": ["x"]}, {}, "no column named like a label. Choose one of 'word'"),
+    "pictures alone": ({"a": [PNG]}, {}, "has no column left that may hold the labels"),
+    "sounds": (
+        {"a": [{"bytes": b"RIFF", "path": "0.wav"}], "y": [1]},
+        {},
+        "'a' of '.*' .* no pictures. Leave the column",
+    ),
     "pictures as labels": ({"a": [PNG], "label": [1]}, {"label": "a"}, "there is no column 'a'"),
     "missing label": ({"a": [PNG] * 2, "label": ["x", None]}, {}, "no label in 1 of 2 rows, the first of them row 1"),
     "no split": ({"a": [PNG], "label": [1]}, {"split": "train"}, "'.*t.parquet' has no parts"),

@@ -42,12 +42,16 @@ def test_a_choice_is_the_same_in_every_call_and_knows_its_rows(tmp_path):
         ("cat", {"size": "32"}, "size must be a whole number, at least 1, got '32'"),
         ("cat", {"limit": -1}, "limit must be a whole number, at least 1, got -1"),
         ("gone", {}, "'gone' is not there"),
+        ("*.tar", {}, r"'\*.tar' is not there"),
+        ("list", {}, r"labels\.csv' is no UTF-8 text .* Save it as UTF-8"),
         ("t.csv", {}, "where these are names, choose the column of labels with label=.$"),
     ],
 )
 def test_what_can_t_be_meant_is_named(tmp_path, monkeypatch, path, asked, message):
     monkeypatch.chdir(tmp_path)
     write_pictures(tmp_path / "cat", n=1)
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "labels.csv").write_bytes("file,label\n0.png,Köln\n".encode("latin-1"))
     (tmp_path / "t.csv").write_text("1.5,2,cat\n2,3,cat\n2,4,dog\n")
     with pytest.raises(ValueError, match=message):
         read_data(path, **asked)
