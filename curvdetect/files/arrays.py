@@ -134,6 +134,8 @@ class ArraysFile(_Arrays):
         try:
             with np.load(self.path, allow_pickle=False) as stored:
                 yield stored
+        except ContentError:
+            raise
         except (zipfile.BadZipFile, EOFError, AttributeError, ValueError) as error:
             way = " Save text as text: y=np.array(labels, dtype=str)." if "Object arrays" in str(error) else ""
             raise ContentError(f"'{name}' can't be read as an .npz of plain arrays: {error}.{way}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def _of_arrays(path: Path) -> Array:
         with np.load(path, allow_pickle=False) as stored:
             names = [name for name in _NAMES if name in stored] or list(stored)
             found: dict[str, Array] = {name: stored[name] for name in names} if len(names) == 1 else {}
-    except (ValueError, OSError, EOFError, AttributeError) as error:
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, AttributeError) as error:
         raise ContentError(f"'{short(path)}' can't be read as an .npz of plain arrays: {error}.") from error
     if not found:
         raise ContentError(f"'{short(path)}' holds {listed(names) or 'nothing'}: name one of them pred_probs.")

@@ -20,6 +20,7 @@ from curvdetect.review.texts import label_texts, unprotected
 
 _VERDICTS = ("right", "wrong", "unsure")
 _NEEDED = ("index", "verdict", "new_label")
+_TAKEN_IF_THERE = ("given", "annotator", "path")
 
 
 #: Verdicts of one or several people: a file, or a table.
@@ -123,13 +124,19 @@ def _votes(verdicts: Verdicts, texts: list[str], example: dict[str, int]) -> Ite
 def columns_of(verdicts: Verdicts) -> tuple[dict[str, list[object]], str]:
     """Return the columns of a table as plain values, and what an error calls it."""
     if isinstance(verdicts, pd.DataFrame):
-        return {str(column): verdicts[column].tolist() for column in verdicts if column != "at"}, "verdicts"
-    if not isinstance(verdicts, str | os.PathLike):
+        table, name = verdicts.drop(columns="at", errors="ignore"), "verdicts"
+    elif isinstance(verdicts, str | os.PathLike):
+        table, name = read_verdicts(Path(verdicts)), f"verdicts={str(verdicts)!r}"
+    else:
         raise TypeError(
             f"verdicts must be the path of a file, a DataFrame or a list of these, got {type(verdicts).__name__}."
         )
-    table = read_verdicts(Path(verdicts))
-    return {str(column): table[column].tolist() for column in table}, f"verdicts={str(verdicts)!r}"
+    again = table.columns.duplicated()  # a spreadsheet may save empty columns without names
+    twice = [column for column in table.columns[again] if column in (*_NEEDED, *_TAKEN_IF_THERE)]
+    if twice:
+        raise ValueError(f"{name} has two columns {twice[0]!r}. Leave one of them out.")
+    table = table.loc[:, ~again]
+    return {str(column): table[column].tolist() for column in table}, name
 
 
 def _position(where: object, n_samples: int, at: str) -> int:

@@ -17,6 +17,7 @@ TABLES = {
     "other column to drop": ("a,y\n1,2\n", "--drop c", 2, "there is no column 'c' in"),
     "label to drop": ("a,y\n1,2\n", "--label y --drop y", 2, "'y' holds the labels"),
     "no header": ("5.1,3.5,x\n4.9,3,x\n", "", 1, "no header: its first line is '5.1', '3.5', 'x'"),
+    "no header, and a way out": ("5.1,3.5,x\n4.9,3,x\n", "", 1, "choose the column of labels with --label."),
     "no header, and a number of it": ("5,0,0,1\n4,0,1,5\n5,1,1,0\n", "--label 5", 1, "no header"),
     "a title": ("of 2020\na,b,y\n1,2,2\n", "", 1, "1 names of columns in its first line, and 3 cells in its first"),
     "other separators": ("a|y\n1|2\n", "", 1, "has one column, 'a|y'. Part columns by commas"),

@@ -118,6 +118,7 @@ REFUSED = {
     "other kinds": ("p.json", lambda path: path.write_text("[]"), "is none of .npy, .npz, .csv"),
     "nothing": ("p.npy", lambda path: None, "is no file"),
     "torn": ("p.npz", lambda path: path.write_bytes(b"PK"), "can't be read as an .npz"),
+    "torn later": ("p.npz", lambda path: path.write_bytes(b"PK\3\4" + bytes(90)), "can't be read as an .npz"),
     "objects": ("p.npy", lambda path: np.save(path, np.array([{}] * 60)), "can't be read as an .npy"),
 }
 

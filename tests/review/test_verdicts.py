@@ -150,6 +150,7 @@ REFUSALS = {
     "a contradiction": (table((0, "wrong", "b"), (0, "right", "a")), "sample 0 is 'right' here and 'wrong' above"),
     "two other labels": (table((1, "wrong", "a"), (1, "wrong", "b")), "row 3: sample 1 is 'wrong'"),
     "no column": (pd.DataFrame({"index": [0], "verdict": ["right"]}), "verdicts has no column 'new_label'"),
+    "a column twice": (table((0, "right", "a")).iloc[:, [0, 0, 1, 2]], "verdicts has two columns 'index'. Leave one"),
     "other data": (table((0, "right", "b")).assign(given="b"), "given label of sample 0 is 'b' there and 'a'"),
 }
 
@@ -164,6 +165,8 @@ def test_torn_files_and_other_things_are_refused(tmp_path):
     path = written(tmp_path / "verdicts.csv", "0,,a,b,right,a", "1,,b")
     with pytest.raises(ValueError, match=r"verdicts.csv', row 3: 3 cells below 6 columns"):
         apply_verdicts(["a", "b"], path)
+    path.write_text("index,verdict,new_label,,\n0,wrong,b,,\n")
+    assert apply_verdicts(["a", "b"], path).tolist() == ["b", "b"]
     path.write_text("")
     with pytest.raises(ValueError, match="has no column 'index'"):
         apply_verdicts(["a", "b"], path)
