@@ -25,7 +25,7 @@ from curvdetect.data.samples import Samples, as_samples, as_unlabelled
 from curvdetect.data.shapes import check_channels_first, check_no_series, padding_of
 from curvdetect.data.wording import brief, callers_level
 from curvdetect.detectors.explaining import in_words, no_number, warn_of_classes, where_missing
-from curvdetect.detectors.probabilities import check_probabilities, warn_where_seen
+from curvdetect.detectors.probabilities import check_probabilities, warn_where_misplaced, warn_where_seen
 from curvdetect.training.ranks import by_first, writes_here
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None, 
         samples = replace(samples, pred_probs=checked)
         if writes_here():
             warn_where_seen(checked, samples.labels.numpy())
+            warn_where_misplaced(checked, samples.labels.numpy(), samples.classes)
     scored = rows_to_score(detector.score_on, len(samples))
     columns = samples.columns if detector.units == "deviation" else None
     return replace(samples, scored=scored, units=None if columns is None else columns.deviation)

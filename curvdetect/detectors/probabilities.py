@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from scipy.special import log_softmax
 
 from curvdetect.data.labels import plain
@@ -103,4 +104,28 @@ def warn_where_seen(pred_probs: NDArray[np.float64], labels: NDArray[np.int64]) 
             f"pred_probs agree with {accuracy:.1%} of the labels, and are sure of it ({sure:.1%} on average), as those "
             "of a model are that was trained on them: it says of wrong labels what it learned. Pass probabilities out "
             "of fold, such as cross_val_predict(model, X, y, method='predict_proba')."
+        )
+
+
+def warn_where_misplaced(pred_probs: NDArray[np.float64], labels: NDArray[np.int64], classes: Array) -> None:
+    """Warn where columns seem to be in another order than the classes, or rows in another than the labels."""
+    counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(counts, (labels, pred_probs.argmax(1)), 1)
+    same, other = np.diag(counts), counts[linear_sum_assignment(counts, maximize=True)]
+    moved = same != other
+    if other[moved].sum() > max(2 * same[moved].sum(), counts[moved].sum() / 2):
+        warn(
+            f"pred_probs agree with {same.sum() / len(labels):.1%} of the labels, and with "
+            f"{other.sum() / len(labels):.1%} were their columns in another order. Order them as the sorted classes, "
+            f"{listed(classes.tolist(), 80)}, or pass a table with columns named by these."
+        )
+        return
+    # of labels in a random order the sum is 0, and its variance this
+    shares, said = np.bincount(labels, minlength=len(classes)) / len(labels), pred_probs.mean(0)
+    known = float((pred_probs[np.arange(len(labels)), labels] - said[labels]).sum())
+    variances = np.einsum("ij,ij->j", pred_probs, pred_probs) / len(labels) - said**2
+    if known <= 2 * np.sqrt(len(labels) * max(0.0, shares @ variances)):
+        warn(
+            "pred_probs say hardly more of the labels than of labels in a random order. Pass a row for each sample, in "
+            "the order of the samples, of a model that tells the classes apart."
         )

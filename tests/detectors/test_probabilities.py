@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +122,20 @@ def test_probabilities_of_a_model_that_has_seen_the_labels_are_warned_of():
     seen = np.eye(10)[LABELS]
     with pytest.warns(UserWarning, match="pred_probs agree with 100.0% of the labels.*Pass probabilities out of fold"):
         ConfidentLearningDetector(device="cpu").fit(X, LABELS, pred_probs=seen)
+
+
+def test_probabilities_in_another_order_are_warned_of(probs):
+    detector, swapped = ConfidentLearningDetector(device="cpu"), [0, 1, 2, 3, 4, 5, 6, 9, 8, 7]
+    for columns in (np.roll(np.arange(10), 1), swapped):
+        with pytest.warns(UserWarning, match="were their columns in another order. Order them as the sorted classes"):
+            detector.fit(X, NAMES, pred_probs=probs[:, columns])
+    for rows in (probs[np.random.default_rng(0).permutation(240)], np.full((240, 10), 0.1)):
+        with pytest.warns(UserWarning, match="say hardly more of the labels than of labels in a random order"):
+            detector.fit(X, NAMES, pred_probs=rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.fit(X, NAMES, pred_probs=probs)
+        detector.fit(X, NAMES, pred_probs=0.95 / 10 + probs * 0.05)
 
 
 def test_confident_learning_ranks_by_them_as_cleanlab_does_and_trains_nothing(probs):
