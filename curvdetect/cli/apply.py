@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from curvdetect.cli.console import Failure, tell
 from curvdetect.cli.options import READING, chosen
-from curvdetect.data.wording import safe, short
+from curvdetect.data.wording import listed, safe, short
 from curvdetect.files.copies import copy_file
-from curvdetect.files.labelled import Asked, LabelledFile
+from curvdetect.files.labelled import ROW, Asked, LabelledFile, row_name
 from curvdetect.files.registry import opened
 from curvdetect.review.verdicts import cleaned_by, columns_of
 
@@ -72,32 +72,45 @@ def _places(file: LabelledFile, verdicts: tuple[Path, ...]) -> NDArray[np.int64]
     """Return the places in the file of the samples that were scanned: a sample with a name is where its name is."""
     rows = file.chosen()
     places = np.arange(len(file.labels)) if rows is None else rows
-    tables = [columns_of(one)[0] for one in verdicts]
-    if file.names is None:
-        if any(path for columns in tables for path in columns.get("path", [])):
-            raise Failure(
-                "the verdicts name pictures, and PATH is a table of other columns here. Pass what was scanned, with "
-                "its pictures where they were, and --pictures and --root as they were."
-            )
-        return places
-    named: dict[str, list[int]] = {}
-    for place, name in enumerate(file.names):
-        named.setdefault(name, []).append(place)
-    said = (pair for columns in tables for pair in zip(columns.get("index", []), columns.get("path", []), strict=False))
-    if any(columns.get("index") and not all(columns.get("path", [""])) for columns in tables):
+    called: dict[int, set[str]] = {}
+    for columns in (columns_of(one)[0] for one in verdicts):
+        indices = columns.get("index", [])
+        for index, path in zip(indices, columns.get("path", [""] * len(indices)), strict=True):
+            if str(index).isdigit() and int(str(index)) < len(places):  # else `apply_verdicts` says what is wrong
+                called.setdefault(int(str(index)), set()).add(str(path or ""))
+    if file.names is not None and any("" in of for of in called.values()):
         raise Failure(
             "the verdicts name no pictures, and an index alone fits another picture where some were skipped. Keep the "
             "column path as the page, or suspects.csv, has it."
         )
-    for index, path in said:
-        i = int(str(index)) if str(index).isdigit() else len(places)  # else `apply_verdicts` says what is wrong
-        if i >= len(places) or file.names[places[i]] == path:
+    paths = set().union(*called.values()) - {""}
+    if not paths:
+        return places
+    names = file.names
+    if names is None:
+        if not all(map(ROW.fullmatch, paths)):
+            raise Failure(
+                "the verdicts name pictures, and PATH is a table of other columns here. Pass what was scanned, with "
+                "its pictures where they were, and --pictures and --root as they were."
+            )
+        names = [row_name(place) for place in range(len(file.labels))]
+    named: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        named.setdefault(name, []).append(place)
+    for i, of in called.items():
+        if of <= {"", names[places[i]]}:
             continue
-        found = named.get(str(path), [])
+        if len(of) > 1:
+            raise Failure(
+                f"verdicts on sample {i} are about {listed(sorted(of))}: they are of different scans. Apply those of "
+                "each scan by themselves."
+            )
+        (path,) = of
+        found = named.get(path, [])
         if len(found) != 1:
             raise Failure(
-                f"the verdict on '{short(path)}' is about sample {index} of a scan, which is another one now. Pass "
+                f"the verdict on '{short(path)}' is about sample {i} of a scan, which is another one now. Pass "
                 "what was scanned, unchanged, and --limit as it was; or scan again."
             )
-        places[i] = found[0]  # what was skipped before it moved it
+        places[i] = found[0]  # what was skipped, or not read, before it moved it
     return places

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from curvdetect.cli.output import PARQUET
 from curvdetect.data.types import Array, Record
-from curvdetect.files.labelled import LabelledData
+from curvdetect.files.labelled import LabelledData, row_name
 from curvdetect.review.exports.suspects import Suspects
 from curvdetect.review.exports.tool import tool_named
 from curvdetect.review.shown import display_as, samples_shown
@@ -56,6 +56,8 @@ def write(
         whats[PARQUET] = "the same, with the type of each column"
     if tools:
         shown = _shown(data, ranking["index"].to_numpy()[ranking["flagged"].to_numpy()])
+        if "path" not in ranking and "row" in ranking:
+            ranking["path"] = ranking["row"].map(row_name)
         suspects = Suspects(ranking, classes, shown, root=source if source.is_dir() else source.parent)
         for name in tools:
             tool = tool_named(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS, scanned
 from curvdetect.files.braces import is_braced
-from curvdetect.files.labelled import LabelledData
+from curvdetect.files.labelled import LabelledData, row_name
 from curvdetect.files.safe_csv import inert, inert_path, write_csv
 from curvdetect.review.overview import by_class
 from curvdetect.review.report import write_report
@@ -89,7 +90,7 @@ def scan(
     save(detector, output / DETECTOR, overwrite=True)
     if not quiet:
         say("writing the page ...")
-    _write_page(detector, data, path, output / PAGE)
+    _write_page(detector, data, path, output / PAGE, paths=data.called())
     more = handed_on.write(_ranked(detector, data), detector.classes_, data, path, out, tools, also)
     _tell_what_was_found(detector, data, output, more)
 
@@ -138,7 +139,8 @@ def report(
             "are copies of others, in another order). Pass --data with what was scanned, or scan again."
         )
     target = out if out is not None else output / PAGE
-    _write_page(detector, data.at(np.argsort(index)), path, target, k=k, title=title)
+    named = replace(data, paths=data.called()).at(np.argsort(index))
+    _write_page(detector, named, path, target, paths=named.paths, k=k, title=title)
     tell(f"{safe(target)}: the suspects, to look at")
 
 
@@ -202,12 +204,13 @@ def _write_page(
     source: Path,
     target: Path,
     *,
+    paths: list[str] | None,
     k: int | None = None,
     title: str | None = None,
 ) -> None:
     """Write the page of a detector that was fitted on ``data``, which was read from ``source``."""
     title = title or f"Suspects in {short(source.name)}"
-    write_report(detector, data.X, target, X_display=data.shown, paths=data.paths, k=k, title=title, note=note(data))
+    write_report(detector, data.X, target, X_display=data.shown, paths=paths, k=k, title=title, note=note(data))
 
 
 def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output: Output, more: dict[str, str]) -> None:
@@ -218,9 +221,10 @@ def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output
             f"Some {100 * rate:.2g} % of the labels are estimated to be wrong ({100 * low:.2g} to {100 * high:.2g} %)."
         )
     tell(f"{int(detector.labels_.sum())} of {len(data.y)} labels are flagged. The most suspect:")
+    names = data.called()
     for suspect in detector.ranking(min(_TOP, len(data.y))).to_dict("records"):
         i = suspect["index"]
-        where = data.paths[i] if data.paths is not None else f"row {i if data.rows is None else data.rows[i]}"
+        where = names[i] if names is not None else row_name(i)
         given, suggested = (short(suspect[name], 30) for name in ("given", "suggested"))
         tell(f"{suspect['rank']:>3}. {short(where)} is labelled {given}, looks like {suggested}")
     _tell_by_class(detector)

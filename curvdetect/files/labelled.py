@@ -5,6 +5,7 @@ A format is a subclass of `LabelledFile` and a line in ``registry.py``.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +23,8 @@ from curvdetect.detectors.inputs import rows_of
 
 #: How many skipped samples are named.
 _NAMED = 5
+#: The name of a sample without one, where not all rows of a file were read: see `row_name`.
+ROW = re.compile("row [0-9]+")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ class LabelledData:
     """Probabilities of the classes of ``y``, shape (n_samples, n_classes), where some were passed."""
     alone: bool = False
     """Whether there are labels and no samples, so that ``X`` are the probabilities."""
+
+    def called(self) -> list[str] | None:
+        """Return what each sample is called where its position alone doesn't tell: its path, or its row."""
+        return self.paths if self.rows is None or self.paths is not None else [*map(row_name, self.rows.tolist())]
 
     def at(self, index: NDArray[np.int64]) -> LabelledData:
         """Return the samples at these positions, in their order."""
@@ -143,6 +150,11 @@ class LabelledFile(ABC):
     def chosen(self) -> NDArray[np.int64] | None:
         """Return the places of the samples that ``limit`` chooses, None for all."""
         return drawn(len(self.labels), self.asked.limit)
+
+
+def row_name(row: int) -> str:
+    """Return the name of a sample that has no other: by it `apply` knows the sample again, whatever else is read."""
+    return f"row {row}"
 
 
 def sources(given: Array, labels: Array) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from curvdetect.data.isolation import drawn
 from tests.cli.conftest import read_csv, write_verdicts
 from tests.written import write_pictures
 
@@ -84,6 +85,26 @@ def test_a_choice_of_rows_changes_those_rows(run, said, tmp_path):
     changed = [i for i, row in enumerate(read_csv(new)) if row["label"] != f"c{i % 3}"]
     assert changed == [rows[4]]
     assert len(read_csv(new)) == 30
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit", 12), ("--limit", 20)], ids=str)
+def test_a_row_is_known_again_whatever_else_is_read(run, page, said, tmp_path, limit):
+    source, new = tmp_path / "t.csv", tmp_path / "new.csv"
+    source.write_text("a,label\n" + "".join(f"{i % 7},c{i % 2}\n" for i in range(30)))
+    scan = ("scan", source, "--out", tmp_path / "found", "--limit", 12, "--detector", "leave-one-out")
+    assert run(*scan, "--for", "label-studio", "--q", 12).exit_code == 0
+    rows = drawn(30, 12)
+    assert page[0]["paths"] == [f"row {row}" for row in rows]
+    tasks = json.loads((tmp_path / "found" / "label-studio.json").read_text())
+    assert {task["data"]["path"] for task in tasks} == {*page[0]["paths"]}
+    i = next(i for i, row in enumerate(rows) if row != i and row % 2 == i % 2)  # the given label tells nothing
+    given, other = f"c{rows[i] % 2}", f"c{1 - rows[i] % 2}"
+    verdicts = said([i, f"row {rows[i]}", given, "", "wrong", other])
+    assert run("apply", verdicts, "--to", source, "--out", new, *limit).exit_code == 0
+    assert [n for n, row in enumerate(read_csv(new)) if row["label"] != f"c{n % 2}"] == [rows[i]]
+    of_another_scan = write_verdicts(tmp_path / "all.csv", [i, "", given, "", "wrong", other])
+    result = run("apply", verdicts, of_another_scan, "--to", source, "--out", new, "--overwrite")
+    assert (result.exit_code, "they are of different scans" in result.stderr) == (1, True)
 
 
 def test_a_folder_becomes_a_list_and_stays_as_it_is(run, said, tmp_path):
