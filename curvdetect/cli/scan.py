@@ -13,7 +13,7 @@ from curvdetect.cli import handed_on
 from curvdetect.cli.console import Failure, say, tell
 from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
-from curvdetect.cli.source import PHOTOS, embedded, features_for, note, read, say_skipped
+from curvdetect.cli.source import PHOTOS, asked_of, embedded, features_for, note, read, say_skipped
 from curvdetect.data.types import Record
 from curvdetect.data.wording import safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -120,8 +120,10 @@ def report(
     if source is None and (not recorded.get("path") or not (path.exists() or is_braced(path))):
         raise click.UsageError("the data is not where it was scanned: pass --data PATH.")
     reading = chosen(READING, recorded)
-    if reading.get("probs") and not Path(reading["probs"]).exists():
+    if (probs := reading.get("probs")) and not Path(probs).exists():
         reading["probs"] = None  # what is shown needs none, but for labels alone
+        if asked_of(path, reading).alone:
+            raise Failure(f"the page shows probabilities, and '{short(probs)}' is not there. Put the file back.")
     data = read(path, reading, recorded.get("features"), quiet)
     data = _embedded(data, recorded.get("features"), output, "auto", quiet)
     n_fitted = len(detector.scores_)

@@ -16,7 +16,7 @@ from curvdetect.data.squares import Pictures
 from curvdetect.data.types import Record
 from curvdetect.data.wording import safe, short
 from curvdetect.features.texts import names_model
-from curvdetect.files.labelled import Asked, LabelledData
+from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
 from curvdetect.files.pictures import SIDE, PicturesFile
 from curvdetect.files.registry import opened, read_data
 
@@ -41,6 +41,12 @@ def read(path: Path, reading: Record, features: str | None, quiet: bool) -> Labe
     return read_data(path, **reading, features=features)
 
 
+def asked_of(path: Path, reading: Record) -> LabelledFile:
+    """Return PATH as what it is, of which nothing is read yet."""
+    asked = {name: value for name, value in reading.items() if name != "probs"}
+    return opened(path, Asked(**{**asked, "drop": tuple(asked.get("drop") or ())}))  # a record of a scan has a list
+
+
 def features_for(path: Path, reading: Record, features: str | None, net: object) -> str | None:
     """Return what looks at the pictures of PATH: what is asked for, or for photos a pretrained network, if it is there.
 
@@ -48,7 +54,7 @@ def features_for(path: Path, reading: Record, features: str | None, net: object)
     """
     if features is not None or net is not None or reading["size"] is not None:
         return None if features == "none" else features
-    file = opened(path, Asked(**{name: value for name, value in reading.items() if name != "probs"}))
+    file = asked_of(path, reading)
     if not isinstance(file, PicturesFile) or _shorter_side(file.pictures) < _PHOTO:
         return None
     way = f"--features {PHOTOS}"

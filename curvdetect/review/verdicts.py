@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from curvdetect.data.labels import plain_labels
 from curvdetect.data.types import Array
+from curvdetect.data.wording import warn
 from curvdetect.review.agreement import Agreement, Verdict, merged
 from curvdetect.review.exports.reading import TAKEN, read_verdicts
 from curvdetect.review.texts import label_texts, unprotected
@@ -96,6 +97,8 @@ def _votes(verdicts: Verdicts, texts: list[str], example: dict[str, int]) -> Ite
     if lacking:
         has = ", ".join(repr(column) for column in [*table][:6] if column != "at") or "none"
         raise ValueError(f"{name} has no column {lacking[0]!r}; it has {has}. {TAKEN}")
+    if not table["index"]:
+        warn(f"{name} holds no verdict: nobody has judged a suspect in it. Pass what was exported after that.")
     said: dict[tuple[int, object], Verdict] = {}
     for row, (where, verdict, new) in enumerate(zip(*(table[column] for column in _NEEDED), strict=True)):
         at = f"{name}, {table['at'][row] if 'at' in table else f'row {row + 2}'}"

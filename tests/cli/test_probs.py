@@ -35,7 +35,9 @@ def test_labels_and_probabilities_from_a_scan_to_a_corrected_copy(files, run):
     assert auroc(MASK[suspects["index"]], suspects["score"]) > 0.85
     assert {"self_confidence", "normalized_margin"} <= set(suspects)
     assert type(load("found/detector")).__name__ == "ConfidentLearningDetector"
-    run("report", "found", "--k", 5)
+    assert run("report", "found", "--k", 5).exit_code == 0
+    (files / "p.csv").rename("moved.csv")
+    assert "p.csv' is not there. Put the file back." in run("report", "found").stderr
     first = suspects.iloc[0]
     write_verdicts(
         files / "verdicts.csv", [first["index"], "", first["given"], first["suggested"], "wrong", first["suggested"]]

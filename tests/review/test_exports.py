@@ -219,6 +219,14 @@ def test_flagged_samples_are_written_with_a_score_between_0_and_1(tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["label-studio.json", "argilla.jsonl", "fiftyone"])
+def test_what_nobody_has_judged_yet_changes_nothing_and_is_warned_of(tmp_path, name):
+    for tool in TOOLS:
+        tool_named(tool).write(suspects(kind="pictures"), tmp_path)
+    with pytest.warns(UserWarning, match="holds no verdict: nobody has judged a suspect in it"):
+        assert apply_verdicts(Y, tmp_path / name).tolist() == Y.tolist()
+
+
 def test_fiftyone_shows_the_files_of_pictures_where_they_are(tmp_path):
     root = tmp_path / "photos"
     (root / "cat").mkdir(parents=True)
