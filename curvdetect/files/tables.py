@@ -152,7 +152,8 @@ def label_column(columns: list[str], label: str | None, path: Path, table: Table
         return str(found[0])
     if isinstance(table, TextFile) and len(table.columns) == 1:
         raise ContentError(
-            f"'{short(path)}' has one column, '{short(columns[0])}'. Part columns by commas, semicolons or tabs."
+            f"'{short(path)}' has one column, '{short(columns[0])}'. Part columns by commas, semicolons or tabs; "
+            f"where this one holds labels, pass {spelled('label', short(columns[0]))}."
         )
     if table is not None and table.headless and not found:
         raise _without_header(columns, path)
@@ -168,6 +169,8 @@ def _labels(table: Table, name: str, path: Path) -> Array:
     with readable(path):
         labels = table.labels(name)
     labels = complete(labels, name)
+    if isinstance(table, TextFile) and table.names.count(name) > 1:  # the others would be trained on
+        raise ContentError(f"'{short(path)}' has several columns '{short(name)}'. Give each a name of its own.")
     if table.headless and name in map(str, labels):
         raise _without_header(table.columns, path)
     return labels

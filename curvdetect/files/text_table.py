@@ -62,6 +62,11 @@ class TextFile:
         return list(self._read(nrows=0).columns)
 
     @property
+    def names(self) -> list[str]:
+        """Names of the columns, as the file has them."""
+        return self._header
+
+    @property
     def headless(self) -> bool:
         """Whether the first line reads as a row: it holds a number with decimals, or one number twice."""
         numbers = [cell for cell in self._header if _NUMBER.fullmatch(cell)]

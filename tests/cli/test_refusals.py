@@ -21,6 +21,8 @@ TABLES = {
     "no header, and a number of it": ("5,0,0,1\n4,0,1,5\n5,1,1,0\n", "--label 5", 1, "no header"),
     "a title": ("of 2020\na,b,y\n1,2,2\n", "", 1, "1 names of columns in its first line, and 3 cells in its first"),
     "other separators": ("a|y\n1|2\n", "", 1, "has one column, 'a|y'. Part columns by commas"),
+    "one column of another name": ("kind\n1\n2\n", "", 1, "where this one holds labels, pass --label 'kind'."),
+    "one name for two columns": ("a,label,label\n1,2,3\n4,2,3\n", "", 1, "several columns 'label'. Give each a name"),
     "an open quote": ('a,y\n1,"2\n', "", 1, "can't be read as a table"),
     "missing label": ("a,y\n1,2\n3,\n5,\n", "", 1, "no label in 2 of 3 rows, the first of them row 1"),
     "nothing beside the labels": ("a,y\n,1\n,2\n", "", 1, "no column is left beside the labels: there is nothing in"),
