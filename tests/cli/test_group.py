@@ -40,7 +40,7 @@ def test_an_error_is_one_line_and_debug_shows_where(run, monkeypatch, tmp_path, 
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(scan, "read", fail)
+    monkeypatch.setattr(scan, "features_for", fail)
     call = ["scan", str(tmp_path), "--out", f"{tmp_path}-found"]
     result = run(*call)
     assert (result.exit_code, result.stderr) == (code, f"Error: {line}\n")
