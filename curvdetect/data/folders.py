@@ -190,11 +190,16 @@ def folders_in(folder: Path) -> list[Path]:
         return []
 
 
-def holds_pictures(folder: Path) -> bool:
-    """Say whether there is a picture in a folder, or below, by its name."""
+def pictures_below(folder: Path) -> Iterator[Path]:
+    """Yield the pictures in a folder and below, by their names; hidden ones are none."""
     ends = tuple(suffixes())
-    names = (name for _, _, names in os.walk(folder) for name in names)
-    return any(name.lower().endswith(ends) and not name.startswith(".") for name in names)
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, one) for one in names if one.lower().endswith(ends) and not one.startswith("."))
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Say whether there is a picture in a folder, or below."""
+    return any(True for _ in pictures_below(folder))
 
 
 def pictures_in(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from curvdetect.data.folders import folders_in, holds_pictures
-from curvdetect.data.wording import ContentError
+from curvdetect.data.folders import folders_in, holds_pictures, pictures_below
+from curvdetect.data.wording import ContentError, listed, short, warn
 from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
 from curvdetect.files.picture_table import PictureTable
+from curvdetect.files.pictures import as_text
 from curvdetect.files.tables import READERS
 
 #: Names of lists, without their ends. The first that names pictures is taken.
@@ -42,7 +44,16 @@ class ListedFolder(PictureTable):
         return path.is_dir() and _list_in(path) is not None
 
     def read(self, rows: NDArray[np.int64] | None) -> LabelledData:
-        """Return the pictures that can be read."""
+        """Return the pictures that can be read; those that the list leaves out are counted in a warning."""
+        named, folder = set(map(os.path.normpath, self.files)), Path(self.asked.root or self.path.parent)
+        others = [
+            os.path.relpath(path, folder) for path in pictures_below(folder) if os.path.normpath(path) not in named
+        ]
+        if others:
+            first = listed(map(as_text, sorted(others)), 100)
+            warn(
+                f"{len(others)} pictures in '{short(folder)}' are not in '{self.path.name}', and are left out: {first}."
+            )
         return replace(super().read(rows), file=self.path.name)
 
 

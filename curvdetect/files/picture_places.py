@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from unicodedata import normalize
 
 from curvdetect.data.folders import folders_in, suffixes
 
@@ -38,7 +39,7 @@ class PicturePlaces:
         for name in names:
             for folder in self.folders:
                 for end in self._ends_beside(_path((folder, ""), name)):
-                    way = folder, "" if name.lower().endswith(end.lower()) else end
+                    way = folder, "" if name.strip().lower().endswith(end.lower()) else end
                     if os.path.isfile(_path(way, name)):
                         found.setdefault(way, set()).add(name)
         chosen: dict[Way, set[str]] = {}
@@ -68,6 +69,12 @@ class PicturePlaces:
 
 
 def _path(way: Way, name: str) -> str:
-    """Return the path of a picture; names that Windows wrote are read as well."""
+    """Return the path of a picture: by its name as it is or, where that is not there, without blanks around it.
+
+    Names that Windows wrote are read as well, and those of another Unicode form, which look the same.
+    """
     folder, end = way
-    return os.path.join(folder, name.replace("\\", "/")) + end
+    bare = name.strip()
+    spelled = (name, bare, *(normalize(form, bare) for form in ("NFC", "NFD")))
+    paths = [os.path.join(folder, one.replace("\\", "/")) + end for one in dict.fromkeys(spelled)]
+    return next(filter(os.path.isfile, paths), paths[0]) if len(paths) > 1 else paths[0]

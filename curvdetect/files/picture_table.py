@@ -157,7 +157,7 @@ class PictureTable(PicturesFile, TableFile):
     def _seen(self, column: Column) -> tuple[bool, int] | None:
         """Return whether a column names pictures by endings, and how many are there; None if it names none at all."""
         cells = [cell for cell in column if isinstance(cell, str | int | np.integer) and not isinstance(cell, bool)]
-        names = [str(cell) for cell in cells if cell != ""]
+        names = [str(cell).strip() for cell in cells if cell != ""]
         different = list(dict.fromkeys(names))
         if not names or len(cells) < column.notna().sum():
             return None

@@ -70,6 +70,15 @@ def test_the_list_of_a_folder_is_read_and_corrected(run, tmp_path, name):
     assert (over.exit_code, "is PATH itself" in over.stderr) == (2, True)
 
 
+def test_pictures_that_the_list_leaves_out_are_counted(tmp_path):
+    write_numbered(tmp_path / "images")
+    listed(tmp_path / "labels.csv", [f"{i}.png" for i in range(2, 12)], LABELS[2:])
+    with pytest.warns(
+        UserWarning, match=r"2 pictures in .* are not in 'labels.csv', and are left out: 'images/0.png', "
+    ):
+        assert len(read_data(tmp_path, size=4).y) == 10
+
+
 def test_the_list_is_printed(run, tmp_path, page):
     write_numbered(tmp_path / "photos" / "images", range(24))
     listed(tmp_path / "photos" / "metadata.csv", range(24), LABELS * 2)

@@ -108,6 +108,7 @@ SPELLED = {
     "with zeros": lambda i, folder: f"00{i}",
     "anywhere": lambda i, folder: str(folder / "images" / f"{i}.png"),
     "by Windows": lambda i, folder: f"images\\{i}.png",
+    "with a blank behind": lambda i, folder: f"{i}.png ",
     "up and down": lambda i, folder: f"images/../images/./{i}.png",
 }
 
@@ -123,6 +124,14 @@ def test_pictures_are_found_however_they_are_named(tmp_path, spelled):
     assert data.X[:, 0, 0, 0].tolist() == [10 * i for i in range(12)]
     assert (data.label, data.y.tolist(), data.paths) == ("breed", ["a", "b"] * 6, list(map(str, names)))
     assert read_data(tmp_path / "t.csv", root=tmp_path, size=4).paths == data.paths
+
+
+def test_names_of_another_unicode_form_are_those_of_the_files(tmp_path):
+    write_numbered(tmp_path, 4, "e\u0301{}")  # as a Mac writes an accented letter
+    names = [f"\u00e9{i}.png" for i in range(4)]
+    pd.DataFrame({"file": names, "label": ["a", "b"] * 2}).to_csv(tmp_path / "t.csv", index=False)
+    data = read_data(tmp_path / "t.csv", size=4)
+    assert (data.paths, data.X[:, 0, 0, 0].tolist()) == (names, [0, 10, 20, 30])
 
 
 def write_numbered(folder, n, name="{}", end="png", first=0):
