@@ -12,6 +12,9 @@ from torch import Tensor
 
 from curvdetect.signals.factors import Factors
 
+#: Rows of a matrix that are scaled at once.
+_ROWS = 256
+
 
 class Regression(Protocol):
     """A regression on centered targets."""
@@ -35,7 +38,9 @@ class OverColumns:
         self._weights = (times.T @ inverse.T @ inverse).T
         self.slopes = (factors.scale[:, None] * self._weights).to(factors.dtype)
         # by it features become others, whose products are the hat matrix
-        self.whitening = (inverse * factors.scale).to(factors.dtype)
+        self.whitening = torch.empty_like(inverse, dtype=factors.dtype)
+        for rows, into in zip(torch.split(inverse, _ROWS), torch.split(self.whitening, _ROWS), strict=True):
+            into.copy_(rows * factors.scale)  # a copy of all in double precision would be the peak of the memory
 
     def of(self, blocks: NDArray[np.int64], targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return residuals and blocks of the residual matrix."""
