@@ -109,8 +109,8 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
     """Rank samples by several witnesses of their labels at once; higher is more suspect.
 
     The recommended detector for ranking wrong labels. A network that is trained resists wrong labels for a while; a
-    ridge regression and, for rows of numbers, a random forest say what all other samples make of a label when its
-    sample is left out (`LeaveOneOutDetector`, `OutOfBagDetector`). Costs ``n_repeats`` plain trainings, and what
+    ridge regression and, for rows of numbers, a forest say what all other samples make of a label when its sample is
+    left out (`LeaveOneOutDetector`, `OutOfBagDetector`). Costs ``n_repeats`` plain trainings, and what
     trains nothing beside them: a third of a training for pictures, about a whole one for rows. A model of your own is
     one more witness, by ``fit(X, y, pred_probs=...)``; samples that were not fitted are ranked without it.
 

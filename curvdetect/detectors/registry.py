@@ -110,7 +110,7 @@ DETECTORS: dict[str, Entry] = {
     ),
     "out-of-bag": Entry(
         "curvdetect.detectors.left_out:OutOfBagDetector",
-        "minus the log-probability of the label by a random forest without the sample",
+        "minus the log-probability of the label by a forest without the sample",
         Fraction(0),
     ),
     "ssft": Entry(

@@ -5,7 +5,6 @@ Nothing is trained, and no label is said anything of by a model that has seen it
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
@@ -17,17 +16,15 @@ from scipy.optimize import minimize
 from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import TransformerMixin, clone
-from sklearn.ensemble import RandomForestClassifier
 
-from curvdetect.data.inputs import HeldInputs, MappedInputs, check_finite
+from curvdetect.data.inputs import check_finite
 from curvdetect.data.isolation import spread
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Array, Record
 from curvdetect.detectors.probabilities import Passed
-from curvdetect.detectors.trees import Trees
+from curvdetect.detectors.trees import READ_BYTES, Forest, rows_of
 from curvdetect.features.patches import PatchFeatures
 from curvdetect.features.radial import RadialBasis, SquareRoots
-from curvdetect.signals.calibration import calibrated
 from curvdetect.signals.factors import Factors
 from curvdetect.signals.leave_one_out import LeaveOneOut
 from curvdetect.training.in_step import check_same
@@ -47,14 +44,6 @@ N_FACTORIZED = 5000
 N_LANDMARKS = 500, 1000
 #: Filters of `PatchFeatures`, at most.
 N_FILTERS = 200
-#: Trees of the forest, and samples in a leaf.
-N_TREES, IN_LEAF = 150, 3
-#: Samples that a tree is drawn from, at least, and times the root of the number of columns, at most: what it takes.
-DRAWN, LOOKED_AT = 2000, 72_000
-#: Columns of smaller numbers than two to this power are enlarged for the forest.
-LEAST_EXPONENT = -10
-#: Bytes of inputs that are turned into features at once.
-READ_BYTES = 2**26
 #: How far the likelihood must speak for weights other than equal ones.
 PRIOR = 0.01
 
@@ -114,48 +103,6 @@ class Ridge:
         features = featurized(self.transformer, samples, _with_float64(device))
         found: NDArray[np.float64] = log_softmax(features @ self.weights + self.intercept, axis=1)
         return found
-
-
-class Forest:
-    """A random forest, whose trees say of each sample what those say that have not seen it."""
-
-    def __init__(self, samples: Samples, seed: int) -> None:
-        rows, n = rows_of(samples), len(samples)
-        drawn = min(n, max(DRAWN, round(LOOKED_AT / rows.shape[1] ** 0.5)))
-        forest = RandomForestClassifier(
-            N_TREES, min_samples_leaf=IN_LEAF, max_samples=drawn, oob_score=True, random_state=seed % 2**32
-        )
-        # numbers of a column closer than 1e-7 are one to scikit-learn
-        self.exponents = np.frexp(np.maximum(rows.max(0), -rows.min(0)))[1].clip(max=LEAST_EXPONENT) - LEAST_EXPONENT
-        with warnings.catch_warnings():
-            # of many classes it was warned before
-            warnings.filterwarnings("ignore", "The number of unique classes is greater than", UserWarning)
-            forest.fit(self._large(rows), samples.labels.numpy())
-        # by the share of the trees that have not seen a sample
-        logits = _logits_of_votes(forest.oob_decision_function_, np.exp(-drawn / n) * N_TREES)
-        self.factors, self.offsets, _ = calibrated(torch.from_numpy(logits), samples.labels)
-        self.left_out = log_softmax(logits * self.factors + self.offsets, axis=1)
-        self.trees = Trees(forest)
-
-    def __getstate__(self) -> Record:
-        """Return what new samples need."""
-        return {name: getattr(self, name) for name in ("trees", "factors", "offsets", "exponents")}
-
-    def says(self, samples: Samples, device: torch.device) -> NDArray[np.float64]:
-        """Return log-probabilities for samples that were not fitted."""
-        logits = _logits_of_votes(self.trees.says(self._large(rows_of(samples))), N_TREES)
-        found: NDArray[np.float64] = log_softmax(logits * self.factors + self.offsets, axis=1)
-        return found
-
-    def _large(self, rows: Array) -> Array:
-        """Return rows in which columns of tiny numbers are larger by a power of two."""
-        return np.ldexp(rows, -self.exponents) if self.exponents.any() else rows
-
-
-def _logits_of_votes(votes: NDArray[np.float64], n_trees: float) -> NDArray[np.float64]:
-    """Return logarithms of shares of votes, one more vote spread evenly among them, over that of an even share."""
-    votes, k = np.nan_to_num(votes), votes.shape[1]  # nan for a sample that every tree has seen
-    return np.log((votes * n_trees + 1 / k) / (n_trees + 1) * k)
 
 
 def _with_float64(device: torch.device) -> torch.device:
@@ -309,13 +256,3 @@ def featurized(
 def _flat(samples: Array) -> Array:
     """Return a row for each sample."""
     return samples.reshape(len(samples), -1)
-
-
-def rows_of(samples: Samples) -> Array:
-    """Return the inputs of all samples as rows, without a copy where they are in memory."""
-    held = samples.inputs
-    if isinstance(held, HeldInputs) and held.tensor.is_floating_point():
-        return held.tensor.cpu().flatten(1).numpy()
-    if isinstance(held, MappedInputs) and len(held.shape) == 1 and held.array.dtype.kind == "f":
-        return held.array
-    return torch.cat([x.flatten(1) for x in samples.in_chunks(READ_BYTES)]).numpy()

@@ -68,7 +68,7 @@ SIGNALS: dict[str, Entry] = {
     "learning_time": Entry(LearningTime, "learning time", "always", "LT"),
     "inconfidence": Entry(Inconfidence, "inconfidence", "always", cost="1, once"),
     "leave_one_out": Entry(None, "left out, ridge regression", "closed form"),
-    "out_of_bag": Entry(None, "left out, random forest", "closed form"),
+    "out_of_bag": Entry(None, "left out, forest", "closed form"),
     "pred_probs": Entry(None, "probabilities that were passed", "closed form"),
     "forgetting_loss": Entry(ForgettingLoss, "forgetting, mean loss", "second split", cost="1"),
     "forgotten_share": Entry(ForgottenShare, "forgetting, share of epochs", "second split", cost="1"),

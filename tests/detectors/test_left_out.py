@@ -7,9 +7,12 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import log_softmax
+from scipy.stats import rankdata
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -20,11 +23,12 @@ from curvdetect import (
     LeaveOneOutDetector,
     OutOfBagDetector,
     PatchFeatures,
+    corrupt_labels,
     load,
     noise_scorer,
     save,
 )
-from curvdetect.detectors import witnesses
+from curvdetect.detectors import trees
 from curvdetect.detectors.witnesses import accuracy_of, pooled
 from curvdetect.features.radial import SquareRoots
 from curvdetect.metrics import auroc
@@ -126,10 +130,32 @@ def test_new_samples_are_scored_without_snapshots(kind):
 
 def test_new_samples_of_the_forest_are_those_of_scikit_learns():
     detector = fit(kind=OutOfBagDetector)
-    forest = RandomForestClassifier(150, min_samples_leaf=3, random_state=detector._seed).fit(X, LABELS)
-    logits = np.log((150 * forest.predict_proba(X + 1e-3) + 0.1) / 15.1)
+    ranks = rankdata(X, axis=0)  # of no more samples than there are quantiles
+    forest = ExtraTreesClassifier(150, min_samples_leaf=3, bootstrap=True, random_state=detector._seed)
+    forest.fit(ranks, LABELS)
+    known = np.random.default_rng(0).integers(0, len(X), X.shape)
+    moved = np.take_along_axis(X, known, 0)
+    logits = np.log((150 * forest.predict_proba(np.take_along_axis(ranks, known, 0)) + 0.1) / 15.1)
     said = log_softmax(logits * detector._fitted.factors + detector._fitted.offsets, axis=1)
-    np.testing.assert_allclose(detector.score_samples(X + 1e-3, LABELS), -said[np.arange(500), LABELS], rtol=1e-6)
+    np.testing.assert_allclose(detector.score_samples(moved, LABELS), -said[np.arange(500), LABELS], rtol=1e-6)
+
+
+@given(st.sampled_from([1e-30, 1.0, 1e30]), st.sampled_from([np.cbrt, np.exp, np.arctan]))
+@settings(max_examples=4)
+def test_an_increasing_function_of_a_column_changes_nothing_for_the_forest(unit, function):
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    labels = (rows[:, 0] > 0) + 2 * (rows[:, 1] > 0)
+    bent = np.column_stack([unit * function(rows[:, 0]), rows[:, 1:]])
+    found = (OutOfBagDetector(device="cpu", random_state=0).fit(one, labels) for one in (rows, bent))
+    assert np.array_equal(*(detector.scores_ for detector in found))
+
+
+def test_columns_with_heavy_tails_tell_the_forest_as_much():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 3
+    heavy = 2 * rng.normal(size=(3, 10))[y] + np.random.default_rng(1).standard_t(1, size=(400, 10))
+    labels, mask = corrupt_labels(y, 0.1, random_state=0)
+    assert auroc(mask, fit(X=heavy, labels=labels, kind=OutOfBagDetector).scores_) > 0.9
 
 
 def test_a_memory_map_has_the_scores_of_its_array(tmp_path):
@@ -275,8 +301,8 @@ def test_features_that_no_file_can_hold_are_named_once_they_are_missed(tmp_path,
 
 def test_trees_of_many_rows_see_some_of_them_and_rank_as_well(monkeypatch):
     whole = fit(kind=OutOfBagDetector)
-    monkeypatch.setattr(witnesses, "DRAWN", 250)
-    monkeypatch.setattr(witnesses, "LOOKED_AT", 8)
+    monkeypatch.setattr(trees, "DRAWN", 250)
+    monkeypatch.setattr(trees, "LOOKED_AT", 8)
     some = fit(kind=OutOfBagDetector)
     assert len(some._fitted.trees.feature) < 0.8 * len(whole._fitted.trees.feature)
     assert auroc(MASK, some.scores_) > auroc(MASK, whole.scores_) - 0.01

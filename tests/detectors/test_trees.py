@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 
 from curvdetect.detectors import trees
 
@@ -21,7 +21,7 @@ FORESTS = {
 def test_votes_are_those_of_the_forest(monkeypatch, n, n_classes, params, dtype):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(n, 4)).round(1).astype(dtype), np.arange(n) % n_classes
-    forest = RandomForestClassifier(20, random_state=0, **params).fit(X, y)
+    forest = ExtraTreesClassifier(20, random_state=0, **params).fit(X, y)
     new = np.concatenate([X, rng.normal(size=(50, 4)).round(1).astype(dtype)])  # some on a threshold
     expected = forest.predict_proba(new)
     arrays = trees.Trees(forest)
