@@ -80,8 +80,12 @@ def table(found: dict[str, Any], n_bytes: int) -> list[str]:
     """Return the lines of what `measured` found in a scan of pictures that take so many bytes."""
     seconds, mib = dict(sorted(found["seconds"].items(), key=lambda item: -item[1])), found["mib"]
     total, work, constant = (sum(seconds.get(phase, 0) for phase in some) for some in (seconds, WORK, CONSTANT))
-    sums = {"all": total, "the work: " + ", ".join(WORK): work, "all else": total - work}
-    sums["the same without " + " and ".join(CONSTANT)] = total - work - constant
+    sums = {
+        "all": total,
+        "reading, features, regression and training": work,
+        "everything else": total - work,
+        "everything else, libraries and Python left out": total - work - constant,
+    }
     rows = {phase: f"{spent:,.1f} | {spent / total:.1%}" for phase, spent in {**seconds, **sums}.items()}
     lines = ["## Where the time goes", "", "|  | seconds | share |", "|:--|--:|--:|"]
     lines += [f"| {phase} | {row} |" for phase, row in rows.items()]
