@@ -1,6 +1,7 @@
-"""A scan as a user runs it, of pictures some of which lie in a wrong class: what it flags, and how its page looks.
+"""A scan as a user runs it, of pictures some of which lie in a wrong class: what it flags, takes, and shows.
 
-Pictures are misfiled at random, `curvdetect scan` ranks the folder, and what it wrote is graded. Without arguments:
+Pictures are misfiled at random, `curvdetect scan` ranks the folder, and what it wrote is graded. The table also says
+where its time and its memory go. Without arguments:
 scikit-learn's digits in random colours, which need no download.
 
     python benchmarks/scan.py
@@ -18,13 +19,12 @@ import argparse
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from harness import phases
 from harness.environment import announce, command
 from harness.lite0 import MODEL, write_weights
 from harness.misfiled import class_of, coloured_digits, is_misfiled, misfile
@@ -46,23 +46,23 @@ def main(argv: list[str] | None = None) -> None:
         shutil.rmtree(args.work / name, ignore_errors=True)
     source = args.data_dir or coloured_digits(args.work / "digits", args.per_class)
     misfile(source, args.work / "photos", per_class=args.per_class, rate=args.rate, seed=args.seed)
-    words = ["scan", "photos", "--out", "found", "--q", str(args.rate), "--device", args.device]
+    words = ["scan", "photos", "--out", "found", "--q", args.q or str(args.rate), "--device", args.device]
     words += ["--seed", str(args.seed)] + (["--epochs", str(args.epochs)] if args.epochs else [])
     words += ["--size", str(args.size)] if args.size else []
     if args.features == "lite0":
         write_weights(args.work / "lite0.pt")
     if args.features:
         words += ["--features", f"{MODEL}@lite0.pt" if args.features == "lite0" else args.features]
-    done = subprocess.run(
-        [sys.executable, "-m", "curvdetect", *words], cwd=args.work, check=True, stdout=subprocess.PIPE, text=True
-    )
+    said, found = phases.measured(words, args.work)
     record = {
         "command": shlex.join(["curvdetect", *words]),
         "per_class": args.per_class,
         "rate": args.rate,
         "seed": args.seed,
-        "said": done.stdout,
+        "said": said,
         **graded(pd.read_csv(args.work / "found" / "suspects.csv")),
+        "side": args.size or 32,
+        "phases": found,
         "environment": environment,
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -99,6 +99,8 @@ def render(record: dict, title: str, out: Path) -> None:
     lines = [f"# A scan of {title}, {record['rate']:.0%} in a wrong class", "", f"`{command()}`", ""]
     lines += ["## Found", "", f"`{record['command']}` printed", "", "```text", record["said"].rstrip(), "```", ""]
     lines += ["|  |  |", "|:--|--:|", *(f"| {name} | {count:,} |" for name, count in counts.items()), ""]
+    if "phases" in record:  # those before were not looked at
+        lines += phases.table(record["phases"], 3 * record["side"] ** 2 * record["n_samples"])
     lines += ["## AUROC, %", "", "| column | AUROC, % |", "|:--|--:|"]
     lines += [*(f"| {name.replace('_', ' ')} | {100 * value:.2f} |" for name, value in numbers), ""]
     write(lines, [record], out)
@@ -141,6 +143,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--title", default="coloured digits", help="what the table calls the data")
     add("--per-class", type=int, default=200, help="pictures of each class")
     add("--rate", type=float, default=0.05, help="share that is misfiled, and share that is flagged")
+    add("--q", help="of the scan, as it takes it; by default the rate")
     add("--seed", type=int, default=0, help="of what is misfiled, and of the scan")
     add("--epochs", type=int, help="length of the training; by default the net's own")
     add("--features", metavar="MODEL", help="of a pretrained network: lite0, or as the scan's --features takes it")

@@ -6,6 +6,12 @@ several repeats, and medians are reported, as ratios to an epoch of a plain PyTo
     python benchmarks/speed.py
     python benchmarks/speed.py --layouts mnist cifar cifar-resnet18 --device cuda
 
+Or whole rankings of real data with planted wrong labels, beside those of other packages, in seconds and by how well
+they rank:
+
+    pip install "curvdetect[peers]" && pip install --no-deps "pydvl>=0.10"
+    python benchmarks/speed.py --peers digits mnist --samples 2000 --threads 1
+
 Written to OUT: records.jsonl, table.md and speed.png; the same command again measures what is not yet there.
 """
 
@@ -25,7 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import costs, loops
+from harness import costs, data, loops, peers
 from harness.memory import megabytes
 from harness.options import add_run, command_line, started
 from harness.quiet import quietly
@@ -58,6 +64,9 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(memory_of(args.layouts[0], args.memory_of, args)))
         return
     environment = started(args)
+    if args.peers:
+        peers.compare(args, environment)
+        return
     records = Records(args.out / "records.jsonl", ("layout", "job"))
     parts: dict[tuple[str, str], Callable[[], list[dict[str, Any]]]] = {}
     for layout in args.layouts:
@@ -177,6 +186,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--samples", type=int, help="samples at most")
     add("--rows", type=int, help="batch size of the authors' loop (default: 128 on a CPU, else 1024)")
     add("--repeats", type=int, default=7)
+    add("--peers", choices=["digits", *data.TORCHVISION], nargs="+", help="compare with other packages, on these data")
+    add("--data-dir", default="data", help="where torchvision finds the data of --peers")
+    add("--epochs", type=int, help="length of the trainings of --peers; by default the detectors' own")
     add_run(parser, Path(__file__).parent / "runs" / "speed")
     add("--memory-of", type=int, help=argparse.SUPPRESS)
     return parser.parse_args(argv)

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
+
+from curvdetect import one_cycle
 
 
 def training(module: nn.Module, X: Tensor, y: Tensor, batch_size: int, *, half: bool = False) -> Callable[[], None]:
@@ -23,6 +26,31 @@ def training(module: nn.Module, X: Tensor, y: Tensor, batch_size: int, *, half: 
             optimizer.step()
 
     return epoch
+
+
+def trained(
+    module: nn.Module,
+    X: Tensor,
+    y: Tensor,
+    batch_size: int,
+    n_epochs: int,
+    *,
+    on_batch: Callable[[Tensor, Tensor, Tensor], None] = lambda logits, labels, index: None,
+    on_epoch: Callable[[], None] = lambda: None,
+) -> None:
+    """Train from start to end by SGD with one cycle, data on the device, as one would write it."""
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    policy = LambdaLR(optimizer, one_cycle(n_epochs))
+    for _ in range(n_epochs):
+        module.train()
+        for index in torch.randperm(len(y)).to(X.device).split(batch_size):
+            optimizer.zero_grad()
+            logits = module(X[index])
+            F.cross_entropy(logits, y[index]).backward()
+            optimizer.step()
+            on_batch(logits.detach(), y[index], index)
+        policy.step()
+        on_epoch()
 
 
 def authors_pass(

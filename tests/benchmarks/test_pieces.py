@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from curvdetect import ImageEmbedder, input_curvature
-from tests.benchmarks.conftest import SCRIPTS
+from tests.benchmarks.conftest import FOLDER, SCRIPTS
 from tests.written import write_cifar, write_mnist
 
 
@@ -89,6 +90,30 @@ def test_options_that_do_not_go_together_are_refused(load, name, argv, message, 
     with pytest.raises(SystemExit):
         load(name).parse(argv)
     assert message in capsys.readouterr().err
+
+
+def test_a_command_is_in_the_first_phase_that_any_of_its_calls_is_in(load):
+    phases = load("scan", "phases")
+
+    def frames(*files):
+        frame = None
+        for file in files:
+            frame = SimpleNamespace(f_code=SimpleNamespace(co_filename=file), f_back=frame)
+        return frame
+
+    scan, torch = "/x/curvdetect/cli/scan.py", "/y/torch/nn/functional.py"
+    assert phases.phase_of(frames(scan)) == "anything else"
+    assert phases.phase_of(frames(scan, "/x/curvdetect/training/memorize.py", torch)) == "training"
+    page = frames(scan, "/x/curvdetect/review/report.py", "/x/curvdetect/review/thumbnails.py", "/y/PIL/Image.py")
+    assert phases.phase_of(page) == "pictures of the page"
+    assert phases.phase_of(frames(scan, "/x/curvdetect/training/memorize.py", "<frozen importlib._bootstrap>")) == (
+        "loading libraries"
+    )
+
+
+def test_every_phase_is_of_a_file_or_a_folder_that_there_is(load):
+    phases = load("scan", "phases").PHASES.values()
+    assert [part for part in phases if part[0] == "/" and not (FOLDER.parent / part[1:]).exists()] == []
 
 
 def test_an_exact_share_is_misfiled_and_what_a_scan_finds_of_it_is_counted(load, tmp_path):

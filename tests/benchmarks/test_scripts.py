@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import shlex
 import shutil
@@ -13,12 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
 
-from curvdetect.cli import main as curvdetect
 from tests.benchmarks.conftest import FOLDER, PAPER, SCRIPTS, rows_of
 from tests.written import write_pictures
 
@@ -71,8 +70,10 @@ def run_here(script, name):
 
     def run(words, cwd=".", **kwargs):
         if name == "scan":
-            with contextlib.chdir(cwd):
-                return CliRunner().invoke(curvdetect, words[words.index("curvdetect") + 1 :], catch_exceptions=False)
+            part, seen, *call = words[3:]
+            with contextlib.chdir(cwd), contextlib.redirect_stdout(io.StringIO()) as said:
+                script.phases.watch(seen, *call) if part == "watch" else said.write("100.0")
+            return SimpleNamespace(stdout=said.getvalue())
         if name == "picture_table":
             return SimpleNamespace(stdout=f"{script.json.dumps(script.alone(*words[-2:]))}\n")
         if name == "leave_one_out":
@@ -101,7 +102,7 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     call = [str(tmp_path / places[word]) if word in places else word for word in shlex.split(words)]
     call += ["--out", str(tmp_path / "out")]
     if name in ("plan", "speed", "scan", "leave_one_out", "picture_table"):
-        monkeypatch.setattr(script.subprocess, "run", run_here(script, name))
+        monkeypatch.setattr("subprocess.run", run_here(script, name))
     if name == "real_errors":  # of pictures that have to be there
         test = SimpleNamespace(data=torch.arange(20 * 64).reshape(20, 8, 8) % 251, targets=torch.arange(20) % 2)
         monkeypatch.setattr(script, "MNIST", lambda *args, **options: test)

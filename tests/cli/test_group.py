@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from curvdetect.cli import main
+from curvdetect.cli import commands, main
 from tests.cli.conftest import QUICK, scan
 
 
@@ -61,3 +62,25 @@ def test_a_process_of_its_own_leaves_plain_lines_and_a_page(table, tmp_path):
     assert "\r" not in done.stdout + done.stderr
     assert (tmp_path / "found" / "report.html").read_text(encoding="utf-8").startswith("<!")
     assert {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")} == {"digits.csv", "found"}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["loads", "fails"])
+def test_no_garbage_is_looked_for_while_libraries_are_loaded_and_all_is_as_before_after(
+    run, monkeypatch, tmp_path, fails
+):
+    seen = []
+
+    def resolve(name):
+        seen.append((name, gc.isenabled()))
+        if fails:
+            raise ImportError("torch is torn")
+        return lambda **options: seen.append(gc.isenabled())
+
+    at_exit = []
+    monkeypatch.setattr(commands, "resolve_name", resolve)
+    monkeypatch.setattr(commands.atexit, "register", at_exit.append)
+    result = run("scan", tmp_path, "--out", tmp_path / "found")
+    assert result.exit_code == fails
+    assert seen == [("curvdetect.cli.scan:scan", False), True][: 2 - fails]
+    assert gc.isenabled()
+    assert at_exit == [gc.freeze]
