@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 from skorch.exceptions import SkorchException
 from torch import nn
 
-from curvdetect.data.batches import IndexedLoader, is_ours
+from curvdetect.data.batches import BatchLoader, IndexedLoader, is_ours
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
@@ -73,6 +73,7 @@ def memorize(
             # no view in this network depends on the layout
             net.module_.to(memory_format=torch.channels_last)
         resident = samples.to(device)
+        read = (resident if is_ours(net.iterator_train) else samples).trained
         output = output_kind(net)
         exchange = ranks if ranks.size > 1 else None
         plan = Plan(len(samples), len(samples.classes), net.max_epochs, device, exchange=exchange)
@@ -92,12 +93,13 @@ def memorize(
             output=output,
             watched=None if watched is None else watched.to(device),
             ranks=ranks,
+            # whose batches hold a sample once an epoch, in one shape
+            at_once=net.iterator_train is BatchLoader and not read.inputs.lazy,
         )
         checkpointing = Checkpointing(settings.checkpoints, tracker, net.callbacks_)
         snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, settings.keep_snapshots), settings.checkpoints, ranks)
-        read = resident if is_ours(net.iterator_train) else samples
         with _watching(net, tracker, checkpointing, snapshots, weights):
-            stop_reason, interrupt = _train(net, read.trained, tracker, checkpointing, snapshots)
+            stop_reason, interrupt = _train(net, read, tracker, checkpointing, snapshots)
             accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
                 try:
