@@ -13,7 +13,7 @@ from functools import partial
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, PrintLog
 from skorch.exceptions import SkorchException
 from torch import nn
 
@@ -130,7 +130,8 @@ def _watching(
         # before theirs, so that no callback's stop loses it an epoch
         ("tracker", tracker),
         ("snapshots", snapshots),
-        *theirs,
+        # with nothing to print, its table would still be laid out after each epoch
+        *(named for named in theirs if not (type(named[1]) is PrintLog and named[1].sink is print)),
         ("checkpointing", checkpointing),
         # its own stop last, so that it loses them none
         ("start_and_stop", StartAndStop(tracker, weights)),
