@@ -16,7 +16,8 @@ from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback, GradientNormClipping
 from skorch.dataset import get_len
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.linalg import vector_norm
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim.lr_scheduler import LambdaLR
 
 from curvdetect.data.batches import BatchLoader, is_ours
@@ -272,7 +273,11 @@ class BoundedGradient(GradientNormClipping):
             return
         # of the optimizer, which has them at hand: skorch walks through all modules
         parameters = [p for group in net.optimizer_.param_groups for p in group["params"]]
-        norm = get_total_norm([p.grad for p in parameters if p.grad is not None], self.gradient_clip_norm_type)
+        kind = self.gradient_clip_norm_type
+        norms = [vector_norm(p.grad, kind) for p in parameters if p.grad is not None]
+        if not norms:
+            return
+        norm = vector_norm(torch.stack(norms), kind)
         # a factor of one is left out, where the device needs not be waited for to know it
         if norm.device.type != "cpu" or not norm + 1e-6 <= self.gradient_clip_value:
             clip_grads_with_norm_(parameters, self.gradient_clip_value, norm)
@@ -310,6 +315,12 @@ class MemorizingNet(NeuralNetClassifier):
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}.")
         return super().initialize()
+
+    def _set_training(self, training: bool = True) -> None:
+        """Put modules and criteria into a mode, as skorch does at each step, unless all of them are in it."""
+        parts = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
+        if any(m.training != training for part in parts if isinstance(part, nn.Module) for m in part.modules()):
+            super()._set_training(training)
 
     def infer(self, x: Tensor, **fit_params: object) -> object:
         """Return what the module makes of a batch; with autocast while it trains."""

@@ -217,6 +217,24 @@ def test_the_network_for_tables_is_stepped_on_at_once_unless_the_caller_says_how
     assert not own_net(memorizing_net(None), of_digits(40, (1, 8, 8))).initialize().optimizer_.defaults["fused"]
 
 
+def test_every_step_is_made_in_training_mode_whatever_a_callback_did_to_a_part():
+    class Calming(Callback):
+        """Put a part of the module into evaluation mode before each batch, and see what the step does to that."""
+
+        def on_train_begin(self, net, **kwargs):
+            self.modes = set()
+
+        def on_batch_begin(self, net, **kwargs):
+            net.module_[1].eval()
+
+        def on_grad_computed(self, net, **kwargs):
+            self.modes.update(m.training for m in [*net.module_.modules(), net.criterion_])
+
+    net = memorizing_net(nn.Sequential(nn.Linear(64, 10), nn.Dropout(0.1)), callbacks=[("calming", Calming())])
+    trained = train(net, of_digits(40), max_epochs=2).net
+    assert dict(trained.callbacks_)["calming"].modes == {True}
+
+
 def test_no_table_is_laid_out_where_nothing_is_printed(monkeypatch):
     laid_out, said = PrintLog.table, []
     monkeypatch.setattr(PrintLog, "table", lambda log, row: said.append(row) or laid_out(log, row))
