@@ -54,6 +54,9 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], str | None, int, int]] = {
     "cifar-resnet18": ((3, 32, 32), "resnet18-cifar", 128, 256),
 }
 
+#: Epochs of which the median is taken, where one is over in milliseconds.
+SHORT = {"table": 9}
+
 #: Probes of the trainings whose memory is measured; 0 is one without a curvature.
 REMEMBERED = (0, 1, 10, 200)
 
@@ -101,33 +104,40 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     inputs, labels = torch.as_tensor(X, device=device), torch.as_tensor(y, device=device)
     contiguous = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
 
-    def of_last_epoch(detector: Any, key: str, without: str | None = None) -> Callable[[], float]:
+    n_epochs = SHORT.get(layout, 1)
+    trained = {**common, "max_epochs": 1 + n_epochs}
+
+    def of_later_epochs(detector: Any, key: str, without: str | None = None) -> Callable[[], float]:
         def run() -> float:
-            record = detector.fit(X, y).history_[-1]
-            return record[key] - (record[without] if without else 0)
+            records = detector.fit(X, y).history_[1:]
+            return statistics.median(record[key] - (record[without] if without else 0) for record in records)
 
         return run
 
-    def timed(job: Callable[[], Any]) -> Callable[[], float]:
-        def run() -> float:
+    def timed(job: Callable[[], Any], times: int = 1) -> Callable[[], float]:
+        def once() -> float:
             loops.wait(device)
             started = time.perf_counter()
             job()
             loops.wait(device)
             return time.perf_counter() - started
 
-        return run
+        return lambda: statistics.median(once() for _ in range(times))
+
+    def looped(module: torch.nn.Module, **options: Any) -> Callable[[], float]:
+        return timed(loops.training(module, inputs, labels, batch_size, **options), n_epochs)
 
     curvature = {n: CurvatureNoiseDetector(net, n=n, contrast=False, every=1, **common) for n in costs.PROBES}
     rows = args.rows or (128 if device.type == "cpu" else 1024)
     jobs: dict[str, Callable[[], float]] = {
-        "raw epoch": timed(loops.training(module, inputs, labels, batch_size)),
-        "raw epoch, contiguous": timed(loops.training(contiguous, inputs, labels, batch_size)),
-        "raw epoch, bfloat16": timed(loops.training(module, inputs, labels, batch_size, half=True)),
-        "epoch": of_last_epoch(LossDetector(net, **common), "seconds_training"),
-        "epoch, unwatched": of_last_epoch(LossDetector(net, **common), "seconds_training", "seconds_watching"),
-        "epoch, bfloat16": of_last_epoch(LossDetector(half, **common), "seconds_training"),
-        **{f"pass n={n}": of_last_epoch(curvature[n], "seconds_scoring") for n in costs.PROBES},
+        "raw epoch": looped(module),
+        "raw epoch, contiguous": looped(contiguous),
+        "raw epoch, bfloat16": looped(module, half=True),
+        **({"raw epoch, bounded": looped(module, bound=1.0)} if layout == "table" else {}),
+        "epoch": of_later_epochs(LossDetector(net, **trained), "seconds_training"),
+        "epoch, unwatched": of_later_epochs(LossDetector(net, **trained), "seconds_training", "seconds_watching"),
+        "epoch, bfloat16": of_later_epochs(LossDetector(half, **trained), "seconds_training"),
+        **{f"pass n={n}": of_later_epochs(curvature[n], "seconds_scoring") for n in costs.PROBES},
         "authors' pass n=1": timed(loops.authors_pass(contiguous, inputs, labels, n=1, batch_size=rows)),
         "authors' pass n=10": timed(loops.authors_pass(contiguous, inputs, labels, n=10, batch_size=rows)),
         "cross-validation": timed(lambda: ConfidentLearningDetector(net, cv=costs.FOLDS, **common).fit(X, y)),

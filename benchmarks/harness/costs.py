@@ -22,6 +22,7 @@ CAPTIONS = {
     "raw epoch": "A training epoch, plain PyTorch loop",
     "raw epoch, contiguous": "The same, channels not last",
     "raw epoch, bfloat16": "The same, bfloat16 autocast",
+    "raw epoch, bounded": "The same, gradients bounded, as the default for tables has them",
     "epoch": "A training epoch under skorch, loss and margin watched",
     "epoch, unwatched": "The same, without what the watching takes",
     "epoch, bfloat16": 'Under skorch and watched, `precision="bfloat16"`',
@@ -47,7 +48,8 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
 
     def table(column: str, jobs: list[str], digits: int) -> str:
         cells = timed.pivot(index="job", columns="layout", values=column).reindex(index=jobs, columns=layouts)
-        return markdown(cells.map(lambda v: f"{v:,.{digits}f}").rename(index=CAPTIONS))
+        words = cells.map(lambda v: "" if pd.isna(v) else f"{v:,.{digits}f}")
+        return markdown(words.rename(index=CAPTIONS))
 
     passes = [f"pass n={n}" for n in PROBES]
     peak = {

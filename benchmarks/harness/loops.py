@@ -12,8 +12,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from curvdetect import one_cycle
 
 
-def training(module: nn.Module, X: Tensor, y: Tensor, batch_size: int, *, half: bool = False) -> Callable[[], None]:
-    """Return a training epoch with data on the device, as one would write it."""
+def training(
+    module: nn.Module, X: Tensor, y: Tensor, batch_size: int, *, half: bool = False, bound: float | None = None
+) -> Callable[[], None]:
+    """Return a training epoch with data on the device, as one would write it; gradients have a norm of ``bound``."""
     optimizer = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
 
     def epoch() -> None:
@@ -23,6 +25,8 @@ def training(module: nn.Module, X: Tensor, y: Tensor, batch_size: int, *, half: 
             with torch.autocast(X.device.type, torch.bfloat16, enabled=half):
                 logits = module(X[index])
             F.cross_entropy(logits.float(), y[index]).backward()
+            if bound is not None:
+                nn.utils.clip_grad_norm_(module.parameters(), bound)
             optimizer.step()
 
     return epoch

@@ -28,6 +28,9 @@ _SHARING = (
     "that class as iterator_train, or train in one process."
 )
 
+#: Numbers of small batches that are read together, and shown to signals together, at most: 1 MiB.
+AT_ONCE = 2**18
+
 
 class Share(NamedTuple):
     """One of several processes."""
@@ -62,18 +65,25 @@ class BatchLoader:
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         # to the device at once, rather than a batch at a time
         order, labels = order.to(device), self.dataset.labels.to(device)
-        places = torch.arange(n, device=device).tensor_split(len(self))
+        places = list(torch.arange(n, device=device).tensor_split(len(self)))
         # all of each batch, even where it is shared
         drawn = [draw_shifts(self.dataset.shape, len(place)) for place in places] if self.augment else []
         shifts = torch.cat(drawn).to(device) if drawn else None
-        for place in places:
-            if self.share is not None:
-                mine = self.share.of(place)
-                self.sizes.append((len(mine), len(place)))
-                place = mine if len(mine) else place[:1]
+        if self.share is not None:
+            mine = [self.share.of(place) for place in places]
+            self.sizes.extend((len(part), len(place)) for part, place in zip(mine, places, strict=True))
+            places = [part if len(part) else place[:1] for part, place in zip(mine, places, strict=True)]
+        n_numbers = len(places[0]) * math.prod(self.dataset.shape)
+        n_together = 1 if self.dataset.inputs.lazy else max(1, AT_ONCE // max(1, n_numbers))
+        for start in range(0, len(places), n_together):
+            together = places[start : start + n_together]
+            place, sizes = torch.cat(together), [len(part) for part in together]
             index = order[place]
             x = self.dataset.batch(index)
-            yield index, x if shifts is None else crop_and_flip(x, shifts[place]), labels[index]
+            x = x if shifts is None else crop_and_flip(x, shifts[place])
+            parts = (torch.split(whole, sizes) for whole in (index, x, labels[index]))
+            for one, inputs, y in zip(*parts, strict=True):
+                yield one, inputs.detach(), y  # views of one tensor, each of which may be changed in place
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _, x, y in self.indexed():

@@ -4,7 +4,8 @@ A signal sees every sample at one of three stages: ``"training"``, on the traini
 in evaluation mode after a scored epoch; ``"final"``, in evaluation mode once training is over. It accumulates what it
 needs and yields one number for each sample, higher for the more suspect. Anything that has the members of `Signal` is
 one. A signal of stage ``"training"`` makes no pass of its own, which would change what is trained: it has the logits of
-the pass and, where its attribute ``wants_gradient`` is True, the gradient at the inputs.
+the pass and, where its attribute ``wants_gradient`` is True, the gradient at the inputs. Where no signal wants it,
+small training batches are shown several at a time, as one `Batch` that holds no sample twice.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvdetect.signals.gradients import best_other, gradients_and_logits, losses_of
+from curvdetect.signals.gradients import best_other, gradients_and_logits
 
 Stage = Literal["training", "scoring", "final"]
 QUARTERS = 4
@@ -101,7 +102,7 @@ class Batch:
     @cached_property
     def loss(self) -> Tensor:
         """Cross-entropy of the given label."""
-        return losses_of(self.logits, self.y)
+        return -self.log_probabilities.gather(1, self.y[:, None])[:, 0]
 
     @cached_property
     def margin(self) -> Tensor:
@@ -111,9 +112,14 @@ class Batch:
         return given - others.amax(1)
 
     @cached_property
+    def log_probabilities(self) -> Tensor:
+        """Logarithm of the softmax of the logits, the work of which loss and probabilities share."""
+        return self.logits.log_softmax(1)
+
+    @cached_property
     def probabilities(self) -> Tensor:
         """Softmax of the logits."""
-        return self.logits.softmax(1)
+        return self.log_probabilities.exp()
 
     @cached_property
     def correct(self) -> Tensor:

@@ -13,11 +13,11 @@ from functools import partial
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, PrintLog
 from skorch.exceptions import SkorchException
 from torch import nn
 
-from curvdetect.data.batches import IndexedLoader, is_ours
+from curvdetect.data.batches import BatchLoader, IndexedLoader, is_ours
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
@@ -73,6 +73,7 @@ def memorize(
             # no view in this network depends on the layout
             net.module_.to(memory_format=torch.channels_last)
         resident = samples.to(device)
+        read = (resident if is_ours(net.iterator_train) else samples).trained
         output = output_kind(net)
         exchange = ranks if ranks.size > 1 else None
         plan = Plan(len(samples), len(samples.classes), net.max_epochs, device, exchange=exchange)
@@ -92,12 +93,13 @@ def memorize(
             output=output,
             watched=None if watched is None else watched.to(device),
             ranks=ranks,
+            # whose batches hold a sample once an epoch, in one shape
+            at_once=net.iterator_train is BatchLoader and not read.inputs.lazy,
         )
         checkpointing = Checkpointing(settings.checkpoints, tracker, net.callbacks_)
         snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, settings.keep_snapshots), settings.checkpoints, ranks)
-        read = resident if is_ours(net.iterator_train) else samples
         with _watching(net, tracker, checkpointing, snapshots, weights):
-            stop_reason, interrupt = _train(net, read.trained, tracker, checkpointing, snapshots)
+            stop_reason, interrupt = _train(net, read, tracker, checkpointing, snapshots)
             accuracy = tracker.history[-1]["train_accuracy"]
             if interrupt is None:
                 try:
@@ -128,7 +130,8 @@ def _watching(
         # before theirs, so that no callback's stop loses it an epoch
         ("tracker", tracker),
         ("snapshots", snapshots),
-        *theirs,
+        # with nothing to print, its table would still be laid out after each epoch
+        *(named for named in theirs if not (type(named[1]) is PrintLog and named[1].sink is print)),
         ("checkpointing", checkpointing),
         # its own stop last, so that it loses them none
         ("start_and_stop", StartAndStop(tracker, weights)),

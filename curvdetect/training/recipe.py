@@ -16,6 +16,8 @@ from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback, GradientNormClipping
 from skorch.dataset import get_len
 from torch import Tensor, nn
+from torch.linalg import vector_norm
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim.lr_scheduler import LambdaLR
 
 from curvdetect.data.batches import BatchLoader, is_ours
@@ -262,6 +264,25 @@ class DecayFirst(Callback):
                 group["weight_decay"] = FIRST_DECAY if first else DECAY
 
 
+class BoundedGradient(GradientNormClipping):
+    """skorch's bound on the norm of all gradients, to the same bits with half the work."""
+
+    def on_grad_computed(self, net: NeuralNet, *args: object, **kwargs: object) -> None:
+        """Scale the gradients of a batch down, where they are too large."""
+        if self.gradient_clip_value is None:
+            return
+        # of the optimizer, which has them at hand: skorch walks through all modules
+        parameters = [p for group in net.optimizer_.param_groups for p in group["params"]]
+        kind = self.gradient_clip_norm_type
+        norms = [vector_norm(p.grad, kind) for p in parameters if p.grad is not None]
+        if not norms:
+            return
+        norm = vector_norm(torch.stack(norms), kind)
+        # a factor of one is left out, where the device needs not be waited for to know it
+        if norm.device.type != "cpu" or not norm + 1e-6 <= self.gradient_clip_value:
+            clip_grads_with_norm_(parameters, self.gradient_clip_value, norm)
+
+
 class MemorizingNet(NeuralNetClassifier):
     """A skorch classifier that trains in a precision of choice and never waits for the device within an epoch.
 
@@ -287,13 +308,19 @@ class MemorizingNet(NeuralNetClassifier):
         theirs: list[tuple[str, Callback]] = super()._default_callbacks
         if not self.for_tables:
             return theirs
-        return [*theirs, ("gradient_norm", GradientNormClipping(LARGEST_GRADIENT)), ("decay_first", DecayFirst())]
+        return [*theirs, ("gradient_norm", BoundedGradient(LARGEST_GRADIENT)), ("decay_first", DecayFirst())]
 
     def initialize(self) -> Self:
         """Make the module and all else that training needs."""
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}.")
         return super().initialize()
+
+    def _set_training(self, training: bool = True) -> None:
+        """Put modules and criteria into a mode, as skorch does at each step, unless all of them are in it."""
+        parts = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
+        if any(m.training != training for part in parts if isinstance(part, nn.Module) for m in part.modules()):
+            super()._set_training(training)
 
     def infer(self, x: Tensor, **fit_params: object) -> object:
         """Return what the module makes of a batch; with autocast while it trains."""
@@ -309,15 +336,18 @@ class MemorizingNet(NeuralNetClassifier):
         """Train or validate for an epoch, as skorch does; losses are read when it is over, not one at a time."""
         if iterator is None:
             return
+        # not by the history's own methods, each of which copies the list of epochs
+        batches: list[Record] = self.history[-1]["batches"]
         records: list[Record] = []
         try:
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch, **fit_params)
-                self.history.record_batch(f"{prefix}_loss", step["loss"].detach())
+                record = batches[-1]
+                record[f"{prefix}_loss"] = step["loss"].detach()
                 first = batch[0] if isinstance(batch, (tuple, list)) else batch
-                self.history.record_batch(f"{prefix}_batch_size", get_len(first))
-                records.append(self.history[-1]["batches"][-1])
+                record[f"{prefix}_batch_size"] = len(first) if isinstance(first, Tensor) else get_len(first)
+                records.append(record)
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         finally:
             losses = [record[f"{prefix}_loss"] for record in records]

@@ -16,6 +16,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from curvdetect.data.batches import AT_ONCE
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.progress import Clock, progress_bar
 from curvdetect.data.samples import Samples
@@ -43,6 +44,7 @@ class Tracker(Callback):
         output: OutputKind,
         watched: Samples | None = None,
         ranks: Ranks | None = None,
+        at_once: bool = False,
     ) -> None:
         self.plan, self.output, self.ranks = plan, output, ranks or Ranks()
         self.scored = scored_epochs(plan.n_epochs, settings.every)
@@ -60,6 +62,9 @@ class Tracker(Callback):
         self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
         self._gradient: Tensor | None = None
+        self.at_once = at_once
+        self._kept: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self._n_kept = 0
         n_scored = len(self.scored) if self.signals["scoring"] else 0
         self.bar = progress_bar(
             self._n_shown(plan.n_epochs, n_scored),
@@ -110,21 +115,35 @@ class Tracker(Callback):
         """Show a training batch to the signals of the training passes."""
         if not training or not len(self.index):  # a batch too small for several processes to share
             return
+        x, y = batch[0], batch[1]
+        # copied where they are kept: a compiled module may write those of the next batch in their place
+        logits = logits_of(y_pred, self.output).detach().to(torch.float32, copy=self.at_once)
+        self._kept.append((self.index, x.detach(), y, logits))
+        self._n_kept += x.numel() + logits.numel()
+        if self.wants_gradient:
+            found = x.grad if self._gradient is None else self._gradient
+            if found is None:
+                names = " and ".join(repr(s.name) for s in self.signals["training"] if wants_gradient(s))
+                raise ValueError(f"net passes no gradient to its input, so signal {names} can't be measured.")
+            y = y.to(self.plan.device)
+            self._show_kept(gradient=weighted(found.to(self.plan.device), divisor(net.criterion_, y)))
+        elif not self.at_once or self._n_kept >= AT_ONCE:
+            self._show_kept()
+        self.bar.update(len(y) * self.ranks.size)
+
+    def _show_kept(self, **known: Tensor) -> None:
+        """Show the training batches that were kept to the signals of the training passes, as one."""
+        kept, self._kept, self._n_kept = self._kept, [], 0
+        if not kept:
+            return
         with self.clock.timing(""):  # all of it; signals have names
-            x, y = batch[0], batch[1].to(self.plan.device)
-            known = {"logits": logits_of(y_pred, self.output).detach().float()}
-            if self.wants_gradient:
-                found = x.grad if self._gradient is None else self._gradient
-                if found is None:
-                    names = " and ".join(repr(s.name) for s in self.signals["training"] if wants_gradient(s))
-                    raise ValueError(f"net passes no gradient to its input, so signal {names} can't be measured.")
-                known["gradient"] = weighted(found.to(self.plan.device), divisor(net.criterion_, y))
-            seen = self._batch(self.index.to(self.plan.device), x.detach(), y, self._refuse, **known)
-            self._loss += seen.loss.sum().to(self._loss.device)
+            index, x, y, logits = kept[0] if len(kept) == 1 else map(torch.cat, zip(*kept, strict=True))
+            device = self.plan.device
+            seen = self._batch(index.to(device), x, y.to(device), self._refuse, logits=logits, **known)
+            self._loss += seen.loss.to(self._loss.device).double().sum()
             self._correct += seen.correct.sum()
             self._seen += len(y)
             self._show(seen, "training")
-            self.bar.update(len(y) * self.ranks.size)
 
     def _batch(
         self, index: Tensor, x: Tensor, y: Tensor, forward: Callable[[Tensor], Tensor], **known: Tensor
@@ -142,6 +161,7 @@ class Tracker(Callback):
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         """Close the epoch: check it, score it where it is its turn, and stop where the aim is reached."""
+        self._show_kept()
         if self.ranks.size > 1:
             seen = torch.tensor(self._seen)
             self.ranks.sum(self._loss, self._correct, seen)
@@ -174,6 +194,10 @@ class Tracker(Callback):
         self.seconds["training"] += spent - watching
         self.history.append(record)
         self.bar.set_postfix_str(f"epoch {self.epoch}/{self.plan.n_epochs}, accuracy {accuracy:.3f}")
+
+    def on_train_end(self, net: NeuralNet, **kwargs: object) -> None:
+        """Show what was kept of an epoch that was broken off."""
+        self._show_kept()
 
     def go_on_from(self, history: list[Record], seconds: dict[str, float], reached: int) -> None:
         """Count on from where another tracker, whose attributes these are, stood after an epoch."""

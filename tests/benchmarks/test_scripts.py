@@ -45,7 +45,7 @@ TINY = {
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
     "witnesses": ("--kinds iris --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
     "scan": ("--per-class 10 --epochs 1 --size 16 --device cpu --work WORK", None),
-    "speed": (f"--layouts table --samples 64 --repeats 1 {CPU}", 16),
+    "speed": (f"--layouts table --samples 64 --repeats 1 {CPU}", 17),
     "tables": ("--rows 60", 1),
     "texts": ("--packages click skorch --each 30 --encoders parts/30 --seeds 0", 1),
     "top_samples": (f"--subset 100 --epochs 1 --pairs 4 --top 10 --shown 4 --weight-decay 0 {CPU}", 3),

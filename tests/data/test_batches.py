@@ -7,10 +7,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, SubsetRandomSampler, default_collate
 
+from curvdetect.data import batches
 from curvdetect.data.batches import BatchLoader, IndexedLoader, Share, crop_and_flip, draw_shifts
 from curvdetect.data.samples import as_samples
 
@@ -134,6 +135,28 @@ def test_augmentation_follows_torchs_seed_on_every_device(device):
     x = torch.rand(16, 3, 8, 8)
     assert torch.equal(augment(x.to(device), 5).cpu(), augment(x, 5))
     assert not torch.equal(augment(x, 6), augment(x, 5))
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(n=st.integers(1, 60), batch_size=st.integers(1, 70), at_once=st.integers(1, 2**13), size=st.integers(0, 3))
+def test_batches_read_together_are_those_read_one_by_one(n, batch_size, at_once, size, monkeypatch):
+    def walked(at_once):
+        monkeypatch.setattr(batches, "AT_ONCE", at_once)
+        share = Share(size - 1, size) if size else None
+        return walk(BatchLoader, {"batch_size": batch_size, "augment": True}, n, share=share)
+
+    for together, apart in zip(walked(at_once), walked(0), strict=True):
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(together[:3], apart[:3], strict=True))
+        assert together[3:] == apart[3:]
+
+
+def test_a_batch_may_be_changed_in_place_by_weights_that_learn():
+    weights = torch.ones(3, requires_grad=True)
+    for x, _ in BatchLoader(numbered(12), batch_size=5):
+        assert not x.requires_grad
+        x += weights
+        x.sum().backward()
+    assert weights.grad.tolist() == [12.0, 12.0, 12.0]
 
 
 def test_an_augmenting_loader_changes_the_pictures():

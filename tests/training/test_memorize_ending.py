@@ -11,7 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 
 from curvdetect import memorizing_net
-from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin
+from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin, OtherLabelVote
+from curvdetect.training import tracker
 from curvdetect.training.nets import MLP
 from curvdetect.training.recipe import Schedule, one_cycle
 from tests.cases import quick_net
@@ -70,6 +71,22 @@ def _net(*callbacks, **options):
 def same_scores(signals, expected):
     for kept, twin in zip(signals, expected, strict=True):
         assert np.array_equal(kept.scores(), twin.scores()), kept.name
+
+
+@quietly
+def test_the_votes_of_a_broken_off_epoch_count_as_far_as_it_came(monkeypatch):
+    def votes(at_once):
+        monkeypatch.setattr(tracker, "AT_ONCE", at_once)
+        vote = OtherLabelVote()
+        run = train(_net(("stop", At("on_batch_end", 3)), batch_size=25), of_digits(), [vote])
+        assert (run.stop_reason, len(run.history)) == ("interrupted", 2)
+        return vote
+
+    kept, shown, whole = votes(2**18), votes(0), OtherLabelVote()
+    train(_net(batch_size=25), of_digits(), [whole], max_epochs=2)
+    assert torch.equal(kept.weight, shown.weight)
+    assert torch.equal(kept.candidate, shown.candidate)
+    assert not torch.equal(kept.weight, whole.weight)
 
 
 @quietly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, GradientNormClipping, PrintLog
 from torch import nn
 
 from curvdetect import LossDetector, memorizing_net, one_cycle, step_decay
@@ -20,7 +21,7 @@ from curvdetect.data.samples import as_samples
 from curvdetect.signals.dynamics import Loss
 from curvdetect.training.nets import MLP, NAMED, Standardize, compact_resnet, module_for
 from curvdetect.training.own_net import own_net
-from curvdetect.training.recipe import MemorizingNet
+from curvdetect.training.recipe import BoundedGradient, MemorizingNet
 from tests.cases import digits, quick_net
 from tests.training.test_memorize_ending import At
 from tests.training.trainings import of_digits, quick_curvature, train
@@ -186,6 +187,61 @@ CPU = torch.device("cpu")
 def pictures(n):
     rng = np.random.default_rng(0)
     return as_samples(rng.random((n, 1, 8, 8), dtype=np.float32), np.arange(n) % 3)
+
+
+@given(length=st.floats(0.1, 10), bound=st.sampled_from([1.0, 2.5, None]), kind=st.sampled_from([2.0, float("inf")]))
+def test_a_bounded_gradient_is_that_of_skorch_to_the_last_bit(length, bound, kind):
+    found = []
+    for clipping in (BoundedGradient, GradientNormClipping):
+        module = nn.Linear(5, 3)
+        net = SimpleNamespace(optimizer_=torch.optim.SGD(module.parameters(), lr=0.1))
+        whole = torch.linspace(-1, 2, 15).reshape(3, 5)
+        module.weight.grad = whole * (length / whole.norm())  # and a bias without a gradient
+        clipping(bound, kind).on_grad_computed(net, named_parameters=module.named_parameters())
+        found.append(module.weight.grad)
+    assert torch.equal(*found)
+
+
+OPTIMIZERS = {
+    "default": ({}, True),
+    "each weight by itself": ({"optimizer__fused": False}, False),
+    "several together": ({"optimizer__foreach": True}, None),
+    "another": ({"optimizer": torch.optim.Adagrad}, None),
+}
+
+
+@pytest.mark.parametrize(("options", "fused"), OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_the_network_for_tables_is_stepped_on_at_once_unless_the_caller_says_how(options, fused):
+    net = own_net(memorizing_net(None, **options), of_digits(40)).initialize()
+    assert net.optimizer_.defaults["fused"] is fused
+    assert not own_net(memorizing_net(None), of_digits(40, (1, 8, 8))).initialize().optimizer_.defaults["fused"]
+
+
+def test_every_step_is_made_in_training_mode_whatever_a_callback_did_to_a_part():
+    class Calming(Callback):
+        """Put a part of the module into evaluation mode before each batch, and see what the step does to that."""
+
+        def on_train_begin(self, net, **kwargs):
+            self.modes = set()
+
+        def on_batch_begin(self, net, **kwargs):
+            net.module_[1].eval()
+
+        def on_grad_computed(self, net, **kwargs):
+            self.modes.update(m.training for m in [*net.module_.modules(), net.criterion_])
+
+    net = memorizing_net(nn.Sequential(nn.Linear(64, 10), nn.Dropout(0.1)), callbacks=[("calming", Calming())])
+    trained = train(net, of_digits(40), max_epochs=2).net
+    assert dict(trained.callbacks_)["calming"].modes == {True}
+
+
+def test_no_table_is_laid_out_where_nothing_is_printed(monkeypatch):
+    laid_out, said = PrintLog.table, []
+    monkeypatch.setattr(PrintLog, "table", lambda log, row: said.append(row) or laid_out(log, row))
+    train(quick_net(max_epochs=2), of_digits(40))
+    assert said == []
+    train(quick_net(max_epochs=2, callbacks=[PrintLog(sink=said.append)]), of_digits(40))
+    assert any("train_loss" in line for line in said if isinstance(line, str))
 
 
 def test_losses_in_the_history_are_numbers_as_skorch_has_them():

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 from torch.utils.data import DataLoader
 
 from curvdetect import TwoViews, memorizing_net
+from curvdetect.data import batches as batching
 from curvdetect.data import samples as room
 from curvdetect.data.samples import as_samples
-from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss
+from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.signals.evaluated import CurvatureContrast, Inconfidence
 from curvdetect.signals.gradients import gradients_and_logits
 from curvdetect.signals.passes import measuring
+from curvdetect.signals.signal import accumulated
+from curvdetect.training import tracker as tracking
 from curvdetect.training.nets import ResNet
 from curvdetect.training.tracker import Tracker
 from tests.cases import Items, digits, draw_from_every_generator, quick_net
@@ -128,6 +136,70 @@ def test_augmentation_reaches_training_signals_and_not_scoring_signals():
         changed = (x != samples.inputs.tensor[index]).flatten(1).any(1)
         assert changed.float().mean() > 0.5
         assert torch.equal(scoring.column(epoch, 1), samples.inputs.tensor)
+
+
+def _gathered(samples, at_once, net, monkeypatch):
+    """Return all that is measured where batches of ``at_once`` numbers are shown together, and the batches shown."""
+    for room_of_it in (tracking, batching):
+        monkeypatch.setattr(room_of_it, "AT_ONCE", at_once)
+    recorder = Recorder("training", look=lambda batch: torch.stack([batch.loss, batch.margin, batch.correct], 1))
+    signals = [Loss(), Margin(), LearningTime(), AveragedMargin(), OtherLabelVote(), recorder]
+    run = train(net, samples, signals)
+    assert not signals[3]._pending
+    gathered = [value for signal in signals[:-1] for value in accumulated(signal).values()]
+    looked = [recorder.column(epoch, column) for epoch in recorder.epochs for column in (0, 1, 2, 4)]
+    weights = list(run.net.module_.state_dict().values())
+    accuracy = [record["train_accuracy"] for record in run.history]
+    return [*gathered, *looked, *weights, *accuracy], run, recorder
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(n=st.integers(20, 150), batch_size=st.integers(3, 70), at_once=st.integers(100, 2**14))
+def test_batches_shown_together_measure_what_they_do_one_by_one(n, batch_size, at_once, monkeypatch):
+    samples, net = of_digits(n), quick_net(max_epochs=3, batch_size=batch_size)
+    together, run, _ = _gathered(samples, at_once, net, monkeypatch)
+    apart, expected, one_by_one = _gathered(samples, 0, net, monkeypatch)
+    assert len(one_by_one.epochs[1]) == math.ceil(n / batch_size)
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(together, apart, strict=True))
+    for mine, theirs in zip(run.history, expected.history, strict=True):
+        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-12)
+
+
+class Repeating(DataLoader):
+    """A loader that may hold a sample in several batches of an epoch."""
+
+    def __init__(self, dataset, **options):
+        super().__init__(dataset, **{**options, "batch_size": 4, "sampler": [0, 1, 2, 3, 0, 1, 2, 0]})
+
+
+#: A net, signals, and how many batches are shown of the four, or of a loader's two, that an epoch has.
+TOGETHER = {
+    "small batches": (quick_net(), [Loss()], 1),
+    "that ask for the gradient": (quick_net(), [Loss(), InputGradient()], 4),
+    "of a loader that may repeat samples": (quick_net(iterator_train=Repeating), [Loss()], 2),
+}
+
+
+@pytest.mark.parametrize(("net", "signals", "shown"), TOGETHER.values(), ids=TOGETHER)
+def test_small_batches_that_hold_a_sample_once_are_shown_together(net, signals, shown):
+    recorder = Recorder("training")
+    train(net.set_params(batch_size=10), of_digits(40), [*signals, recorder], max_epochs=2)
+    assert [len(batches) for batches in recorder.epochs.values()] == [shown, shown]
+
+
+def test_what_is_kept_to_be_shown_is_not_written_over(monkeypatch):
+    class Overwriting(Callback):
+        """Stand for a compiled net, which puts the outputs of all batches into one place."""
+
+        def on_batch_end(self, net, y_pred, **kwargs):
+            y_pred.detach().zero_()
+
+    def measured(*callbacks):
+        loss = Loss()
+        train(quick_net(batch_size=10, callbacks=list(callbacks)), of_digits(40), [loss], max_epochs=2)
+        return loss.scores()
+
+    assert np.array_equal(measured(Overwriting()), measured())
 
 
 def _collate(items):
