@@ -16,7 +16,8 @@ from curvdetect.data.wording import brief
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.measured import Measured
 from curvdetect.detectors.parameters import with_parameters
-from curvdetect.detectors.witnesses import Forest, Ridge, Witness, judged
+from curvdetect.detectors.trees import Forest
+from curvdetect.detectors.witnesses import Ridge, Witness, judged
 from curvdetect.training.settings import Settings
 
 

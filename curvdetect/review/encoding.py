@@ -12,8 +12,8 @@ from safetensors.torch import save as save_weights
 
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.types import Array
-from curvdetect.detectors.trees import Trees
-from curvdetect.detectors.witnesses import Forest, Ridge
+from curvdetect.detectors.trees import Forest, Trees
+from curvdetect.detectors.witnesses import Ridge
 from curvdetect.features.patches import PatchFeatures
 from curvdetect.features.radial import RadialBasis, SquareRoots
 from curvdetect.training.checkpoints import Snapshot
