@@ -13,27 +13,26 @@ from scipy.special import log_softmax
 
 from curvdetect.data.devices import resolve_device
 from curvdetect.data.samples import Samples
-from curvdetect.data.types import Record
 from curvdetect.detectors.measured import Measured, repeated
 from curvdetect.detectors.parameters import RUNS, Constraints, OneRun, Probing, with_parameters
 from curvdetect.detectors.ranking import check_weights, fuse, fusion_rule
+from curvdetect.detectors.weighing import (
+    LISTEN_TO_ALL,
+    ending_early,
+    has_fallen,
+    regime_of,
+    tells_what_it_knows,
+    weight_beside_witnesses,
+)
 from curvdetect.detectors.with_probabilities import TakesProbabilities
 from curvdetect.detectors.witnesses import Witness, accuracy_of, automatic, judged, pooled, witness_of
 from curvdetect.signals.registry import asked_for, closed_form, curvatures, in_order, is_names, recorded
 from curvdetect.signals.signal import Signal
-from curvdetect.training.doubts import APART, fell_after
 from curvdetect.training.finetuning import FineTuned
 from curvdetect.training.settings import Settings
 
-#: Training accuracy from which on the labels count as memorized, for the choice of signals.
-LISTEN_TO_ALL = 0.9
-#: Weight of a training that has memorized beside witnesses, whose mean weight is 1.
-BESIDE_WITNESSES = 1.5
-#: How much more a training that has not memorized counts for each further share of the labels that it predicts, and the
-#: least and the most that it counts.
-FOR_KNOWING, LEAST, MOST = 20.0, 0.1, 5.0
-#: Share of the labels by which it is ahead of all witnesses from which on it suggests labels too.
-KNOWS_MORE = 0.1
+#: Weight of a training beside witnesses from which on it suggests labels too.
+KNOWS_MORE = 3.0
 #: The signal of probabilities that were passed.
 _PASSED = "pred_probs"
 #: The signals of ``signals="auto"``, and how much the ranks of each count.
@@ -78,41 +77,19 @@ def recommended_signals(train_accuracy: float, *, augmented: bool = False, falle
     return dict(AUTO["augmented" if augmented and train_accuracy < LISTEN_TO_ALL else "plain"])
 
 
-def _beside(ahead: float | None, *, augmented: bool, fallen: bool) -> dict[str, float]:
-    """Return the signal of the training beside witnesses, and its weight; none of a training that fell apart.
-
-    ``ahead`` is by how large a share more of the labels the net predicts than the witnesses do, None where this says
-    nothing.
-    """
-    if fallen:
-        return {}
-    if ahead is not None:
-        return {"late_loss" if augmented else "loss": float(np.clip(1 + FOR_KNOWING * ahead, LEAST, MOST))}
-    return {"loss": BESIDE_WITNESSES}
-
-
-def regime_of(train_accuracy: float, fallen: bool) -> str:
-    """Return whether the labels were ``"memorized"``, or ``"underfit"``, or the training is ``"fallen"`` apart."""
-    return "fallen" if fallen else "memorized" if train_accuracy >= LISTEN_TO_ALL else "underfit"
-
-
-def has_fallen(history: Sequence[Record]) -> bool:
-    """Say whether one of the trainings whose epochs are recorded fell apart."""
-    trainings: dict[int, list[Record]] = {}
-    for record in history:
-        trainings.setdefault(record.get("repeat", 0), []).append(record)
-    return any(fell_after(one, APART) is not None for one in trainings.values())
-
-
 @with_parameters
 class FusedDetector(Probing, OneRun, TakesProbabilities):
     """Rank samples by several witnesses of their labels at once; higher is more suspect.
 
     The recommended detector for ranking wrong labels. A network that is trained resists wrong labels for a while; a
     ridge regression and, for rows of numbers, a forest say what all other samples make of a label when its sample is
-    left out (`LeaveOneOutDetector`, `OutOfBagDetector`). Costs ``n_repeats`` plain trainings, and what
-    trains nothing beside them: a third of a training for pictures, about a whole one for rows. A model of your own is
-    one more witness, by ``fit(X, y, pred_probs=...)``; samples that were not fitted are ranked without it.
+    left out (`LeaveOneOutDetector`, `OutOfBagDetector`). A model of your own is one more witness, by ``fit(X, y,
+    pred_probs=...)``; samples that were not fitted are ranked without it.
+
+    With all defaults the training is not to memorize the labels. It ends when it has told most of what it tells beside
+    the witnesses: after 8 epochs of 5,000 pictures or more, up to 20 of 3,000 or fewer, and after 12 epochs of rows, or
+    15 of 5,000 or more. A ``net``, ``max_epochs``, ``stop_at``, or signals of the training that are asked for by name
+    make it as long as its net says. This costs about a third of `LossDetector`, and the witnesses as much again.
 
     Parameters
     ----------
@@ -123,9 +100,10 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
         ``"curvature_contrast"``, ``"leave_one_out"``, ``"out_of_bag"``, ``"pred_probs"``. "auto" takes the loss of the
         training and the last three: the forest for rows of numbers, and ``"pred_probs"`` where `fit` got some. Their
         weights are those by which the given labels are most likely with their samples left out, so that a witness that
-        knows little counts little. Where labels were not memorized, or the net is one of `finetuning_net`, the
-        training counts the more, the more of them the network knows, by the loss of the second half of the epochs
-        where pictures were augmented. A training that fell apart counts nothing.
+        knows little counts little. A training of 5,000 samples or more, one of the net's own length that has not
+        memorized the labels, and one by `finetuning_net` count the more, the more labels the network knows. The loss is
+        that of the second half of the epochs where pictures are augmented and not memorized. A training that fell apart
+        counts nothing.
     beside : sequence of str, default=()
         Names of signals to record in ``signal_scores_`` without fusing them, among the same.
     combine : "auto", name or callable, default="auto"
@@ -205,6 +183,8 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
             started = perf_counter()
             witnesses[name] = witness_of(name, samples, settings.device, settings.seed)
             seconds[name] = perf_counter() - started
+        if self._ends_early:
+            settings = ending_early(settings, samples)
         measured = repeated(lambda own: super(FusedDetector, self)._measure(samples, own), self.n_repeats, settings)
         found = measured.attributes
         labels = samples.labels.numpy()
@@ -216,11 +196,12 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
         found["regime_"] = regime_of(accuracy, fallen)
         if self._is_auto:
             said, weights = pooled({name: witnesses[name].left_out for name in automatic(samples)}, labels)
-            # a net that was pretrained knows, rather than memorized, most of the labels that it predicts
-            pretrained, underfit = getattr(self.net, "module", None) is FineTuned, accuracy < LISTEN_TO_ALL
-            ahead = accuracy - accuracy_of(said, labels) if underfit or pretrained else None
-            weights = _beside(ahead, augmented=augmented and not pretrained, fallen=fallen) | weights
-            if ahead is None or ahead < KNOWS_MORE:
+            early, pretrained = self._ends_early, getattr(self.net, "module", None) is FineTuned
+            tells = tells_what_it_knows(samples, accuracy, early=early, pretrained=pretrained)
+            ahead = accuracy - accuracy_of(said, labels) if tells else None
+            own = weight_beside_witnesses(samples, accuracy, ahead, early=early, augmented=augmented and not pretrained)
+            weights = weights if fallen else own | weights
+            if fallen or max(own.values()) < KNOWS_MORE:
                 measured.other = judged(said, labels)[1]
         found["fused_signals_"] = weights
         if fused := {name: witness.left_out for name, witness in witnesses.items() if name in weights}:
@@ -230,6 +211,12 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
     @property
     def _is_auto(self) -> bool:
         return isinstance(self.signals, str) and self.signals == "auto"
+
+    @property
+    def _ends_early(self) -> bool:
+        """Say whether the training lasts no longer than it tells something beside witnesses."""
+        own = self.net is None and self.max_epochs is None and self.stop_at is None
+        return own and self._is_auto and not set(self.beside) - closed_form()
 
     @property
     def _of_any_sample(self) -> dict[str, float]:

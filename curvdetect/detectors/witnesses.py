@@ -43,7 +43,7 @@ N_FACTORIZED = 5000
 #: Least and most landmarks of the radial basis, a quarter of the samples between.
 N_LANDMARKS = 500, 1000
 #: Filters of `PatchFeatures`, at most.
-N_FILTERS = 200
+N_FILTERS = 150
 #: How far the likelihood must speak for weights other than equal ones.
 PRIOR = 0.01
 

@@ -108,7 +108,8 @@ def memorize(
                     stop_reason, interrupt = "interrupted", error
     if stop_reason != "stop_at" and ranks.rank == 0:
         planned = interrupt is None and settings.stop_at is None
-        judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned, memorizes=not fine_tuned)
+        memorizes = settings.memorizes and not fine_tuned
+        judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned, memorizes=memorizes)
     kept = [snapshots.kept[epoch] for epoch in sorted(snapshots.kept)]
     return Run(net, device, tracker.history, tracker.seconds, accuracy, stop_reason, interrupt, kept)
 

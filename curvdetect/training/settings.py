@@ -39,6 +39,8 @@ class Settings:
     """Where the training is kept after each epoch, and taken up if it was cut short."""
     keep_snapshots: int = 0
     """Number of scored epochs whose weights are kept."""
+    memorizes: bool = True
+    """Whether the training is to last until the labels are memorized."""
 
 
 def scored_epochs(n_epochs: int, every: int | str) -> frozenset[int]:

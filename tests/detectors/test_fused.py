@@ -12,8 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, memorizing_net, recommended_signals
+from curvdetect.data.samples import as_samples
+from curvdetect.detectors.weighing import ending_early, tells_what_it_knows, weight_beside_witnesses
 from curvdetect.metrics import auroc
 from curvdetect.signals.registry import recorded
+from curvdetect.training.settings import Settings
 from tests.cases import InterruptedTraining, digits_net, noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -179,3 +182,54 @@ def test_a_training_that_fell_apart_is_said_so_and_ranked_so_however_it_ended(in
     assert detector.regime_ == "fallen"
     assert detector.fused_signals_.keys() == {"leave_one_out", "out_of_bag"}
     assert auroc(MASK[:200], detector.scores_) > 0.95
+
+
+SIZES = {"few": (60, 20), "between": (4000, 14), "many": (6000, 8)}
+
+
+@pytest.mark.parametrize(("n", "epochs"), SIZES.values(), ids=SIZES)
+def test_by_default_the_training_ends_when_it_has_told_what_it_tells_beside_witnesses(n, epochs):
+    settings = Settings(None, torch.device("cpu"), seed=0)
+    pictures, rows = (as_samples(np.zeros((n, *shape)), np.arange(n) % 2) for shape in ((1, 1, 1), (1,)))
+    early = ending_early(settings, pictures)
+    assert (early.max_epochs, early.net, early.memorizes) == (epochs, None, False)
+    assert ending_early(settings, rows).max_epochs == (12 if n < 5000 else 15)
+
+
+OWN = {
+    "net": {"net": memorizing_net(None)},
+    "max_epochs": {"max_epochs": 30},
+    "stop_at": {"stop_at": 1.0},
+    "beside": {"beside": ["curvature"]},
+    "signals": {"signals": ["loss", "leave_one_out"]},
+}
+
+
+@pytest.mark.parametrize("params", OWN.values(), ids=OWN)
+def test_a_training_that_is_asked_for_has_the_length_of_its_net(params):
+    few = FusedDetector(device="cpu", random_state=0, **params).fit(X[:60], LABELS[:60])
+    assert few.net_.max_epochs == 30
+
+
+def test_a_default_training_that_ends_early_is_no_failure_and_ranks_no_worse(recwarn):
+    early = FusedDetector(device="cpu", random_state=0).fit(X, LABELS)
+    assert not recwarn.list
+    whole = FusedDetector(max_epochs=30, device="cpu", random_state=0).fit(X, LABELS)
+    assert (early.n_iter_, whole.n_iter_) == (12, 30)
+    assert auroc(MASK, early.scores_) > auroc(MASK, whole.scores_) - 0.001
+    assert (early.fused_signals_["loss"], whole.fused_signals_["loss"]) == (1.0, 1.5)
+
+
+def test_of_many_samples_a_training_that_ends_early_counts_the_more_the_more_it_knows():
+    def weights(shape, n=5000):
+        samples = as_samples(np.zeros((n, *shape)), np.arange(n) % 2)
+        return [
+            weight_beside_witnesses(samples, 0.8, ahead, early=True, augmented=False)["loss"]
+            for ahead in (None, 0.0, 0.1, 0.2, 1.0)
+        ]
+
+    assert weights((4,)) == pytest.approx([1, 1, 7, 8, 8])
+    assert weights((1, 2, 2)) == pytest.approx([0.75, 0.75, 1.5, 3.0, 5.0])
+    few, many = (as_samples(np.zeros((n, 4)), np.arange(n) % 2) for n in (4999, 5000))
+    assert not tells_what_it_knows(few, 0.8, early=True, pretrained=False)
+    assert tells_what_it_knows(many, 0.8, early=True, pretrained=False)
