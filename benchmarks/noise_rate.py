@@ -31,6 +31,8 @@ from curvdetect.metrics import auroc
 #: Rates that the mean absolute error is taken over.
 GRADED = (0.02, 0.05, 0.1, 0.2)
 SETTINGS = ("subset", "size", "epochs")
+#: Parts of a fit that are timed.
+PARTS = ("training", "noise_rate")
 #: Two with a witness that leaves samples out, and one that trains a second time.
 DETECTORS = {one.__name__: one for one in (FusedDetector, LeaveOneOutDetector, LossDetector)}
 
@@ -70,6 +72,7 @@ def measure(X, y, row: dict, args: argparse.Namespace) -> dict:
         "auroc": round(auroc(mask, detector.scores_), 6) if mask.any() else None,
         "train_accuracy": round(detector.train_accuracy_, 6) if hasattr(detector, "train_accuracy_") else None,
         "seconds_run": round(time.perf_counter() - started, 3),
+        "seconds": {name: round(getattr(detector, "seconds_", {}).get(name, np.nan), 4) for name in PARTS},
     }
 
 
@@ -113,6 +116,10 @@ def render(rows: list[dict], args: argparse.Namespace, n_samples: int) -> None:
     accuracy = frame["train_accuracy"].min()
     trained = "" if np.isnan(accuracy) else f", training accuracy {accuracy:.4f} or more"
     lines += [f"A fit of {args.detector} took {np.median(frame['seconds_run']):.1f} s (median){trained}.", ""]
+    times = [row["seconds"] for row in rows if isinstance(row.get("seconds"), dict)]
+    shares = [one["noise_rate"] / one["training"] for one in times if one["noise_rate"] and one["training"]]
+    if shares and not np.isnan(shares).all():
+        lines += [f"The estimate took {np.nanmedian(shares):.2f} of the training of the same fit (median).", ""]
     write(lines, rows, args.out)
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ class NoiseRate(NamedTuple):
 
 def find_rate(detector: BaseNoiseDetector, samples: Samples, measured: Measured, settings: Settings) -> int:
     """Return how many samples to flag; the rate, and what ended the second training early, go into ``measured``."""
-    found = NoiseRate(np.nan, 0.0, 1.0)
+    found, started = NoiseRate(np.nan, 0.0, 1.0), perf_counter()
     try:
         if measured.interrupt is None:
             found = _rate(detector, samples, measured, settings)
@@ -90,6 +91,8 @@ def find_rate(detector: BaseNoiseDetector, samples: Samples, measured: Measured,
             UserWarning,
             stacklevel=3,
         )
+    if "seconds_" in measured.attributes:
+        measured.attributes["seconds_"]["noise_rate"] = perf_counter() - started
     measured.attributes["noise_rate_"] = found.rate
     measured.attributes["noise_rate_interval_"] = (found.low, found.high)
     n_scored = samples.n_scored

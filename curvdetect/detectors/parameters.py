@@ -224,7 +224,7 @@ class OneRun(Trained):
     history_ : list of dict
         One record for each epoch.
     seconds_ : dict of float
-        Time spent on training and on each signal.
+        Time spent on training, on each signal and, with ``q="auto"``, on ``noise_rate``.
     snapshots_ : list of Snapshot
         Epochs and weights, as ``keep_snapshots`` said.
     """

@@ -61,7 +61,7 @@ class _SecondSplit(Trained, BaseNoiseDetector):
     n_iter_ : int
         Epochs trained, all stages together.
     seconds_ : dict of float
-        Time spent on training and on each signal.
+        Time spent on training, on each signal and, with ``q="auto"``, on ``noise_rate``.
     """
 
     statistic: str = "loss"
