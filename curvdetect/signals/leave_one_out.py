@@ -23,8 +23,9 @@ from curvdetect.signals.ridge import OverColumns, OverSamples, Regression
 
 #: Samples by whose likelihood penalties are compared, and temperature, factors and offsets chosen, at most.
 N_COMPARING, N_CHOOSING = 2000, 5000
-#: Samples on which all penalties are tried, at most. With more of them, those around the best are tried again.
-N_FIRST = 600
+#: Samples on which penalties from all over are tried, at most: each of so many, then those around the best. With more
+#: samples, those around the best of these are tried again.
+N_FIRST, STRIDE = 600, 4
 #: Steps of Newton's method for the temperature, more than it ever took.
 N_NEWTON = 50
 
@@ -104,18 +105,19 @@ class LeaveOneOut:
     def _chosen(self) -> tuple[Choice, Regression]:
         """Return the choice by which labels left out are most likely, and the regression."""
         penalties, likelihoods = self.factors.penalties.tolist(), dict[int, float]()
-        wanted = list(range(len(penalties)))
+        step, wanted = STRIDE, list(range(0, len(penalties), STRIDE))
         if len(self.labels) > N_FIRST:
             first = self._first_penalty()
-            wanted = [min(wanted, key=lambda at: abs(math.log(penalties[at] / first)))]
-        while wanted:
+            step, wanted = 1, [min(range(len(penalties)), key=lambda at: abs(math.log(penalties[at] / first)))]
+        while wanted or step > 1:
             for at in wanted:
                 regression = self._regression(penalties[at])
                 _, likelihoods[at] = temperature_of(*self._some_left_out(regression, N_COMPARING))
                 best = max(likelihoods, key=lambda at: likelihoods[at])
                 if best == at:
                     kept = regression
-            wanted = [at for at in (best - 1, best + 1) if 0 <= at < len(penalties) and at not in likelihoods]
+            step = max(1, step // 2)
+            wanted = [at for at in (best - step, best + step) if 0 <= at < len(penalties) and at not in likelihoods]
         outputs, labels = self._some_left_out(kept, N_CHOOSING)
         plain = Choice(penalties[best], *temperature_of(outputs, labels))
         scales, offsets, likelihood = calibrated(plain.logits(outputs), labels)
