@@ -88,8 +88,9 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
 
     With all defaults the training is not to memorize the labels. It ends when it has told most of what it tells beside
     the witnesses: after 8 epochs of 5,000 pictures or more, up to 20 of 3,000 or fewer, and after 12 epochs of rows, or
-    15 of 5,000 or more. A ``net``, ``max_epochs``, ``stop_at``, or signals of the training that are asked for by name
-    make it as long as its net says. This costs about a third of `LossDetector`, and the witnesses as much again.
+    15 of 5,000 or more. A ``net``, ``max_epochs``, ``stop_at``, `TwoViews`, or signals of the training that are asked
+    for by name make it as long as its net says. This costs about a third of `LossDetector`, and the witnesses about as
+    much.
 
     Parameters
     ----------
@@ -183,7 +184,8 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
             started = perf_counter()
             witnesses[name] = witness_of(name, samples, settings.device, settings.seed)
             seconds[name] = perf_counter() - started
-        if self._ends_early:
+        early = self._is_auto and self._leaves_the_length_open and samples.view is None
+        if early:
             settings = ending_early(settings, samples)
         measured = repeated(lambda own: super(FusedDetector, self)._measure(samples, own), self.n_repeats, settings)
         found = measured.attributes
@@ -196,7 +198,7 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
         found["regime_"] = regime_of(accuracy, fallen)
         if self._is_auto:
             said, weights = pooled({name: witnesses[name].left_out for name in automatic(samples)}, labels)
-            early, pretrained = self._ends_early, getattr(self.net, "module", None) is FineTuned
+            pretrained = getattr(self.net, "module", None) is FineTuned
             tells = tells_what_it_knows(samples, accuracy, early=early, pretrained=pretrained)
             ahead = accuracy - accuracy_of(said, labels) if tells else None
             own = weight_beside_witnesses(samples, accuracy, ahead, early=early, augmented=augmented and not pretrained)
@@ -213,10 +215,10 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
         return isinstance(self.signals, str) and self.signals == "auto"
 
     @property
-    def _ends_early(self) -> bool:
-        """Say whether the training lasts no longer than it tells something beside witnesses."""
-        own = self.net is None and self.max_epochs is None and self.stop_at is None
-        return own and self._is_auto and not set(self.beside) - closed_form()
+    def _leaves_the_length_open(self) -> bool:
+        """Say whether nothing was passed that a length of the training belongs to."""
+        unset = self.net is None and self.max_epochs is None and self.stop_at is None
+        return unset and not set(self.beside) - closed_form()
 
     @property
     def _of_any_sample(self) -> dict[str, float]:
