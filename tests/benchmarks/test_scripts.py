@@ -9,6 +9,7 @@ import shlex
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,7 @@ TINY = {
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
     "real_errors": ("--errors ERRORS --seeds 0 --device cpu", 1),
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
+    "versions": ("--before ROOT --rows 60 --seeds 0 1 --detector LeaveOneOutDetector --device cpu", 2),
     "witnesses": ("--kinds iris --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
     "scan": ("--per-class 10 --epochs 1 --size 16 --device cpu --work WORK", None),
     "speed": (f"--layouts table --samples 64 --repeats 1 {CPU}", 17),
@@ -78,6 +80,11 @@ def run_here(script, name):
             return SimpleNamespace(stdout=f"{script.json.dumps(script.alone(*words[-2:]))}\n")
         if name == "leave_one_out":
             return SimpleNamespace(stdout=f"{script.json.dumps(script.alone(words[-1]))}\n")
+        if name == "versions":
+            code, *arguments = words[2:]
+            with patch("sys.argv", ["-c", *arguments]), contextlib.redirect_stdout(io.StringIO()) as said:
+                exec(code, {})
+            return SimpleNamespace(stdout=said.getvalue(), returncode=0)
         way, n, *_ = words[words.index("--memory-of") + 1 :]
         found = (
             script.peak_of(way, int(n), 4) + int(n)
@@ -98,10 +105,10 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     reference = pd.DataFrame({"memorization": np.linspace(0, 1, 60) ** 2}).rename_axis("index")
     reference.to_csv(tmp_path / "memorization.csv")
     places = {"REFERENCE": "memorization.csv", "FOLDER": "pictures", "WORK": "work"}
-    places |= {"CACHE": "cache", "ERRORS": "errors.json"}
+    places |= {"CACHE": "cache", "ERRORS": "errors.json", "ROOT": Path(__file__).parents[2]}
     call = [str(tmp_path / places[word]) if word in places else word for word in shlex.split(words)]
     call += ["--out", str(tmp_path / "out")]
-    if name in ("plan", "speed", "scan", "leave_one_out", "picture_table"):
+    if name in ("plan", "speed", "scan", "leave_one_out", "picture_table", "versions"):
         monkeypatch.setattr("subprocess.run", run_here(script, name))
     if name == "real_errors":  # of pictures that have to be there
         test = SimpleNamespace(data=torch.arange(20 * 64).reshape(20, 8, 8) % 251, targets=torch.arange(20) % 2)
