@@ -37,6 +37,7 @@ TINY = {
     "histograms": (f"--subset 100 --epochs 1 --rate 0.1 {CPU}", 1),
     "imagenet": (f"--data-dir FOLDER --epochs 1 --every 1 --batch-size 8 --rate 0.1 --duplicates {CPU}", 1),
     "leave_one_out": ("--samples 200 --columns 12 --growth 300 --regularizations 0.01 1", 4),
+    "length": ("--kinds iris --lengths 1 2 --rates 0.1 --pair-rates 0.1 --seeds 0 --device cpu", 4),
     "memorization": (f"--subset 60 --nets 16 --pairs 4 --epochs 1 --seeds 0 --n 1 10 --jobs 1 {CPU}", 3),
     "noise_rate": (f"--subset 100 --epochs 2 --rates 0 0.1 --pair-rates 0.1 --seeds 1 {CPU}", 3),
     "pareto": (f"--subset 60 --epochs 8 --seeds 1 {CPU}", 42),
