@@ -81,9 +81,9 @@ class BatchLoader:
             index = order[place]
             x = self.dataset.batch(index)
             x = x if shifts is None else crop_and_flip(x, shifts[place])
-            parts = (torch.split(whole, sizes) for whole in (index, x, labels[index]))
-            for one, inputs, y in zip(*parts, strict=True):
-                yield one, inputs.detach(), y  # views of one tensor, each of which may be changed in place
+            # parts of one tensor, each of which may be changed in place while others wait for a backward pass
+            parts = (torch.unsafe_split_with_sizes(whole, sizes) for whole in (index, x, labels[index]))
+            yield from zip(*parts, strict=True)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _, x, y in self.indexed():

@@ -319,7 +319,9 @@ class MemorizingNet(NeuralNetClassifier):
     def _set_training(self, training: bool = True) -> None:
         """Put modules and criteria into a mode, as skorch does at each step, unless all of them are in it."""
         parts = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
-        if any(m.training != training for part in parts if isinstance(part, nn.Module) for m in part.modules()):
+        modules = [m for part in parts if isinstance(part, nn.Module) for m in part.modules()]
+        # a method of the user's may set another mode for a part, such as a frozen BatchNorm
+        if any(m.training != training or type(m).train is not nn.Module.train for m in modules):
             super()._set_training(training)
 
     def infer(self, x: Tensor, **fit_params: object) -> object:

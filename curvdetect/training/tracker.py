@@ -118,7 +118,8 @@ class Tracker(Callback):
         x, y = batch[0], batch[1]
         # copied where they are kept: a compiled module may write those of the next batch in their place
         logits = logits_of(y_pred, self.output).detach().to(torch.float32, copy=self.at_once)
-        self._kept.append((self.index, x.detach(), y, logits))
+        # a callback may change a batch when it is over, and labels count here
+        self._kept.append((self.index, x.detach(), y.clone() if self.at_once else y, logits))
         self._n_kept += x.numel() + logits.numel()
         if self.wants_gradient:
             found = x.grad if self._gradient is None else self._gradient

@@ -159,6 +159,16 @@ def test_a_batch_may_be_changed_in_place_by_weights_that_learn():
     assert weights.grad.tolist() == [12.0, 12.0, 12.0]
 
 
+def test_a_batch_may_be_changed_in_place_while_an_earlier_one_waits_for_its_backward_pass():
+    weights, losses = torch.ones(3, requires_grad=True), []
+    for x, y in BatchLoader(numbered(12), batch_size=5):
+        x += 1
+        y += 1
+        losses.append((x * weights).sum() + (y.float() * weights[0]).sum())
+    sum(losses).backward()
+    assert weights.grad is not None
+
+
 def test_an_augmenting_loader_changes_the_pictures():
     samples = numbered(12, (1, 8, 8))
     loader = BatchLoader(samples, batch_size=5, augment=True)

@@ -235,6 +235,26 @@ def test_every_step_is_made_in_training_mode_whatever_a_callback_did_to_a_part()
     assert dict(trained.callbacks_)["calming"].modes == {True}
 
 
+def test_a_part_that_a_module_keeps_in_evaluation_mode_stays_there():
+    class Frozen(nn.Module):
+        """Standardize by statistics that are not learned."""
+
+        def __init__(self):
+            super().__init__()
+            self.norm, self.linear = nn.BatchNorm1d(64), nn.Linear(64, 10)
+
+        def train(self, mode=True):
+            super().train(mode)
+            self.norm.eval()
+            return self
+
+        def forward(self, x):
+            return self.linear(self.norm(x))
+
+    trained = train(memorizing_net(Frozen()), of_digits(40), max_epochs=1).net
+    assert not trained.module_.norm.running_mean.any()
+
+
 def test_no_table_is_laid_out_where_nothing_is_printed(monkeypatch):
     laid_out, said = PrintLog.table, []
     monkeypatch.setattr(PrintLog, "table", lambda log, row: said.append(row) or laid_out(log, row))
@@ -242,6 +262,18 @@ def test_no_table_is_laid_out_where_nothing_is_printed(monkeypatch):
     assert said == []
     train(quick_net(max_epochs=2, callbacks=[PrintLog(sink=said.append)]), of_digits(40))
     assert any("train_loss" in line for line in said if isinstance(line, str))
+
+
+def test_labels_that_a_callback_changes_when_a_batch_is_over_count_as_they_were():
+    class Changing(Callback):
+        """Let every label be zero."""
+
+        def on_batch_end(self, net, batch, **kwargs):
+            batch[1].zero_()
+
+    nets = (memorizing_net(None, callbacks=own) for own in ([], [("changing", Changing())]))
+    one, other = (train(net, of_digits(40), max_epochs=2).history for net in nets)
+    assert [record["train_accuracy"] for record in one] == [record["train_accuracy"] for record in other]
 
 
 def test_losses_in_the_history_are_numbers_as_skorch_has_them():
