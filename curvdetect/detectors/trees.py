@@ -29,7 +29,7 @@ class Forest:
     """Extremely randomized trees on the ranks of each column, each fitted to a bootstrap sample."""
 
     def __init__(self, samples: Samples, seed: int) -> None:
-        rows, n = rows_of(samples), len(samples)
+        rows, n = rows_of(samples).astype(np.float32, copy=False), len(samples)
         drawn = min(n, max(DRAWN, round(LOOKED_AT / rows.shape[1] ** 0.5)))
         forest = ExtraTreesClassifier(
             N_TREES,
@@ -41,7 +41,7 @@ class Forest:
         )
         # a threshold at random between the ends of a column with a heavy tail would part nothing
         shown = np.linspace(0, n - 1, min(n, N_QUANTILES)).round().astype(int)
-        self.quantiles = np.sort(rows.T)[:, shown]
+        self.quantiles = np.stack([np.sort(column)[shown] for column in rows.T])
         with warnings.catch_warnings():
             # of many classes it was warned before
             warnings.filterwarnings("ignore", "The number of unique classes is greater than", UserWarning)

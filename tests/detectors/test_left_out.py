@@ -150,6 +150,17 @@ def test_an_increasing_function_of_a_column_changes_nothing_for_the_forest(unit,
     assert np.array_equal(*(detector.scores_ for detector in found))
 
 
+def test_new_samples_of_a_forest_are_scored_alike_whatever_held_the_others(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 3
+    tenths = np.round((y[:, None] + rng.integers(0, 3, (400, 6))) / 10 + 0.1, 1)  # of which float32 has others
+    np.save(tmp_path / "X.npy", tenths[:300])
+    held, mapped, new = tenths[:300], np.load(tmp_path / "X.npy", mmap_mode="r"), tenths[300:]
+    new[:, 0] += 1e-4  # none that was fitted
+    fits = (fit(X=one, labels=y[:300], kind=OutOfBagDetector) for one in (held, mapped))
+    assert np.array_equal(*(detector.score_samples(new, y[300:]) for detector in fits))
+
+
 def test_columns_with_heavy_tails_tell_the_forest_as_much():
     rng = np.random.default_rng(0)
     y = np.arange(400) % 3
