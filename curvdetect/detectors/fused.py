@@ -88,9 +88,9 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
 
     With all defaults the training is not to memorize the labels. It ends when it has told most of what it tells beside
     the witnesses: after 8 epochs of 5,000 pictures or more, up to 20 of 3,000 or fewer, and after 12 epochs of rows, or
-    15 of 5,000 or more. A ``net``, ``max_epochs``, ``stop_at``, `TwoViews`, or signals of the training that are asked
-    for by name make it as long as its net says. This costs about a third of `LossDetector`, and the witnesses about as
-    much.
+    15 of 5,000 or more, at twice the learning rate. A ``net``, ``max_epochs``, ``stop_at``, `TwoViews`, or signals of
+    the training that are asked for by name make it as long as its net says. This costs about a third of
+    `LossDetector`, and the witnesses about as much.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
         that of the second half of the epochs where pictures are augmented and not memorized. A training that fell apart
         counts nothing.
     beside : sequence of str, default=()
-        Names of signals to record in ``signal_scores_`` without fusing them, among the same.
+        Names of signals to record in ``signal_scores_`` without fusing them, among the same. Those that are not
+        recorded anyway make the training as long as its net says.
     combine : "auto", name or callable, default="auto"
         As in `fuse`, which takes no weights for ``"first"`` and callables. "auto" is ``"sum"`` for the witnesses of
         ``signals="auto"``, a sum of log-probabilities, and ``"fisher"`` otherwise. A single signal is ranked as it is.
@@ -218,7 +219,7 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
     def _leaves_the_length_open(self) -> bool:
         """Say whether nothing was passed that a length of the training belongs to."""
         unset = self.net is None and self.max_epochs is None and self.stop_at is None
-        return unset and not set(self.beside) - closed_form()
+        return unset and not set(self.beside) - closed_form() - recorded("always").keys()
 
     @property
     def _of_any_sample(self) -> dict[str, float]:

@@ -107,9 +107,8 @@ def memorize(
                 except (KeyboardInterrupt, Exception) as error:
                     stop_reason, interrupt = "interrupted", error
     if stop_reason != "stop_at" and ranks.rank == 0:
-        planned = interrupt is None and settings.stop_at is None
-        memorizes = settings.memorizes and not fine_tuned
-        judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned, memorizes=memorizes)
+        planned = interrupt is None and settings.stop_at is None and settings.memorizes
+        judge(tracker.history, accuracy, samples, plan.n_epochs, planned=planned, memorizes=not fine_tuned)
     kept = [snapshots.kept[epoch] for epoch in sorted(snapshots.kept)]
     return Run(net, device, tracker.history, tracker.seconds, accuracy, stop_reason, interrupt, kept)
 

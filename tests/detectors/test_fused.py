@@ -8,10 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from curvdetect import CurvatureNoiseDetector, CurvSSFT, FusedDetector, fuse, memorizing_net, recommended_signals
+from curvdetect import (
+    CurvatureNoiseDetector,
+    CurvSSFT,
+    FusedDetector,
+    corrupt_labels,
+    fuse,
+    memorizing_net,
+    recommended_signals,
+)
 from curvdetect.data.samples import as_samples
 from curvdetect.detectors.weighing import ending_early, tells_what_it_knows, weight_beside_witnesses
 from curvdetect.metrics import auroc
@@ -218,6 +227,20 @@ def test_a_default_training_that_ends_early_is_no_failure_and_ranks_no_worse(rec
     assert (early.n_iter_, whole.n_iter_) == (12, 30)
     assert auroc(MASK, early.scores_) > auroc(MASK, whole.scores_) - 0.001
     assert (early.fused_signals_["loss"], whole.fused_signals_["loss"]) == (1.0, 1.5)
+
+
+def test_a_default_training_is_not_said_to_fall_apart_where_it_did_not(recwarn):
+    rows, y = load_iris(return_X_y=True)
+    labels = corrupt_labels(y, 0.2, random_state=2).labels
+    detector = FusedDetector(device="cpu", random_state=2).fit(rows, labels)
+    assert detector.history_[-1]["train_accuracy"] < max(one["train_accuracy"] for one in detector.history_) - 0.02
+    assert detector.regime_ != "fallen"
+    assert not [one for one in recwarn.list if "fell apart" in str(one.message)]
+
+
+def test_what_is_recorded_anyway_changes_nothing_beside():
+    plain, beside = (FusedDetector(device="cpu", random_state=0, beside=names) for names in ((), ["loss"]))
+    assert np.array_equal(plain.fit(X[:60], LABELS[:60]).scores_, beside.fit(X[:60], LABELS[:60]).scores_)
 
 
 def test_of_many_samples_a_training_that_ends_early_counts_the_more_the_more_it_knows():
