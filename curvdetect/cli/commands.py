@@ -5,7 +5,6 @@ What a command does is a function of the same name, which is imported when the c
 
 from __future__ import annotations
 
-import atexit
 import gc
 import traceback
 from collections.abc import Callable
@@ -75,10 +74,9 @@ def _run(function: str, options: dict[str, object]) -> None:
 def _loaded(name: str) -> Callable[..., object]:
     """Return a function by its full name.
 
-    The libraries that it loads make a million objects, which all stay. A search for garbage among them, while they are
-    loaded and again at the end of the process, takes a third of the time of loading them and finds nothing.
+    The libraries that it loads make a million objects, which all stay. A search for garbage among them meanwhile takes
+    long and finds nothing.
     """
-    atexit.register(gc.freeze)
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from curvdetect import __main__
 from curvdetect.cli import commands, main
 from tests.cli.conftest import QUICK, scan
 
@@ -77,10 +78,18 @@ def test_no_garbage_is_looked_for_while_libraries_are_loaded_and_all_is_as_befor
         return lambda **options: seen.append(gc.isenabled())
 
     at_exit = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
     monkeypatch.setattr(commands, "resolve_name", resolve)
-    monkeypatch.setattr(commands.atexit, "register", at_exit.append)
     result = run("scan", tmp_path, "--out", tmp_path / "found")
     assert result.exit_code == fails
     assert seen == [("curvdetect.cli.scan:scan", False), True][: 2 - fails]
     assert gc.isenabled()
+    assert not at_exit  # a program that calls the command may have garbage of its own
+
+
+def test_a_process_looks_for_no_garbage_at_its_end_where_it_is_for_the_command_alone(monkeypatch):
+    at_exit = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
+    monkeypatch.setattr(__main__, "main", lambda prog_name: None)
+    __main__.command()
     assert at_exit == [gc.freeze]
