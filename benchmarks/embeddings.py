@@ -107,11 +107,12 @@ def methods(
     """Yield what takes time together, and what gives its scores by name."""
     options = {"device": device, "random_state": seed}
 
-    def fused() -> dict[str, np.ndarray]:
-        detector = FusedDetector(beside=["averaged_margin"], **options).fit(X, labels)
-        return {"fused": detector.scores_, **{n: detector.signal_scores_[n] for n in ("loss", "averaged_margin")}}
+    def trained() -> dict[str, np.ndarray]:
+        detector = FusedDetector(signals=["loss"], beside=["averaged_margin"], **options).fit(X, labels)
+        return {name: detector.signal_scores_[name] for name in ("loss", "averaged_margin")}
 
-    yield "fused", fused
+    yield "fused", lambda: {"fused": FusedDetector(**options).fit(X, labels).scores_}
+    yield "trained", trained
     yield "leave_one_out", lambda: {"leave_one_out": LeaveOneOutDetector(**options).fit(X, labels).scores_}
     for C in PENALTIES:
         yield f"cleanlab/{C:g}", lambda C=C: {f"cleanlab/{C:g}": cleanlab(X, codes, C)}

@@ -84,12 +84,13 @@ def load(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
 def measure(X: np.ndarray, y: np.ndarray, wrong: np.ndarray, seed: int, device: str) -> dict:
     """Return what each ranking makes of the labels as they are."""
     torch.set_num_threads(1)
-    detector = FusedDetector(beside=["curvature_contrast"], device=device, random_state=seed)
+    detector = FusedDetector(device=device, random_state=seed)
+    named = FusedDetector(signals=["loss", "curvature_contrast", "leave_one_out"], device=device, random_state=seed)
     started = time.perf_counter()
     with quietly():
         detector.fit(X, y)
-    seconds = time.perf_counter() - started
-    signals = detector.signal_scores_
+        seconds = time.perf_counter() - started
+        signals = named.fit(X, y).signal_scores_
     scores = {name: signals[name] for name in ("loss", "curvature_contrast", "leave_one_out")}
     scores["fused"] = detector.scores_
     scores["loss + left out"] = fuse(signals["loss"], signals["leave_one_out"])
