@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from curvdetect.signals.curvature import input_curvatures as input_curvatures
     from curvdetect.training.finetuning import finetuning_net as finetuning_net
     from curvdetect.training.recipe import memorizing_net as memorizing_net
-    from curvdetect.training.recipe import one_cycle as one_cycle
-    from curvdetect.training.recipe import step_decay as step_decay
+    from curvdetect.training.schedules import one_cycle as one_cycle
+    from curvdetect.training.schedules import step_decay as step_decay
 
 #: Modules and their public names.
 _PLACES = {
@@ -93,7 +93,8 @@ _PLACES = {
     "review.verdicts": ["apply_verdicts"],
     "signals.curvature": ["input_curvature", "input_curvatures"],
     "training.finetuning": ["finetuning_net"],
-    "training.recipe": ["memorizing_net", "one_cycle", "step_decay"],
+    "training.recipe": ["memorizing_net"],
+    "training.schedules": ["one_cycle", "step_decay"],
 }
 #: Packages and modules that are attributes without an import of their own, too.
 _ROOMS = ("data", "detectors", "features", "files", "metrics", "review", "signals", "training")

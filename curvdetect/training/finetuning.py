@@ -18,7 +18,8 @@ from curvdetect.data.samples import Samples
 from curvdetect.data.types import Record
 from curvdetect.features.backbones import Backbone, backbone_of, check_range
 from curvdetect.features.pictures import check_are_pictures
-from curvdetect.training.recipe import MemorizingNet, memorizing_net, one_cycle
+from curvdetect.training.recipe import MemorizingNet, memorizing_net
+from curvdetect.training.schedules import one_cycle
 
 #: Epochs of the recipe, and those of the last layer alone among them.
 EPOCHS, HEAD_EPOCHS = 7, 1

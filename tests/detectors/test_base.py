@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from skorch.callbacks import EpochScoring
 
 from curvdetect import CurvatureNoiseDetector, InconfidenceDetector, LearningTimeDetector, LossDetector
-from curvdetect.training.recipe import Schedule
+from curvdetect.training.schedules import Schedule
 from tests.cases import InterruptedTraining, noisy_digits, quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -14,7 +14,7 @@ from curvdetect import memorizing_net
 from curvdetect.signals.dynamics import AveragedMargin, InputGradient, LearningTime, Loss, Margin, OtherLabelVote
 from curvdetect.training import tracker
 from curvdetect.training.nets import MLP
-from curvdetect.training.recipe import Schedule, one_cycle
+from curvdetect.training.schedules import Schedule, one_cycle
 from tests.cases import quick_net
 from tests.training.trainings import of_digits, quick_curvature, train
 
