@@ -89,8 +89,7 @@ class FusedDetector(Probing, OneRun, TakesProbabilities):
     With all defaults the training is not to memorize the labels. It ends when it has told most of what it tells beside
     the witnesses: after 8 epochs of 5,000 pictures or more, up to 20 of 3,000 or fewer, and after 12 epochs of rows, or
     15 of 5,000 or more, at twice the learning rate. A ``net``, ``max_epochs``, ``stop_at``, `TwoViews`, or signals of
-    the training that are asked for by name make it as long as its net says. This costs about a third of
-    `LossDetector`, and the witnesses about as much.
+    the training that are asked for by name make it as long as its net says. ``seconds_`` has what each part took.
 
     Parameters
     ----------

@@ -176,7 +176,7 @@ class OutOfBagDetector(_LeftOut):
 
     Notes
     -----
-    Costs 150 trees, each about half the time of a random forest's; the five folds of cleanlab's way with
+    Costs 150 trees, quicker to grow than a random forest's; the five folds of cleanlab's way with
     scikit-learn's default forest cost 500 of those. Of many rows, each tree sees some: 72,000 over the root of the
     number of columns, or 2,000 where these are more.
 
