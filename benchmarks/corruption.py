@@ -1,4 +1,4 @@
-"""AUROC of every score on labels corrupted on purpose.
+"""How well every score ranks labels corrupted on purpose.
 
 For each noise rate and seed a few trainings yield all scores: one run that memorizes the labels, a second split, a
 cross-validation, and the recommended detector with two runs. Without arguments: scikit-learn's digits, nothing
@@ -19,18 +19,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from harness import data, options, recipes, tables
 from harness.environment import announce, command
 from harness.fits import FOLDS, Fit, detectors, fitted, name_of
+from harness.measures import MEASURES, TRUE_COUNT, graded
 from harness.methods import METHODS
 from harness.options import command_line
 from harness.records import Records
-from harness.written import write
+from harness.written import markdown, write
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
-
-from curvdetect.metrics import auroc, average_precision, fnr_at_noise_rate
 
 #: Always part of what a record is of; the others only where they are set, so that older records stay valid.
 SETTINGS = ("subset", "size", "net", "epochs", "h", "n", "power", "every")
@@ -112,11 +112,11 @@ def record(name: str, fits: dict[str, Fit], mask) -> dict[str, Any]:
     method = METHODS[name]
     scores = method.score(fits)
     used = [fits[training] for training in method.needs]
+    measures = graded(mask, scores)
     row: dict[str, Any] = {
         "method": name,
-        "auroc": auroc(mask, scores),
-        "average_precision": average_precision(mask, scores),
-        "fnr": fnr_at_noise_rate(mask, scores),
+        "average_precision": measures.pop("ap"),
+        **measures,
         "n_samples": len(mask),
         "n_wrong": int(mask.sum()),
         "cost": method.cost(fits),
@@ -158,12 +158,21 @@ def render(rows: list[dict], args: argparse.Namespace, out: Path, n_samples: int
         "the data."
     )
     brackets = "In brackets: Table 2 of the paper, on the whole data set." if beside else ""
-    told = [f"{line}\n" for line in tables.verdict(rows, captions)]
-    for metric, caption in tables.METRICS.items():
-        lines += [f"## {caption}", "", tables.markdown(rows, metric, short, beside if metric == "auroc" else None), ""]
-        if metric == "auroc":
+    for name, caption in MEASURES.items():
+        values = tables.percent(rows, "average_precision" if name == "ap" else name)
+        table = tables.best_of_each(values, short, beside if name == "auroc" else None)
+        if name == "auroc":
+            costs = pd.DataFrame(rows).groupby("method")["cost"].median().rename(captions).map("{:.2f}".format)
+            every = tables.best_of_each(values, captions)
+            told = [f"{line}\n" for line in tables.verdict(values, captions)]
+            lines += [f"## {caption}", "", markdown(table.assign(cost=costs)), ""]
             lines += [f"{brackets}\n"] * bool(beside) + told + [cost, ""]
-            lines += [f"## {caption}, every method", "", tables.markdown(rows, metric, captions), "", cost, ""]
+            lines += [f"## {caption}, every method", "", markdown(every.assign(cost=costs)), "", cost, ""]
+        else:
+            lines += [f"## {caption}", "", markdown(table), ""] + [TRUE_COUNT, ""] * (name == "precision")
+        shown = values[[method for method in short if method in values]].rename(columns=short)
+        shown = shown.rename(index=lambda rate: f"{100 * rate:g} % wrong", level="rate")
+        lines += tables.compared(shown, short["fused_auto"], caption, across=True)
     write(lines, rows, out)
 
 
@@ -178,7 +187,7 @@ def described(rows: list[dict], args: argparse.Namespace) -> str:
     accuracy = [row["train_accuracy"] for row in rows if "train_accuracy" in row]
     return (
         f"{what}; h = {args.h:g}, n = {args.n}, power = {args.power}, every = {args.every}. Mean ± standard deviation "
-        f"over seeds {', '.join(map(str, args.seeds))}."
+        f"over seeds {', '.join(map(str, args.seeds))}{'; differences with 95 % intervals' * (len(args.seeds) > 1)}."
         + (f" Training accuracy {min(accuracy):.4f} or more." if accuracy else "")
     )
 

@@ -31,9 +31,11 @@ from cleanlab.rank import get_label_quality_scores
 from harness import data
 from harness.environment import announce, command
 from harness.lite0 import network
+from harness.measures import MEASURES, TRUE_COUNT, graded
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.tables import by_cell, compared, means
 from harness.written import markdown, write
 from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
@@ -42,7 +44,6 @@ from sklearn.neighbors import NearestNeighbors
 from tqdm import tqdm
 
 from curvdetect import FusedDetector, ImageEmbedder, LeaveOneOutDetector, SSFTDetector, corrupt_labels
-from curvdetect.metrics import auroc, average_precision
 
 NOISES = {"1 %": ("uniform", 0.01), "10 %": ("uniform", 0.1), "30 %": ("uniform", 0.3), "10 %, pair": ("pair", 0.1)}
 #: Inverse penalties of the logistic regression, and numbers of neighbours.
@@ -94,10 +95,7 @@ def measure(row: dict, X: np.ndarray, y: np.ndarray, device: str) -> dict:
         for name, taken, scores in timed(methods(X, labels, codes, device, row["seed"])):
             seconds[name] = taken
             for own, values in scores.items():
-                measures[own] = {
-                    "auroc": round(auroc(mask, values), 6),
-                    "ap": round(average_precision(mask, values), 6),
-                }
+                measures[own] = graded(mask, values)
     return {"shape": list(X.shape), "measures": measures, "seconds": seconds}
 
 
@@ -155,15 +153,20 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     lines = ["# Wrong labels of embeddings", "", f"`{command()}`", ""]
     lines += [f"Features of EfficientNet-Lite0, {args.input_size} pixels: {rows[0]['shape']}. ", ""]
     short = {}
-    for measure_name, title in (("auroc", "AUROC, %"), ("ap", "Average precision, %")):
-        flat = [{"wrong": row["noise"], **{n: m[measure_name] for n, m in row["measures"].items()}} for row in rows]
-        mean = 100 * pd.DataFrame(flat).groupby("wrong", sort=False).mean().T
-        found = {caption: best(mean, name) for name, caption in {**OURS, **OTHERS}.items()}
-        table = pd.DataFrame(found).T
+    for measure_name, title in MEASURES.items():
+        if any(measure_name not in found for row in rows for found in row["measures"].values()):
+            continue  # older records have two of the measures
+        flat = [{name: 100 * found[measure_name] for name, found in row["measures"].items()} for row in rows]
+        cells = [(row["noise"], row["seed"]) for row in rows]
+        each = pd.DataFrame(flat, pd.MultiIndex.from_tuples(cells, names=["wrong", "seed"]))
+        values = pd.DataFrame({caption: best(each, name) for name, caption in {**OURS, **OTHERS}.items()})
+        table = by_cell(values).mean().T
         others = table.loc[list(OTHERS.values())]
         for name in OURS.values():
             short[title, name] = others.max() - table.loc[name]
-        lines += [f"## {title}", "", markdown(table.map(lambda value: f"{value:.2f}")), ""]
+        lines += [f"## {title}", "", markdown(means(values).T.rename_axis(columns=None)), ""]
+        lines += [TRUE_COUNT, ""] * (measure_name == "precision")
+        lines += compared(values, OURS["fused"], title, across=True)
     lines += ["## Points below the best of the others", ""]
     below = pd.DataFrame(short).T.map(lambda value: f"{value:.2f}" if value > 0 else "")
     below.index = [f"{name}: {title.removesuffix(', %')}" for title, name in short]
@@ -175,13 +178,24 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     cost |= {OTHERS[name]: seconds[name] for name in ("neighbours/", "datalab", "ssft")}
     text = pd.Series(cost).map(lambda value: f"{value:.1f}").to_frame("seconds")
     seeds = ", ".join(map(str, args.seeds))
-    lines += ["## Seconds, median", "", markdown(text), "", f"Means over seeds {seeds}. All defaults.", ""]
+    lines += [
+        "## Seconds, median",
+        "",
+        markdown(text),
+        "",
+        f"Mean ± standard deviation over seeds {seeds}. All defaults.",
+        "",
+    ]
     write(lines, rows, args.out)
 
 
-def best(mean: pd.DataFrame, name: str) -> pd.Series:
-    """Return the row of a name, or the best of those that begin with it."""
-    return mean.loc[[row for row in mean.index if row.startswith(name)]].max() if name.endswith("/") else mean.loc[name]
+def best(values: pd.DataFrame, name: str) -> pd.Series:
+    """Return what has a name, or of all that begin with it the best by its mean in each cell."""
+    if not name.endswith("/"):
+        return values[name]
+    grid = values[[column for column in values if column.startswith(name)]]
+    chosen = by_cell(grid).mean().idxmax(axis=1)
+    return grid.apply(lambda row: row[chosen[row.name[0]]], axis=1)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -22,9 +22,11 @@ import torch
 from harness import data
 from harness.environment import announce, command
 from harness.lite0 import network
+from harness.measures import MEASURES, TRUE_COUNT, by_measure
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.tables import compared, means
 from harness.written import markdown, write
 from sklearn.pipeline import make_pipeline
 from torch import Tensor, nn
@@ -39,7 +41,6 @@ from curvdetect import (
     finetuning_net,
     memorizing_net,
 )
-from curvdetect.metrics import auroc, average_precision
 
 NOISES = {"10 %": ("uniform", 0.1), "30 %": ("uniform", 0.3), "10 %, pair": ("pair", 0.1)}
 #: What is measured in one go, and the rows of the table that come of it.
@@ -93,8 +94,7 @@ def measure(cell: dict, X: np.ndarray, y: np.ndarray, args: argparse.Namespace) 
     seconds = time.perf_counter() - started
     scores = {name: scores[name] for name in WAYS[cell["way"]]}
     return {
-        "auroc": {name: round(auroc(mask, one), 6) for name, one in scores.items()},
-        "ap": {name: round(average_precision(mask, one), 6) for name, one in scores.items()},
+        **by_measure(mask, scores),
         "accuracy": getattr(detector, "train_accuracy_", None),
         "fused_signals": getattr(detector, "fused_signals_", None),
         "suggested": round(float((detector.suggested_labels_[mask] == y[mask]).mean()), 4),
@@ -132,18 +132,18 @@ def memorizing(args: argparse.Namespace, n_classes: int) -> object:
 def render(rows: list[dict], n: int, args: argparse.Namespace) -> None:
     """Print the tables and write them beside the records."""
     lines = ["# A pretrained network for few pictures", "", f"`{command()}`", ""]
+    # older records have two of the measures
+    values = {title: percent(rows, name) for name, title in MEASURES.items() if all(name in row for row in rows)}
     for noise in args.noises:
         table = []
         for way, names in WAYS.items():
             found = [row for row in rows if row["way"] == way and row["noise"] == noise]
             for name, caption in names.items():
-                each = {key: [100 * row[key][name] for row in found] for key in ("auroc", "ap")}
                 first = name == next(iter(names))
                 table.append(
                     {
                         "what": caption,
-                        "AUROC, %": spread(each["auroc"]),
-                        "average precision, %": spread(each["ap"]),
+                        **{title: means(each).loc[noise, caption] for title, each in values.items()},
                         "suggestions right, %": f"{100 * np.mean([r['suggested'] for r in found]):.0f}" * first,
                         "seconds": f"{np.median([row['seconds'] for row in found]):.0f}" * first,
                     }
@@ -154,18 +154,25 @@ def render(rows: list[dict], n: int, args: argparse.Namespace) -> None:
             markdown(pd.DataFrame(table), index=False, left=1),
             "",
         ]
+    lines += [TRUE_COUNT, ""] * (MEASURES["precision"] in values)
     lines += [
-        f"Mean of seeds {', '.join(map(str, args.seeds))}, and least and most. Pictures of 32 by 32 pixels, for the "
+        f"Mean ± standard deviation over seeds {', '.join(map(str, args.seeds))}. Pictures of 32 by 32 pixels, for the "
         f"pretrained network enlarged to {args.side} by {args.side}. Suggestions are those for all wrong "
         "labels. Seconds on one thread are of all rows of a block, and depend on what else runs.",
         "",
     ]
+    for title, each in values.items():
+        lines += compared(each, WAYS["fine-tuned"]["fused"], title, across=True)
     write(lines, rows, args.out)
 
 
-def spread(values: list[float]) -> str:
-    """Return the mean of values, and the least and the most."""
-    return f"{np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+def percent(rows: list[dict], measure: str) -> pd.DataFrame:
+    """Return a measure in percent: noise and seed as rows, the captions of the ways as columns."""
+    found: dict[tuple, dict[str, float]] = {}
+    for row in rows:
+        for name, caption in WAYS[row["way"]].items():
+            found.setdefault((row["noise"], row["seed"]), {})[caption] = 100 * row[measure][name]
+    return pd.DataFrame(found.values(), index=pd.MultiIndex.from_tuples(found, names=["wrong", "seed"]))
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -25,16 +25,17 @@ import pandas as pd
 import torch
 from cleanlab.rank import get_label_quality_scores
 from harness.environment import announce, command
+from harness.measures import MEASURES, TRUE_COUNT, graded
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.tables import compared, means
 from harness.written import markdown, write
 from joblib import Parallel, delayed
 from torchvision.datasets import MNIST
 from tqdm import tqdm
 
 from curvdetect import FusedDetector, fuse
-from curvdetect.metrics import average_precision
 
 #: Of five people, so many have to stand by a label.
 STAND_BY = 3
@@ -77,7 +78,7 @@ def load(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     wrong[[one["id"] for one in judged if one["mturk"]["given"] < STAND_BY]] = True
     keep, theirs = slice(args.subset), {}
     if args.theirs is not None:
-        theirs["theirs"] = graded(1 - get_label_quality_scores(y, np.load(args.theirs))[keep], wrong[keep])
+        theirs["theirs"] = found_by(1 - get_label_quality_scores(y, np.load(args.theirs))[keep], wrong[keep])
     return X[keep], y[keep], wrong[keep], theirs
 
 
@@ -98,37 +99,40 @@ def measure(X: np.ndarray, y: np.ndarray, wrong: np.ndarray, seed: int, device: 
         signals["loss"], signals["curvature_contrast"], signals["leave_one_out"]
     )
     return {
-        "measures": {name: graded(values, wrong) for name, values in scores.items()},
+        "measures": {name: found_by(values, wrong) for name, values in scores.items()},
         "fused_signals": detector.fused_signals_,
         "train_accuracy": detector.train_accuracy_,
         "seconds": round(seconds, 1),
     }
 
 
-def graded(scores: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
-    """Return the average precision, and how many wrong ones there are among the first."""
+def found_by(scores: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
+    """Return all measures, and how many wrong ones there are among the first."""
     first = np.argsort(-scores, kind="stable")[:FIRST]
-    return {"ap": round(average_precision(wrong, scores), 6), "first": int(wrong[first].sum())}
+    return {**graded(wrong, scores), "first": int(wrong[first].sum())}
 
 
 def render(rows: list[dict], args: argparse.Namespace) -> None:
     """Print the table and write it beside the records."""
-    flat = {(name, row["seed"]): row["measures"][name] for row in rows for name in CAPTIONS if name in row["measures"]}
-    mean = pd.DataFrame(flat).T.groupby(level=0, sort=False).mean()
-    table = pd.DataFrame(
-        {
-            f"among the first {FIRST}": mean["first"].map(lambda value: f"{value:.1f}"),
-            "average precision, %": mean["ap"].map(lambda value: f"{100 * value:.1f}"),
-        }
-    ).rename(CAPTIONS)
+    first = pd.DataFrame([{name: one["first"] for name, one in row["measures"].items()} for row in rows]).mean()
+    table = pd.DataFrame({f"among the first {FIRST}": first[[name for name in CAPTIONS if name in first]]})
+    table = table.map("{:.1f}".format).rename(CAPTIONS)
+    lines, apart = ["# Wrong labels that are real", "", f"`{command()}`", ""], []
+    known = [name for name in MEASURES if all(name in one for row in rows for one in row["measures"].values())]
+    for name in known:  # older records have one of the measures
+        flat = [{CAPTIONS[method]: 100 * one[name] for method, one in row["measures"].items()} for row in rows]
+        index = pd.MultiIndex.from_tuples([("all", row["seed"]) for row in rows], names=["labels", "seed"])
+        values = pd.DataFrame(flat, index)
+        table[MEASURES[name]] = means(values).loc["all"]
+        apart += compared(values, CAPTIONS["fused"], MEASURES[name], across=True)
     seeds = ", ".join(map(str, args.seeds))
-    lines = ["# Wrong labels that are real", "", f"`{command()}`", ""]
     lines += [
         f"{rows[0]['n_wrong']} labels of MNIST's test pictures that people judged to be wrong. "
-        f"Means over seeds {seeds}.",
+        f"Mean ± standard deviation over seeds {seeds}.",
         "",
     ]
-    write([*lines, "## Found", "", markdown(table), ""], rows, args.out)
+    lines += ["## Found", "", markdown(table), ""] + [TRUE_COUNT, ""] * ("precision" in known) + apart
+    write(lines, rows, args.out)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -23,9 +23,11 @@ import pandas as pd
 import torch
 import wordllama
 from harness.environment import announce, command
+from harness.measures import MEASURES, TRUE_COUNT, graded
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
+from harness.tables import by_cell, compared, means
 from harness.written import markdown, write
 from model2vec import StaticModel
 from safetensors.numpy import load_file
@@ -33,7 +35,6 @@ from skrub import StringEncoder
 from tokenizers import Tokenizer
 
 from curvdetect import FusedDetector, LeaveOneOutDetector, corrupt_labels
-from curvdetect.metrics import auroc, average_precision
 
 PACKAGES = (
     *("numpy", "scipy", "pandas", "sklearn", "torch", "matplotlib", "sympy", "networkx"),
@@ -73,8 +74,7 @@ def main(argv: list[str] | None = None) -> None:
             with quietly():
                 scores = kind(device="cpu", random_state=cell["seed"]).fit(X, labels).scores_
             found[name] = {
-                "auroc": round(auroc(mask, scores), 6),
-                "ap": round(average_precision(mask, scores), 6),
+                **graded(mask, scores),
                 "seconds": round(time.process_time() - started, 1),
             }
         return found
@@ -124,19 +124,23 @@ def encoded(texts: list[str], n_numbers: int | None) -> np.ndarray:
 def render(rows: list[dict], args: argparse.Namespace) -> None:
     """Print the table and write it beside the records."""
     lines = ["# Wrong labels of texts", "", f"`{command()}`", ""]
-    titles = {"auroc": "AUROC, %", "ap": "Average precision, %", "seconds": "Seconds of one core"}
-    for measure, title in titles.items():
-        factor = 1 if measure == "seconds" else 100
+    for measure, title in {**MEASURES, "seconds": "Seconds of one core"}.items():
+        if any(measure not in row[name] for row in rows for name in DETECTORS):
+            continue  # older records have two of the measures
         flat = [
-            {"": CAPTIONS[row["encoder"]]}
-            | {f"{kind.__name__}()": factor * row[name][measure] for name, kind in DETECTORS.items()}
+            {"": CAPTIONS[row["encoder"]], "seed": row["seed"]}
+            | {f"{kind.__name__}()": row[name][measure] for name, kind in DETECTORS.items()}
             for row in rows
         ]
-        table = pd.DataFrame(flat).groupby("", sort=False).mean()
-        lines += [f"## {title}", "", markdown(table.map(("{:.0f}" if factor == 1 else "{:.2f}").format)), ""]
+        each = pd.DataFrame(flat).set_index(["", "seed"])
+        if measure == "seconds":
+            lines += [f"## {title}", "", markdown(by_cell(each).mean().map("{:.0f}".format)), ""]
+            continue
+        lines += [f"## {title}", "", markdown(means(100 * each)), ""] + [TRUE_COUNT, ""] * (measure == "precision")
+        lines += compared(100 * each, f"{FusedDetector.__name__}()", title)
     lines += [
         f"{rows[0]['texts']:,} first paragraphs of docstrings of {rows[0]['classes']} packages, {100 * args.rate:g} % "
-        f"of the labels replaced. Means over seeds {', '.join(map(str, args.seeds))}.",
+        f"of the labels replaced. Mean ± standard deviation over seeds {', '.join(map(str, args.seeds))}.",
         "",
     ]
     write(lines, rows, args.out)

@@ -33,13 +33,14 @@ from curvdetect import (
     MarginDetector,
     corrupt_labels,
 )
-from curvdetect.metrics import auroc, average_precision
 
 from . import data, loops
 from .environment import command
 from .fits import FOLDS
+from .measures import MEASURES, TRUE_COUNT, graded
 from .quiet import quietly
 from .records import Records
+from .tables import compared, means
 from .written import markdown, write
 
 #: pyDVL asks for numpy below 2, and what is used of it runs with 2.
@@ -50,6 +51,8 @@ INSTALL = """    pip install "curvdetect[peers]"
 MODULES = ("aum", "pydvl.valuation", "pyod.models.iforest", "pyod.models.knn")
 #: What all others are measured in, and which network the loops train.
 PLAIN = "LossDetector()"
+#: What the others' rankings are compared with.
+OURS = "FusedDetector()"
 #: Share of wrong labels, and steps of the authors' loop.
 WRONG, PROBES = 0.1, 10
 
@@ -163,7 +166,7 @@ JOBS: dict[str, Job] = {
     "MarginDetector()": ours(MarginDetector),
     "CurvatureNoiseDetector()": ours(CurvatureNoiseDetector),
     "LeaveOneOutDetector()": ours(LeaveOneOutDetector),
-    "FusedDetector()": ours(FusedDetector),
+    OURS: ours(FusedDetector),
     "aum: AUMCalculator in a plain loop": aum,
     f"cleanlab: {FOLDS} folds of the same network": ours(ConfidentLearningDetector, cv=FOLDS),
     f"cleanlab: {FOLDS} folds of a logistic regression": logistic,
@@ -209,7 +212,8 @@ def measured(cell: dict[str, Any], *, X: np.ndarray, y: np.ndarray, network: Net
     started, used = time.perf_counter(), time.process_time()
     scores = JOBS[cell["method"]](X, labels, cell["seed"], network)
     seconds = {"seconds": time.perf_counter() - started, "processor_seconds": time.process_time() - used}
-    ranked = {"auroc": auroc(mask, scores), "average_precision": average_precision(mask, scores)}
+    ranked = graded(mask, scores)
+    ranked["average_precision"] = ranked.pop("ap")
     return {**{name: round(value, 3) for name, value in seconds.items()}, **ranked}
 
 
@@ -229,15 +233,22 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
                 "seconds": each["seconds"].median().map("{:,.1f}".format),
                 "processor seconds": each["processor_seconds"].median().map("{:,.1f}".format),
                 f"times {PLAIN}": each["times"].median().map("{:,.2f}".format),
-                "AUROC, %": (100 * each["auroc"].mean()).map("{:.2f}".format),
-                "average precision, %": (100 * each["average_precision"].mean()).map("{:.2f}".format),
             }
         )
+        known = {"average_precision" if key == "ap" else key: caption for key, caption in MEASURES.items()}
+        known = {key: caption for key, caption in known.items() if key in frame and frame[key].notna().all()}
+        apart = []
+        for key, caption in known.items():  # older records have two of the measures
+            values = 100 * frame.pivot(index=["data", "seed"], columns="method", values=key)[list(table.index)]
+            shown = caption if key == "auroc" else caption[0].lower() + caption[1:]
+            table[shown] = means(values).loc[name]
+            apart += compared(values, OURS, f"{name}, {shown}", across=True)
         lines += [f"## {name}", "", markdown(table.rename_axis(None)), ""]
+        lines += [TRUE_COUNT, ""] * ("precision" in known) + apart
     lines += [
-        f"{sizes}, {WRONG:.0%} of the labels wrong at random. Medians of the time and means of the rest over "
-        f"{args.repeats} seed(s), of wrong labels and of the methods. Time is from samples and labels in memory to "
-        "scores.",
+        f"{sizes}, {WRONG:.0%} of the labels wrong at random. Medians of the time, and mean ± standard deviation of "
+        f"the rest, over {args.repeats} seed(s), of wrong labels and of the methods. Time is from samples and labels "
+        "in memory to scores.",
         "",
         "The plain loops train the network of CurvatureNoiseDetector() for as many epochs, by SGD with one cycle. The "
         "logistic regression, the neighbours and the outliers see pixels or columns. pyDVL values each half of the "

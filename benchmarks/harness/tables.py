@@ -1,4 +1,8 @@
-"""Tables of mean and standard deviation over seeds."""
+"""Tables of means and standard deviations over seeds, and of paired differences with their intervals.
+
+They are made of frames with a row for each seed of each cell (``seed`` and other levels in the index) and a column for
+each method, in percent.
+"""
 
 from __future__ import annotations
 
@@ -7,51 +11,99 @@ from typing import Any
 import pandas as pd
 
 from . import written
-
-METRICS = {
-    "auroc": "AUROC, %",
-    "average_precision": "Average precision, %",
-    "fnr": "Wrong labels missed when exactly the noise rate is flagged (FNR), %",
-}
+from .measures import CONFIDENCE, Difference, difference
 
 
-def pivot(rows: list[dict[str, Any]], metric: str, order: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return mean and standard deviation over seeds in percent: methods as rows, noise rates as columns."""
-    frame = pd.DataFrame(rows)
-    groups = frame.assign(percent=100 * frame[metric]).groupby(["method", "rate"])["percent"]
-    present = [method for method in order if method in set(frame["method"])]
-    return groups.mean().unstack().reindex(present), groups.std(ddof=1).unstack().reindex(present)
+def spread(values: pd.Series) -> str:
+    """Return the mean over seeds and, of two or more, the standard deviation."""
+    known = values.dropna()
+    if known.empty:
+        return ""
+    return f"{known.mean():.2f}" + (f" ± {known.std(ddof=1):.2f}" if len(known) > 1 else "")
 
 
-def markdown(
-    rows: list[dict[str, Any]],
-    metric: str,
-    order: dict[str, str],
-    beside: dict[str, dict[float, float]] | None = None,
-) -> str:
-    """Return one table; the best of each column is bold, and numbers from elsewhere stand beside it in brackets."""
-    mean, std = pivot(rows, metric, order)
-    best = mean.min() if metric == "fnr" else mean.max()
-    cells = pd.DataFrame(index=[order[m] for m in mean.index])
-    for rate in mean.columns:
+def in_words(gap: Difference) -> str:
+    """Return a difference and, in brackets, its interval."""
+    mean, low, high = (f"{value:+.2f}" if value else "0.00" for value in gap)
+    return mean if pd.isna(gap.low) else f"{mean} ({low} to {high})"
+
+
+def by_cell(values: pd.DataFrame) -> Any:
+    """Return the groups of rows that differ in nothing but the seed."""
+    return values.groupby(level=[name for name in values.index.names if name != "seed"], sort=False)
+
+
+def means(values: pd.DataFrame) -> pd.DataFrame:
+    """Return mean ± standard deviation over the seeds of each cell."""
+    return by_cell(values).agg(spread)
+
+
+def differences(values: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Return how far each other method is from a reference in each cell; bold where that is resolved."""
+
+    def cell(part: pd.DataFrame, method: str) -> str:
+        gap = difference(part[method], part[reference])
+        text = "" if pd.isna(gap.mean) else in_words(gap)
+        return f"**{text}**" if gap.resolved else text
+
+    others = [method for method in values if method != reference]
+    return pd.DataFrame({method: by_cell(values).apply(cell, method) for method in others})
+
+
+def compared(values: pd.DataFrame, reference: str, measure: str, *, across: bool = False) -> list[str]:
+    """Return the section of differences to a reference, nothing where no cell has two seeds.
+
+    Methods are columns, or rows where cells go ``across``.
+    """
+    if reference not in values or values.shape[1] < 2 or by_cell(values).size().max() < 2:
+        return []
+    frame = differences(values, reference)
+    text = (
+        written.markdown(frame.T.rename_axis(index=None, columns=None))
+        if across
+        else written.markdown(frame.reset_index(), index=False, left=len(frame.index.names))
+    )
+    return [
+        f"## {measure.removesuffix(', %')}, paired differences, points",
+        "",
+        text,
+        "",
+        f"Each method minus {reference}, on the same wrong labels: mean over seeds and, in brackets, its "
+        f"{100 * CONFIDENCE:g} % interval by Student's t. Bold: resolved, 0 is outside. No interval: all seeds "
+        "differ by the same.",
+        "",
+    ]
+
+
+def percent(rows: list[dict[str, Any]], measure: str) -> pd.DataFrame:
+    """Return a measure of records that are of one method each; the older ones have no precision at the true count."""
+    frame = pd.DataFrame(rows).set_index(["rate", "seed", "method"])
+    values = 1 - frame["fnr"] if measure == "precision" else frame[measure]
+    return 100 * values.unstack()
+
+
+def best_of_each(
+    values: pd.DataFrame, order: dict[str, str], beside: dict[str, dict[float, float]] | None = None
+) -> pd.DataFrame:
+    """Return means over seeds by rate; the best of each is bold, and numbers from elsewhere are in brackets."""
+    present = [method for method in order if method in values]
+    mean, texts = by_cell(values[present]).mean(), means(values[present])
+    cells = pd.DataFrame(index=[order[method] for method in present])
+    for rate in mean.index:
         column = []
-        for method, m, s in zip(mean.index, mean[rate], std[rate], strict=True):
-            text = f"{m:.2f}" if pd.isna(s) else f"{m:.2f} ± {s:.2f}"
-            text = f"**{text}**" if round(m, 2) == round(best[rate], 2) else text
+        for method, m, text in zip(present, mean.loc[rate], texts.loc[rate], strict=True):
             known = (beside or {}).get(method, {}).get(rate)
-            column.append(text if known is None else f"{text} ({known:.1f})")
+            shown = f"**{text}**" if round(m, 2) == round(mean.loc[rate].max(), 2) else text
+            column.append(shown if known is None else f"{shown} ({known:.1f})")
         cells[f"{100 * rate:g} % wrong"] = column
-    if metric == "auroc":
-        cost = pd.DataFrame(rows).groupby("method")["cost"].median().reindex(mean.index)
-        cells["cost"] = [f"{c:.2f}" for c in cost]
-    return written.markdown(cells)
+    return cells
 
 
-def verdict(rows: list[dict[str, Any]], order: dict[str, str]) -> list[str]:
+def verdict(values: pd.DataFrame, order: dict[str, str]) -> list[str]:
     """Return, in words, what beats the curvature, and what Curv-SSFT and the recommendation are worth."""
-    mean, _ = pivot(rows, "auroc", order)
-    others = [method for method in mean.index if method != "curvature"]
-    singles = [m for m in mean.index if not m.startswith(("fused", "curv_ssft", "cl_", "ssft"))]
+    methods = [method for method in order if method in values]
+    others = [method for method in methods if method != "curvature"]
+    singles = [m for m in methods if not m.startswith(("fused", "curv_ssft", "cl_", "ssft"))]
     told = (
         ("Curvature against the best other score", "curvature", others),
         ("Curv-SSFT against the better of its two halves", "curv_ssft", ["curvature", "ssft_loss"]),
@@ -61,15 +113,22 @@ def verdict(rows: list[dict[str, Any]], order: dict[str, str]) -> list[str]:
     )
     lines = []
     for words, method, rivals in told:
-        present = [m for m in rivals if m in mean.index]
-        if method not in mean.index or not present:
+        present = [m for m in rivals if m in methods]
+        if method not in methods or not present:
             continue
         parts = []
-        for rate in mean.columns:
-            best = mean.loc[present, rate].idxmax()
-            gap = mean.loc[method, rate] - mean.loc[best, rate]
-            how = "level with" if round(gap, 2) == 0 else "ahead of" if gap > 0 else "behind"
-            amount = "" if round(gap, 2) == 0 else f"{abs(gap):.2f} points "
-            parts.append(f"at {100 * rate:g} % {amount}{how} {order[best]}")
+        for rate, part in values.groupby(level="rate"):
+            best = part[present].mean().idxmax()
+            gap = difference(part[method], part[best])
+            parts.append(f"at {100 * rate:g} % {standing(gap)} {order[best]}")
         lines.append(f"{words}: {'; '.join(parts)}.")
     return lines
+
+
+def standing(gap: Difference) -> str:
+    """Return whether a difference is resolved, in words that the other's name follows."""
+    if gap.resolved:
+        return f"{in_words(gap)} points, {'ahead of' if gap.mean > 0 else 'behind'}"
+    if round(gap.mean, 2) == 0 and pd.isna(gap.low):
+        return "level with"
+    return f"{in_words(gap)} points, not resolved from"

@@ -90,6 +90,7 @@ def test_every_method_ranks_wrong_labels_and_is_measured_once(load, few_chains, 
     assert rows["LossDetector()"]["environment"]["pydvl"] == "1.0"
     table = (tmp_path / "table.md").read_text()
     assert table in capsys.readouterr().out
+    assert "   precision at the true count, % |" in table
     monkeypatch.setattr(speed.peers, "measured", lambda *args, **options: pytest.fail("measured again"))
     speed.main([*WORDS.split(), str(tmp_path)])
     assert (tmp_path / "table.md").read_text() == table

@@ -55,6 +55,9 @@ TINY = {
     "toy": ("--epochs 4 --n 1 --seeds 3", 2),
 }
 
+#: Scripts whose tables have all measures of a ranking.
+FOUR = ("corruption", "embeddings", "finetuning", "real_errors", "texts", "witnesses")
+
 
 def measure_nothing(script, monkeypatch):
     """Let a script fail where it has no record of something."""
@@ -124,6 +127,8 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     assert table in capsys.readouterr().out
     assert "## " in table
     assert not re.search(r"\b(nan|inf)\b", table)
+    if name in FOUR:
+        assert all(measure in table for measure in ("AUROC, %", "Average precision, %", "Precision at the true count"))
     if n_records is not None:
         assert len(rows_of(tmp_path / "out")) == n_records
         measure_nothing(script, monkeypatch)
