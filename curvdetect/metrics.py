@@ -59,6 +59,8 @@ def average_precision(mask: ArrayLike, scores: ArrayLike) -> float:
 def fnr_at_noise_rate(mask: ArrayLike, scores: ArrayLike) -> float:
     """Return the share of wrong labels missed when exactly as many samples are flagged as labels are wrong.
 
+    It is 1 minus the precision of these flags.
+
     Parameters
     ----------
     mask : array-like of shape (n_samples,), bool
