@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from harness import data
+from harness.checkouts import HERE, check_found, run_at
 from harness.environment import announce, command
 from harness.options import command_line
 from harness.records import Records
@@ -30,7 +28,6 @@ from sklearn.datasets import make_classification
 from curvdetect import corrupt_labels
 from curvdetect.metrics import auroc, average_precision
 
-HERE = Path(__file__).parent.parent
 #: What each process runs: the version is the one that is found on its path.
 FIT = """
 import json, sys, time, warnings
@@ -74,15 +71,12 @@ def measure(row: dict, args: argparse.Namespace) -> dict:
         np.savez(held, X=X, labels=labels)
         for name in sorted(versions, reverse=bool(row["seed"] % 2)):
             scores = Path(folder, f"{name}.npy")
-            words = [sys.executable, "-c", FIT, held, args.detector, scores, args.device, str(row["seed"])]
-            path = os.pathsep.join([str(versions[name]), os.environ.get("PYTHONPATH", "")])
-            own = {"env": {**os.environ, "PYTHONPATH": path}, "cwd": folder}  # nothing of this checkout on the path
-            done = subprocess.run(words, **own, capture_output=True, text=True)
+            words = ["-c", FIT, held, args.detector, scores, args.device, row["seed"]]
+            done = run_at(versions[name], words, folder)
             if done.returncode:
                 raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
             told = json.loads(done.stdout.splitlines()[-1])
-            if not Path(told.pop("file")).is_relative_to(versions[name]):
-                raise RuntimeError(f"{versions[name]} holds no curvdetect; pass a checkout by --before.")
+            check_found(versions[name], told.pop("file"))
             ranked = np.load(scores)
             told |= {"auroc": round(auroc(mask, ranked), 6), "ap": round(average_precision(mask, ranked), 6)}
             found[name] = told

@@ -45,6 +45,7 @@ TINY = {
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
     "real_errors": ("--errors ERRORS --seeds 0 --device cpu", 1),
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
+    "startup": ("--before ROOT --turns 1", 6),
     "versions": ("--before ROOT --rows 60 --seeds 0 1 --detector LeaveOneOutDetector --device cpu", 2),
     "witnesses": ("--kinds iris --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
     "scan": ("--per-class 10 --epochs 1 --size 16 --device cpu --work WORK", None),
