@@ -107,12 +107,11 @@ def main() -> None:
             ["--detector", "name"],
             type=click.Choice(list(scanned())),
             metavar="NAME",
-            help="What ranks. Default: fused, or confident where PATH holds labels alone. fused takes a training and "
-            "what all other samples say of the label, which finds most in the project's own tables, and records the "
-            "curvature beside it, for half of a training. curvature ranks by that of the label against the best other "
-            "one, plain-curvature by the paper's score. loss and margin cost one training, ssft, curv-ssft and "
-            "confident several; confident ranks by --probs without any. leave-one-out, and out-of-bag for tables, "
-            "train nothing.",
+            help="What ranks. Default: fused, or confident where PATH holds labels alone. fused takes a training that "
+            "ends early and what all other samples say of the label, which finds most in the project's own tables. "
+            "curvature ranks by that of the label against the best other one, plain-curvature by the paper's score, "
+            "for one and a half trainings. loss and margin cost one training, ssft, curv-ssft and confident several; "
+            "confident ranks by --probs without any. leave-one-out, and out-of-bag for tables, train nothing.",
         ),
         FEATURES,
         *FITTING,
@@ -231,7 +230,7 @@ def apply(**options: object) -> None:
             default="uniform",
             help="Replace by any other class, or always by the next one, which is harder to see.",
         ),
-        click.Option(["--seeds"], type=COUNT, default=1, help="Number of repeats, each with a training."),
+        click.Option(["--seeds"], type=COUNT, default=1, help="Number of repeats, each with trainings of its own."),
         click.Option(["--seed"], type=int, default=0, help="Seed of the first repeat."),
         click.Option(
             ["--also"],
@@ -253,8 +252,9 @@ def compare(**options: object) -> None:
     """Print how well each score finds wrong labels planted in PATH.
 
     Some labels are replaced in memory, a network is trained on them, and every score is graded by AUROC: how often a
-    planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed. Scores
-    that are left out come from a ridge regression and a forest that have not seen the sample.
+    planted label is ranked above another one, in percent; 50 is chance. One training for each rate and seed, and a
+    shorter one for fused, which a scan takes too; with --net or --epochs one for all. Scores that are left out come
+    from a ridge regression and a forest that have not seen the sample.
 
     The table compares scores and settings on your data. It does not estimate how many of the wrong labels in it are
     found. Planted labels are random, and real mistakes seldom are: those between classes that look alike are harder to

@@ -84,10 +84,15 @@ def compare(
 def _scores(
     data: LabelledData, labels: Array, training: Record, also: tuple[str, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield each score by name: those of one training and beside it, and those that need trainings of their own."""
+    """Yield each score by name: those of one training and beside it, and those that need trainings of their own.
+
+    Curvature takes a whole training. Where a scan by fused ends early, fused is graded on a training that does too.
+    """
     detector = FusedDetector(beside=[*recorded("asked"), *recorded("probed")], **training).fit(data.X, labels)
-    yield "fused", detector.scores_
     yield from detector.signal_scores_.items()
+    if training["net"] is None and training["max_epochs"] is None:
+        detector = FusedDetector(**training).fit(data.X, labels)
+    yield "fused", detector.scores_
     for name in also:
         yield name, DETECTORS[name].scanning(**training).fit(data.X, labels).scores_
 

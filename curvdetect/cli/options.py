@@ -121,7 +121,12 @@ TRAINING = (
         metavar="NAME",
         help=f"Network: {' or '.join(NETS)}, the paper's, for pictures. Default: one sized from the data.",
     ),
-    click.Option(["--epochs", "max_epochs"], type=COUNT, help="Length of the training. Default: that of the net, 30."),
+    click.Option(
+        ["--epochs", "max_epochs"],
+        type=COUNT,
+        help="Length of the training. Default: that of the net, 30; a scan by fused "
+        "takes 8 to 20, by the samples, unless --net or --beside is passed.",
+    ),
     click.Option(["--device"], default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."),
 )
 
@@ -136,6 +141,14 @@ FITTING = (
         "which takes one more training, but for fused, leave-one-out and out-of-bag. Changes no score.",
     ),
     *TRAINING,
+    click.Option(
+        ["--beside"],
+        metavar="SIGNAL",
+        multiple=True,
+        help="Signal of the training to record beside those by which fused ranks, such as curvature_contrast or "
+        "input_gradient; may be repeated. The training then lasts as long as that of the net, 30 epochs, and a "
+        "curvature takes up to half as long again.",
+    ),
     click.Option(["--seed", "random_state"], type=int, default=0, help="Same seed, same scores on the same machine."),
 )
 

@@ -32,6 +32,8 @@ _TOP = 5
 _FREE = ("q", "device")
 #: The detector by default, and where there are labels and probabilities alone.
 _DEFAULT, _OF_LABELS = "fused", "confident"
+#: What scans by fused recorded beside while none could be asked for what.
+_ONCE_BESIDE = ("input_gradient", "late_loss", "late_margin", "curvature_contrast")
 #: Folder beside DIR in which features are kept.
 _FEATURES = "curvdetect-features"
 
@@ -53,8 +55,9 @@ def scan(
     output.check(path, resume=resume, overwrite=overwrite)
     reading, fitting = chosen(READING, options), chosen(FITTING, options)
     _check(name or _DEFAULT, reading, fitting)
-    if resume and features is None and (earlier := output.record().get("features", "")) in (None, PHOTOS):
-        features = earlier or "none"  # whatever is installed by now
+    earlier = output.record() if resume else {}
+    if features is None and earlier.get("features", "") in (None, PHOTOS):
+        features = earlier["features"] or "none"  # whatever is installed by now
     features = features_for(path, reading, features, fitting["net"])
     data = read(path, reading, features, quiet)
     if data.alone:
@@ -65,6 +68,8 @@ def scan(
         _check(_OF_LABELS, reading, fitting)
     name = name or (_OF_LABELS if data.alone else _DEFAULT)
     entry = DETECTORS[name]
+    if earlier and not fitting["beside"] and "beside" in entry.takes:
+        fitting["beside"] = tuple(earlier.get("beside", _ONCE_BESIDE))
     say_skipped(data, f", all listed in {SKIPPED}")
     handed_on.check(tools, also, data)
     if not quiet:
@@ -102,10 +107,12 @@ def _check(name: str, reading: Record, fitting: Record) -> None:
         some = " or ".join(name for name, one in scanned().items() if one.takes_probabilities)
         raise click.UsageError(f"--detector {name} takes no probabilities: leave --probs out, or choose {some}.")
     takes = entry.takes - ({"net", "max_epochs"} if probs and name == _OF_LABELS else set())
-    foreign = [one.opts[0] for one in FITTING if one.name not in takes and fitting[str(one.name)] is not None]
+    foreign = [one.opts[0] for one in FITTING if one.name not in takes and fitting[str(one.name)] not in (None, ())]
     if foreign:
         how = " with --probs" if probs else ""
-        raise click.UsageError(f"--detector {name}{how} trains no network: leave {' and '.join(foreign)} out.")
+        raise click.UsageError(
+            f"--detector {name}{how} takes no {' and no '.join(foreign)}: leave {'them' if foreign[1:] else 'it'} out."
+        )
 
 
 def report(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from curvdetect.detectors.base import BaseNoiseDetector
 
-#: Signals that a scan of one training records beside those that rank.
+#: Signals that a scan by curvature records beside it.
 _BESIDE = ("input_gradient", "late_loss", "late_margin")
 
 
@@ -65,7 +65,6 @@ DETECTORS: dict[str, Entry] = {
         "curvdetect.detectors.fused:FusedDetector",
         "what the training, and all other samples, say of the label; or signals by name",
         caption="recommended: fused",
-        scan={"beside": (*_BESIDE, "curvature_contrast")},
     ),
     "curvature": Entry(
         "curvdetect.detectors.one_signal:CurvatureNoiseDetector",

@@ -56,6 +56,19 @@ def test_the_numbers_are_those_of_detectors_on_planted_labels(run, arrays, tmp_p
     assert "\nsecond-split forgetting " in result.stdout
 
 
+def test_fused_is_graded_by_the_training_of_a_scan(run, tmp_path):
+    X, y = digits(60)
+    np.savez(tmp_path / "digits.npz", X=X[:, 10:20], y=y)
+    assert run("compare", tmp_path / "digits.npz", "--rate", "30%", "--csv", tmp_path / "t.csv").exit_code == 0
+    found = {row["score"]: float(row["auroc"]) for row in read_csv(tmp_path / "t.csv")}
+    labels, mask = corrupt_labels(y, 0.3, random_state=0)
+    detector = FusedDetector(device="cpu", random_state=derived_seed(0, 1))
+    detector.fit(StandardScaler().fit_transform(X[:, 10:20]), labels)
+    assert found["fused"] == pytest.approx(auroc(mask, detector.scores_), abs=1e-6)
+    assert found["loss"] != pytest.approx(auroc(mask, detector.signal_scores_["loss"]), abs=1e-6)
+    assert "curvature_contrast" in found
+
+
 def test_ctrl_c_leaves_the_table_of_complete_trainings(run, arrays, monkeypatch):
     begin, begun = Tracker.on_epoch_begin, []
 

@@ -77,7 +77,7 @@ CALLS = {
     "a training of labels": (
         "scan y.csv --probs p.csv --out found --epochs 3",
         2,
-        "--detector confident with --probs trains no network: leave --epochs out.",
+        "--detector confident with --probs takes no --epochs: leave it out.",
     ),
     "a detector that takes none": (
         "scan t.csv --probs p.csv --out found --detector loss",

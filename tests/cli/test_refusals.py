@@ -78,8 +78,14 @@ CALLS = {
     "a training of what trains nothing": (
         "scan few.csv --out found --detector out-of-bag --epochs 3 --net resnet18-cifar",
         2,
-        "--detector out-of-bag trains no network: leave --net and --epochs out.",
+        "--detector out-of-bag takes no --net and no --epochs: leave them out.",
     ),
+    "signals beside what records none": (
+        "scan few.csv --out found --detector loss --beside curvature",
+        2,
+        "--detector loss takes no --beside: leave it out.",
+    ),
+    "no such signal": ("scan few.csv --out found --beside best", 1, "beside must be a sequence of names from"),
     "column of a folder": (
         "scan photos --out found --label y",
         2,

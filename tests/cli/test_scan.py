@@ -37,7 +37,7 @@ def test_a_table_is_ranked_as_the_detector_ranks_it(first_scan):
     assert rows["flagged"].tolist() == [True] * 7 + [False] * 113
     for name in recorded("always"):
         assert rows[name].tolist() == expected.signal_scores_[name][expected.ranking_].tolist()
-    assert {"curvature", "input_gradient", "late_loss", "late_margin"} < set(rows)
+    assert not {"curvature", "input_gradient"} & set(rows)
     assert np.array_equal(load(first_scan.out / "detector").scores_, expected.scores_)
     page = first_scan.page
     assert page["path"] == first_scan.out / "report.html"
@@ -114,7 +114,8 @@ def test_pictures_have_paths_and_broken_ones_are_listed(run, page, tmp_path):
 def test_every_detector_takes_all_options_but_those_of_a_training_where_there_is_none(name):
     detector = DETECTORS[name].scanning()
     lacking = {option.name for option in FITTING} - set(detector.get_params())
-    assert lacking == ({"net", "max_epochs"} if DETECTORS[name].trainings == 0 else set())
+    without = {"net", "max_epochs"} if DETECTORS[name].trainings == 0 else set()
+    assert lacking == without | ({"beside"} if name != "fused" else set())
     assert isinstance(detector, CurvatureNoiseDetector) is name.endswith("curvature")
     assert getattr(detector, "contrast", False) is (name in ("curvature", "curv-ssft"))
 
@@ -202,6 +203,32 @@ def test_a_finished_scan_is_flagged_anew_without_training(run, page, scanned, mo
     call = ("scan", scanned.table, "--out", scanned.out, "--seed", 3, "--resume")
     assert run(*call, "--q", 3, *QUICK).exit_code == 0
     assert [row["flagged"] for row in read_csv(scanned.out / "suspects.csv")].count("True") == 3
+
+
+def test_a_scan_ends_as_early_as_its_detector_and_records_beside_what_is_asked_for(run, page, table, tmp_path):
+    out, call = tmp_path / "found", ("scan", table, "--device", "cpu", "--out")
+    assert run(*call, tmp_path / "early").exit_code == 0
+    X, y = digits(120)
+    expected = FusedDetector(device="cpu", random_state=0).fit(StandardScaler().fit_transform(X[:, 10:20]), y)
+    found = load(tmp_path / "early" / "detector")
+    assert found.n_iter_ == expected.n_iter_ < 30
+    assert found.signal_scores_.keys() == expected.signal_scores_.keys()
+    once = [word for name in scan._ONCE_BESIDE for word in ("--beside", name)]
+    assert run(*call, out, *once, "--epochs", 1).exit_code == 0
+    columns = read_csv(out / "suspects.csv")[0].keys()
+    assert {*found.signal_scores_, "curvature", *scan._ONCE_BESIDE} < columns
+    record = json.loads((out / "scan.json").read_text())
+    assert record.pop("beside") == list(scan._ONCE_BESIDE)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in(patch, epoch=1)  # nothing is trained again
+        assert run(*call, out, "--epochs", 1, "--resume", "--q", 3).exit_code == 0
+        (out / "scan.json").write_text(json.dumps(record))  # of a scan when all recorded these beside
+        for count in (4, 5):
+            assert run(*call, out, "--epochs", 1, "--resume", "--q", count).exit_code == 0
+            rows = read_csv(out / "suspects.csv")
+            assert (rows[0].keys(), sum(row["flagged"] == "True" for row in rows)) == (columns, count)
+    other = run(*call, out, "--epochs", 1, "--resume", "--beside", "curvature")
+    assert "and this one has --beside curvature." in other.stderr
 
 
 def test_resuming_another_scan_or_on_other_data_is_refused_with_the_way_out(run, page, scanned):
