@@ -1,0 +1,52 @@
+# The public names and their modules: what type checkers read, and what __init__.py imports at the first use of each.
+from . import metrics as metrics
+from .data.folders import load_image_folder as load_image_folder
+from .data.items import TwoViews as TwoViews
+from .data.noise import conflicting_duplicates as conflicting_duplicates
+from .data.noise import corrupt_labels as corrupt_labels
+from .detectors.base import BaseNoiseDetector as BaseNoiseDetector
+from .detectors.confident import ConfidentLearningDetector as ConfidentLearningDetector
+from .detectors.fused import FusedDetector as FusedDetector
+from .detectors.fused import recommended_signals as recommended_signals
+from .detectors.grading import InSample as InSample
+from .detectors.grading import noise_scorer as noise_scorer
+from .detectors.left_out import LeaveOneOutDetector as LeaveOneOutDetector
+from .detectors.left_out import OutOfBagDetector as OutOfBagDetector
+from .detectors.one_signal import CurvatureNoiseDetector as CurvatureNoiseDetector
+from .detectors.one_signal import InconfidenceDetector as InconfidenceDetector
+from .detectors.one_signal import InputGradientDetector as InputGradientDetector
+from .detectors.one_signal import LearningTimeDetector as LearningTimeDetector
+from .detectors.one_signal import LossDetector as LossDetector
+from .detectors.one_signal import MarginDetector as MarginDetector
+from .detectors.planted import PlantedNoise as PlantedNoise
+from .detectors.ranking import fuse as fuse
+from .detectors.search import CurvatureSearch as CurvatureSearch
+from .detectors.ssft import CurvSSFT as CurvSSFT
+from .detectors.ssft import SSFTDetector as SSFTDetector
+from .features.embedder import ImageEmbedder as ImageEmbedder
+from .features.patches import PatchFeatures as PatchFeatures
+from .files.registry import read_data as read_data
+from .review.cleanlab import label_issues as label_issues
+from .review.cleanlab import register_with_datalab as register_with_datalab
+from .review.duplicates import find_conflicting_duplicates as find_conflicting_duplicates
+from .review.plots.agreement import DetectionCurveDisplay as DetectionCurveDisplay
+from .review.plots.agreement import SimilarityCurveDisplay as SimilarityCurveDisplay
+from .review.plots.overview import LabelConfusionDisplay as LabelConfusionDisplay
+from .review.plots.overview import ScoreHistogramDisplay as ScoreHistogramDisplay
+from .review.plots.pictures import ExtremesDisplay as ExtremesDisplay
+from .review.plots.pictures import SuspectsDisplay as SuspectsDisplay
+from .review.plots.training import TrainingCurveDisplay as TrainingCurveDisplay
+from .review.report import write_report as write_report
+from .review.results import scores_by_epoch as scores_by_epoch
+from .review.storage import load as load
+from .review.storage import save as save
+from .review.verdicts import apply_verdicts as apply_verdicts
+from .signals.curvature import input_curvature as input_curvature
+from .signals.curvature import input_curvatures as input_curvatures
+from .training.finetuning import finetuning_net as finetuning_net
+from .training.recipe import memorizing_net as memorizing_net
+from .training.schedules import one_cycle as one_cycle
+from .training.schedules import step_decay as step_decay
+
+__version__: str
+__all__: list[str]
