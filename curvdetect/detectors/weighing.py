@@ -29,7 +29,7 @@ FOR_KNOWING, LEAST, MOST = 20.0, 0.1, 5.0
 #: The same for a training on rows that ends early, with the most that it counts, and for one on pictures, with the lead
 #: that may be memory.
 FOR_KNOWING_ROWS, MOST_OF_ROWS = 60.0, 8.0
-FOR_KNOWING_PICTURES, FROM_MEMORY = 15.0, 0.05
+FOR_KNOWING_PICTURES, FROM_MEMORY = 15.0, 0.08
 #: Samples of which a training that ends early has memorized few.
 MANY = 5000
 

@@ -252,7 +252,7 @@ def test_of_many_samples_a_training_that_ends_early_counts_the_more_the_more_it_
         ]
 
     assert weights((4,)) == pytest.approx([1, 1, 7, 8, 8])
-    assert weights((1, 2, 2)) == pytest.approx([0.75, 0.75, 1.5, 3.0, 5.0])
+    assert weights((1, 2, 2)) == pytest.approx([0.75, 0.75, 1.05, 2.55, 5.0])
     few, many = (as_samples(np.zeros((n, 4)), np.arange(n) % 2) for n in (4999, 5000))
     assert not tells_what_it_knows(few, 0.8, early=True, pretrained=False)
     assert tells_what_it_knows(many, 0.8, early=True, pretrained=False)
