@@ -43,7 +43,7 @@ N_FACTORIZED = 5000
 #: Least and most landmarks of the radial basis, a quarter of the samples between.
 N_LANDMARKS = 500, 1000
 #: Filters of `PatchFeatures`, at most.
-N_FILTERS = 150
+N_FILTERS = 200
 #: How far the likelihood must speak for weights other than equal ones.
 PRIOR = 0.01
 
@@ -73,7 +73,8 @@ class Ridge:
             own = None if transformer is None else clone(transformer)
             features_of_all = featurized(own, samples, device, fit=True)
             factors = Factors(features_of_all, device, ranks if ranks.size > 1 else None, ranks.share)
-            ridge = LeaveOneOut(factors, samples.labels, len(samples.classes), groups)
+            alike = isinstance(own, PatchFeatures)
+            ridge = LeaveOneOut(factors, samples.labels, len(samples.classes), groups, alike=alike)
             if best is None or ridge.choice.likelihood > best.choice.likelihood:
                 best, self.kind, self.transformer = ridge, kind, own
         assert best is not None

@@ -7,6 +7,7 @@ small numbers, a few megabytes of features at a time. Each of several processes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -99,6 +100,13 @@ class Factors:
         if self.exchange is not None:
             self.exchange.sum(total)
         return total
+
+    def thinned(self, step: int) -> Factors:
+        """Return the factors of every ``step``-th column, without a copy of the features."""
+        some = copy(self)
+        some.features, some.center, some.scale = self.features[:, ::step], self.center[::step], self.scale[::step]
+        some.gram, some._kept = self.gram[::step, ::step].clone(), None
+        return some
 
     def of_first(self, values: Sequence[float]) -> list[float]:
         """Return the numbers that the first process has: another machine may round otherwise."""

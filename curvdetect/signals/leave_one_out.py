@@ -23,6 +23,8 @@ from curvdetect.signals.ridge import OverColumns, OverSamples, Regression
 
 #: Samples by whose likelihood penalties are compared, and temperature, factors and offsets chosen, at most.
 N_COMPARING, N_CHOOSING = 2000, 5000
+#: Columns that are alike by which penalties are compared, about: with twice as many or more, by some of them.
+N_COLUMNS = 1500
 #: Samples on which penalties from all over are tried, at most: each of so many, then those around the best. With more
 #: samples, those around the best of these are tried again.
 N_FIRST, STRIDE = 600, 4
@@ -47,7 +49,10 @@ class Choice(NamedTuple):
 
 
 class LeaveOneOut:
-    """The regression on one-hot labels whose left-out likelihood is highest, and what it says with samples left out."""
+    """The regression on one-hot labels whose left-out likelihood is highest, and what it says with samples left out.
+
+    Where columns are ``alike``, as those of patches drawn at random, some of many choose the penalty for all.
+    """
 
     name = "leave_one_out"
 
@@ -58,8 +63,11 @@ class LeaveOneOut:
         n_classes: int,
         groups: NDArray[np.int64] | None = None,
         choice: Choice | None = None,
+        *,
+        alike: bool = False,
     ) -> None:
         self.factors, self.labels, self.n_classes = factors, labels.to(factors.device), n_classes
+        self.groups, self.alike = groups, alike
         self.blocks = [np.arange(len(labels))[:, None]] if groups is None else blocks_of(groups)
         self.mean = self.labels.bincount(minlength=n_classes).double() / len(labels)
         self._times = None if factors.over_samples else factors.times(self.targets)
@@ -104,6 +112,23 @@ class LeaveOneOut:
 
     def _chosen(self) -> tuple[Choice, Regression]:
         """Return the choice by which labels left out are most likely, and the regression."""
+        penalty, kept = self._compared()
+        outputs, labels = self._some_left_out(kept, N_CHOOSING)
+        plain = Choice(penalty, *temperature_of(outputs, labels))
+        scales, offsets, likelihood = calibrated(plain.logits(outputs), labels)
+        told = self.factors.of_first([*plain[:2], likelihood, *scales, *offsets])
+        first, temperature, likelihood = told[:3]
+        choice = Choice(first, temperature, likelihood, *np.split(np.array(told[3:]), 2))
+        return choice, kept if first == penalty else self._regression(first)
+
+    def _compared(self) -> tuple[float, Regression]:
+        """Return the penalty by which labels left out are most likely, and its regression."""
+        step = len(self.factors.scale) // N_COLUMNS
+        if self.alike and not self.factors.over_samples and step > 1:
+            thinned = LeaveOneOut(self.factors.thinned(step), self.labels, self.n_classes, self.groups)
+            # in proportion to the sum of the squares of the columns, it stays the same
+            penalty = max(step * thinned.choice.penalty, float(self.factors.penalties[0]))
+            return penalty, self._regression(penalty)
         penalties, likelihoods = self.factors.penalties.tolist(), dict[int, float]()
         step, wanted = STRIDE, list(range(0, len(penalties), STRIDE))
         if len(self.labels) > N_FIRST:
@@ -118,13 +143,7 @@ class LeaveOneOut:
                     kept = regression
             step = max(1, step // 2)
             wanted = [at for at in (best - step, best + step) if 0 <= at < len(penalties) and at not in likelihoods]
-        outputs, labels = self._some_left_out(kept, N_CHOOSING)
-        plain = Choice(penalties[best], *temperature_of(outputs, labels))
-        scales, offsets, likelihood = calibrated(plain.logits(outputs), labels)
-        told = self.factors.of_first([*plain[:2], likelihood, *scales, *offsets])
-        penalty, temperature, likelihood = told[:3]
-        choice = Choice(penalty, temperature, likelihood, *np.split(np.array(told[3:]), 2))
-        return choice, kept if penalty == penalties[best] else self._regression(penalty)
+        return penalties[best], kept
 
     def _first_penalty(self) -> float:
         """Return the penalty that some of the samples choose, at most one of each group."""

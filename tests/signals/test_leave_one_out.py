@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 
 from curvdetect.signals import factors, leave_one_out
 from curvdetect.signals.factors import Factors
-from curvdetect.signals.leave_one_out import Choice, LeaveOneOut
+from curvdetect.signals.leave_one_out import Choice, LeaveOneOut, blocks_of
 
 
 def made(n: int, d: int, k: int, seed: int, dtype: type = np.float64) -> tuple[np.ndarray, torch.Tensor]:
@@ -103,6 +103,31 @@ def test_penalties_around_that_of_some_samples_hold_the_best_of_all(shape, group
     assert tried.count(len(X)) < 8 < tried.count(100)
     assert climbed.choice[:3] == everywhere.choice[:3]
     np.testing.assert_array_equal(in_order(climbed)[0], in_order(everywhere)[0])
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_some_of_many_columns_that_are_alike_choose_a_penalty_that_is_as_good(grouped, monkeypatch):
+    X, y = made(400, 12, 3, 0)
+    y[::5] = (y[::5] + 1) % 3
+    rng = np.random.default_rng(1)
+    X = np.maximum((X - X.mean(0)) / X.std(0) @ rng.normal(size=(12, 240)) + rng.normal(size=240), 0)
+    groups = np.arange(len(X)) // 2 if grouped else None
+    everywhere = LeaveOneOut(Factors(X), y, 3, groups, alike=True)
+    monkeypatch.setattr(leave_one_out, "N_COLUMNS", 50)
+    tried, regression = [], LeaveOneOut._regression
+    monkeypatch.setattr(
+        LeaveOneOut, "_regression", lambda *args: (tried.append(len(args[0].factors.scale)), regression(*args))[1]
+    )
+    some = LeaveOneOut(Factors(X), y, 3, groups, alike=True)
+    assert tried.count(240) == 1 < tried.count(60)
+    assert everywhere.choice.penalty / 10 <= some.choice.penalty <= 10 * everywhere.choice.penalty
+    assert some.choice.likelihood > everywhere.choice.likelihood - 0.01
+    parts = list(blocks_of(groups)[0]) if grouped else [np.array([i]) for i in range(len(X))]
+    plain = some.choice._replace(scales=np.ones(1), offsets=np.zeros(1))
+    found = LeaveOneOut(Factors(X), y, 3, groups, plain)
+    np.testing.assert_allclose(np.exp(in_order(found)[0]), np.exp(refitted(X, y, 3, plain, parts)), atol=1e-6)
+    other = LeaveOneOut(Factors(X), y, 3, groups)  # columns of all kinds: the one that tells may not be among some
+    assert other.choice[:3] == everywhere.choice[:3]
 
 
 @pytest.mark.parametrize(("shape", "dtype", "atol"), [((90, 20), np.float32, 1e-5), ((50, 60), np.float64, 1e-12)])
