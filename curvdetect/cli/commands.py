@@ -110,8 +110,9 @@ def main() -> None:
             help="What ranks. Default: fused, or confident where PATH holds labels alone. fused takes a training that "
             "ends early and what all other samples say of the label, which finds most in the project's own tables. "
             "curvature ranks by that of the label against the best other one, plain-curvature by the paper's score, "
-            "for one and a half trainings. loss and margin cost one training, ssft, curv-ssft and confident several; "
-            "confident ranks by --probs without any. leave-one-out, and out-of-bag for tables, train nothing.",
+            "for a quarter of a training more, or up to a half on rows. loss and margin cost one training, ssft, "
+            "curv-ssft and confident several; confident ranks by --probs without any. leave-one-out, and out-of-bag "
+            "for tables, train nothing.",
         ),
         FEATURES,
         *FITTING,

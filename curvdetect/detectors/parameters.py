@@ -254,8 +254,10 @@ class Probing:
         quartiles divided by 1.349, so that no score depends on the columns' own units; "raw" are these own units.
         Pictures and longer shapes are always taken as they are.
     every : int or "auto", default="auto"
-        Distance of the epochs after which it is measured, counted back from the last. "auto" measures after a quarter
-        of the epochs, at least 8 and at most 24, at distances that grow.
+        Distance of the epochs after which it is measured, counted back from the last. "auto" measures at
+        distances that grow, after the first tenth: rows of numbers after a third of all epochs, 10 to 24, in the first
+        half; pictures after an eighth, 4 to 12, in the first two fifths, with the mean of the weights over the
+        batches of each.
 
     Attributes
     ----------

@@ -11,8 +11,8 @@ import io
 import os
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -272,10 +272,19 @@ class Snapshot:
 
 
 class KeepSnapshots(Callback):
-    """Keep the weights of some epochs, counted from 1: in files, which the first process writes, or in memory."""
+    """Keep the weights of some epochs, counted from 1: in files, which the first process writes, or in memory.
 
-    def __init__(self, epochs: Collection[int], checkpoints: Checkpoints, ranks: Ranks) -> None:
-        self.epochs, self.ranks = epochs, ranks
+    ``as_scored`` gives the net, for a block, the weights that an epoch is scored with.
+    """
+
+    def __init__(
+        self,
+        epochs: Collection[int],
+        checkpoints: Checkpoints,
+        ranks: Ranks,
+        as_scored: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.epochs, self.ranks, self.as_scored = epochs, ranks, as_scored
         self.path = checkpoints.part("snapshots").path
         self.kept: dict[int, Snapshot] = {}
 
@@ -285,11 +294,13 @@ class KeepSnapshots(Callback):
             self.keep(net, len(net.history))
 
     def keep(self, net: NeuralNet, epoch: int) -> None:
-        """Keep the weights that a net has now."""
-        # a copy of each: safetensors refuses weights that share memory
-        weights = {
-            name: value.detach().to("cpu", copy=True).contiguous() for name, value in whole_of(net).state_dict().items()
-        }
+        """Keep the weights of the epoch that has just ended."""
+        with self.as_scored():
+            # a copy of each: safetensors refuses weights that share memory
+            weights = {
+                name: value.detach().to("cpu", copy=True).contiguous()
+                for name, value in whole_of(net).state_dict().items()
+            }
         self.kept[epoch], files = Snapshot(epoch, weights), self._files([epoch])
 
         def write() -> None:

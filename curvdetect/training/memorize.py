@@ -97,7 +97,8 @@ def memorize(
             at_once=net.iterator_train is BatchLoader and not read.inputs.lazy,
         )
         checkpointing = Checkpointing(settings.checkpoints, tracker, net.callbacks_)
-        snapshots = KeepSnapshots(snapshot_epochs(tracker.scored, settings.keep_snapshots), settings.checkpoints, ranks)
+        to_keep = snapshot_epochs(tracker.scored, settings.keep_snapshots)
+        snapshots = KeepSnapshots(to_keep, settings.checkpoints, ranks, tracker.as_scored)
         with _watching(net, tracker, checkpointing, snapshots, weights):
             stop_reason, interrupt = _train(net, read, tracker, checkpointing, snapshots)
             accuracy = tracker.history[-1]["train_accuracy"]

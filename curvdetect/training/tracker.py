@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -24,6 +25,7 @@ from curvdetect.data.types import Record
 from curvdetect.signals.dynamics import gathering
 from curvdetect.signals.passes import OutputKind, logits_of, measuring, quicker, rows_within
 from curvdetect.signals.signal import Batch, MeanOverEpochs, Plan, Signal, Stage, wants_gradient
+from curvdetect.training.averaging import MeanWeights
 from curvdetect.training.checkpoints import Snapshot
 from curvdetect.training.own_net import divisor, output_kind, weighted, whole_of, with_copied_modules
 from curvdetect.training.ranks import Ranks
@@ -47,7 +49,8 @@ class Tracker(Callback):
         at_once: bool = False,
     ) -> None:
         self.plan, self.output, self.ranks = plan, output, ranks or Ranks()
-        self.scored = scored_epochs(plan.n_epochs, settings.every)
+        rows = len(samples.shape) == 1
+        self.scored = scored_epochs(plan.n_epochs, settings.every, rows=rows)
         self.units = None if samples.units is None else samples.units.to(plan.device, torch.float32)
         self.stop_at, self.patience, self.reached, self.done = settings.stop_at, settings.patience, 0, False
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
@@ -61,6 +64,8 @@ class Tracker(Callback):
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in (*signals, *looking)}}
         self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
+        self._averages = settings.every == "auto" and not rows and bool(self.signals["scoring"])
+        self._mean: MeanWeights | None = None
         self._gradient: Tensor | None = None
         self.at_once = at_once
         self._kept: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
@@ -90,6 +95,7 @@ class Tracker(Callback):
         self._loss = self.plan.zeros()
         self._correct = torch.zeros((), dtype=torch.int64, device=self.plan.device)
         self._seen = 0
+        self._mean = MeanWeights(whole_of(net)) if self._averages and self.epoch in self.scored else None
         self._started = time.perf_counter()
 
     def on_batch_begin(self, net: NeuralNet, batch: tuple[Tensor, Tensor], training: bool, **kwargs: object) -> None:
@@ -113,6 +119,8 @@ class Tracker(Callback):
         **kwargs: object,
     ) -> None:
         """Show a training batch to the signals of the training passes."""
+        if training and self._mean is not None:
+            self._mean.add()
         if not training or not len(self.index):  # a batch too small for several processes to share
             return
         x, y = batch[0], batch[1]
@@ -217,10 +225,15 @@ class Tracker(Callback):
         signals = self.signals["scoring"]
         if not signals or (not always and any(record["scored"] for record in self.history)):
             return {}
-        seconds = self.walk(net, "scoring")
+        with self.as_scored():
+            seconds = self.walk(net, "scoring")
         self._end_epoch("scoring")
         means = {f"mean_{s.name}": float(s.latest) for s in signals if isinstance(s, MeanOverEpochs)}
         return {"scored": True, "seconds_scoring": seconds, **means}
+
+    def as_scored(self) -> AbstractContextManager[None]:
+        """Give the net, for a block, the weights that the epoch is scored with."""
+        return nullcontext() if self._mean is None else self._mean.in_place()
 
     def _end_epoch(self, stage: Stage) -> None:
         for signal in self.signals[stage]:

@@ -65,7 +65,7 @@ def test_wrong_labels_are_memorized_flagged_and_set_right(run):
     assert mask[detector.predict() == 1].mean() > 0.5
     assert (detector.suggested_labels_[mask] == true[mask]).mean() > 0.8
     assert (detector.n_iter_, detector.stop_reason_, detector.device_) == (20, "max_epochs", "cpu")
-    assert [record["epoch"] for record in detector.history_ if record["scored"]] == [1, 2, 3, 4, 7, 9, 14, 20]
+    assert [record["epoch"] for record in detector.history_ if record["scored"]] == list(range(2, 12))
     assert set(detector.seconds_) == {*ALWAYS, *EXTRAS, "other_label", "training"}
     assert not detector.interrupted_
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvdetect.training.settings import FEWEST, MOST, scored_epochs
+from curvdetect.training.settings import PICTURES, ROWS, scored_epochs
 
 
-@given(n_epochs=st.integers(1, 500), every=st.integers(1, 600))
-def test_a_distance_is_counted_back_from_the_last_epoch(n_epochs, every):
-    assert scored_epochs(n_epochs, every) == {e for e in range(1, n_epochs + 1) if (n_epochs - e) % every == 0}
+@given(n_epochs=st.integers(1, 500), every=st.integers(1, 600), rows=st.booleans())
+def test_a_distance_is_counted_back_from_the_last_epoch(n_epochs, every, rows):
+    expected = {e for e in range(1, n_epochs + 1) if (n_epochs - e) % every == 0}
+    assert scored_epochs(n_epochs, every, rows=rows) == expected
 
 
-@given(n_epochs=st.integers(1, 2000))
-def test_auto_takes_a_quarter_within_bounds_and_ends_with_the_last(n_epochs):
-    epochs = sorted(scored_epochs(n_epochs, "auto"))
-    assert (epochs[0], epochs[-1]) == (1, n_epochs)
-    wanted = min(n_epochs, MOST, max(FEWEST, round(n_epochs / 4)))
+@given(n_epochs=st.integers(1, 2000), rows=st.booleans())
+def test_auto_takes_a_share_within_bounds_while_labels_are_learned(n_epochs, rows):
+    epochs = sorted(scored_epochs(n_epochs, "auto", rows=rows))
+    share, fewest, most, _, end = ROWS if rows else PICTURES
+    wanted = min(n_epochs, most, max(fewest, round(share * n_epochs)))
     # rounding may join neighbours: one epoch more is possible, fewer are not
     assert wanted <= len(epochs) <= wanted + 1
+    assert epochs[0] >= 1
+    assert epochs[-1] <= max(round(end * n_epochs), epochs[0] + wanted - 1) <= n_epochs
