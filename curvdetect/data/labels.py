@@ -142,3 +142,17 @@ def encode(labels: Array) -> tuple[Array, NDArray[np.int64]]:
         why = f"mixes labels of types {named}" if len(kinds) > 1 else f"holds labels of type {named}, which don't sort"
         raise ValueError(f"y {why}. Make them text: y = list(map(str, y)).") from error
     return classes, codes.astype(np.int64)
+
+
+def codes_of_groups(groups: object, n_samples: int) -> tuple[NDArray[np.int64], Array]:
+    """Return the number of each sample's group, and the groups as they are first met, or raise who has none."""
+    array = np.asarray(plain(groups, "groups"))
+    if array.shape != (n_samples,):
+        raise ValueError(f"groups must hold one value for each of {n_samples} samples, got shape {array.shape}.")
+    codes, found = pd.factorize(array)
+    if (codes < 0).any():
+        raise ValueError(
+            f"groups has no value for {(codes < 0).sum()} of {n_samples} samples, the first at index "
+            f"{codes.argmin()}. Give each that belongs to no other a value of its own."
+        )
+    return codes, found

@@ -6,11 +6,10 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from curvdetect.data.devices import resolve_device
-from curvdetect.data.labels import plain
+from curvdetect.data.labels import codes_of_groups
 from curvdetect.data.samples import Samples
 from curvdetect.data.wording import brief
 from curvdetect.detectors.base import BaseNoiseDetector
@@ -139,15 +138,7 @@ class LeaveOneOutDetector(_LeftOut):
     def _codes_of_groups(self, n_samples: int) -> NDArray[np.int64] | None:
         if self.groups is None:
             return None
-        groups = np.asarray(plain(self.groups, "groups"))
-        if groups.shape != (n_samples,):
-            raise ValueError(f"groups must hold one value for each of {n_samples} samples, got shape {groups.shape}.")
-        codes, found = pd.factorize(groups)
-        if (codes < 0).any():
-            raise ValueError(
-                f"groups has no value for {(codes < 0).sum()} of {n_samples} samples, the first at index "
-                f"{codes.argmin()}. Give each that belongs to no other a value of its own."
-            )
+        codes, found = codes_of_groups(self.groups, n_samples)
         if len(found) == 1:
             raise ValueError("groups holds one group only, and nothing is left where it is left out.")
         return codes

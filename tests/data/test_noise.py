@@ -8,16 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvdetect import conflicting_duplicates, corrupt_labels
+from curvdetect.data import uneven_noise
 from tests.cases import untouched_rng
 
-KINDS = ("uniform", "pair", "confusion")
+KINDS = ("uniform", "pair", "confusion", "confusion of X", "instance", "annotator", "annotator of groups", "group")
+BY_CLASS = KINDS[:-1]  # all but whole groups, which are of several classes
 label_lists = st.lists(st.integers(0, 4), min_size=2, max_size=60).filter(lambda y: len(set(y)) > 1)
 
 
-def options_for(kind, n_classes):
+def options_for(kind, y):
     """Return what ``kind`` needs beside a rate; row c of the matrix spreads class c unevenly."""
+    kind, _, made_of = kind.partition(" of ")
+    if kind == "instance" or made_of == "X":
+        return {"kind": kind, "X": np.random.default_rng(0).normal(size=(len(y), 1, 2))}
+    if kind == "group" or made_of == "groups":
+        return {"kind": kind, "groups": [f"site {i % 7}" for i in range(len(y))]}
     if kind != "confusion":
         return {"kind": kind}
+    n_classes = len(np.unique(y))
     matrix = np.arange(1.0, n_classes**2 + 1).reshape(n_classes, n_classes)
     return {"kind": kind, "confusion": matrix / matrix.sum(axis=1, keepdims=True)}
 
@@ -30,11 +38,11 @@ def table(given_labels, true_labels, n_classes):
 
 
 @settings(max_examples=40)
-@given(y=label_lists, percent=st.integers(0, 100), kind=st.sampled_from(KINDS), seed=st.integers(0, 999))
+@given(y=label_lists, percent=st.integers(0, 100), kind=st.sampled_from(BY_CLASS), seed=st.integers(0, 999))
 def test_every_class_loses_exactly_its_share_rounded_half_up(y, percent, kind, seed):
-    y = np.array(y)
+    y = np.array(2 * y if kind in ("instance", "confusion of X") else y)  # they need two of each class
     classes = np.unique(y)
-    labels, mask = corrupt_labels(y, percent / 100, **options_for(kind, len(classes)), random_state=seed)
+    labels, mask = corrupt_labels(y, percent / 100, **options_for(kind, y), random_state=seed)
     for c in classes:
         assert mask[y == c].sum() == (2 * percent * (y == c).sum() + 100) // 200
     np.testing.assert_array_equal(mask, labels != y)
@@ -54,7 +62,7 @@ def test_every_class_loses_exactly_its_share_rounded_half_up(y, percent, kind, s
 )
 def test_labels_keep_their_kind_and_the_input_is_not_changed(y, kind):
     before = y.copy()
-    labels, mask = corrupt_labels(y, 0.3, **options_for(kind, len(np.unique(y))), random_state=0)
+    labels, mask = corrupt_labels(y, 0.3, **options_for(kind, y), random_state=0)
     assert labels.dtype == y.dtype
     assert labels.shape == mask.shape == y.shape
     assert mask.dtype == bool
@@ -67,7 +75,7 @@ def test_labels_keep_their_kind_and_the_input_is_not_changed(y, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_gives_the_same_noise_again_and_another_seed_another(kind):
     y = np.repeat(np.arange(4), 50)
-    options = {"rate": 0.4, **options_for(kind, 4)}
+    options = {"rate": 0.4, **options_for(kind, y)}
     with untouched_rng():
         first = corrupt_labels(y, **options, random_state=7)
     np.testing.assert_array_equal(first.labels, corrupt_labels(y, **options, random_state=7).labels)
@@ -141,6 +149,87 @@ def test_counts_of_a_matrix_are_rounded_by_less_than_one_within_the_wrong_labels
         assert abs(n_wrong - sizes[c] * others.sum()) <= 0.5 + 1e-6
         if n_wrong:
             assert np.abs(np.delete(counts[c], c) - others / others.sum() * n_wrong).max() < 1
+
+
+def blobs(n):
+    """Return rows and labels of two classes that overlap and of a third one far away."""
+    y = np.repeat(["ant", "bee", "cow"], n)
+    X = np.random.default_rng(0).normal(size=(3 * n, 2)) + np.repeat([[0, 0], [2, 0], [1, 30]], n, axis=0)
+    return X, y
+
+
+def test_classes_that_a_weak_classifier_confuses_become_each_other():
+    X, y = blobs(200)
+    codes = np.unique(y, return_inverse=True)[1]
+    for kind in ("confusion", "instance"):
+        labels, mask = corrupt_labels(y, 0.2, kind=kind, X=X, random_state=0)
+        counts = table(np.unique(labels, return_inverse=True)[1], codes, 3)
+        assert (np.diag(counts) == 160).all()
+        assert min(counts[0, 1], counts[1, 0]) >= 35
+    towards_the_other = np.where(codes == 0, X[:, 0], 2 - X[:, 0])[codes < 2]
+    wrong = mask[codes < 2]
+    assert towards_the_other[wrong].mean() > towards_the_other[~wrong].mean() + 1
+    random = corrupt_labels(y, 0.2, kind="confusion", X=X, random_state=0).mask[codes < 2]
+    assert abs(towards_the_other[random].mean() - towards_the_other[~random].mean()) < 0.5
+
+
+def test_samples_become_wrong_in_proportion_to_their_doubt_and_to_each_other_class(monkeypatch):
+    found = np.array([[0.9, 0.06, 0.04], [0.6, 0.1, 0.3], [0.2, 0.8, 0.0], [0.0, 0.5, 0.5], [0.5, 0.3, 0.2]])
+    y = np.array([0, 0, 0, 1, 2])
+    monkeypatch.setattr(uneven_noise, "weak_probabilities", lambda *args: found.copy())
+    runs = 2000
+    rng = np.random.RandomState(0)
+    labels = np.stack([corrupt_labels(y, 0.4, kind="instance", X=y, random_state=rng).labels[:3] for _ in range(runs)])
+    assert ((labels != 0).sum(axis=1) == 1).all()  # 0.4 of three, rounded
+    doubt = found[:3, 1:]
+    expected = doubt / doubt.sum()
+    seen = np.stack([(labels == c).mean(axis=0) for c in (1, 2)], axis=1)
+    assert (np.abs(seen - expected) <= 5 * np.sqrt(expected * (1 - expected) / runs)).all()
+
+
+def test_annotators_differ_in_their_care_and_each_takes_a_class_for_one_other():
+    y, groups = np.tile(np.arange(5), 400), np.repeat(list("abcdefgh"), 250)
+    labels, mask = corrupt_labels(y, 0.2, kind="annotator", groups=groups, random_state=0)
+    for name in "abcdefgh":
+        of = mask & (groups == name)
+        assert len(set(zip(y[of], labels[of], strict=True))) == len(set(y[of]))
+    shares = mask.reshape(8, 250).mean(axis=1)
+    assert shares.std() > 3 * np.sqrt(0.2 * 0.8 / 250)  # chance alone
+    habits = {(c, label) for c, label in zip(y[mask], labels[mask], strict=True)}
+    assert len(habits) > 10  # not those of one of them
+
+
+@settings(max_examples=40)
+@given(
+    y=label_lists,
+    percent=st.integers(0, 100),
+    seed=st.integers(0, 999),
+    groups=st.lists(st.integers(0, 6), min_size=60, max_size=60),
+)
+def test_groups_are_wrong_as_a_whole_but_one_and_a_class_in_one_way(y, percent, seed, groups):
+    y, groups = np.array(y), np.array(groups[: len(y)])
+    labels, mask = corrupt_labels(y, percent / 100, kind="group", groups=groups, random_state=seed)
+    assert mask.sum() == (2 * percent * len(y) + 100) // 200
+    np.testing.assert_array_equal(mask, labels != y)
+    in_part = [g for g in np.unique(groups) if 0 < mask[groups == g].mean() < 1]
+    assert len(in_part) <= 1
+    ways = {(g, c, label) for g, c, label in zip(groups[mask], y[mask], labels[mask], strict=True)}
+    assert len(ways) == len({(g, c) for g, c, _ in ways})
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 999), kind=st.sampled_from(["group", "annotator"]))
+def test_another_order_of_the_samples_leaves_what_a_group_does(seed, kind):
+    y, groups = np.tile(np.arange(4), 30), np.repeat(list("abcdef"), 20)
+    order = np.random.default_rng(seed).permutation(len(y))
+    options = {"rate": 0.5, "kind": kind, "random_state": seed}
+    labels = corrupt_labels(y, groups=groups, **options).labels
+    moved = corrupt_labels(y[order], groups=groups[order].tolist(), **options).labels
+    if kind == "group":  # half are three whole groups
+        np.testing.assert_array_equal(moved, labels[order])
+    else:
+        wrong = (moved != y[order]) & (labels[order] != y[order])
+        np.testing.assert_array_equal(moved[wrong], labels[order][wrong])
 
 
 @settings(max_examples=40)
