@@ -7,6 +7,7 @@ downloaded.
     python benchmarks/corruption.py
     python benchmarks/corruption.py --dataset mnist --data-dir data --download --subset 4000
     python benchmarks/corruption.py --dataset cifar10 --data-dir data --download --paper
+    python benchmarks/corruption.py --kind instance
 
 Every finished measurement is one line in OUT/records.jsonl; the same command again goes on where it was cut short.
 """
@@ -198,7 +199,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--rates", type=float, nargs="+", help="shares of labels to corrupt (default: 0.01 0.04 0.1; Table 2's)")
     add("--kind", choices=data.KINDS, default="uniform", help="kind of noise; duplicates: one sample under two labels")
-    add("--confusion", help="CSV file with the matrix of --kind confusion")
+    add("--confusion", help="CSV file with the matrix of --kind confusion; by default that of a weak classifier")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the training")
     add("--methods", choices=list(METHODS), nargs="+", metavar="METHOD", help=", ".join(METHODS))
     add(

@@ -7,6 +7,7 @@ here or come with scikit-learn; pictures are those of data/.
     python benchmarks/witnesses.py
     python benchmarks/witnesses.py --kinds iris --seeds 0 --rates 0.1
     python benchmarks/witnesses.py --kinds --pictures mnist:4000 folder:3000 --data-dir data
+    python benchmarks/witnesses.py --noises uniform pair confusion instance annotator group --rates 0.1
 
 Every finished cell is one line in OUT/records.jsonl; the same command again goes on where it was cut short.
 """
@@ -40,7 +41,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from curvdetect import FusedDetector, corrupt_labels, memorizing_net
+from curvdetect import FusedDetector, memorizing_net
 
 #: Tables of other shapes: few and many rows, columns and classes, categories, counts, units of their own.
 TABLES = ("iris", "wine", "breast cancer", "digits", "wide 100", "wide 500", "genes, 4 classes", "spiral", "one-hot")
@@ -73,7 +74,7 @@ def measure(row: dict, args: argparse.Namespace) -> dict:
     """Return what every method makes of one corrupted copy of the labels."""
     torch.set_num_threads(1)
     X, y = load(row, args)
-    labels, mask = corrupt_labels(y, row["rate"], kind=row["noise"], random_state=row["seed"])
+    X, labels, mask = data.corrupt(X, y, row["rate"], row["noise"], row["seed"])
     net = memorizing_net(None, augment=True) if row["augment"] else None
     detector = FusedDetector(net, max_epochs=args.epochs, device=args.device, random_state=row["seed"])
     seconds: dict[str, float] = {}
@@ -195,7 +196,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--data-dir", default="data", help="of torchvision's data sets")
     add("--folder", default="data/train", help="folder of classes that the name folder stands for")
     add("--title", default="folder", help="what tables call the pictures of the name folder")
-    add("--noises", nargs="+", default=["uniform"], choices=["uniform", "pair"], help="kinds of noise")
+    add("--noises", nargs="+", default=["uniform"], choices=data.NOISES, help="kinds of noise")
     add("--rates", type=float, nargs="+", default=[0.1, 0.3], help="shares of wrong labels")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the data, the corruption and the training")
     add("--augment", action="store_true", help="crop and flip pictures at random")

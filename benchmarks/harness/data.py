@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -19,7 +20,10 @@ TORCHVISION = {
     "cifar100": "CIFAR100",
 }
 NAMES = ["digits", *TORCHVISION, "folder"]
-KINDS = ["uniform", "pair", "confusion", "duplicates"]
+NOISES = ["uniform", "pair", "confusion", "instance", "annotator", "group"]
+KINDS = [*NOISES, "duplicates"]
+#: Sources that samples are shared out to where a noise makes all of one source wrong.
+_SOURCES = 50
 
 
 def load(name: str, data_dir: str, *, download: bool = False, subset: int | None = None, size: int = 32):
@@ -102,10 +106,23 @@ def digits_as_files(folder: Path) -> Path:
 def corrupt(X, y, rate: float, kind: str, seed: int, confusion: str | None = None):
     """Return samples, labels with a share of wrong ones, and the mask of what is to be found.
 
-    With `duplicates` the share is that of samples in a pair: one picture under two labels, both to be found.
+    With `duplicates` the share is that of samples in a pair: one picture under two labels, both to be found. The
+    matrix of `confusion` is that of a file, or of a weak classifier. The groups of `group` are `sources`.
     """
     if kind == "duplicates":
         source, labels, mask = conflicting_duplicates(y, rate, random_state=seed)
         return X[source], labels, mask
-    matrix = None if confusion is None else np.loadtxt(confusion, delimiter=",")
-    return X, *corrupt_labels(y, rate, kind=kind, confusion=matrix, random_state=seed)
+    more: dict[str, np.ndarray] = {}
+    if kind == "confusion" and confusion is not None:
+        more["confusion"] = np.loadtxt(confusion, delimiter=",")
+    elif kind in ("confusion", "instance"):
+        more["X"] = X
+    elif kind == "group":
+        more["groups"] = sources(X)
+    return X, *corrupt_labels(y, rate, kind=kind, **more, random_state=seed)
+
+
+def sources(X: np.ndarray) -> np.ndarray:
+    """Return where each sample may have come from, as nothing is known of it: clusters of samples that look alike."""
+    rows = as_inputs(X).reshape(len(X), -1)
+    return KMeans(min(_SOURCES, len(X) // 4), random_state=0).fit_predict(rows)

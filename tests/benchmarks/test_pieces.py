@@ -37,6 +37,19 @@ def test_data_that_are_not_there_are_not_downloaded_unasked(load, tmp_path):
         data.load("folder", str(tmp_path / "nothing"))
 
 
+def test_every_kind_of_noise_makes_the_same_share_wrong(load, tmp_path):
+    data = load("corruption", "data")
+    X, y = data.load("digits", "", subset=200)
+    np.savetxt(tmp_path / "next.csv", np.roll(np.eye(10), 1, axis=1), delimiter=",")
+    given = {}
+    for kind in data.KINDS:
+        _, given[kind], mask = data.corrupt(X, y, 0.2, kind, 0)
+        assert abs(mask.sum() - 40) <= 5, kind  # shares of each class are rounded
+    assert len({tuple(labels) for labels in given.values()}) == len(data.KINDS)
+    _, labels, mask = data.corrupt(X, y, 0.2, "confusion", 0, str(tmp_path / "next.csv"))
+    assert (labels[mask] == (y[mask] + 1) % 10).all()
+
+
 def test_the_papers_recipes_and_a_tenth_of_them(load):
     corruption = load("corruption")
     args = corruption.parse(["--dataset", "cifar10", "--paper"])

@@ -48,7 +48,7 @@ TINY = {
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
     "startup": ("--before ROOT --turns 1", 6),
     "versions": ("--before ROOT --rows 60 --seeds 0 1 --detector LeaveOneOutDetector --device cpu", 2),
-    "witnesses": ("--kinds iris --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
+    "witnesses": ("--kinds iris --noises group --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
     "scan": ("--per-class 10 --epochs 1 --size 16 --device cpu --work WORK", None),
     "scored_epochs": ("--kinds iris --seeds 0 --noises uniform:0.1 --epochs 12 --device cpu", 1),
     "speed": (f"--layouts table --samples 64 --repeats 1 {CPU}", 17),
