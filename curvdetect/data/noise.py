@@ -102,9 +102,11 @@ def corrupt_labels(
 
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> labels, mask = corrupt_labels(y, rate=0.1, kind="instance", X=X, random_state=0)
+    >>> doubtful = corrupt_labels(y, rate=0.1, kind="instance", X=X, random_state=0)
     >>> writer = [i // 180 for i in range(len(y))]
     >>> labels, mask = corrupt_labels(y, rate=0.1, kind="group", groups=writer, random_state=0)
+    >>> {writer[i] for i in mask.nonzero()[0]}
+    {0}
     """
     rng = check_random_state(random_state)
     classes, encoded = _two_or_more(y)
