@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
 from curvdetect.data.labels import codes_of_groups, plain
+from curvdetect.data.wording import brief
 
 Codes = NDArray[np.int64]
 #: Annotators where none are named.
@@ -28,10 +29,9 @@ _LEAST = 1e-9
 
 def weak_probabilities(X: object, codes: Codes, rng: np.random.RandomState) -> NDArray[np.float64]:
     """Return out-of-fold probabilities of all classes by a logistic regression on a few principal components."""
-    rows = check_array(plain(X), dtype=np.float32, allow_nd=True, input_name="X")
+    rows = _numbers(X)
     if len(rows) != len(codes):
         raise ValueError(f"X must hold one sample for each of {len(codes)} labels in y, got {len(rows)}.")
-    rows = rows.reshape(len(rows), -1)
     rarest = int(np.bincount(codes).min())
     if rarest < 2:
         raise ValueError(
@@ -44,6 +44,22 @@ def weak_probabilities(X: object, codes: Codes, rng: np.random.RandomState) -> N
     folds = StratifiedKFold(min(_FOLDS, rarest), shuffle=True, random_state=seed)
     found: NDArray[np.float64] = cross_val_predict(model, rows, codes, cv=folds, method="predict_proba")
     return np.maximum(found, _LEAST)
+
+
+def _numbers(X: object) -> NDArray[np.float32]:
+    """Return samples as rows of numbers, or raise what they are instead."""
+    try:
+        array = np.asarray(plain(X))
+        array = array if array.dtype.kind in "biufc" else array.astype(np.float32)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or array.ndim < 2:
+        raise ValueError(
+            "X must be an array of numbers, a row or a picture for each label, that a weak classifier can learn, got "
+            f"{brief(X)}. Encode words and categories, give one column as X.reshape(-1, 1), and read a dataset first."
+        )
+    rows: NDArray[np.float32] = check_array(array, dtype=np.float32, allow_nd=True, input_name="X")
+    return rows.reshape(len(rows), -1)
 
 
 def confusions(X: object, codes: Codes, rng: np.random.RandomState) -> NDArray[np.float64]:

@@ -251,6 +251,14 @@ NOISE = {
         "X must hold one sample .* 2 labels in y, got 1",
     ),
     "X_with_gaps": ([0, 1], {"rate": 0.1, "kind": "instance", "X": [[0], [np.nan]]}, "Input X contains NaN"),
+    **{
+        f"{name}_as_X": (
+            [0, 1],
+            {"rate": 0.1, "kind": "instance", "X": X},
+            "X must be an array of numbers.*got .*Encode",
+        )
+        for name, X in {"words": [["a"], ["b"]], "column": [0, 1], "ragged": [[0], [0, 1]], "dataset": PAIRS}.items()
+    },
     "one_of_a_class": ([0, 0, 1], {"rate": 0.1, "kind": "instance", "X": EYE}, "one sample only of a class.*'uniform'"),
     "no_groups": ([0, 1], {"rate": 0.1, "kind": "group"}, "pass groups, one value a sample"),
     "groups_alone": ([0, 1], {"rate": 0.1, "groups": [0, 1]}, "groups goes with kind='annotator' or kind='group', got"),
