@@ -40,16 +40,24 @@ def caption(name: str) -> str:
     return signal.caption[0].upper() + signal.caption[1:] + f" ({signal.known_as})" * bool(signal.known_as)
 
 
-def detectors(nets: Any, settings: dict[str, Any], seed: int, *, contrast: bool) -> dict[str, Any]:
+def detectors(
+    nets: Any, settings: dict[str, Any], seed: int, *, contrast: bool, witnesses: bool = False
+) -> dict[str, Any]:
     """Return the unfitted detector behind each kind of training.
 
-    ``contrast`` measures the curvature's contrast beside it, in the same pass.
+    ``contrast`` measures the curvature's contrast beside it, in the same pass; ``witnesses`` adds to the one run what
+    says of labels without a training.
     """
     common = {"max_epochs": settings["epochs"], "device": settings["device"], "random_state": seed}
-    curvature = {name: settings[name] for name in ("h", "n", "power", "every")} | {"contrast": contrast}
+    probing = {name: settings[name] for name in ("h", "n", "power", "every")}
+    curvature = probing | {"contrast": contrast}
     extras = (*EXTRAS, "gradient_contrast") if contrast else EXTRAS
+    # the signals beside do not change what is fused, and make the training as long as that of the other detector
+    beside = (*extras, "curvature_contrast" if contrast else "curvature")
     return {
-        "one run": CurvatureNoiseDetector(nets.main, signals=extras, **curvature, **common),
+        "one run": FusedDetector(nets.main, beside=beside, **probing, **common)
+        if witnesses
+        else CurvatureNoiseDetector(nets.main, signals=extras, **curvature, **common),
         "two runs": FusedDetector(nets.main, signals=["loss"], n_repeats=REPEATS, **common),
         "second split": CurvSSFT(nets.second_split, share_training=True, **nets.stages, **curvature, **common),
         "cross-validation": ConfidentLearningDetector(nets.main, cv=FOLDS, **common),
@@ -63,10 +71,12 @@ def fitted(detector: Any, X: np.ndarray, labels: np.ndarray, kept: Path | None) 
     started = time.perf_counter()
     with quietly():
         detector.fit(X, labels)
+    seconds = getattr(detector, "seconds_", {})
     fit = Fit(
         {**detector.signal_scores_, "own": detector.scores_},
-        getattr(detector, "seconds_", {}),
-        time.perf_counter() - started,
+        seconds,
+        # of one that was taken up, those of its parts before too
+        max(time.perf_counter() - started, sum(seconds.values())),
         getattr(detector, "train_accuracy_", None),
         getattr(detector, "n", 0),
         bool(getattr(detector.net, "iterator_train__augment", False)),

@@ -26,6 +26,8 @@ class Method:
     """Whether it needs the curvature under a second label."""
     main: bool = False
     """Whether it is in the short table."""
+    witnesses: bool = False
+    """Whether it needs what says of labels without a training; measured only where it is asked for by name."""
 
 
 def share(fit: Fit, name: str) -> float:
@@ -125,6 +127,11 @@ def recommended(fits: Fits) -> np.ndarray:
     return fuse(*(fit.signals[name] for name in weights), weights=list(weights.values()))
 
 
+def witnesses_share(fit: Fit) -> float:
+    """Return the time that was taken by what `FusedDetector` takes beside a training."""
+    return sum(share(fit, name) for name in ("leave_one_out", "out_of_bag") if name in fit.seconds)
+
+
 def confident(name: str, caption: str, **options: bool) -> Method:
     """Return the row of one of cleanlab's scores.
 
@@ -140,6 +147,9 @@ def confident(name: str, caption: str, **options: bool) -> Method:
     )
 
 
+#: What `FusedDetector` fuses: one of the two losses, and the regression.
+FUSED = ("loss", "late_loss", "leave_one_out")
+
 METHODS: dict[str, Method] = {
     "curvature": one_run("curvature", curvature_share, main=True),
     "curvature_contrast": one_run("curvature_contrast", contrast=True, main=True),
@@ -154,6 +164,22 @@ METHODS: dict[str, Method] = {
     "learning_time": one_run("learning_time", main=True),
     "inconfidence": one_run("inconfidence", main=True),
     "fused_auto": Method("Recommended for one training", ("one run",), recommended, lambda fits: 1.0, main=True),
+    "leave_one_out": Method(
+        caption("leave_one_out"),
+        ("one run",),
+        lambda fits: fits["one run"].signals["leave_one_out"],
+        lambda fits: share(fits["one run"], "leave_one_out"),
+        main=True,
+        witnesses=True,
+    ),
+    "fused": Method(
+        "FusedDetector, this training",
+        ("one run",),
+        lambda fits: fits["one run"].signals["own"],
+        lambda fits: 1 + witnesses_share(fits["one run"]),
+        main=True,
+        witnesses=True,
+    ),
     "fused_auto_2": Method(
         f"Cumulative loss, {REPEATS} seeds",
         ("two runs",),

@@ -122,7 +122,14 @@ def settle(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argpars
 
 def nets(args: argparse.Namespace, n_samples: int) -> recipes.Nets:
     """Return the nets that the options ask for."""
-    return recipes.nets(args.net, augment=args.augment, paper=args.paper, quick=args.quick, n_samples=n_samples)
+    return recipes.nets(
+        args.net,
+        augment=args.augment,
+        precision=getattr(args, "precision", None),
+        paper=args.paper,
+        quick=args.quick,
+        n_samples=n_samples,
+    )
 
 
 def main_net(args: argparse.Namespace, weight_decay: float, n_samples: int) -> NeuralNet:

@@ -83,7 +83,7 @@ def percent(rows: list[dict[str, Any]], measure: str) -> pd.DataFrame:
 
 
 def best_of_each(
-    values: pd.DataFrame, order: dict[str, str], beside: dict[str, dict[float, float]] | None = None
+    values: pd.DataFrame, order: dict[str, str], beside: dict[str, dict[float, str]] | None = None
 ) -> pd.DataFrame:
     """Return means over seeds by rate; the best of each is bold, and numbers from elsewhere are in brackets."""
     present = [method for method in order if method in values]
@@ -94,7 +94,7 @@ def best_of_each(
         for method, m, text in zip(present, mean.loc[rate], texts.loc[rate], strict=True):
             known = (beside or {}).get(method, {}).get(rate)
             shown = f"**{text}**" if round(m, 2) == round(mean.loc[rate].max(), 2) else text
-            column.append(shown if known is None else f"{shown} ({known:.1f})")
+            column.append(shown if known is None else f"{shown} ({known})")
         cells[f"{100 * rate:g} % wrong"] = column
     return cells
 
@@ -103,13 +103,14 @@ def verdict(values: pd.DataFrame, order: dict[str, str]) -> list[str]:
     """Return, in words, what beats the curvature, and what Curv-SSFT and the recommendation are worth."""
     methods = [method for method in order if method in values]
     others = [method for method in methods if method != "curvature"]
-    singles = [m for m in methods if not m.startswith(("fused", "curv_ssft", "cl_", "ssft"))]
+    singles = [m for m in methods if not m.startswith(("fused", "curv_ssft", "cl_", "ssft", "leave_one_out"))]
     told = (
         ("Curvature against the best other score", "curvature", others),
         ("Curv-SSFT against the better of its two halves", "curv_ssft", ["curvature", "ssft_loss"]),
         ("The same with label contrast", "curv_ssft_contrast", ["curvature_contrast", "ssft_loss"]),
         ("The same with shared training", "curv_ssft_shared", ["curvature", "ssft_loss"]),
         ("The recommendation against the best single signal of the run", "fused_auto", singles),
+        ("FusedDetector against the best of the others", "fused", [m for m in methods if m != "fused"]),
     )
     lines = []
     for words, method, rivals in told:

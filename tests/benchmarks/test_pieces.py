@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from curvdetect import ImageEmbedder, input_curvature
-from tests.benchmarks.conftest import FOLDER, SCRIPTS
+from curvdetect import FusedDetector, ImageEmbedder, input_curvature
+from curvdetect.training.checkpoints import Checkpointing
+from tests.benchmarks.conftest import FOLDER, SCRIPTS, rows_of
 from tests.written import write_cifar, write_mnist
 
 
@@ -82,6 +84,67 @@ def test_a_run_cut_short_goes_on_where_it_stopped(load, tmp_path, monkeypatch):
     scores = [{name: row[name] for name in ("rate", "method", "auroc", "average_precision")} for row in again]
     assert scores == [{name: json.loads(line)[name] for name in scores[0]} for line in lines]
     assert all(row["environment"] == json.loads(lines[0])["environment"] for row in again)
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_record(load, tmp_path, monkeypatch):
+    corruption, epochs, save = load("corruption"), [], Checkpointing.on_epoch_end
+    call = ["--subset", "100", "--epochs", "3", "--seeds", "0", "--rates", "0.1", "--jobs", "1", "--device", "cpu"]
+    call += ["--methods", "loss", "fused", "curvature", "--precision", "bfloat16", "--published", "cifar10"]
+
+    def killed_once(self, net, **kwargs):
+        save(self, net, **kwargs)
+        epochs.append(len(net.history))
+        if len(epochs) == 2:
+            raise SystemExit
+
+    monkeypatch.setattr(Checkpointing, "on_epoch_end", killed_once)
+    resumed = [*call, "--checkpoint-dir", str(tmp_path / "parts"), "--out", str(tmp_path / "resumed")]
+    with pytest.raises(SystemExit):
+        corruption.main(resumed)
+    corruption.main(resumed)
+    assert epochs == [1, 2, 3]
+    corruption.main([*call, "--out", str(tmp_path / "whole")])
+    found, whole = (
+        [{k: v for k, v in row.items() if k not in ("cost", "seconds_run", "environment")} for row in rows_of(out)]
+        for out in (tmp_path / "resumed", tmp_path / "whole")
+    )
+    assert found == whole
+    assert all(row["settings"]["precision"] == "bfloat16" for row in found)
+    table = (tmp_path / "resumed" / "table.md").read_text()
+    assert re.search(r"Curvature .* \(92\.9; 98\.2\) ", table)
+    assert re.search(r"Cumulative loss .* \(98\.7\) ", table)
+
+
+def test_rates_can_be_measured_with_the_first_seed_alone(load):
+    corruption = load("corruption")
+    args = corruption.parse(["--rates", "0.1", "0.2", "--once", "0.2", "--seeds", "3", "4"])
+    assert corruption.cells(args) == [(0.1, 3), (0.2, 3), (0.1, 4)]
+    assert "over seeds 3, 4 (20 %: seed 3)" in corruption.described([], args)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("augment", [False, True])
+def test_the_recommended_detector_is_read_off_the_run_that_all_signals_are_of(load, augment):
+    corruption = load("corruption")
+    X, y = corruption.data.load("digits", "", subset=150)
+    X = X.reshape(-1, 1, 8, 8) if augment else X
+    X, labels, _ = corruption.data.corrupt(X, y, 0.2, "uniform", 0)
+    settings = vars(corruption.parse(["--epochs", "2", "--device", "cpu"]))
+    net = corruption.recipes.nets(None, augment=augment, paper=None, quick=False, n_samples=150).main
+    nets = corruption.recipes.Nets(net, net)
+    one, plain = (
+        corruption.fitted(
+            corruption.detectors(nets, settings, 0, contrast=True, witnesses=witnesses)["one run"], X, labels, None
+        )
+        for witnesses in (True, False)
+    )
+    detector = FusedDetector(net, max_epochs=2, device="cpu", random_state=0)
+    scores = detector.fit(X, labels).scores_
+    assert np.array_equal(corruption.METHODS["fused"].score({"one run": one}), scores)
+    assert ("late_loss" in detector.fused_signals_) == augment
+    rest = set(plain.signals) - {"own"}
+    assert {"curvature", "curvature_contrast", "late_loss"} <= rest
+    assert all(np.array_equal(one.signals[name], plain.signals[name]) for name in rest)
 
 
 WRONG = {
