@@ -24,7 +24,7 @@ from curvdetect.signals.ridge import OverColumns, OverSamples, Regression
 #: Samples by whose likelihood penalties are compared, and temperature, factors and offsets chosen, at most.
 N_COMPARING, N_CHOOSING = 2000, 5000
 #: Columns that are alike by which penalties are compared, about: with twice as many or more, by some of them.
-N_COLUMNS = 1500
+N_COLUMNS = 1000
 #: Samples on which penalties from all over are tried, at most: each of so many, then those around the best. With more
 #: samples, those around the best of these are tried again.
 N_FIRST, STRIDE = 600, 4
@@ -70,6 +70,7 @@ class LeaveOneOut:
         self.groups, self.alike = groups, alike
         self.blocks = [np.arange(len(labels))[:, None]] if groups is None else blocks_of(groups)
         self.mean = self.labels.bincount(minlength=n_classes).double() / len(labels)
+        self._known: dict[bytes, tuple[Tensor, Tensor]] = {}
         self._times = None if factors.over_samples else factors.times(self.targets)
         self.choice, self.regression = self._chosen() if choice is None else (choice, self._regression(choice.penalty))
 
@@ -85,7 +86,7 @@ class LeaveOneOut:
         share = self.factors.share
         for block in self.blocks:
             for part in self._split(block[share.of(torch.arange(len(block))).numpy()]):
-                left_out, fitted = self._outputs(self.regression, part)
+                left_out, fitted = self._known.get(part.tobytes()) or self._outputs(self.regression, part)
                 yield part.ravel(), self._log(left_out), self._log(fitted)
 
     def coefficients(self) -> Tensor:
@@ -113,13 +114,16 @@ class LeaveOneOut:
     def _chosen(self) -> tuple[Choice, Regression]:
         """Return the choice by which labels left out are most likely, and the regression."""
         penalty, kept = self._compared()
-        outputs, labels = self._some_left_out(kept, N_CHOOSING)
+        outputs, labels = self._some_left_out(kept, N_CHOOSING, self._known)
         plain = Choice(penalty, *temperature_of(outputs, labels))
         scales, offsets, likelihood = calibrated(plain.logits(outputs), labels)
         told = self.factors.of_first([*plain[:2], likelihood, *scales, *offsets])
         first, temperature, likelihood = told[:3]
         choice = Choice(first, temperature, likelihood, *np.split(np.array(told[3:]), 2))
-        return choice, kept if first == penalty else self._regression(first)
+        if first == penalty:
+            return choice, kept
+        self._known.clear()
+        return choice, self._regression(first)
 
     def _compared(self) -> tuple[float, Regression]:
         """Return the penalty by which labels left out are most likely, and its regression."""
@@ -152,10 +156,15 @@ class LeaveOneOut:
         factors = Factors(self.factors.rows(some).cpu().numpy(), self.factors.device)
         return LeaveOneOut(factors, self.labels[torch.from_numpy(some)], self.n_classes).choice.penalty
 
-    def _some_left_out(self, regression: Regression, n: int) -> tuple[Tensor, Tensor]:
-        """Return outputs for about ``n`` samples left out, and their labels."""
+    def _some_left_out(
+        self, regression: Regression, n: int, known: dict[bytes, tuple[Tensor, Tensor]] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return outputs for about ``n`` samples left out, and their labels; ``known`` takes those of each part."""
         parts = [part for block in _some(self.blocks, n) for part in self._split(block)]
-        outputs = torch.cat([self._outputs(regression, part)[0] for part in parts])
+        found = {part.tobytes(): self._outputs(regression, part) for part in parts}
+        outputs = torch.cat([left_out for left_out, _ in found.values()])
+        if known is not None:
+            known |= found
         index = torch.from_numpy(np.concatenate([part.ravel() for part in parts])).to(outputs.device)
         return outputs, self.labels[index]
 
