@@ -21,8 +21,9 @@ EPOCHS_OF_ROWS, EPOCHS_OF_MANY, LR_OF_ROWS = 12, 15, 0.2
 LISTEN_TO_ALL = 0.9
 #: Weights of a training that has memorized, and of one that ends early, where the mean weight of the witnesses is 1.
 MEMORIZED, ENDED_EARLY = 1.5, 1.0
-#: Weight of one that ends early and has not memorized, of pictures.
-NOT_YET = 0.75
+#: Weight of one that ends early and has not memorized, of pictures; and the training accuracy from which on it may have
+#: memorized wrong labels, of which its last epochs then say nothing.
+NOT_YET, MAY_HAVE = 0.6, 0.95
 #: How much more a training that has not memorized counts for each further share of the labels that it predicts, and the
 #: least and the most that it counts.
 FOR_KNOWING, LEAST, MOST = 20.0, 0.1, 5.0
@@ -58,11 +59,10 @@ def weight_beside_witnesses(
     """
     if early and len(samples.shape) == 1:
         return {"loss": float(np.clip(ENDED_EARLY + FOR_KNOWING_ROWS * (ahead or 0), ENDED_EARLY, MOST_OF_ROWS))}
-    if early and accuracy >= LISTEN_TO_ALL:
-        return {"loss": ENDED_EARLY}
     if early:
         known = FOR_KNOWING_PICTURES * ((ahead or 0) - FROM_MEMORY)
-        return {"loss": float(np.clip(NOT_YET + known, NOT_YET, MOST))}
+        weight = ENDED_EARLY if accuracy >= LISTEN_TO_ALL else float(np.clip(NOT_YET + known, NOT_YET, MOST))
+        return {"loss" if accuracy >= MAY_HAVE else "late_loss": weight}
     if ahead is not None:
         return {"late_loss" if augmented else "loss": float(np.clip(1 + FOR_KNOWING * ahead, LEAST, MOST))}
     return {"loss": MEMORIZED}

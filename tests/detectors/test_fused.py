@@ -244,15 +244,17 @@ def test_what_is_recorded_anyway_changes_nothing_beside():
 
 
 def test_of_many_samples_a_training_that_ends_early_counts_the_more_the_more_it_knows():
-    def weights(shape, n=5000):
+    def weights(shape, loss, n=5000, accuracy=0.8):
         samples = as_samples(np.zeros((n, *shape)), np.arange(n) % 2)
         return [
-            weight_beside_witnesses(samples, 0.8, ahead, early=True, augmented=False)["loss"]
+            weight_beside_witnesses(samples, accuracy, ahead, early=True, augmented=False)[loss]
             for ahead in (None, 0.0, 0.1, 0.2, 1.0)
         ]
 
-    assert weights((4,)) == pytest.approx([1, 1, 7, 8, 8])
-    assert weights((1, 2, 2)) == pytest.approx([0.75, 0.75, 1.05, 2.55, 5.0])
+    assert weights((4,), "loss") == pytest.approx([1, 1, 7, 8, 8])
+    assert weights((1, 2, 2), "late_loss") == pytest.approx([0.6, 0.6, 0.9, 2.4, 5.0])
+    assert weights((1, 2, 2), "late_loss", accuracy=0.92) == [1] * 5
+    assert weights((1, 2, 2), "loss", accuracy=0.96) == [1] * 5  # its last epochs may say nothing any more
     few, many = (as_samples(np.zeros((n, 4)), np.arange(n) % 2) for n in (4999, 5000))
     assert not tells_what_it_knows(few, 0.8, early=True, pretrained=False)
     assert tells_what_it_knows(many, 0.8, early=True, pretrained=False)
