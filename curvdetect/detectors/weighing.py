@@ -27,10 +27,10 @@ NOT_YET, MAY_HAVE = 0.6, 0.95
 #: How much more a training that has not memorized counts for each further share of the labels that it predicts, and the
 #: least and the most that it counts.
 FOR_KNOWING, LEAST, MOST = 20.0, 0.1, 5.0
-#: The same for a training on rows that ends early, with the most that it counts, and for one on pictures, with the lead
-#: that may be memory.
-FOR_KNOWING_ROWS, MOST_OF_ROWS = 60.0, 8.0
-FOR_KNOWING_PICTURES, FROM_MEMORY = 15.0, 0.08
+#: The same for a training that ends early: on rows, and on pictures for how many times fewer labels it misses, of which
+#: a little may be memory. It counts at most so much, and on pictures no more than there are times 5,000 of them.
+FOR_KNOWING_ROWS, FOR_KNOWING_PICTURES, FROM_MEMORY = 60.0, 2.0, 0.05
+MOST_OF_EARLY = 8.0
 #: Samples of which a training that ends early has memorized few.
 MANY = 5000
 
@@ -46,7 +46,9 @@ def ending_early(settings: Settings, samples: Samples) -> Settings:
 
 def tells_what_it_knows(samples: Samples, accuracy: float, *, early: bool, pretrained: bool) -> bool:
     """Say whether the accuracy of a training is that of knowledge, rather than of memory."""
-    return pretrained or (accuracy < LISTEN_TO_ALL and not (early and len(samples) < MANY))
+    if early and not pretrained:
+        return len(samples) >= MANY and (accuracy < LISTEN_TO_ALL or len(samples.shape) > 1)
+    return pretrained or accuracy < LISTEN_TO_ALL
 
 
 def weight_beside_witnesses(
@@ -58,10 +60,12 @@ def weight_beside_witnesses(
     nothing.
     """
     if early and len(samples.shape) == 1:
-        return {"loss": float(np.clip(ENDED_EARLY + FOR_KNOWING_ROWS * (ahead or 0), ENDED_EARLY, MOST_OF_ROWS))}
+        return {"loss": float(np.clip(ENDED_EARLY + FOR_KNOWING_ROWS * (ahead or 0), ENDED_EARLY, MOST_OF_EARLY))}
     if early:
-        known = FOR_KNOWING_PICTURES * ((ahead or 0) - FROM_MEMORY)
-        weight = ENDED_EARLY if accuracy >= LISTEN_TO_ALL else float(np.clip(NOT_YET + known, NOT_YET, MOST))
+        least = ENDED_EARLY if accuracy >= LISTEN_TO_ALL else NOT_YET
+        fewer = (ahead or 0) / max(1 - accuracy, 1 / len(samples)) - FROM_MEMORY
+        most = float(np.clip(len(samples) / MANY, ENDED_EARLY, MOST_OF_EARLY))
+        weight = float(np.clip(NOT_YET + FOR_KNOWING_PICTURES * fewer, least, most))
         return {"loss" if accuracy >= MAY_HAVE else "late_loss": weight}
     if ahead is not None:
         return {"late_loss" if augmented else "loss": float(np.clip(1 + FOR_KNOWING * ahead, LEAST, MOST))}

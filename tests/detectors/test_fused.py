@@ -252,9 +252,15 @@ def test_of_many_samples_a_training_that_ends_early_counts_the_more_the_more_it_
         ]
 
     assert weights((4,), "loss") == pytest.approx([1, 1, 7, 8, 8])
-    assert weights((1, 2, 2), "late_loss") == pytest.approx([0.6, 0.6, 0.9, 2.4, 5.0])
+    # a training on pictures counts by how many times fewer labels it misses, and by how many pictures there are
+    assert weights((1, 2, 2), "late_loss", 50000) == pytest.approx([0.6, 0.6, 1.5, 2.5, 8])
+    assert weights((1, 2, 2), "late_loss", 10000) == pytest.approx([0.6, 0.6, 1.5, 2, 2])
     assert weights((1, 2, 2), "late_loss", accuracy=0.92) == [1] * 5
-    assert weights((1, 2, 2), "loss", accuracy=0.96) == [1] * 5  # its last epochs may say nothing any more
+    # its last epochs may say nothing any more
+    assert weights((1, 2, 2), "loss", 50000, accuracy=0.96) == pytest.approx([1, 1, 5.5, 8, 8])
     few, many = (as_samples(np.zeros((n, 4)), np.arange(n) % 2) for n in (4999, 5000))
     assert not tells_what_it_knows(few, 0.8, early=True, pretrained=False)
     assert tells_what_it_knows(many, 0.8, early=True, pretrained=False)
+    assert not tells_what_it_knows(many, 0.95, early=True, pretrained=False)
+    pictures = as_samples(np.zeros((5000, 1, 2, 2)), np.arange(5000) % 2)
+    assert tells_what_it_knows(pictures, 0.95, early=True, pretrained=False)
