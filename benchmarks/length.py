@@ -5,6 +5,7 @@ and, for rows, a forest. Tables are made here or come with scikit-learn; picture
 
     python benchmarks/length.py
     python benchmarks/length.py --kinds digits --pictures mnist:4000 folder:3000 folder:5000 --data-dir data
+    python benchmarks/length.py --kinds --embedded folder:10000  # features of EfficientNet-Lite0, as embeddings.py
 
 Every finished training is one line in OUT/records.jsonl; the same command again goes on where it was cut short.
 """
@@ -22,16 +23,19 @@ import torch
 from harness import data
 from harness.environment import announce, command
 from harness.kinds import KINDS
+from harness.lite0 import network
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
 from harness.written import markdown, write
 
-from curvdetect import FusedDetector, LossDetector, corrupt_labels, memorizing_net
+from curvdetect import FusedDetector, ImageEmbedder, LossDetector, corrupt_labels, memorizing_net
 from curvdetect.metrics import auroc, average_precision
 
 TABLES = ("wine", "digits", "wide 100", "one-hot", "imbalanced", "spiral")
 LENGTHS = (4, 8, 12, 20, 30)
+#: What the names of pictures begin with that are given to a pretrained network first.
+FEATURES = "features of "
 #: Weights of the loss, where the mean weight of what is left out is 1.
 WEIGHTS = (0.5, 0.75, 1.0, 1.5, 3.0)
 
@@ -42,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     records = Records(args.out / "records.jsonl", ("data", "noise", "rate", "seed", "epochs", "lr"))
     wanted = [
         {"data": name, "noise": noise, "rate": rate, "seed": seed, "epochs": epochs, "lr": lr}
-        for name in [*args.kinds, *args.pictures]
+        for name in [*args.kinds, *args.pictures, *(f"features of {name}" for name in args.embedded)]
         for noise, rate in [*(("uniform", rate) for rate in args.rates), *(("pair", rate) for rate in args.pair_rates)]
         for seed in args.seeds
         for lr in args.learning_rates
@@ -55,7 +59,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def measure(row: dict, args: argparse.Namespace) -> dict:
     """Return what a training of one length makes of one corrupted copy of the labels, alone and beside the others."""
-    X, labels, mask = corrupted(*(row[name] for name in ("data", "noise", "rate", "seed")), args.data_dir, args.folder)
+    cell = (row[name] for name in ("data", "noise", "rate", "seed"))
+    X, labels, mask = corrupted(*cell, args.data_dir, args.folder, args.cache, args.device)
     left_out, seconds_left_out = left_out_of(X, labels, row, args)
     net = memorizing_net(None, lr=row["lr"])
     started = time.process_time()
@@ -74,15 +79,17 @@ def measure(row: dict, args: argparse.Namespace) -> dict:
 
 @lru_cache(maxsize=1)
 def corrupted(
-    name: str, noise: str, rate: float, seed: int, data_dir: str, folder: str
+    name: str, noise: str, rate: float, seed: int, data_dir: str, folder: str, cache: Path, device: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return samples, labels of which some are wrong, and which these are."""
     if name in KINDS:
         X, y = KINDS[name](seed)
         X = np.asarray(X, dtype=np.float32)
     else:
-        kind, _, subset = name.partition(":")
+        kind, _, subset = name.removeprefix(FEATURES).partition(":")
         X, y = data.load(kind, folder if kind == "folder" else data_dir, subset=int(subset))
+        if name.startswith(FEATURES):
+            X = ImageEmbedder(network(), size=160, device=device, cache_dir=cache).fit_transform(X)
     return X, *corrupt_labels(y, rate, kind=noise, random_state=seed)
 
 
@@ -120,14 +127,49 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     table = median.map(lambda value: f"{value:.2f}")
     lines += ["## Seconds of the processor, and training accuracy", "", markdown(table.reset_index(), index=False), ""]
     lines += [f"Means, and medians of the seconds, over seeds {', '.join(map(str, args.seeds))}. One thread.", ""]
+    picture(rows, args)
     write(lines, rows, args.out)
+
+
+def picture(rows: list[dict], args: argparse.Namespace) -> None:
+    """Draw both measures against the seconds of a length, with and without what is left out; a panel for each data."""
+    from matplotlib.figure import Figure
+
+    def point(row: dict) -> dict:
+        training, left_out = row["seconds"]["training"], row["seconds"]["left out"]
+        each = {"loss alone": ("loss", training), "loss + left out": ("loss 1", training + left_out)}
+        return {
+            **cell_of(row, args),
+            **{(name, part): 100 * row[part][score] for name, (score, _) in each.items() for part in ("auroc", "ap")},
+            **{(name, "seconds"): seconds for name, (_, seconds) in each.items()},
+        }
+
+    frame = pd.DataFrame([point(row) for row in rows])
+    groups = list(frame.groupby("data", sort=False))
+    figure = Figure(figsize=(0.5 + 3.2 * len(groups), 5.4), layout="constrained")
+    for column, (title, of_data) in zip(figure.subplots(2, len(groups), squeeze=False).T, groups, strict=True):
+        for ax, (part, caption) in zip(column, (("auroc", "AUROC, %"), ("ap", "average precision, %")), strict=True):
+            for color, (wrong, some) in enumerate(of_data.groupby("wrong", sort=False)):
+                mean = some.groupby("epochs").mean(numeric_only=True)
+                for name, style in (("loss alone", "--"), ("loss + left out", "-")):
+                    x, y = mean[name, "seconds"], mean[name, part]
+                    ax.plot(x, y, style, marker="o", ms=3, lw=1, color=f"C{color}", label=f"{wrong}, {name}")
+                    if color == 0 and name != "loss alone":
+                        for epochs in mean.index:
+                            ax.annotate(str(epochs), (x[epochs], y[epochs]), fontsize=6)
+            ax.set(xlim=(0, None), xlabel="seconds of the processor", ylabel=caption)
+        column[0].set_title(title, fontsize=9)
+    figure.legend(*column[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
+    args.out.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.out / "length.png", dpi=110)
 
 
 def cell_of(row: dict, args: argparse.Namespace) -> dict:
     """Return what the tables call the cell of a row."""
-    name, _, subset = row["data"].partition(":")
+    name, _, subset = row["data"].removeprefix(FEATURES).partition(":")
     wrong = f"{100 * row['rate']:g} %" + f", {row['noise']}" * (row["noise"] != "uniform")
     called = f"{args.title if name == 'folder' else name.upper()}, {subset}" if subset else name
+    called += ", features" * row["data"].startswith(FEATURES)
     return {"data": called, "wrong": wrong, "epochs": row["epochs"], "lr": row["lr"]}
 
 
@@ -136,6 +178,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--kinds", nargs="*", default=list(TABLES), choices=list(KINDS), metavar="KIND", help="tables")
     add("--pictures", nargs="*", default=[], metavar="NAME:N", help="subsets: mnist:4000, cifar10:3000, folder:3000")
+    add("--embedded", nargs="*", default=[], metavar="NAME:N", help="subsets as features of EfficientNet-Lite0")
+    add("--cache", type=Path, default=Path(__file__).parent / "runs" / "features", help="folder of their features")
     add("--data-dir", default="data", help="of torchvision's data sets")
     add("--folder", default="data/train", help="folder of classes that the name folder stands for")
     add("--title", default="folder", help="what tables call the pictures of the name folder")
