@@ -13,8 +13,8 @@ from curvdetect.data.isolation import isolated_rng, spread
 
 #: Numbers of channels that pictures in files have, and the least side of pictures.
 CHANNELS, SIDE = (1, 3, 4), 5
-#: How many times longer than wide something is that is no picture.
-LONG = 4
+#: How many times longer than wide something is that is hardly a picture (films are 16:9), and that is none.
+WIDE, LONG = 1.78, 4
 #: Rows in which token ids are looked for, how many of them there are at least, and how many lengths of padding.
 SEEN, WORDS, LENGTHS = 1000, 100, 4
 
@@ -33,13 +33,22 @@ def check_channels_first(shape: Sequence[int]) -> None:
         )
 
 
+def are_series(inputs: Inputs) -> bool:
+    """Say whether samples are series rather than grey pictures; bytes are pictures."""
+    return _longer_than(LONG, inputs)
+
+
+def may_be_series(inputs: Inputs) -> bool:
+    """Say whether samples are longer than most grey pictures are; bytes are pictures."""
+    return _longer_than(WIDE, inputs)
+
+
 def check_no_series(inputs: Inputs) -> None:
-    """Raise where samples are series rather than grey pictures; bytes are pictures."""
-    shape = inputs.shape
-    if len(shape) == 2 and max(shape) >= LONG * min(shape) and _few(inputs, 1).dtype != torch.uint8:
+    """Raise where samples are series."""
+    if are_series(inputs):
         raise ValueError(
-            f"X has samples of shape {tuple(shape)}, which look like series, and there is no default network for "
-            "these. Pass a net of your own, or rows: features such as those of MiniRocket in aeon "
+            f"X has samples of shape {tuple(inputs.shape)}, which look like series, and there is no default network "
+            "for these. Pass a net of your own, or rows: features such as those of MiniRocket in aeon "
             "or sktime, or X.reshape(len(X), -1). If they are grey pictures, pass X[:, None]."
         )
 
@@ -57,6 +66,12 @@ def padding_of(inputs: Inputs) -> int | None:
         if np.array_equal(lengths, (turned == fill).sum(1)) and len(np.unique(lengths[lengths > 1])) >= LENGTHS:
             return int(fill)
     return None
+
+
+def _longer_than(times: float, inputs: Inputs) -> bool:
+    """Say whether samples of two axes are as many times longer than wide, and no bytes."""
+    shape = inputs.shape
+    return len(shape) == 2 and max(shape) >= times * min(shape) and _few(inputs, 1).dtype != torch.uint8
 
 
 def _few(inputs: Inputs, n: int) -> torch.Tensor:

@@ -22,7 +22,7 @@ from curvdetect.data.items import is_dataset
 from curvdetect.data.labels import plain, plain_labels
 from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples, as_samples, as_unlabelled
-from curvdetect.data.shapes import check_channels_first, check_no_series, padding_of
+from curvdetect.data.shapes import check_channels_first, check_no_series, may_be_series, padding_of
 from curvdetect.data.wording import brief, callers_level
 from curvdetect.detectors.explaining import in_words, no_number, warn_of_classes, where_missing
 from curvdetect.detectors.probabilities import check_probabilities, warn_where_misplaced, warn_where_seen
@@ -49,15 +49,19 @@ def samples_to_fit(detector: BaseNoiseDetector, X: object, y: ArrayLike | None, 
             "two."
         )
     default = _takes_default(detector)
+    # what has no net takes the numbers of two axes as rows
+    for_pictures = default and "net" in detector.get_params(deep=False)
     if default:
         check_channels_first(samples.shape)
-        if "net" in detector.get_params(deep=False):  # all else takes the numbers of any shape as rows
-            check_no_series(samples.inputs)
+    if for_pictures:
+        check_no_series(samples.inputs)
     if writes_here():
         warn_of_classes(samples.classes, len(samples))
         if default:
             _warn_of_scale(samples)
             _warn_of_tokens(samples)
+        if for_pictures:
+            _warn_of_series(samples)
     if pred_probs is not None:
         check_paired(X, pred_probs, "pred_probs")
         checked = check_probabilities(pred_probs, len(samples), samples.classes)
@@ -248,6 +252,18 @@ def _takes_default(detector: BaseNoiseDetector) -> bool:
     """Say whether what is fitted follows from the shape of the samples."""
     net = detector.net.module if isinstance(detector.net, NeuralNet) else detector.net
     return (net is None or isinstance(net, str)) and isinstance(getattr(detector, "features", "auto"), str)
+
+
+def _warn_of_series(samples: Samples) -> None:
+    """Warn where samples that are taken for grey pictures are longer than these are."""
+    if may_be_series(samples.inputs):
+        warnings.warn(
+            f"X has samples of shape {tuple(samples.shape)}, which are taken for grey pictures. If they are series, "
+            "pass a net of your own, or rows: features such as those of MiniRocket in aeon or sktime, or "
+            "X.reshape(len(X), -1). If they are pictures, pass X[:, None].",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
 
 
 def _warn_of_tokens(samples: Samples) -> None:

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -61,9 +61,28 @@ def test_series_are_refused_with_the_way_out(shape):
             FusedDetector(net, **QUICK).fit(X, Y)
 
 
-@pytest.mark.parametrize("X", [_draw(8, 32, kind=np.uint8), _draw(1, 8, 32), _draw(12, 20)])
+@pytest.mark.parametrize("shape", [(24, 51), (51, 24), (28, 50)])
+def test_what_is_longer_than_a_picture_is_one_with_a_warning(shape):
+    with pytest.warns(UserWarning, match=r"taken for grey pictures.*series, pass a net.*pass X\[:, None\]") as caught:
+        assert LossDetector(**QUICK).fit(_draw(*shape), Y).scores_.shape == (N,)
+    assert [warning.filename for warning in caught if "grey" in str(warning.message)] == [__file__]
+
+
+GREY = [_draw(8, 32, kind=np.uint8), _draw(24, 51, kind=np.uint8), _draw(1, 24, 51), _draw(9, 16)]
+
+
+@pytest.mark.filterwarnings("error:X has samples")
+@pytest.mark.parametrize("X", GREY)
 def test_grey_pictures_are_none(X):
     assert LossDetector(**QUICK).fit(X, Y).scores_.shape == (N,)
+
+
+@pytest.mark.filterwarnings("error:X has samples")
+def test_a_regression_takes_series_as_rows():
+    X, detector = _draw(24, 51), LeaveOneOutDetector(device="cpu")
+    found = [clone(detector).fit(samples, Y).scores_ for samples in (X, X.reshape(N, -1), _draw(12, 1000))]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+    assert len(found[2]) == N
 
 
 def test_series_and_token_ids_go_as_they_are_into_what_takes_them():
