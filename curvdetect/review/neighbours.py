@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
+from curvdetect.data.shapes import are_series
 from curvdetect.data.types import Array, Record
 from curvdetect.signals.passes import measuring, rows_within
 
@@ -100,15 +101,15 @@ class Fingerprints:
     """Digests and small views of samples, by which copies are found without labels and net.
 
     Pictures, of at least 8 pixels a side, are compared with their mean removed, moved over each other by a little;
-    other samples by column, in standard deviations. Little of a picture is kept: 50,000 of any size fit in memory.
-    ``digests`` are equal where the network receives the same input. Near copies lie near each other in each of
+    other samples, series too, by column, in standard deviations. Little of a picture is kept: 50,000 of any size fit in
+    memory. ``digests`` are equal where the network receives the same input. Near copies lie near each other in each of
     ``views``: ``"coarse"``, 8 by 8 pixels, and ``"spectrum"``, amplitudes of low frequencies, which stay the same where
     a picture is moved, or ``"columns"``.
     """
 
     def __init__(self, samples: Samples) -> None:
         shape = samples.shape
-        self.pictures = len(shape) in (2, 3) and min(shape[-2:]) >= COARSE
+        self.pictures = len(shape) in (2, 3) and min(shape[-2:]) >= COARSE and not are_series(samples.inputs)
         digests: list[bytes] = []
         kept: list[Tensor] = []
         views: dict[str, list[Tensor]] = {"coarse": [], "spectrum": []}

@@ -87,6 +87,8 @@ def write_report(
 
     Notes
     -----
+    Series, floats of shape (n_samples, channels, length), are drawn as lines, each channel by its own range.
+
     Pictures have up to 320 pixels a side, fewer where there are more: 1,000 suspects in colour of 32 x 32 pixels, with
     their look-alikes, take some 7 MB, photos some 20 MB, and so do 10,000. Floats outside [0, 1] are scaled together.
     Look-alikes are the nearest samples that aren't flagged, in the inputs of the net's last layer, at the cost of a

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, ImageDraw, features
 
 from curvdetect.data.isolation import spread
 from curvdetect.data.items import Items, input_of, is_dataset
 from curvdetect.data.pictures import depth_of, eight_bits
 from curvdetect.data.samples import Samples
+from curvdetect.data.shapes import are_series
 from curvdetect.data.types import Array
 from curvdetect.data.wording import warn
 
@@ -97,7 +98,7 @@ def thumbnails(
         wanted.sort()  # so that of a file with many pictures no part is read twice
         drawn = samples.drawn([i for i, _ in wanted])
     else:
-        drawn = _drawn(samples, index, others)
+        drawn = (_plotted if are_series(samples.inputs) else _drawn)(samples, index, others)
     exact = len(wanted) <= EXACT
     return {
         str(i): None if picture is None else _data_uri(picture, longest, exact)
@@ -124,6 +125,34 @@ def _drawn(samples: Samples, index: NDArray[np.int64], others: NDArray[np.int64]
     for positions in (index, others):
         for batch in chunks(samples, positions):
             yield from map(Image.fromarray, _as_bytes((batch - low) / (high - low)))
+
+
+def _plotted(samples: Samples, index: NDArray[np.int64], others: NDArray[np.int64]) -> Iterator[Image.Image]:
+    """Yield series as plots, in which each channel has a lane and its range among the suspects."""
+    ends = [(x.min((0, 2)), x.max((0, 2))) for x in map(_channels_first, chunks(samples, index))]
+    if not ends:
+        return
+    low, high = np.min([low for low, _ in ends], 0)[:, None], np.max([high for _, high in ends], 0)[:, None]
+    span = np.where(high > low, high - low, 1)
+    for positions in (index, others):
+        for batch in map(_channels_first, chunks(samples, positions)):
+            yield from map(_plot, ((batch - low) / span).clip(0, 1))
+
+
+def _channels_first(series: Array) -> Array:
+    """Return series of shape (n, channels, length), which are longer than they have channels."""
+    return series if series.shape[2] > series.shape[1] else series.swapaxes(1, 2)
+
+
+def _plot(series: Array) -> Image.Image:
+    """Draw a series, a line for each channel in a lane of its own, from values in [0, 1]."""
+    picture = Image.new("L", (LARGEST, LARGEST), 255)
+    draw, (n_channels, length) = ImageDraw.Draw(picture), series.shape
+    across = np.linspace(0, LARGEST - 1, length)
+    for lane, values in enumerate(series):
+        down = (lane + 0.95 - 0.9 * values) * LARGEST / n_channels
+        draw.line(np.column_stack([across, down]).ravel().tolist(), fill=0)
+    return picture
 
 
 def _as_bytes(batch: Array) -> NDArray[np.uint8]:

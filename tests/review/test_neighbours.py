@@ -141,6 +141,18 @@ def test_large_pictures_are_compared_small(monkeypatch):
     np.testing.assert_allclose(Fingerprints(as_unlabelled(X)).distances(pairs), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(9, 300), (300, 9)])
+def test_series_are_compared_as_rows(shape):
+    rng = np.random.default_rng(0)
+    channels = 50 * np.arange(9).reshape(np.where(np.array(shape) == 9, 9, 1))  # which are alike in all series
+    X = (rng.normal(size=(6, *shape)) + channels).astype(np.float32)
+    X[1] = X[0] + 0.01
+    pairs = np.stack(np.triu_indices(6, 1), axis=1)
+    found = Fingerprints(as_unlabelled(X)).distances(pairs)
+    np.testing.assert_allclose(found, Fingerprints(as_unlabelled(X.reshape(6, -1))).distances(pairs), atol=1e-5)
+    assert found[0] < 0.1 < 0.5 < found[1:].min()
+
+
 def test_rows_are_compared_in_standard_deviations():
     X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32) * [1, 100, 1] + [0, 5, 0]
     X[:, 2] = 4  # says nothing

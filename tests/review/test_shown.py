@@ -49,9 +49,13 @@ def test_samples_that_are_neither_are_listed_all_the_same(told):
     content = told(detector, X)
     assert content["kind"] == "nothing"
     assert "pictures" not in content
-    detector, X, _ = fitted((3,))
-    detector.labels_[:] = 0
-    assert told(detector, X)["rows"] == {}
+
+
+def test_a_page_without_suspects_shows_nothing(told):
+    for shape, kind in (((3,), "rows"), ((8, 8), "pictures"), ((3, 100), "pictures")):
+        detector, X, _ = fitted(shape)
+        detector.labels_[:] = 0
+        assert told(detector, X)[kind] == {}
 
 
 @pytest.fixture(scope="module")

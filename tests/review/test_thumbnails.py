@@ -46,6 +46,22 @@ def test_small_pictures_are_shown_as_they_are(told, shape, drawn):
             assert np.abs(shown - wanted).max() <= 2 / 255
 
 
+@pytest.mark.parametrize("shape", [(3, 100), (100, 3)])
+def test_series_are_drawn_as_lines_each_channel_in_a_lane_by_its_own_range(told, shape):
+    detector, X, _ = fitted(shape)
+    channels = X if shape[0] == 3 else X.swapaxes(1, 2)  # the same numbers
+    channels[:] = np.array([[0], [1000], [-5]]) + np.array([[1e-3], [500], [1]]) * np.linspace(-1, 1, 100)
+    content = told(detector, X, k=4)
+    for i in detector.ranking_[:4]:
+        dark = picture_in(content, i)[..., 0] < 128
+        assert dark.shape == (320, 320)
+        assert dark.any(0).mean() > 0.95
+        for lane in np.array_split(dark, 3):
+            first, last = (np.flatnonzero(lane[:, at]).mean() for at in (4, -5))  # counted from above
+            assert first > 90
+            assert last < 15
+
+
 def test_large_pictures_become_thumbnails_and_those_of_look_alikes_are_half_as_large(told):
     detector, X, _ = fitted((400, 200), n=30, q=2)
     content = told(detector, X)
