@@ -28,6 +28,8 @@ _INPUTS = 10
 FEW = 3
 #: Names of missing labels in files: of ARFF, pandas, spreadsheets and databases. NA and none are names of classes, too.
 MISSING = {"", "?", "nan", "<na>", "n/a", "#n/a", "null"}
+#: Marks behind a word, and quotes around it, which name no other class.
+_AROUND = re.compile(r"(?<=[^\W\d_])[.,;:'\"\u2018-\u201d]+$|^['\"\u2018-\u201d]+(?=[^\W\d_])")
 #: Characters of names of classes that are shown.
 _WIDTH = 180
 
@@ -163,8 +165,9 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
     names, doubts = classes.tolist(), []
     if alike := names_alike(names):
         doubts.append(
-            f"y holds class names that differ by case, blanks or Unicode form alone: {_shown(alike)}. Each is a class "
-            "of its own. Where they are one class, give it one name (str.strip, str.casefold, unicodedata.normalize)."
+            f"y holds class names that differ by case, blanks, a last mark, quotes or Unicode form alone: "
+            f"{_shown(alike)}. Each is a class of its own. Where they are one class, give it one name (str.strip, "
+            "str.casefold, unicodedata.normalize)."
         )
     if missing := [repr(name) for name in names if isinstance(name, str | bytes) and _bare(name) in MISSING]:
         doubts.append(
@@ -182,7 +185,9 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
 
 
 def names_alike(names: list[object]) -> list[list[str | bytes]]:
-    """Return the groups of names that differ by case, blanks or Unicode form alone. Only text is a name.
+    """Return the groups of names that differ by case, blanks, a last mark, quotes or Unicode form alone.
+
+    Only text is a name.
 
     >>> names_alike(["cat", "Cat ", "dog", "New York", "NewYork", "1 2", "12"])
     [['cat', 'Cat '], ['New York', 'NewYork']]
@@ -195,11 +200,11 @@ def names_alike(names: list[object]) -> list[list[str | bytes]]:
 
 
 def _bare(name: str | bytes) -> str:
-    """Return a name without case, blanks and Unicode form; the blank between two numbers stays."""
+    """Return a name without case, blanks, last marks, quotes and Unicode form; a blank between two numbers stays."""
     text = name.decode(errors="backslashreplace") if isinstance(name, bytes) else name
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     words = " ".join(text.replace("\u200b", " ").replace("\ufeff", " ").split())
-    return re.sub(r"(?<!\d) | (?!\d)", "", words)
+    return _AROUND.sub("", re.sub(r"(?<!\d) | (?!\d)", "", words))
 
 
 def _shown(groups: list[list[str | bytes]]) -> str:

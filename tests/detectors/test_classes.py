@@ -28,6 +28,8 @@ ALIKE = {
     "all_at_once": [CAFE, " " + unicodedata.normalize("NFD", CAFE.upper())],
     "nothing_but_blanks": ["", " "],
     "bytes": [b"cat", b"Cat "],
+    "last_mark": ["cat", "cat.", "Cat ;"],
+    "quotes": ["cat", "'cat'", '"Cat"', "\u201ccat\u201d"],
 }
 APART = {
     "no_text": [1, 2, 10, False, True],
@@ -36,6 +38,8 @@ APART = {
     "dashes": ["a-b", "ab", "a_b"],
     "bytes": [b"\xff", b"\xfe"],
     "accents": ["cafe", CAFE],
+    "marks_that_are_names": [".", ",", ":", "''", "``"],
+    "marks_that_mean_something": ["C", "C#", "C++", "WP", "WP$", "yes", "yes!", "yes?"],
 }
 
 
