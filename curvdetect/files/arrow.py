@@ -53,6 +53,11 @@ def class_names(schema: Any, column: str) -> list[str]:
     return names if len(set(names)) == len(names) else []
 
 
+def coded_columns(schema: Any) -> list[str]:
+    """Return the columns whose codes stand for named classes."""
+    return [name for name in schema.names if class_names(schema, name)]
+
+
 def labels_in(column: Any, schema: Any, name: str) -> Array | Column:
     """Return a column; codes become the names of their classes where the file has them."""
     entries = column.to_pandas()

@@ -19,12 +19,12 @@ from PIL import Image
 from curvdetect.data.squares import Pictures, opened
 from curvdetect.data.types import Array
 from curvdetect.data.wording import ArgumentError, ContentError, listed, short, spelled
-from curvdetect.files.arrow import class_names, feature_of, labels_in, pyarrow
+from curvdetect.files.arrow import class_names, coded_columns, feature_of, labels_in, pyarrow
 from curvdetect.files.copies import copy_file, new_folder
 from curvdetect.files.labelled import LabelledData, sources
 from curvdetect.files.pictures import PicturesFile, opened_bytes
 from curvdetect.files.shards import is_picture, splits_to_read
-from curvdetect.files.tables import complete, is_label, label_column
+from curvdetect.files.tables import complete, label_column
 
 #: How many groups of rows are kept: threads that read in order are rarely in more.
 _KEPT = 2
@@ -91,12 +91,8 @@ class ArrowPictures(PicturesFile):
     @cached_property
     def label(self) -> str:
         """The name of the column of labels."""
-        asked = self.asked.label
         columns = [name for name in self._schema.names if name not in self._pictures]
-        coded = [name for name in columns if class_names(self._schema, name)]
-        if asked is None and len(coded) == 1 and not any(map(is_label, columns)):
-            return coded[0]
-        return label_column(columns, asked, self.path)
+        return label_column(columns, self.asked.label, self.path, coded=coded_columns(self._schema))
 
     @cached_property
     def pictures(self) -> Pictures:

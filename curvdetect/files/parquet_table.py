@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from curvdetect.data.types import Array
-from curvdetect.files.arrow import labels_in, open_parquet, pyarrow
+from curvdetect.files.arrow import coded_columns, labels_in, open_parquet, pyarrow
 from curvdetect.files.parquet_copy import rewrite_parquet
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ class ParquetFile:
     def columns(self) -> list[str]:
         """Names of the columns, as pandas has them."""
         return list(self._table.slice(0, 0).to_pandas().columns)
+
+    @property
+    def coded(self) -> list[str]:
+        """Columns of codes that stand for named classes."""
+        return coded_columns(self._table.schema)
 
     def head(self, rows: int) -> pd.DataFrame:
         """Return the first few rows."""

@@ -67,7 +67,7 @@ def read_data(
         folder, of boxes. With ``probs``, also a file of labels alone, which may be a .txt.
     label : str, optional
         Column of a table, or array in an .npz file, that holds the labels; by default the one named label, labels,
-        target, y or class.
+        target, y or class, or the only ``ClassLabel`` of a Parquet file.
     drop : tuple of str, default=()
         Columns of a table not to train on.
     pictures : str, optional

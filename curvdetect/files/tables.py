@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
@@ -67,7 +67,8 @@ class TableFile(LabelledFile):
         """The name of the column of labels, which is none to drop."""
         if self.asked.label is not None and self.asked.label in self.asked.drop:
             raise ArgumentError("drop", f"'{short(self.asked.label)}' holds the labels.")
-        return label_column(self.candidates(), self.asked.label, self.path, self.table)
+        coded = self.table.coded if isinstance(self.table, ParquetFile) else []
+        return label_column(self.candidates(), self.asked.label, self.path, self.table, coded=coded)
 
     def candidates(self) -> list[str]:
         """Return the columns that may hold the labels."""
@@ -141,11 +142,16 @@ def readable(path: Path) -> Iterator[None]:
         raise ContentError(f"'{short(path)}' can't be read as a table: {reason}") from error
 
 
-def label_column(columns: list[str], label: str | None, path: Path, table: Table | None = None) -> str:
-    """Return the name of the column of labels; the names are a row where the table is ``headless``."""
+def label_column(
+    columns: list[str], label: str | None, path: Path, table: Table | None = None, *, coded: Sequence[str] = ()
+) -> str:
+    """Return the name of the column of labels: one that is named so, or else one whose classes are named in the file.
+
+    The names of the columns are a row where the table is ``headless``.
+    """
     if label is not None and label in columns:
         return label
-    found = list(filter(is_label, columns))
+    found = list(filter(is_label, columns)) or [name for name in columns if name in coded]
     if not columns:
         raise ContentError(f"'{short(path)}' has no column left that may hold the labels.")
     if label is None and len(found) == 1:

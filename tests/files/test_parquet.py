@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from curvdetect import read_data
 from tests.files.tables import read_labels, read_table, rewrite
 
 pa = pytest.importorskip("pyarrow")
@@ -68,6 +69,25 @@ def test_codes_of_named_classes_are_labels_by_name(pets, tmp_path):
     rewrite(path, new, name, y, np.array(["cat", "1", "1", "dog"]))
     assert read_labels(new, None)[0].tolist() == ["cat", "1", "1", "dog"]
     assert parquet.read_table(new).column("label").to_pylist() == [0, 2, 2, 1]
+
+
+def test_a_lone_column_of_classes_holds_the_labels_of_a_table(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    text, kind = datasets.Value("string"), datasets.ClassLabel(names=["cat", "dog"])
+    rows = {"text": ["a cat", "a dog", "the dog"], "kind": [0, 1, 1], "size": [0, 1, 0], "label": [5, 6, 5]}
+
+    def written(**kinds):
+        chosen = {name: rows[name] for name in kinds}
+        datasets.Dataset.from_dict(chosen, features=datasets.Features(kinds)).to_parquet(tmp_path / "t.parquet")
+        return tmp_path / "t.parquet"
+
+    assert read_labels(written(text=text, kind=kind), None)[0].tolist() == ["cat", "dog", "dog"]
+    assert read_labels(written(label=datasets.Value("int8"), kind=kind), None)[0].tolist() == [5, 6, 5]
+    path = written(text=text, kind=kind, size=kind)
+    with pytest.raises(ValueError, match=r"several: 'kind', 'size'\. Choose one of 'text', 'kind', 'size'"):
+        read_labels(path, None)
+    assert read_labels(path, "size")[0].tolist() == ["cat", "dog", "cat"]
+    assert read_data(path, drop=("size",)).y.tolist() == ["cat", "dog", "dog"]
 
 
 @pytest.mark.parametrize("missing", [-1, None])
