@@ -67,6 +67,15 @@ def test_labels_of_a_hugging_face_dataset_that_are_not_classes_stay_as_they_are(
     assert as_samples(hugging_face(codes=[*CODES[:-1], -1]), CODES).classes.tolist() == [0, 1, 2]
 
 
+def test_codes_of_class_encode_column_are_in_the_order_of_text_and_go_by_their_names():
+    numbers = [1, 2, 10] * 4
+    dataset = hugging_face(Features({"image": Image(), "label": Value("int32")}), numbers).class_encode_column("label")
+    samples, codes = as_samples(dataset), as_samples(dataset, dataset["label"])
+    assert samples.classes[samples.labels].tolist() == list(map(str, numbers))
+    assert codes.classes[codes.labels].tolist() == [0, 2, 1] * 4
+    assert dataset.features["label"].int2str(dataset["label"]) == list(map(str, numbers))
+
+
 X4 = torch.arange(8.0).reshape(4, 2)
 DICTIONARIES = {
     "usual_names": [{"x": x, "y": i % 2} for i, x in enumerate(X4)],
