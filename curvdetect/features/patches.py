@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from curvdetect.data.samples import Samples, as_unlabelled
-from curvdetect.data.shapes import check_channels_first
+from curvdetect.features.pictures import check_are_pictures
 
 #: Patches from which the whitening is learned.
 N_PATCHES = 20_000
@@ -237,12 +237,7 @@ def _pictures(X: object) -> Samples:
         if isinstance(X, Samples)
         else as_unlabelled(X if hasattr(X, "__getitem__") and not isinstance(X, list) else np.asarray(X))
     )
-    if len(samples.shape) != 3:
-        raise ValueError(
-            f"X must hold pictures, an array of shape (n_samples, channels, height, width), got samples of shape "
-            f"{samples.shape}. Rows of numbers are features already."
-        )
-    check_channels_first(samples.shape)
+    check_are_pictures(samples.shape)
     return samples
 
 

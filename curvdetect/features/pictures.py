@@ -37,8 +37,8 @@ def check_are_pictures(shape: Sequence[int]) -> None:
     """Raise where samples of a shape are no pictures, (channels, height, width)."""
     if len(shape) != 3:
         ways = {
-            1: "Rows of pixels become pictures by X.reshape(-1, channels, height, width). Features need no embedder.",
-            2: "Grey pictures need an axis for their channel: X[:, None].",
+            1: "Rows of pixels become pictures by X.reshape(-1, channels, height, width). Others are features.",
+            2: "Grey pictures need an axis for their channel: X[:, None]. Series are no pictures.",
         }
         raise ValueError(
             f"X has samples of shape {tuple(shape)}, and pictures are (channels, height, width). "

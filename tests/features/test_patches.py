@@ -53,7 +53,8 @@ def test_pictures_of_any_size_and_channels_have_features(shape):
 
 
 REFUSED = {
-    "rows": (lambda: fitted(X.reshape(12, -1)), "X must hold pictures"),
+    "rows": (lambda: fitted(X.reshape(12, -1)), "and pictures are .channels, height, width.*Others are features"),
+    "series": (lambda: fitted(X.reshape(12, 3, -1)), r"Grey pictures .* X\[:, None\]. Series are no pictures"),
     "one_color": (lambda: fitted(np.ones((4, 3, 8, 8))), "one color each"),
     "channels": (lambda: fitted().transform(X[:, :1]), "1 channels, and 3 were fitted"),
     "smaller": (lambda: fitted().transform(X[:, :, :3]), "pictures of 3 by .* on a side"),
