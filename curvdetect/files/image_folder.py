@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from curvdetect.data.folders import doubts_of_classes, pictures_in
 from curvdetect.data.squares import Pictures, files
 from curvdetect.data.types import Array
-from curvdetect.data.wording import short, warn
+from curvdetect.data.wording import ContentError, short, warn
 from curvdetect.files.coco import CocoFile
 from curvdetect.files.pictures import PicturesFile, as_text
 from curvdetect.files.safe_csv import FORMULA, inert_path, write_csv
+from curvdetect.files.shards import shards_in
+from curvdetect.files.tables import READERS
 
 #: Where a folder of pictures has COCO files, as COCO itself and Roboflow have them.
 _COCO = ("annotations/*.json", "*/_annotations*.json", "*.json")
@@ -70,7 +72,16 @@ class ImageFolder(PicturesFile):
 
     @cached_property
     def _found(self) -> tuple[dict[str, list[Path]], dict[str, str]]:
-        return pictures_in(self.path)
+        try:
+            return pictures_in(self.path)
+        except FileNotFoundError as error:
+            if not (tables := shards_in(self.path, tuple(chain(*READERS)))):
+                raise
+            some = ", ".join(f"'{short(table)}'" for table in tables[:2])
+            raise ContentError(
+                f"'{short(self.path)}' has no pictures and {len(tables)} table(s), of which one is read at a time. "
+                f"Pass it: {some}{', ...' if len(tables) > 2 else ''}."
+            ) from error
 
     def _below(self, path: Path) -> str:
         return Path(os.path.relpath(path, self.path)).as_posix()

@@ -106,6 +106,14 @@ def test_notes_that_name_other_classes_are_passed_over(tmp_path, note):
     assert read_labels(tmp_path / "t.parquet", None)[0].tolist() == [0, 1]
 
 
+def test_a_folder_of_tables_is_no_folder_of_pictures_and_they_are_named(tmp_path):
+    (tmp_path / "data").mkdir()
+    for part in ("test", "train"):
+        pd.DataFrame({"text": ["a", "b"], "label": [0, 1]}).to_parquet(tmp_path / f"data/{part}-00000-of-00001.parquet")
+    with pytest.raises(ValueError, match=r"no pictures and 2 table\(s\).*Pass it: '.*test-0.*', '.*train-0.*parquet'"):
+        read_data(tmp_path)
+
+
 def test_what_is_no_parquet_is_named_and_what_reads_it(tmp_path, monkeypatch):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises((ValueError, ImportError), match=r"t\.parquet' can't be read as a table"):
