@@ -9,5 +9,6 @@ from importlib.metadata import version
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__all__.remove("metrics")  # a module, which `from curvdetect import *` leaves out
+for _room in ("data", "detectors", "features", "files", "metrics", "review", "signals", "training"):
+    __all__.remove(_room)  # a module, which `from curvdetect import *` leaves out
 __version__ = version("curvdetect")

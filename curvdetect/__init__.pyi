@@ -1,5 +1,12 @@
 # The public names and their modules: what type checkers read, and what __init__.py imports at the first use of each.
+from . import data as data
+from . import detectors as detectors
+from . import features as features
+from . import files as files
 from . import metrics as metrics
+from . import review as review
+from . import signals as signals
+from . import training as training
 from .data.folders import load_image_folder as load_image_folder
 from .data.items import TwoViews as TwoViews
 from .data.noise import conflicting_duplicates as conflicting_duplicates

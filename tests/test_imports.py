@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -45,6 +46,9 @@ def test_names_are_those_that_type_checkers_see_and_come_from_where_they_look():
         assert getattr(curvdetect, name) is getattr(sys.modules[module], name)
         assert getattr(curvdetect, name).__module__ == module
     assert {*seen, "metrics"} <= set(dir(curvdetect))
+    rooms = {"data", "detectors", "features", "files", "metrics", "review", "signals", "training"}
+    assert all(isinstance(getattr(curvdetect, room), ModuleType) for room in rooms)
+    assert not rooms & {*curvdetect.__all__}
     everything: dict[str, object] = {}
     exec("from curvdetect import *", everything)
     assert everything.keys() - {"__builtins__"} == set(seen)

@@ -25,6 +25,7 @@ from curvdetect.files.safe_csv import inert, inert_path, write_csv
 from curvdetect.review.overview import by_class
 from curvdetect.review.report import write_report
 from curvdetect.review.storage import load, save
+from curvdetect.signals.registry import SIGNALS
 
 #: How many suspects are printed.
 _TOP = 5
@@ -112,6 +113,11 @@ def _check(name: str, reading: Record, fitting: Record) -> None:
         how = " with --probs" if probs else ""
         raise click.UsageError(
             f"--detector {name}{how} takes no {' and no '.join(foreign)}: leave {'them' if foreign[1:] else 'it'} out."
+        )
+    known = [one for one, signal in SIGNALS.items() if signal.recorded != "second split"]
+    if unknown := [one for one in fitting["beside"] if one not in known]:
+        raise click.UsageError(
+            f"--beside {unknown[0]} is no signal that can be recorded: take one of {', '.join(known)}."
         )
 
 

@@ -255,9 +255,9 @@ class Probing:
         Pictures and longer shapes are always taken as they are.
     every : int or "auto", default="auto"
         Distance of the epochs after which it is measured, counted back from the last. "auto" measures at
-        distances that grow, after the first tenth: rows of numbers after a third of all epochs, 10 to 24, in the first
-        half; pictures after an eighth, 4 to 12, in the first two fifths, with the mean of the weights over the
-        batches of each.
+        distances that grow. With the default net these are, after the first tenth, a third of all epochs for rows of
+        numbers, 10 to 24, in the first half; and an eighth for pictures, 4 to 12, in the first two fifths, with the
+        mean of the weights over the batches of each. With another net they are a quarter of all epochs, 8 to 24.
 
     Attributes
     ----------

@@ -44,6 +44,7 @@ class Factors:
     ) -> None:
         self.features, self.device = features, torch.device(device)
         self.exchange, self.share = exchange, share
+        self.columns: slice | NDArray[np.int64] = slice(None)
         self._give_back = MappedInputs(features).give_back if is_mapped(features) else lambda: None
         self.dtype = torch.float64 if features.dtype == np.float64 else torch.float32
         self.eps = torch.finfo(self.dtype).eps
@@ -82,7 +83,7 @@ class Factors:
 
     def rows(self, index: NDArray[np.int64]) -> Tensor:
         """Return the features of some samples, less their mean."""
-        x = self._centered(self._tensor(self.features[index]))
+        x = self._centered(self._tensor(self.features[index][:, self.columns]))
         self._give_back()
         return x
 
@@ -101,11 +102,12 @@ class Factors:
             self.exchange.sum(total)
         return total
 
-    def thinned(self, step: int) -> Factors:
-        """Return the factors of every ``step``-th column, without a copy of the features."""
-        some = copy(self)
-        some.features, some.center, some.scale = self.features[:, ::step], self.center[::step], self.scale[::step]
-        some.gram, some._kept = self.gram[::step, ::step].clone(), None
+    def of_some(self, n: int) -> Factors:
+        """Return the factors of some columns, drawn at random, without a copy of the features."""
+        some, drawn = copy(self), np.sort(np.random.default_rng(0).permutation(len(self.scale))[:n])
+        columns = torch.from_numpy(drawn).to(self.device)
+        some.columns, some.center, some.scale = drawn, self.center[columns], self.scale[columns]
+        some.gram, some._kept = self.gram[columns][:, columns], None
         return some
 
     def of_first(self, values: Sequence[float]) -> list[float]:
@@ -124,7 +126,7 @@ class Factors:
     def _chunks(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield slices of this process's samples, with their features."""
         for rows in self._slices(*self.features.shape):
-            yield rows, self._tensor(self.features[rows])
+            yield rows, self._tensor(self.features[rows][:, self.columns])
             self._give_back()
 
     def _slices(self, n: int, size: int) -> Iterator[slice]:

@@ -127,12 +127,14 @@ class LeaveOneOut:
 
     def _compared(self) -> tuple[float, Regression]:
         """Return the penalty by which labels left out are most likely, and its regression."""
-        step = len(self.factors.scale) // N_COLUMNS
-        if self.alike and not self.factors.over_samples and step > 1:
-            thinned = LeaveOneOut(self.factors.thinned(step), self.labels, self.n_classes, self.groups)
-            # in proportion to the sum of the squares of the columns, it stays the same
-            penalty = max(step * thinned.choice.penalty, float(self.factors.penalties[0]))
-            return penalty, self._regression(penalty)
+        if self.alike and not self.factors.over_samples and len(self.factors.scale) >= 2 * N_COLUMNS:
+            some = self.factors.of_some(N_COLUMNS)
+            if some.gram.trace() > 0:
+                # in proportion to the sum of the squares of the columns, it stays the same
+                ratio = float(self.factors.gram.trace() / some.gram.trace())
+                found = LeaveOneOut(some, self.labels, self.n_classes, self.groups).choice.penalty
+                penalty = max(ratio * found, float(self.factors.penalties[0]))
+                return penalty, self._regression(penalty)
         penalties, likelihoods = self.factors.penalties.tolist(), dict[int, float]()
         step, wanted = STRIDE, list(range(0, len(penalties), STRIDE))
         if len(self.labels) > N_FIRST:

@@ -23,7 +23,7 @@ from torch import nn
 from curvdetect.data.types import Record
 from curvdetect.training.checkpoints import Checkpoints, write_whole
 
-_FORMAT = 3
+_FORMAT = 4
 _FILE = "fit.json"
 #: Values held by functions and modules that tell them apart. Others, such as a log, change while they are used.
 _PLAIN = (Number, str, bytes, range, tuple, np.ndarray, torch.Tensor, partial, FunctionType, type)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -95,6 +95,7 @@ def memorize(
             ranks=ranks,
             # whose batches hold a sample once an epoch, in one shape
             at_once=net.iterator_train is BatchLoader and not read.inputs.lazy,
+            default=getattr(settings.net, "module", settings.net) is None,
         )
         checkpointing = Checkpointing(settings.checkpoints, tracker, net.callbacks_)
         to_keep = snapshot_epochs(tracker.scored, settings.keep_snapshots)
@@ -193,6 +194,9 @@ def _loop(
             return "early_stopping", None
         if not tracker.history:
             raise
+        if tracker.ranks.size == 1 and not isinstance(error, FloatingPointError):
+            with suppress(Exception, KeyboardInterrupt):  # they would hide why the training ended
+                tracker.score_late(net)
         return "interrupted", error
     return "max_epochs", None
 

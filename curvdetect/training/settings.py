@@ -12,9 +12,10 @@ import torch
 from curvdetect.training.checkpoints import NOWHERE, Checkpoints
 
 #: Share of the epochs that "auto" scores, the fewest and the most of them, and the shares of the training between which
-#: it scores: labels tell most while they are learned. A shorter training is scored after each. A pass over rows of
-#: numbers costs less beside an epoch, and the ranking of rows gains more by each.
-ROWS, PICTURES = (1 / 3, 10, 24, 0.1, 0.5), (1 / 8, 4, 12, 0.1, 0.4)
+#: it scores: with the default net labels tell most while they are learned. A pass over rows of numbers costs less
+#: beside an epoch, and the ranking of rows gains more by each. Other nets learn at a pace of their own. A shorter
+#: training is scored after each epoch.
+SCORED = {"rows": (1 / 3, 10, 24, 0.1, 0.5), "pictures": (1 / 8, 4, 12, 0.1, 0.4), "own net": (1 / 4, 8, 24, 0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class Settings:
     """Whether the training is to last until the labels are memorized."""
 
 
-def scored_epochs(n_epochs: int, every: int | str, *, rows: bool) -> frozenset[int]:
-    """Return the epochs, counted from 1, after which samples are scored; ``rows`` says they are rows of numbers."""
+def scored_epochs(n_epochs: int, every: int | str, learned: str) -> frozenset[int]:
+    """Return the epochs, counted from 1, after which samples are scored; ``learned`` is a key of `SCORED`."""
     if every != "auto":
         return frozenset(range(n_epochs, 0, -int(every)))
-    share, fewest, most, begin, end = ROWS if rows else PICTURES
+    share, fewest, most, begin, end = SCORED[learned]
     points = wanted = min(n_epochs, most, max(fewest, round(share * n_epochs)))
     first = min(max(1, round(begin * n_epochs)), n_epochs - wanted + 1)
     last = max(round(end * n_epochs), first + wanted - 1)

@@ -47,10 +47,11 @@ class Tracker(Callback):
         watched: Samples | None = None,
         ranks: Ranks | None = None,
         at_once: bool = False,
+        default: bool = False,
     ) -> None:
         self.plan, self.output, self.ranks = plan, output, ranks or Ranks()
-        rows = len(samples.shape) == 1
-        self.scored = scored_epochs(plan.n_epochs, settings.every, rows=rows)
+        learned = "own net" if not default else "rows" if len(samples.shape) == 1 else "pictures"
+        self.scored = scored_epochs(plan.n_epochs, settings.every, learned)
         self.units = None if samples.units is None else samples.units.to(plan.device, torch.float32)
         self.stop_at, self.patience, self.reached, self.done = settings.stop_at, settings.patience, 0, False
         self.shown: dict[Stage, Samples] = {"scoring": samples if watched is None else watched, "final": samples}
@@ -64,7 +65,7 @@ class Tracker(Callback):
         self.seconds: dict[str, float] = {"training": 0.0, **{s.name: 0.0 for s in (*signals, *looking)}}
         self.clock = Clock(plan.device)
         self.index = torch.empty(0, dtype=torch.int64)
-        self._averages = settings.every == "auto" and not rows and bool(self.signals["scoring"])
+        self._averages = settings.every == "auto" and learned == "pictures" and bool(self.signals["scoring"])
         self._mean: MeanWeights | None = None
         self._gradient: Tensor | None = None
         self.at_once = at_once

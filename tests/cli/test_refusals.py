@@ -85,7 +85,11 @@ CALLS = {
         2,
         "--detector loss takes no --beside: leave it out.",
     ),
-    "no such signal": ("scan few.csv --out found --beside best", 1, "beside must be a sequence of names from"),
+    "no such signal": (
+        "scan few.csv --out found --beside best",
+        2,
+        "--beside best is no signal that can be recorded: take",
+    ),
     "column of a folder": (
         "scan photos --out found --label y",
         2,

@@ -141,5 +141,5 @@ def test_the_holder_of_samples_and_snapshots_does_not_matter(tmp_path):
     for data, labels in ((frame, pd.Series(LABELS[NEW])), (dataset, LABELS[NEW])):
         assert np.array_equal(detector.score_samples(data, labels), expected)
     (tmp_path / "here").rename(tmp_path / "there")
-    with pytest.raises(ValueError, match=r"weights of epoch 2 can't be read from .*here"):
+    with pytest.raises(ValueError, match=r"weights of epoch 1 can't be read from .*here"):
         detector.score_samples(X[NEW], LABELS[NEW])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import suppress
 
 import pytest
@@ -44,13 +45,8 @@ class States(Callback):
         self.kept.setdefault(len(net.history), []).append(state)
 
 
-def trained(shape=(1, 8, 8), **settings):
+def trained(shape=(1, 8, 8), module=None, **settings):
     kept, signal = Shared(), LogitOfFirst()
-    module = small() if len(shape) > 1 else nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
-    torch.manual_seed(0)
-    for part in module.modules():
-        if hasattr(part, "reset_parameters"):
-            part.reset_parameters()
     net = memorizing_net(module, batch_size=16, callbacks=[States(kept)])
     samples = of_digits(64, shape)
     run = train(net, samples, [signal], max_epochs=3, keep_snapshots=9, **settings)
@@ -68,7 +64,7 @@ def means(kept):
 
 @torch.no_grad()
 def logits(states, X, module):
-    found = []
+    found, module = [], copy.deepcopy(module)
     for state in states:
         module.load_state_dict(state)
         found.append(module.eval()(X)[:, 0])
@@ -78,7 +74,7 @@ def logits(states, X, module):
 def test_pictures_are_scored_with_the_mean_weights_of_their_epochs_and_trained_as_without():
     run, scores, kept, X = trained()
     assert [record["scored"] for record in run.history] == [True] * 3
-    assert scores == pytest.approx(logits(means(kept), X, small()), rel=1e-4, abs=1e-4)
+    assert scores == pytest.approx(logits(means(kept), X, run.net.module_), rel=1e-4, abs=1e-4)
     plain, others, _, _ = trained(every=1)
     assert scores != pytest.approx(others, rel=1e-3, abs=1e-3)
     state, expected = run.net.module_.state_dict(), plain.net.module_.state_dict()
@@ -87,15 +83,20 @@ def test_pictures_are_scored_with_the_mean_weights_of_their_epochs_and_trained_a
 
 def test_snapshots_are_what_was_scored():
     run, scores, _, X = trained()
-    assert scores == pytest.approx(logits([one.load() for one in run.snapshots], X, small()), rel=1e-4, abs=1e-4)
+    assert scores == pytest.approx(
+        logits([one.load() for one in run.snapshots], X, run.net.module_), rel=1e-4, abs=1e-4
+    )
 
 
-@pytest.mark.parametrize(("shape", "every"), [((64,), "auto"), ((1, 8, 8), 1)], ids=["rows", "a_distance"])
-def test_rows_and_distances_are_scored_with_the_weights_at_the_ends_of_epochs(shape, every):
-    _, scores, kept, X = trained(shape, every=every)
-    module = small() if len(shape) > 1 else nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+@pytest.mark.parametrize(
+    ("shape", "module", "every"),
+    [((64,), None, "auto"), ((1, 8, 8), None, 1), ((1, 8, 8), small(), "auto")],
+    ids=["rows", "a_distance", "own_net"],
+)
+def test_all_else_is_scored_with_the_weights_at_the_ends_of_epochs(shape, module, every):
+    run, scores, kept, X = trained(shape, module, every=every)
     ends = [states[-1] for _, states in sorted(kept.items())]
-    assert scores == pytest.approx(logits(ends, X, module), rel=1e-4, abs=1e-4)
+    assert scores == pytest.approx(logits(ends, X, run.net.module_), rel=1e-4, abs=1e-4)
 
 
 def test_own_weights_come_back_bit_for_bit_whatever_happens():

@@ -108,6 +108,16 @@ def test_interrupt_keeps_the_completed_epochs_of_every_signal(where):
 
 
 @quietly
+@pytest.mark.parametrize("shape", [(64,), (1, 8, 8)], ids=["rows", "pictures"])
+def test_interrupt_before_the_first_scored_epoch_leaves_the_scores_of_the_last(shape):
+    signal = quick_curvature()
+    net = memorizing_net(None, batch_size=50, callbacks=[At("on_batch_end", 3)])
+    run = train(net, of_digits(shape=shape), [signal])
+    assert (run.stop_reason, [record["scored"] for record in run.history]) == ("interrupted", [False, True])
+    assert (signal.scores() > 0).all()
+
+
+@quietly
 @pytest.mark.parametrize("place", [0, 1], ids=["before_the_schedule", "after_the_schedule"])
 def test_early_stopping_ends_the_training_without_losing_an_epoch(place):
     callbacks = [("schedule", Schedule(one_cycle))]
