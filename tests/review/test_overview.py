@@ -92,6 +92,10 @@ def test_shares_on_the_page(page, report):
         assert written == pytest.approx(exact, abs=0.5)
     assert page.locator("#gist").inner_text().startswith("12 of 60 flagged, 20 %; most often ")
     page.click("#overview summary")
+    for _ in range(500):  # it is kept a moment later
+        if page.evaluate("localStorage.getItem('curvdetect:overview')") == "false":
+            break
+        page.wait_for_timeout(10)
     page.reload()
     assert not page.locator("#matrix").is_visible()
 
