@@ -151,7 +151,7 @@ def render(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     lines += ["## Cost, in trainings", "", markdown(costs.map(lambda value: f"{value:.2f}")), ""]
     lines += [
         "Of a run that is watched, but has no curvature. A pass has a contrast, and is timed beside the epoch that it "
-        "follows, median of all. The time that mean weights take is not in it: `contrast_cost.py` has it.",
+        "follows, median of all. The time that mean weights take is not in it.",
         "",
     ]
     write(lines, rows, args.out)

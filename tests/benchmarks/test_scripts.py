@@ -28,7 +28,6 @@ TINY = {
     "ablations": (f"--subset 60 --epochs 1 --n 2 --seeds 4 --reference REFERENCE {CPU}", 2),
     "architectures": (f"--subset 60 --epochs 1 --nets vgg13_bn mobilenet_v2 --seeds 0 --reference REFERENCE {CPU}", 5),
     "boxes": (f"--subset 60 --seeds 0 --cuts 'squeezed, margin 10 %' '3 pixels' {CPU}", 2),
-    "contrast_cost": ("--layouts table --samples 64 --epochs 2 --repeats 1", 1),
     "corruption": ("--subset 100 --epochs 1 --rates 0.2 --seeds 0 --jobs 1 --device cpu", 33),
     "duplicates": (f"--dataset folder --data-dir FOLDER --size 16 --pairs 3 --top 5 --epochs 1 {CPU}", 2),
     "dynamics": (f"--subset 60 --held-out 20 --epochs 3 --n 1 --seeds 1 --reference REFERENCE {CPU}", 4),
