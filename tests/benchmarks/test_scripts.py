@@ -43,7 +43,7 @@ TINY = {
     "pareto": (f"--subset 60 --epochs 8 --seeds 1 {CPU}", 42),
     "picture_table": (f"--pictures 40 --classes 2 {CPU}", 2),
     "plan": (f"--side 32 --samples 4 --batch-size 4 --pictures 2 --memory-samples 400 --repeats 1 {CPU}", 3),
-    "real_errors": ("--errors ERRORS --seeds 0 --device cpu", 1),
+    "real_errors": ("--errors ERRORS --with-train --keep-scores KEPT --seeds 0 --device cpu", 1),
     "robustness": ("--kinds iris '100 pictures' --seeds 0 --rates 0.1 --learning-rates 0.1 --epochs 2 --device cpu", 2),
     "startup": ("--before ROOT --turns 1", 6),
     "versions": ("--before ROOT --rows 60 --seeds 0 1 --detector LeaveOneOutDetector --device cpu", 2),
@@ -111,7 +111,7 @@ def test_a_script_leaves_records_and_a_table_and_measures_nothing_twice(load, na
     reference = pd.DataFrame({"memorization": np.linspace(0, 1, 60) ** 2}).rename_axis("index")
     reference.to_csv(tmp_path / "memorization.csv")
     places = {"REFERENCE": "memorization.csv", "FOLDER": "pictures", "WORK": "work"}
-    places |= {"CACHE": "cache", "ERRORS": "errors.json", "ROOT": Path(__file__).parents[2]}
+    places |= {"CACHE": "cache", "KEPT": "kept", "ERRORS": "errors.json", "ROOT": Path(__file__).parents[2]}
     call = [str(tmp_path / places[word]) if word in places else word for word in shlex.split(words)]
     call += ["--out", str(tmp_path / "out")]
     if name in ("plan", "speed", "scan", "leave_one_out", "picture_table", "versions"):
