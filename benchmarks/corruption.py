@@ -38,7 +38,7 @@ from tqdm import tqdm
 SETTINGS = ("subset", "size", "net", "epochs", "h", "n", "power", "every")
 LATER_SETTINGS = ("augment", "paper", "quick", "precision")
 #: About what each kind of training costs, in plain trainings, for the time left.
-WEIGHTS = {"one run": 3, "two runs": 2, "second split": 4, "cross-validation": 4}
+WEIGHTS = {"one run": 3, "two runs": 2, "second split": 4, "cross-validation": 4, "regression": 1}
 #: Most trainings at a time that are not asked for; each holds half a gigabyte.
 MOST_JOBS = 4
 
@@ -218,7 +218,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--confusion", help="CSV file with the matrix of --kind confusion; by default that of a weak classifier")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the training")
     add("--once", type=float, nargs="+", default=[], metavar="RATE", help="rates that the first seed is enough for")
-    asked = "leave_one_out and fused, off the one run too, only where they are named"
+    asked = f"{', '.join(m for m in METHODS if METHODS[m].asked)} only where they are named"
     add("--methods", choices=list(METHODS), nargs="+", metavar="METHOD", help=f"{', '.join(METHODS)}; {asked}")
     add(
         "--skip",
@@ -254,7 +254,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         args.threads = 1 if args.dataset == "digits" else max(1, cpu_count() // args.jobs)
     args.published = args.published or args.paper
     args.rates = args.rates or (list(recipes.RATES) if args.paper else [0.01, 0.04, 0.1])
-    by_default = recipes.TABLE_2 if args.paper else [m for m in METHODS if not METHODS[m].witnesses]
+    by_default = recipes.TABLE_2 if args.paper else [m for m in METHODS if not METHODS[m].asked]
     args.methods = args.methods or list(by_default)
     args.methods = [m for m in args.methods if not set(args.skip) & set(METHODS[m].needs)]
     return args

@@ -16,7 +16,8 @@ A page names a committed table and the heading of a section. It gets the whole s
     -->
     <!-- end -->
 
-Several tables are put side by side, under names or those of their folders. Notes are the paragraphs that start with
+Several tables are put side by side, under names or those of their folders, and so are several sections of a table,
+``"AUROC, %" "Average precision, %"``. Notes are the paragraphs that start with
 these words. A row is named by its first cell, or by its first two where the first is that of other rows too
 (``uniform, 5.0``).
 
@@ -33,7 +34,8 @@ from curvdetect.detectors.registry import DETECTORS
 
 ROOT = Path(__file__).parent.parent
 SLOT = re.compile(
-    r'(<!-- table (?P<paths>[^"\n]+) "(?P<heading>[^"]+)"(?P<choice>.*?)-->\n).*?(<!-- end -->)', re.DOTALL
+    r'(<!-- table (?P<paths>[^"\n]+) (?P<headings>"[^"]+"(?: "[^"]+")*)(?P<choice>.*?)-->\n).*?(<!-- end -->)',
+    re.DOTALL,
 )
 
 LISTED = re.compile(r"(<!-- detectors -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -75,22 +77,28 @@ def cells(text: str) -> dict[str, dict[str, str]]:
     return {", ".join(row[:named]): dict(zip(head[named:], row[named:], strict=True)) for row in rows}
 
 
-def chosen(paths: list[str], heading: str, choice: dict[str, list[str]]) -> str:
-    """Return what a page chooses of one section, or of several side by side, and where the rest is."""
-    texts = [section(path, heading) for path in paths]
+def chosen(paths: list[str], headings: list[str], choice: dict[str, list[str]]) -> str:
+    """Return what a page chooses of some sections of tables, side by side, and where the rest is."""
+    names = [Path(path).parent.name for path in paths]
+    called = [""] if len(paths) == 1 else choice.get("names", names)
+    places = [(path, name, heading) for path, name in zip(paths, called, strict=True) for heading in headings]
+    texts = [section(path, heading) for path, _, heading in places]
     paragraphs = [paragraph for text in texts for paragraph in text.split("\n\n") if not paragraph.startswith("|")]
     notes = [next(p for p in paragraphs if p.startswith(start)) for start in choice.get("notes", [])]
-    names = [Path(path).parent.name for path in paths]
-    caption = f"{title(paths[0])}. {heading}." if len(paths) == 1 else f"{heading}."
+    caption = f"{title(paths[0])}. {headings[0]}." if len(paths) == 1 else f"{headings[0]}."
     shown = []
     if choice.keys() & {"rows", "columns"}:
         tables = [cells(text) for text in texts]
         rows = choice.get("rows") or list(tables[0])
         columns = choice.get("columns") or list(next(iter(tables[0].values())))
         if strange := set(rows).difference(*tables):
-            raise ValueError(f"no row {strange} under {heading!r} of {paths}")
-        called = [""] if len(paths) == 1 else choice.get("names", names)
-        head = [", ".join(filter(None, (name, column))) for name in called for column in columns]
+            raise ValueError(f"no row {strange} under {headings} of {paths}")
+        parts = [(name, heading) if len(headings) > 1 else (name,) for _, name, heading in places]
+        if len(headings) > 1 and len(columns) == 1:  # which the caption says once
+            caption = ", ".join(filter(None, ("" if len(paths) > 1 else title(paths[0]), columns[0]))) + "."
+            head = [", ".join(filter(None, part)) for part in parts]
+        else:
+            head = [", ".join(filter(None, (*part, column))) for part in parts for column in columns]
         body = [[row, *(table[row][c] if row in table else "" for table in tables for c in columns)] for row in rows]
         shown = ["\n".join(f"| {' | '.join(line)} |" for line in [["", *head], [":--", *["--:"] * len(head)], *body])]
     links = ", ".join(f"[{name}]({path})" for name, path in zip(names, paths, strict=True))
@@ -104,7 +112,8 @@ def filled(page: str, depth: int) -> str:
     def fill(slot: re.Match[str]) -> str:
         paths = slot["paths"].split()
         choice = {key: names.split("; ") for key, names in re.findall(r"^(\w+): (.+)$", slot["choice"], re.MULTILINE)}
-        text = chosen(paths, slot["heading"], choice) if choice else whole(*paths, slot["heading"])
+        headings = re.findall(r'"([^"]+)"', slot["headings"])
+        text = chosen(paths, headings, choice) if choice else whole(*paths, *headings)
         for path in paths:
             text = text.replace(f"]({path})", f"]({'../' * depth}{path})")
         return f"{slot[1]}\n{text}\n{slot[5]}"

@@ -50,6 +50,28 @@ def test_a_page_chooses_rows_of_several_tables(tables):
         tables.filled(slot.format(paths, "Margin"), 1)
 
 
+def test_a_page_shows_two_measures_side_by_side(tables):
+    paths = "benchmarks/results/mnist-4000/table.md benchmarks/results/digits/table.md"
+    choice = "names: MNIST; digits\nrows: Margin (AUM)\ncolumns: {}"
+    slot = f'<!-- table {paths} "AUROC, %" "Average precision, %"\n{choice}\n-->\n'
+    lines = tables.filled(f"{slot.format('10 % wrong')}<!-- end -->", 1).splitlines()
+    assert "10 % wrong." in lines
+    head, _, row = (line.strip("| ").split(" | ") for line in lines if line[0:1] == "|")
+    assert head[-4:] == [
+        f"{name}, {what}, %" for name in ("MNIST", "digits") for what in ("AUROC", "Average precision")
+    ]
+    expected = [
+        tables.cells(tables.section(path, heading))["Margin (AUM)"]["10 % wrong"]
+        for path in paths.split()
+        for heading in ("AUROC, %", "Average precision, %")
+    ]
+    assert row == ["Margin (AUM)", *expected]
+    wide = tables.filled(f"{slot.format('1 % wrong; 10 % wrong')}<!-- end -->", 1)
+    assert (
+        "| MNIST, AUROC, %, 1 % wrong | MNIST, AUROC, %, 10 % wrong | MNIST, Average precision, %, 1 % wrong |" in wide
+    )
+
+
 def test_a_row_is_named_by_two_cells_where_one_is_not_enough(tables):
     cells = tables.cells("| noise | wrong | fits |\n|---|---|---|\n| pair | 5.0 | 3 |\n| pair | 20.0 | 6 |")
     assert cells == {"pair, 5.0": {"fits": "3"}, "pair, 20.0": {"fits": "6"}}

@@ -10,14 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, FusedDetector
+from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSSFT, FusedDetector, PatchFeatures
 from curvdetect.signals.registry import SIGNALS, recorded
 
 from .quiet import quietly
 
 FOLDS = 5
 REPEATS = 2
+#: Filters of the patches that cleanlab's logistic regression sees, as many as `FusedDetector` takes.
+FILTERS = 200
+#: Inverses of the penalty of that regression: scikit-learn's default, and one that suits thousands of columns.
+PENALTIES = (1.0, 0.001)
 #: What is recorded beside the signals of every run; the contrast of the gradient takes passes of its own.
 EXTRAS = tuple(name for name in recorded("asked") if name != "gradient_contrast")
 
@@ -61,7 +69,29 @@ def detectors(
         "two runs": FusedDetector(nets.main, signals=["loss"], n_repeats=REPEATS, **common),
         "second split": CurvSSFT(nets.second_split, share_training=True, **nets.stages, **curvature, **common),
         "cross-validation": ConfidentLearningDetector(nets.main, cv=FOLDS, **common),
+        "regression": LogisticFolds(random_state=seed),
     }
+
+
+class LogisticFolds(ConfidentLearningDetector):
+    """cleanlab with what a network does not know: out-of-fold probabilities of a logistic regression."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> LogisticFolds:
+        """Fit on patches of pictures, as `FusedDetector` does, of colour mirrored ones, or on the columns of rows."""
+        started = time.perf_counter()
+        if X.ndim == 4:
+            X = PatchFeatures(
+                n_filters=FILTERS, mirrored=X.shape[1] == 3, random_state=self.random_state
+            ).fit_transform(X)
+        folds, found = StratifiedKFold(FOLDS, shuffle=True, random_state=self.random_state), {}
+        for C in PENALTIES:
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=C))
+            probabilities = cross_val_predict(model, X, y, cv=folds, method="predict_proba")
+            super().fit(X, y, pred_probs=probabilities)
+            found[f"regression/{C:g}"] = self.signal_scores_["self_confidence"]
+        self.signal_scores_ = found
+        self.seconds_ = {"regression": time.perf_counter() - started}
+        return self
 
 
 def fitted(detector: Any, X: np.ndarray, labels: np.ndarray, kept: Path | None) -> Fit:

@@ -9,7 +9,7 @@ import numpy as np
 
 from curvdetect import fuse, recommended_signals
 
-from .fits import FOLDS, REPEATS, Fit, caption
+from .fits import FOLDS, PENALTIES, REPEATS, Fit, caption
 
 Fits = dict[str, Fit]
 
@@ -27,12 +27,14 @@ class Method:
     main: bool = False
     """Whether it is in the short table."""
     witnesses: bool = False
-    """Whether it needs what says of labels without a training; measured only where it is asked for by name."""
+    """Whether it needs what says of labels without a training."""
+    asked: bool = False
+    """Whether it is measured only where it is asked for by name."""
 
 
-def share(fit: Fit, name: str) -> float:
-    """Return the time that a signal took in units of the training that it watched."""
-    return fit.seconds[name] / fit.seconds["training"]
+def share(fit: Fit, name: str, of: Fit | None = None) -> float:
+    """Return the time that a signal took in units of the training that it watched, or of another one."""
+    return fit.seconds[name] / (of or fit).seconds["training"]
 
 
 def curvature_share(fit: Fit) -> float:
@@ -147,6 +149,18 @@ def confident(name: str, caption: str, **options: bool) -> Method:
     )
 
 
+def regression(C: str, caption: str, **options: bool) -> Method:
+    """Return the row of cleanlab's quality by a logistic regression; its time is the mean of all penalties."""
+    return Method(
+        caption,
+        ("one run", "regression"),
+        lambda fits: fits["regression"].signals[f"regression/{C}"],
+        lambda fits: share(fits["regression"], "regression", of=fits["one run"]) / len(PENALTIES),
+        asked=True,
+        **options,
+    )
+
+
 #: What `FusedDetector` fuses: one of the two losses, and the regression.
 FUSED = ("loss", "late_loss", "leave_one_out")
 
@@ -171,6 +185,7 @@ METHODS: dict[str, Method] = {
         lambda fits: share(fits["one run"], "leave_one_out"),
         main=True,
         witnesses=True,
+        asked=True,
     ),
     "fused": Method(
         "FusedDetector, this training",
@@ -179,6 +194,7 @@ METHODS: dict[str, Method] = {
         lambda fits: 1 + witnesses_share(fits["one run"]),
         main=True,
         witnesses=True,
+        asked=True,
     ),
     "fused_auto_2": Method(
         f"Cumulative loss, {REPEATS} seeds",
@@ -206,4 +222,6 @@ METHODS: dict[str, Method] = {
     "cl_self_confidence": confident("self_confidence", "Confident learning, self-confidence", main=True),
     "cl_normalized_margin": confident("normalized_margin", "Confident learning, normalized margin"),
     "cl_flags": confident("flags", "Confident learning, flags ranked by score"),
+    "cl_regression": regression("1", "Confident learning, regression"),
+    "cl_regression_penalized": regression("0.001", "Confident learning, regression, C = 0.001", main=True),
 }

@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from curvdetect import FusedDetector, ImageEmbedder, input_curvature
+from curvdetect import FusedDetector, ImageEmbedder, PatchFeatures, corrupt_labels, input_curvature
+from curvdetect.metrics import auroc
 from curvdetect.training.checkpoints import Checkpointing
 from tests.benchmarks.conftest import FOLDER, SCRIPTS, rows_of
 from tests.written import write_cifar, write_mnist
@@ -113,6 +119,33 @@ def test_a_training_that_was_killed_goes_on_to_the_same_record(load, tmp_path, m
     table = (tmp_path / "resumed" / "table.md").read_text()
     assert re.search(r"Curvature .* \(92\.9; 98\.2\) ", table)
     assert re.search(r"Cumulative loss .* \(98\.7\) ", table)
+
+
+def test_cleanlab_has_a_regression_on_the_features_of_the_recommended_detector(load, tmp_path):
+    corruption, fits = load("corruption"), load("corruption", "fits")
+    X, y = load_digits(return_X_y=True)
+    X, y = (X[:400].reshape(-1, 1, 8, 8) / 16).astype("float32"), y[:400]
+    labels, mask = corrupt_labels(y, 0.1, random_state=0)
+
+    def expected(features):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.001))
+        folds = StratifiedKFold(5, shuffle=True, random_state=3)
+        probabilities = cross_val_predict(model, features, labels, cv=folds, method="predict_proba")
+        return 1 - probabilities[np.arange(400), labels]
+
+    patches = {"n_filters": 200, "random_state": 3}
+    colour = X.repeat(3, 1)
+    for samples, features in (
+        (X, PatchFeatures(**patches).fit_transform(X)),
+        (colour, PatchFeatures(**patches, mirrored=True).fit_transform(colour)),
+        (X.reshape(400, -1), X.reshape(400, -1)),
+    ):
+        found = fits.LogisticFolds(random_state=3).fit(samples, labels).signal_scores_
+        np.testing.assert_allclose(found["regression/0.001"], expected(features), atol=1e-6)
+        assert all(auroc(mask, scores) > 0.95 for scores in found.values())
+    call = ["--subset", "100", "--epochs", "1", "--seeds", "0", "--device", "cpu", "--rates", "0.2", "--jobs", "1"]
+    corruption.main([*call, "--methods", "loss", "cl_regression_penalized", "--out", str(tmp_path)])
+    assert "Confident learning, regression, C = 0.001" in (tmp_path / "table.md").read_text()
 
 
 def test_rates_can_be_measured_with_the_first_seed_alone(load):
