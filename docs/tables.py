@@ -19,7 +19,7 @@ A page names a committed table and the heading of a section. It gets the whole s
 Several tables are put side by side, under names or those of their folders, and so are several sections of a table,
 ``"AUROC, %" "Average precision, %"``. Notes are the paragraphs that start with
 these words. A row is named by its first cell, or by its first two where the first is that of other rows too
-(``uniform, 5.0``).
+(``uniform, 5.0``), and shown under another name where one follows an arrow (``Margin (AUM) => AUM``).
 
 The table of detectors is that of the package, between ``<!-- detectors -->`` and ``<!-- end -->``.
 """
@@ -89,7 +89,8 @@ def chosen(paths: list[str], headings: list[str], choice: dict[str, list[str]]) 
     shown = []
     if choice.keys() & {"rows", "columns"}:
         tables = [cells(text) for text in texts]
-        rows = choice.get("rows") or list(tables[0])
+        shown_as = dict(f"{row} => {row}".split(" => ")[:2] for row in choice.get("rows") or tables[0])
+        rows = list(shown_as)
         columns = choice.get("columns") or list(next(iter(tables[0].values())))
         if strange := set(rows).difference(*tables):
             raise ValueError(f"no row {strange} under {headings} of {paths}")
@@ -99,7 +100,7 @@ def chosen(paths: list[str], headings: list[str], choice: dict[str, list[str]]) 
             head = [", ".join(filter(None, part)) for part in parts]
         else:
             head = [", ".join(filter(None, (*part, column))) for part in parts for column in columns]
-        body = [[row, *(table[row][c] if row in table else "" for table in tables for c in columns)] for row in rows]
+        body = [[shown_as[row], *(table[row][c] if row in table else "" for table in tables for c in columns)] for row in rows]
         shown = ["\n".join(f"| {' | '.join(line)} |" for line in [["", *head], [":--", *["--:"] * len(head)], *body])]
     links = ", ".join(f"[{name}]({path})" for name, path in zip(names, paths, strict=True))
     rest = f"All rows, the command and the environment: {links}."
