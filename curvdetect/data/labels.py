@@ -21,7 +21,7 @@ from curvdetect.data.types import Array
 from curvdetect.data.wording import brief
 
 #: The way out where a sample has several labels.
-_ONE_EACH = "fit one detector for each label: [clone(detector).fit(X, column).scores_ for column in Y.T]"
+ONE_EACH = "fit one detector for each label: [clone(detector).fit(X, column).scores_ for column in Y.T]"
 
 
 def plain(X: object, name: str = "X") -> Any:
@@ -75,7 +75,7 @@ def _way_from_two_dimensions(array: Array) -> str:
     if numbers and (array >= 0).all() and np.allclose(array.sum(axis=1), 1, atol=1e-3):
         what = "one-hot labels" if ((array == 0) | (array == 1)).all() else "probabilities"
         return f" For {what} pass the argmax: y = np.asarray(y).argmax(1)."
-    return f" For several labels a sample {_ONE_EACH}, where Y = np.asarray(y); the highest score of a sample counts."
+    return f" For several labels a sample {ONE_EACH}, where Y = np.asarray(y); the highest score of a sample counts."
 
 
 def _refuse_several(labels: Array, name: str) -> None:
@@ -86,7 +86,7 @@ def _refuse_several(labels: Array, name: str) -> None:
         raise ValueError(
             f"{name} holds labels of type {', '.join(several) or brief(labels.dtype)}, each several values at once. "
             f"Where they are one label, make them text: {name} = list(map(str, {name})). For several labels a sample "
-            f"{_ONE_EACH}, where Y = MultiLabelBinarizer().fit_transform({name})."
+            f"{ONE_EACH}, where Y = MultiLabelBinarizer().fit_transform({name})."
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from curvdetect.data.labels import ONE_EACH
 from curvdetect.data.types import Array
 from curvdetect.data.wording import brief, callers_level, named
 
@@ -30,6 +31,8 @@ FEW = 3
 MISSING = {"", "?", "nan", "<na>", "n/a", "#n/a", "null"}
 #: Marks behind a word, and quotes around it, which name no other class.
 _AROUND = re.compile(r"(?<=[^\W\d_])[.,;:'\"\u2018-\u201d]+$|^['\"\u2018-\u201d]+(?=[^\W\d_])")
+#: Marks between several labels in one text, and how a list or a record of them begins.
+_BETWEEN, _LIST = ("|", ";", ",", "#", "/", "&", "+"), re.compile(r"\s*[\[{]\s*['\"]")
 #: Characters of names of classes that are shown.
 _WIDTH = 180
 
@@ -169,6 +172,12 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
             f"{_shown(alike)}. Each is a class of its own. Where they are one class, give it one name (str.strip, "
             "str.casefold, unicodedata.normalize)."
         )
+    if several := [name for name in names if isinstance(name, str) and _LIST.match(name)] or names_joined(names):
+        doubts.append(
+            f"y holds class names that read as several labels: {named(several)}. Each combination is a class of its "
+            f"own. Where a sample has several labels, {ONE_EACH}, where lists holds those of each "
+            "and Y = MultiLabelBinarizer().fit_transform(lists)."
+        )
     if missing := [repr(name) for name in names if isinstance(name, str | bytes) and _bare(name) in MISSING]:
         doubts.append(
             f"y holds a class of the name {' and one of '.join(missing)}, as missing labels are written. If they are "
@@ -197,6 +206,21 @@ def names_alike(names: list[object]) -> list[list[str | bytes]]:
         if isinstance(name, str | bytes):
             groups.setdefault(_bare(name), []).append(name)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def names_joined(names: list[object]) -> list[str]:
+    """Return the names that join those of other classes by a mark.
+
+    >>> names_joined(["cat", "dog", "cat|dog", "cat; dog", "bird/dog"])
+    ['cat|dog', 'cat; dog']
+    """
+    known = {name.strip() for name in names if isinstance(name, str)}
+    return [
+        name
+        for name in names
+        if isinstance(name, str)
+        and any(mark in name and known.issuperset(map(str.strip, name.split(mark))) for mark in _BETWEEN)
+    ]
 
 
 def _bare(name: str | bytes) -> str:

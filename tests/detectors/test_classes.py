@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from curvdetect import LossDetector
-from curvdetect.detectors.explaining import names_alike, warn_of_classes
+from curvdetect.detectors.explaining import names_alike, names_joined, warn_of_classes
 from tests.cases import quick_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -118,3 +118,19 @@ def test_other_classes_are_in_order(labels):
 def test_a_class_of_missing_labels_is_warned_of(name):
     with pytest.warns(UserWarning, match=r"y holds a class of the name .* missing labels are written.*leave these"):
         warn_of_classes(np.array([name, b"ant" if isinstance(name, bytes) else "ant"]), 100)
+
+
+@pytest.mark.parametrize(
+    "name", ["cat|dog", "cat#dog", "dog, cat", '["cat", "dog"]', "['cat']", '{"choices": ["cat", "dog"]}']
+)
+def test_a_class_of_several_labels_is_warned_of(name):
+    with pytest.warns(UserWarning, match=r"y holds class names that read as several labels: .*one detector for each"):
+        warn_of_classes(np.array(["cat", "dog", name]), 100)
+
+
+@pytest.mark.parametrize("names", [["C", "C#"], ["cat", "cat/dog"], ["1", "1,5"], ["|", "a|", "a"], ["[old]", "{x}"]])
+def test_names_with_marks_are_not_several_labels(names):
+    assert names_joined(names) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_classes(np.array(names), 100)
