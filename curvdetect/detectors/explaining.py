@@ -183,6 +183,12 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
             f"y holds a class of the name {' and one of '.join(missing)}, as missing labels are written. If they are "
             "missing, leave these samples out: the network learns them as a class like any other."
         )
+    if (mark := _unlabelled(classes)) is not None:
+        doubts.append(
+            f"y holds the class {mark} beside {brief([name for name in names if name != mark])}: {mark} often marks "
+            f"samples without a label. If it does here, leave them out (y != {mark}): the network learns them as a "
+            "class like any other."
+        )
     if n_samples < FEW * len(names):
         doubts.append(
             f"y holds {len(names)} classes in {n_samples} samples, fewer than {FEW} samples a class. Where hardly "
@@ -191,6 +197,15 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
         )
     for doubt in doubts:
         warnings.warn(doubt, UserWarning, stacklevel=callers_level())
+
+
+def _unlabelled(classes: Array) -> int | None:
+    """Return the number by which scikit-learn, datasets or torch mark samples without a label, if one is a class.
+
+    Of -1, 0 and 1 it is more likely a class.
+    """
+    below = classes[classes < 0].tolist() if classes.dtype.kind in "if" else []
+    return int(below[0]) if len(below) == 1 and below[0] in (-1, -100) and len(classes) > 3 else None
 
 
 def names_alike(names: list[object]) -> list[list[str | bytes]]:

@@ -134,3 +134,16 @@ def test_names_with_marks_are_not_several_labels(names):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_classes(np.array(names), 100)
+
+
+@pytest.mark.parametrize("classes", [[-1, 0, 1, 2], [-100, 0, 2, 9], [-1.0, 0.0, 1.0, 2.0, 3.0]])
+def test_a_number_that_marks_samples_without_a_label_is_warned_of(classes):
+    with pytest.warns(UserWarning, match=rf"y holds the class {classes[0]:.0f} beside .* leave them out \(y != -1"):
+        warn_of_classes(np.array(classes), 100)
+
+
+@pytest.mark.parametrize("classes", [[-1, 1], [-1, 0, 1], [-2, -1, 0, 1, 2], [0, 1, 2, 3], [-5, 0, 1, 2]])
+def test_other_numbers_below_zero_are_classes(classes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_classes(np.array(classes), 100)
