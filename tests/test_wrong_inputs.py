@@ -126,7 +126,10 @@ SAMPLES = {
 LABELS = {
     "missing": (lambda: _fit(y=None), "requires y to be passed"),
     "fewer": (lambda: _fit(y=Y[1:]), r"inconsistent numbers of samples: \[40, 39\]"),
-    "continuous": (lambda: _fit(y=Y + 0.5), "Unknown label type: continuous"),
+    "continuous": (
+        lambda: _fit(y=Y + 0.5),
+        r"Unknown label type: continuous.*such as 0\.5.*pandas\.cut\(y.*as grades are.*astype\(str\)",
+    ),
     "continuous_in_dataset": (lambda: _fit(_dataset(y=Y + 0.5), None), "Unknown label type: continuous"),
     "masked_in_dataset": (
         lambda: _fit(_dataset(y=np.ma.masked_array(Y, np.arange(N) == 3)), None),

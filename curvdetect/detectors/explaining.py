@@ -15,6 +15,7 @@ from typing import SupportsFloat
 import numpy as np
 import pandas as pd
 from PIL import Image
+from sklearn.utils import assert_all_finite
 
 from curvdetect.data.labels import ONE_EACH
 from curvdetect.data.types import Array
@@ -161,6 +162,20 @@ def where_missing(X: object) -> str:
     columns = f"column(s) {named(names)}, in " if names else ""
     rows = np.flatnonzero(missing.any(axis=1))
     return f"{columns}{len(rows)} of {len(missing)} rows, the first of them row {rows[0]}"
+
+
+def check_discrete(classes: Array) -> None:
+    """Raise where classes are numbers with decimals: a quantity rather than labels."""
+    if classes.dtype.kind != "f":
+        return
+    assert_all_finite(classes, input_name="y")
+    fractions = classes[classes % 1 != 0].tolist()
+    if fractions:
+        raise ValueError(
+            f"Unknown label type: continuous. y holds numbers with decimals, such as {fractions[0]}. Make classes of "
+            "a quantity: y = pandas.cut(y, 3, labels=False). Where each number is a class, as grades are, make them "
+            "text: y = np.asarray(y).astype(str)."
+        )
 
 
 def warn_of_classes(classes: Array, n_samples: int) -> None:

@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from torch.utils.data import Subset
@@ -24,7 +23,7 @@ from curvdetect.data.rows import RowIndex
 from curvdetect.data.samples import Samples, as_samples, as_unlabelled
 from curvdetect.data.shapes import check_channels_first, check_no_series, may_be_series, padding_of
 from curvdetect.data.wording import brief, callers_level
-from curvdetect.detectors.explaining import in_words, no_number, warn_of_classes, where_missing
+from curvdetect.detectors.explaining import check_discrete, in_words, no_number, warn_of_classes, where_missing
 from curvdetect.detectors.probabilities import check_probabilities, warn_where_misplaced, warn_where_seen
 from curvdetect.training.ranks import by_first, writes_here
 
@@ -127,8 +126,7 @@ def _labelled(detector: BaseNoiseDetector, X: object, y: ArrayLike | None, *, re
     else:
         X, y = plain(X), plain_labels(y)
         samples = _of_array(detector, X, y, reset=reset, ensure_min_samples=2 if reset else 1)
-    if samples.classes.dtype.kind == "f":
-        check_classification_targets(samples.classes)
+    check_discrete(samples.classes)
     return samples
 
 

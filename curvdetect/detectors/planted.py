@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from curvdetect.data.items import is_dataset
@@ -18,6 +17,7 @@ from curvdetect.data.noise import CorruptedLabels, corrupt_labels
 from curvdetect.data.samples import as_samples
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.delegation import HoldsDetector, before_last, columns_of, keep_apart, last_step
+from curvdetect.detectors.explaining import check_discrete
 from curvdetect.detectors.grading import GRADES, check_scored, grade_of
 from curvdetect.detectors.inputs import check_paired, rows_fitted
 from curvdetect.detectors.measured import derive_seed, derived_seed
@@ -181,7 +181,7 @@ def plant(
     given = column_or_1d(plain_labels(y), warn=True)
     assert_all_finite(given, input_name="y")
     classes, codes = encode(given)
-    check_classification_targets(classes[codes])
+    check_discrete(classes)
     rate = max(rate, 0.5 / np.bincount(codes).max())
     return [corrupt_labels(given, rate, kind=kind, random_state=derived_seed(seed, i)) for i in range(n_repeats)]
 
