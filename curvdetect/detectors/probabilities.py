@@ -22,6 +22,8 @@ LEAST = 1e-12
 #: Share of the labels that are the most probable, and mean probability of the most probable class, above which a model
 #: seems to have seen the labels.
 SEEN, SURE = 0.998, 0.99
+#: What to do where the model knows classes that no label has.
+_WITHOUT_OTHERS = " Leave out the columns of classes that no label has, and divide each row by the sum of the others."
 
 
 class Passed:
@@ -63,7 +65,10 @@ def check_probabilities(
         what = f"{name} has shape {numbers.shape}, and there are {wanted[0]} samples of {wanted[1]} classes"
         if numbers.ndim == 2 and len(numbers) == n_samples:
             what += f" ({brief(classes.tolist())})"
-        raise ValueError(f"{what}: it must have shape {wanted}, a row for each sample and a column for each class.")
+        raise ValueError(
+            f"{what}: it must have shape {wanted}, a row for each sample and a column for each class."
+            f"{_WITHOUT_OTHERS if numbers.ndim == 2 and numbers.shape[1] > len(classes) else ''}"
+        )
     if not np.isfinite(numbers).all():
         row = int(np.isfinite(numbers).all(1).argmin())
         raise ValueError(f"{name} holds NaN or infinity, first in row {row}. Each sample needs probabilities.")
@@ -90,6 +95,8 @@ def _ordered(frame: pd.DataFrame, classes: Array, name: str) -> pd.DataFrame:
     missing, unknown = [one for one in wanted if one not in names], [one for one in names if one not in wanted]
     found = [f"no column for {listed(missing, 80)}"] if missing else []
     found += [f"columns of no class ({listed(unknown, 80)})"] if unknown else []
+    if unknown and not missing:
+        raise ValueError(f"{name} has {found[0]}.{_WITHOUT_OTHERS}")
     raise ValueError(
         f"{name} has {' and '.join(found) or 'two columns of one name'}. Name the columns by the classes, "
         f"{listed(wanted, 80)}, or pass an array with columns in this order."

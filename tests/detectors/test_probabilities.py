@@ -92,6 +92,11 @@ def test_what_a_softmax_gives_is_taken_whatever_it_was_rounded_to(seed, digits, 
 WRONG = [
     (lambda p: p[:-1], r"shape \(239, 10\).*240 samples of 10 classes"),
     (lambda p: p[:, 1:], r"shape \(240, 9\).*240 samples of 10 classes \(\[0, 1"),
+    (
+        lambda p: np.c_[p, p[:, :1]],
+        r"shape \(240, 11\).*Leave out the columns of classes that no label has.*divide each row",
+    ),
+    (lambda p: pd.DataFrame(p).assign(z=0.0), r"columns of no class \('z'\)\. Leave out the columns.*divide each row"),
     (lambda p: p.ravel(), r"shape \(2400,\)"),
     (lambda p: np.log(p + 1e-9), r"\[0, 1\] that sum to 1.*row 0.*softmax"),
     (lambda p: p / 2, r"sum to 1.*row .* is 0\.5\. Logits"),
