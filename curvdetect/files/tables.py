@@ -39,6 +39,8 @@ READERS: dict[tuple[str, ...], type[Table]] = {
 }
 #: Names by which a column of labels is known.
 _LABELS = ("label", "labels", "target", "y", "class")
+#: How many columns an error lists, at most.
+_SHOWN = 10
 
 
 class TableFile(LabelledFile):
@@ -125,7 +127,7 @@ class TableFile(LabelledFile):
 
 def is_label(column: object) -> bool:
     """Say whether a column of this name holds labels."""
-    return str(column).lower() in _LABELS
+    return str(column).strip().lower() in _LABELS
 
 
 @contextmanager
@@ -167,6 +169,8 @@ def label_column(
         problem = f"there is no column '{short(label)}' in '{short(path)}'"
     else:
         problem = f"'{short(path)}' has {f'several: {listed(found)}' if found else 'no column named like a label'}"
+    if len(columns) > _SHOWN:  # which would hide the likely ones
+        columns = list(dict.fromkeys([*found, columns[-1], *columns]))
     raise ArgumentError("label", f"{problem}. Choose one of {listed(columns)}.")
 
 

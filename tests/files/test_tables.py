@@ -32,6 +32,7 @@ READ = {
     "byte order mark": ("\ufefflabel,a,b\nx,1,2\ny,3,4.5\n", "t.csv"),
     "windows": ("a,b,Label\r\n1,2,x\r\n3,4.5,y\r\n", "t.CSV"),
     "blank lines": ("a,b,label\n\n1,2,x\n\n3,4.5,y\n\n", "t.csv"),
+    "blanks around a name": ("a,b, label\n1,2,x\n3,4.5,y\n", "t.csv"),
     "target": ("a,b,target\n1,2,x\n3,4.5,y\n", "t.csv"),
     "old Macintosh": ("a,b,label\r1,2,x\r3,4.5,y", "t.csv"),
     "decimal commas": ("a;b;label\n1;2;x\n3;4,5;y\n", "t.csv"),
@@ -54,6 +55,17 @@ def test_numbers_and_labels_of_text(written, text, name):
     X, y, *_ = read_table(written(text, name), None)
     assert X.to_numpy().tolist() == [[1.0, 2.0], [3.0, 4.5]]
     assert y.tolist() == ["x", "y"]
+
+
+MANY = ",".join(f"p{i}" for i in range(60))
+
+
+@pytest.mark.parametrize(
+    ("header", "shown"), [(f"{MANY},diagnosis", "'diagnosis', 'p0', 'p1'"), (f"{MANY},y,z,class", "'y', 'class', 'p0'")]
+)
+def test_of_many_columns_the_likely_ones_are_offered_first(written, header, shown):
+    with pytest.raises(ValueError, match=f"Choose one of {shown}"):
+        read_table(written(f"{header}\n"), None)
 
 
 def test_dropped_columns_are_shown_and_name_no_labels_and_truth_values_are_numbers(written):
