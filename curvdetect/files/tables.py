@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -141,7 +142,8 @@ def readable(path: Path) -> Iterator[None]:
         raise ContentError(f"'{short(path)}' is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:
         reason = short(" ".join(str(error).split()), 200)
-        raise ContentError(f"'{short(path)}' can't be read as a table: {reason}") from error
+        way = ". Put quotes around cells that hold a separator." if re.search(r"Expected \d+ fields", reason) else ""
+        raise ContentError(f"'{short(path)}' can't be read as a table: {reason}{way}") from error
 
 
 def label_column(
@@ -181,9 +183,23 @@ def _labels(table: Table, name: str, path: Path) -> Array:
     labels = complete(labels, name)
     if isinstance(table, TextFile) and table.names.count(name) > 1:  # the others would be trained on
         raise ContentError(f"'{short(path)}' has several columns '{short(name)}'. Give each a name of its own.")
+    if isinstance(table, TextFile):
+        _refuse_second_header(table, name, labels, path)
     if table.headless and name in map(str, labels):
         raise _without_header(table.columns, path)
     return labels
+
+
+def _refuse_second_header(table: TextFile, name: str, labels: Array, path: Path) -> None:
+    """Raise where a row is the line of the names again, as in files that were joined: it would be a class."""
+    rows = np.flatnonzero(labels == name) if labels.dtype.kind in "OUT" else ()
+    others = [other for other in table.columns if other != name]
+    for row in rows:
+        if others and table.labels(others[0])[row] == others[0]:
+            raise ContentError(
+                f"row {row} (counted from 0) of '{short(path)}' is the line of names again, as where files were "
+                "joined. Leave it out."
+            )
 
 
 def complete(labels: Array | Column, name: str) -> Array:

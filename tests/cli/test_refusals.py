@@ -47,7 +47,18 @@ TABLES = {
     "labels only": ("y\n1\n2\n", "", 1, "no column is left"),
     "no rows": ("a,y\n", "", 1, "has names of columns and no rows"),
     "nothing": ("", "", 1, "can't be read as a table"),
-    "rows of other lengths": ("a,y\n1,2\n1,2,3,4\n", "", 1, "can't be read as a table"),
+    "rows of other lengths": (
+        "a,y\n1,2\n1,2,3,4\n",
+        "",
+        1,
+        "fields in line 3, saw 4. Put quotes around cells that hold a separator.",
+    ),
+    "a second header": (
+        "a,y\n1,2\n3,4\na,y\n1,2\n",
+        "",
+        1,
+        "row 2 (counted from 0) of 't.csv' is the line of names again",
+    ),
     "other encodings": (b"a,y\n1,gr\xf6\xdfe\n", "", 1, "is no UTF-8 text"),
     "one class": ("x,label\n" + "".join(f"{i},1\n" for i in range(20)), "", 1, "y holds one class only ([1])"),
 }

@@ -57,6 +57,10 @@ def test_numbers_and_labels_of_text(written, text, name):
     assert y.tolist() == ["x", "y"]
 
 
+def test_a_class_may_have_the_name_of_its_column(written):
+    assert read_table(written("a,y\n1,n\n2,y\n"), None)[1].tolist() == ["n", "y"]
+
+
 MANY = ",".join(f"p{i}" for i in range(60))
 
 
