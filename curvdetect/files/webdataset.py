@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -184,6 +185,7 @@ class WebDataset(PicturesFile):
 
     def _add(self, found: Found, samples: list[Sample], shard: Shard) -> None:
         """Add the samples of a shard with a picture and a label, and what the others lack."""
+        times = Counter(sample.key for sample in samples)
         with shard.path.open("rb") as file:
             for sample in samples:
                 pictures, label = self._pictures_of(sample, found.kind), sample.entries.get(found.kind)
@@ -191,6 +193,8 @@ class WebDataset(PicturesFile):
                     found.several.append((sample.key, list(pictures)))
                 if not pictures or label is None:
                     why = f"no .{found.kind}" if pictures else "no picture"
+                    if times[sample.key] > 1:
+                        why += " next to it: tar --sort=name puts the entries of a sample together"
                 else:
                     file.seek(label.start)
                     value, why = _value(file.read(label.size), found.key)

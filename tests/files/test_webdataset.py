@@ -164,6 +164,20 @@ def test_what_is_no_whole_sample_is_named_and_kept(tmp_path, shards):
     assert whys["002"].startswith("UnidentifiedImageError")
 
 
+@pytest.mark.parametrize("n_whole", [0, 3])
+def test_of_entries_that_lie_apart_it_is_said_how_they_come_together(tmp_path, n_whole):
+    path, entries = tmp_path / "t.tar", {"png": [f"{i}" for i in range(5)], "cls": [f"{i}" for i in range(5)]}
+    write_tar(path, samples(n_whole))
+    with tarfile.open(path, "a") as file:
+        for kind, keys in entries.items():
+            for key in keys:
+                file.addfile(tarfile.TarInfo(f"{key}.{kind}"))
+    if n_whole:
+        assert read_data(path, size=4).skipped["t.tar:4"].startswith("no picture next to it: tar --sort=name")
+    else:
+        refuse(path, "no sample with a picture and a label; 't.tar:0': no .* next to it: tar --sort=name")
+
+
 @pytest.mark.parametrize("cut", [0.5, 0.9])
 def test_of_a_torn_shard_what_is_whole_is_read(tmp_path, shards, cut):
     whole = read_data(shards, size=4, split="all")
