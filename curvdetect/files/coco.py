@@ -39,6 +39,14 @@ class _Content(NamedTuple):
     places: list[int]
 
 
+def lacking(path: Path) -> list[str]:
+    """Return the names that a file of this format holds and this one doesn't, for which it is not parsed."""
+    if path.suffix.lower() != ".json" or not path.is_file() or not path.stat().st_size:
+        return list(_KEYS)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return [key for key in _KEYS if content.find(f'"{key}"'.encode()) < 0]
+
+
 class CocoFile(BoxesFile):
     """A COCO file, whose annotations with a box and a category are the samples."""
 
@@ -48,11 +56,8 @@ class CocoFile(BoxesFile):
 
     @classmethod
     def fits(cls, path: Path) -> bool:
-        """Say whether a file is of this format: whether it holds three names, for which it is not parsed."""
-        if path.suffix.lower() != ".json" or not path.is_file() or not path.stat().st_size:
-            return False
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return all(content.find(f'"{key}"'.encode()) >= 0 for key in _KEYS)
+        """Say whether a file is of this format."""
+        return not lacking(path)
 
     @property
     def boxes(self) -> Boxes:

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from curvdetect.data.folders import check_counts
-from curvdetect.data.wording import ArgumentError, short, spelled
+from curvdetect.data.wording import ArgumentError, listed, short, spelled
 from curvdetect.files.arrays import ArrayFile, ArraysFile
 from curvdetect.files.braces import is_braced
-from curvdetect.files.coco import CocoFile
+from curvdetect.files.coco import CocoFile, lacking
 from curvdetect.files.image_folder import ImageFolder
 from curvdetect.files.label_files import LinesFile
 from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
@@ -150,7 +150,9 @@ def opened(path: Path, asked: Asked) -> LabelledFile:
     if found is None:
         # any folder would be one of classes
         kinds = "; ".join(one.kind for one in FORMATS if one is ImageFolder or not one.kind.startswith("a folder"))
-        raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.")
+        lacks = lacking(path)
+        hint = f" Of a COCO file it lacks {listed(lacks)}." if len(lacks) < 3 else ""
+        raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.{hint}")
     file = found.opened(path, asked)
     foreign = [name for name in asked.given() if name not in file.takes]
     if foreign:
