@@ -134,6 +134,14 @@ def test_answers_that_are_no_single_label_are_unsure(tmp_path):
                 annotation["result"][0]["value"]["choices"] = ["dog", "fox"]
 
     assert set(read_verdicts(changed("label-studio.json", several, tmp_path))["verdict"]) == {"unsure"}
+    for value in ({"choices": None}, {}, None):
+
+        def lost(tasks, value=value):
+            for task in tasks:
+                for annotation in task["annotations"]:
+                    annotation["result"][0]["value"] = value
+
+        assert set(read_verdicts(changed("label-studio.json", lost, tmp_path))["verdict"]) == {"unsure"}
     nothing = changed(
         "label-studio.json", lambda tasks: [t["annotations"][0].update(result=[]) for t in tasks[:5]], tmp_path
     )

@@ -102,7 +102,7 @@ def said(record: Record) -> Iterator[Said]:
 def _of_results(annotation: Record) -> list[object]:
     """Return what was chosen in an annotation."""
     results = [part for part in annotation.get("result") or () if part.get("from_name") == _CHOICE]
-    return [choice for part in results for choice in part["value"].get("choices", ())]
+    return [choice for part in results for choice in (part.get("value") or {}).get("choices") or ()]
 
 
 def _of_cell(chosen: object) -> object:
