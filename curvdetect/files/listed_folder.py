@@ -15,10 +15,12 @@ from curvdetect.data.wording import ContentError, listed, short, warn
 from curvdetect.files.labelled import Asked, LabelledData, LabelledFile
 from curvdetect.files.picture_table import PictureTable
 from curvdetect.files.pictures import as_text
-from curvdetect.files.tables import READERS
+from curvdetect.files.tables import READERS, is_label, readable
 
 #: Names of lists, without their ends. The first that names pictures is taken.
 _LISTS = ("labels", "metadata", "train")
+#: Rows by which captions are told from labels, at most.
+_LOOKED_AT = 1000
 
 
 class ListedFolder(PictureTable):
@@ -58,13 +60,33 @@ class ListedFolder(PictureTable):
 
 
 def _list_in(folder: Path) -> Path | None:
-    """Return the first list that names pictures; or the first one, if subfolders of pictures are no classes."""
+    """Return the first list that names pictures; or the first one, if subfolders of pictures are no classes.
+
+    Beside folders of classes, a list that has a caption for each picture is none of labels.
+    """
     named = (folder / f"{name}{end}" for name, end in product(_LISTS, chain(*READERS)))
     lists = [path for path in named if path.is_file()]
     found = next(filter(_names_pictures, lists), None)
-    if found is None and lists and sum(map(holds_pictures, folders_in(folder))) < 2:
-        return lists[0]
-    return found
+    if found is None and not lists:
+        return None
+    classes = sum(map(holds_pictures, folders_in(folder))) >= 2
+    if found is None:
+        return None if classes else lists[0]
+    return None if classes and _holds_captions(found) else found
+
+
+def _holds_captions(path: Path) -> bool:
+    """Say whether a list has one column beside that of pictures, not named as labels are, mostly of different texts."""
+    table = PictureTable(path, Asked())
+    try:
+        others = table.candidates()
+        if len(others) != 1 or is_label(others[0]):
+            return False
+        with readable(path):
+            entries = table.table.head(_LOOKED_AT)[others[0]].map(str)
+    except ContentError:  # which is raised again by what reads the list
+        return False
+    return len(entries) > 2 and entries.nunique() > len(entries) / 2
 
 
 def _names_pictures(path: Path) -> bool:

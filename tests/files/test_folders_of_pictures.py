@@ -123,6 +123,29 @@ def test_a_list_counts_where_it_names_the_pictures_and_subfolders_are_classes_ot
     assert set(data.y) == ({"cat", "dog"} if taken is None else {"a", "b"})
 
 
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_captions_are_no_labels_beside_folders_of_classes(tmp_path, name):
+    write_pictures(tmp_path, n=6)
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    captions = listed(tmp_path / name, names, [f"picture {i}" for i in range(len(names))])
+    frame = pd.read_csv(captions) if name.endswith("csv") else pd.read_json(captions, lines=True)
+
+    def rewritten(**columns):
+        columns = {"file_name": frame["file_name"], **columns}
+        captions.unlink()
+        new = pd.DataFrame(columns)
+        new.to_csv(captions, index=False) if name.endswith("csv") else new.to_json(
+            captions, orient="records", lines=True
+        )
+        return read_data(tmp_path, size=4)
+
+    data = rewritten(caption=frame["label"])
+    assert (data.file, sorted(set(data.y))) == (None, ["cat", "dog"])
+    assert name in data.skipped
+    assert set(rewritten(label=frame["label"]).y) == set(frame["label"])
+    assert set(rewritten(breed=["a", "b"] * (len(names) // 2)).y) == {"a", "b"}
+
+
 def test_a_list_of_pictures_that_are_elsewhere_is_said(tmp_path):
     write_numbered(tmp_path / "photos" / "images")
     listed(tmp_path / "photos" / "labels.csv", [0.5, 1.5], ["a", "b"])
