@@ -113,9 +113,12 @@ def is_dataset(X: object, name: str = "X") -> bool:
         return False
     if isinstance(X, Mapping):
         keys = list(X)
+        parts = all(map(is_hugging_face, X.values()))
+        together = f"all of them: datasets.concatenate_datasets(list({name}.values()))"
         raise TypeError(
             f"{name} is a {type(X).__name__} with keys {', '.join(map(repr, keys[:10]))}. Pass one of its values, "
-            f"such as {name}[{keys[0] if keys else 'train'!r}], or a table made of all: pandas.DataFrame({name})."
+            f"such as {name}[{keys[0] if keys else 'train'!r}], or "
+            f"{together if keys and parts else f'a table made of all: pandas.DataFrame({name})'}."
         )
     if isinstance(X, str | bytes) or hasattr(X, "__fspath__"):
         raise TypeError(

@@ -146,7 +146,7 @@ DATASETS = {
     "loader": (lambda: as_samples(DataLoader(PAIRS)), r"Pass its dataset \(`loader.dataset`\)", TypeError),
     "splits": (
         lambda: is_dataset(DatasetDict(train=NUMBERED)),
-        r"X is a DatasetDict with keys 'train'.*X\['train'\]",
+        r"X is a DatasetDict with keys 'train'.*X\['train'\], or all of them: datasets\.concatenate_datasets",
         TypeError,
     ),
     "dict": (
