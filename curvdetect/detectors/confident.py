@@ -20,6 +20,7 @@ from torch import Tensor
 
 from curvdetect.data.isolation import isolated_rng
 from curvdetect.data.samples import Samples
+from curvdetect.data.wording import named, warn
 from curvdetect.detectors.measured import Measured
 from curvdetect.detectors.parameters import Constraints, Number, Trained, with_parameters
 from curvdetect.detectors.probabilities import Passed
@@ -92,7 +93,14 @@ class ConfidentLearningDetector(Trained, TakesProbabilities):
         passed = samples.pred_probs
         probabilities = self._out_of_fold(samples, settings) if passed is None else passed
         signals = {name: 1 - get_label_quality_scores(labels, probabilities, method=name) for name in METHODS}
-        issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
+        if alone := samples.classes[np.bincount(labels) == 1].tolist():
+            warn(
+                f"{named(alone)} in y has one sample each, which cleanlab never flags. Its score is in scores_ all the "
+                "same, but little tells whether its label is wrong: add samples, or leave it out."
+            )
+        with warnings.catch_warnings():  # which would give the class by its number
+            warnings.filterwarnings("ignore", "May not flag all label issues", UserWarning)
+            issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), dtype=bool)
         signals["flags"] = issues + signals["self_confidence"]
         other = np.where(np.eye(len(samples.classes), dtype=bool)[labels], -1, probabilities).argmax(1)
         attributes = {"pred_probs_": probabilities, "label_issues_": issues, "device_": str(settings.device)}

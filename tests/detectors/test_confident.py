@@ -115,3 +115,15 @@ def test_probabilities_are_made_double_on_the_host_alone(monkeypatch):
             samples.only(torch.as_tensor(np.arange(6))), [], Settings(quick_net(max_epochs=1), DEVICE, seed=0)
         )
         assert _predicted(run, samples, np.arange(6, 8)).dtype == np.float64
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
+def test_a_class_of_one_sample_is_warned_of_by_its_name():
+    X, y = digits(60)
+    names = np.array([f"digit {label}" for label in y], dtype=object)
+    names[7] = "astray"
+    pred_probs = np.full((60, 11), 1 / 11)
+    with pytest.warns(UserWarning, match="'astray' in y has one sample each, which cleanlab never flags") as caught:
+        detector = ConfidentLearningDetector(device="cpu").fit(X, names, pred_probs=pred_probs)
+    assert not [warning for warning in caught if "min_examples_per_class" in str(warning.message)]
+    assert not detector.label_issues_[7]
