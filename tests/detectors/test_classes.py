@@ -147,3 +147,8 @@ def test_other_numbers_below_zero_are_classes(classes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_classes(np.array(classes), 100)
+
+
+def test_categories_are_classes_in_the_order_of_text_whatever_their_own():
+    stages = pd.Categorical(np.array(["P7", "P14", "P21"])[np.arange(40) % 3], categories=["P7", "P14", "P21"])
+    assert _fit(X, pd.Series(stages)).classes_.tolist() == ["P14", "P21", "P7"]

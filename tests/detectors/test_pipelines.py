@@ -94,6 +94,7 @@ def test_what_is_left_is_of_the_same_kind_and_order(data, labels):
     assert isinstance(left, Subset if isinstance(data, TensorDataset) else type(data))
     assert isinstance(labels_left, np.ndarray if labels is None else type(labels))
     assert np.array_equal(detector.sample_indices_, kept)
+    assert not isinstance(left, pd.DataFrame) or left.index.tolist() == (kept + 7).tolist()
     assert len(left) == len(labels_left) == 107
     assert np.array_equal(np.asarray(labels_left), LABELS[kept])
     rows = np.stack([np.asarray(item[0]) for item in left]) if isinstance(left, Subset) else np.asarray(left)
