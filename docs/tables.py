@@ -100,7 +100,10 @@ def chosen(paths: list[str], headings: list[str], choice: dict[str, list[str]]) 
             head = [", ".join(filter(None, part)) for part in parts]
         else:
             head = [", ".join(filter(None, (*part, column))) for part in parts for column in columns]
-        body = [[shown_as[row], *(table[row][c] if row in table else "" for table in tables for c in columns)] for row in rows]
+        body = [
+            [shown_as[row], *(table[row][c] if row in table else "" for table in tables for c in columns)]
+            for row in rows
+        ]
         shown = ["\n".join(f"| {' | '.join(line)} |" for line in [["", *head], [":--", *["--:"] * len(head)], *body])]
     links = ", ".join(f"[{name}]({path})" for name, path in zip(names, paths, strict=True))
     rest = f"All rows, the command and the environment: {links}."
