@@ -19,6 +19,8 @@ from curvdetect.signals.calibration import calibrated
 N_TREES, IN_LEAF = 150, 3
 #: Samples that a tree is drawn from, at least, and times the root of the number of columns, at most: what it takes.
 DRAWN, LOOKED_AT = 2000, 72_000
+#: Bytes of all trees at most, which hold a number for each node and class; but so many samples are drawn at least.
+TREES_BYTES, DRAWN_AT_LEAST = 2**32, 100
 #: Quantiles of a column that the forest tells apart, at most.
 N_QUANTILES = 1000
 #: Bytes of the shares in the leaves that are added up at once, and of inputs that are read at once.
@@ -30,7 +32,9 @@ class Forest:
 
     def __init__(self, samples: Samples, seed: int) -> None:
         rows, n = rows_of(samples).astype(np.float32, copy=False), len(samples)
-        drawn = min(n, max(DRAWN, round(LOOKED_AT / rows.shape[1] ** 0.5)))
+        node_bytes = 8 * N_TREES * len(samples.classes)
+        fitting = max(DRAWN_AT_LEAST, TREES_BYTES // node_bytes * IN_LEAF // 2)  # a node for two thirds of a sample
+        drawn = min(n, fitting, max(DRAWN, round(LOOKED_AT / rows.shape[1] ** 0.5)))
         forest = ExtraTreesClassifier(
             N_TREES,
             min_samples_leaf=IN_LEAF,
