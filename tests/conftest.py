@@ -6,6 +6,12 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests.meets.record import (  # noqa: F401 - hooks, for tests in any folder
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_terminal_summary,
+)
+
 settings.register_profile("untimed", deadline=None)  # how fast an example runs says nothing about the code
 settings.load_profile("untimed")
 
