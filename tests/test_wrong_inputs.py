@@ -101,7 +101,7 @@ SAMPLES = {
     "records": (lambda: _fit([{"a": 1.0}] * N), r"X is a list of records\..*pandas\.DataFrame\(X\)"),
     "structured": (lambda: _fit(FRAME.to_records()), "X is a recarray of records"),
     "generator": (lambda: _fit(x for x in X), "X is a generator. Pass the samples"),
-    "lazy_frame": (lambda: _fit(pl.LazyFrame(X)), "X is a LazyFrame. Pass the samples"),
+    "lazy_frame": (lambda: _fit(pl.LazyFrame(X)), r"X is a LazyFrame, which holds no rows yet: pass X\.collect\(\)"),
     "masked": (lambda: _fit(np.ma.masked_array(X, X[3] == X)), "X is a masked array, masked in .* rows, the first of"),
     "masked_in_dataset": (
         lambda: _fit(_dataset(np.ma.masked_array(X, X[0, 0] == X)), None),
@@ -135,6 +135,7 @@ LABELS = {
         lambda: _fit(_dataset(y=np.ma.masked_array(Y, np.arange(N) == 3)), None),
         r"the label of X\[3\] is a masked array",
     ),
+    "lazy_frame": (lambda: _fit(y=pl.LazyFrame(Y)), r"y is a LazyFrame, which holds no rows yet: pass y\.collect\(\)"),
     "word": (lambda: _fit(y="label"), "y should be a 1d array"),
     "one_name": (lambda: _fit(y=["x" * 9999] * N), r"y holds one class only \(\['xxx.*xxx'\]\)"),
     "none_among_them": (lambda: _fit(y=[None, *Y[1:]]), "Input y contains NaN .*1 of 40 entries.* index 0"),

@@ -29,6 +29,8 @@ def plain(X: object, name: str = "X") -> Any:
     refuse_masked(X, name)
     if isinstance(X, list | tuple) and X and all(isinstance(item, Image) for item in X):
         return stacked(X, name)
+    if hasattr(X, "collect") and not hasattr(X, "__len__"):  # of polars, or of another library by narwhals
+        raise ValueError(f"{name} is a {type(X).__name__}, which holds no rows yet: pass {name}.collect().")
     if not isinstance(X, torch.Tensor):
         return X
     if X.layout is not torch.strided:
@@ -40,6 +42,7 @@ def plain(X: object, name: str = "X") -> Any:
 def plain_labels(labels: object, name: str = "y") -> Any:
     """Return labels, in a container of any kind, as an array; raise which are missing or no labels. None stays None."""
     y = plain(labels, name)
+    y = y.compute() if hasattr(y, "compute") else y  # of dask
     if isinstance(y, Mapping):
         raise ValueError(f"{name} is a {type(y).__name__}, whose keys are no labels: pass list({name}.values()).")
     if issparse(y):

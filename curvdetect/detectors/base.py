@@ -209,8 +209,8 @@ class BaseNoiseDetector(Common, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         X, y
-            What is left, in its order and as the same kind of thing; of a dataset a ``Subset``, and the labels as an
-            array where ``y`` was left out. ``sample_indices_`` has their positions.
+            What is left, in its order and as the same kind of thing; of a dataset a ``Subset``, of a frame of dask one
+            of pandas, and the labels as an array where ``y`` was left out. ``sample_indices_`` has their positions.
         """
         self.sample_indices_, left, labels = not_flagged(self.fit(X, y, **fit_params), X, y)
         return left, labels

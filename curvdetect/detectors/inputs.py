@@ -303,7 +303,9 @@ def check_step(h: float, samples: Samples) -> None:
 
 def rows_of(data: Any, index: NDArray[np.int64]) -> Any:
     """Return some rows of an array, tensor, DataFrame or list as the same kind of thing, of a dataset a ``Subset``."""
-    return Subset(data, index.tolist()) if is_dataset(data) else _safe_indexing(data, index)
+    if is_dataset(data):
+        return Subset(data, index.tolist())
+    return _safe_indexing(data.compute() if hasattr(data, "compute") else data, index)  # of dask
 
 
 def not_flagged(
