@@ -184,7 +184,7 @@ def _loop(
         if isinstance(error, KeyError | SkorchException) and "valid_" in str(error):
             raise ValueError(
                 f"a callback of net asks for what only held-out data has ({error}). Every sample is trained on: let it "
-                "monitor train_loss, or leave it out."
+                "monitor train_loss and keep no best model (save_model=False of a WandbLogger), or leave it out."
             ) from error
         # skorch's callbacks end a training with the very exception that Ctrl-C raises
         if isinstance(error, KeyboardInterrupt) and _raised_by_callback(error):
