@@ -49,9 +49,12 @@ def ray_cluster():
 
 
 CLUSTERS = {"dask": dask_cluster, "ray": ray_cluster}
+PACKAGES = {"dask": "distributed", "ray": "ray"}
 
 
-@pytest.fixture(scope="module", params=CLUSTERS)
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.meets(PACKAGES[name])) for name in CLUSTERS]
+)
 def cluster(request):
     """A cluster of two processes on this machine, by its name for joblib."""
     with CLUSTERS[request.param]():
@@ -59,6 +62,7 @@ def cluster(request):
 
 
 def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster):
+    """`GridSearchCV` under `joblib.parallel_config` of the cluster finds the same scores as without."""
     detector = PlantedNoise(LossDetector(quick_net(), **COMMON), random_state=0)
     grid = {"detector__net__lr": [0.01, 0.1]}
     search = GridSearchCV(detector, grid, cv=InSample(), refit=False, error_score="raise", n_jobs=-1)
@@ -72,6 +76,7 @@ def test_a_search_on_a_cluster_finds_what_it_finds_here(cluster):
 
 
 def test_trainings_of_a_curvature_search_are_done_by_the_workers(cluster):
+    """`CurvatureSearch` on the cluster finds the same scores as without."""
     grid = {"net__lr": [0.02, 0.1], "h": [1e-3, 1e-1]}
     search = CurvatureSearch(CurvatureNoiseDetector(quick_net(), **COMMON), grid, n_jobs=-1, random_state=0)
     with joblib.parallel_config(backend=cluster):

@@ -295,7 +295,9 @@ def test_timm_is_named_where_it_is_missing(monkeypatch):
         embedder("timm:resnet18").fit(PICTURES)
 
 
+@pytest.mark.meets("timm")
 def test_timm_gives_pooled_features_and_knows_its_pictures(tmp_path):
+    """`ImageEmbedder` gives as many features as the network pools, and knows size and mean of its pictures."""
     timm = pytest.importorskip("timm")
     module = timm.create_model("mobilenetv3_small_050.lamb_in1k", pretrained=False).eval()
     file = state(module, "plain", tmp_path)

@@ -52,7 +52,9 @@ def opened(path: Path, **asked) -> CocoFile:
     return CocoFile(path, Asked(**asked))
 
 
+@pytest.mark.meets("pycocotools")
 def test_wrong_categories_in_what_pycocotools_holds_are_found_and_corrected(tmp_path):
+    """A file that `COCO` holds: wrong categories are ranked first, and `COCO` loads the corrected file."""
     tool = pytest.importorskip("pycocotools.coco")
     shapes = draw_shapes(tmp_path / "train2017")
     known = tool.COCO(str(written(tmp_path / "made.json", coco(shapes, WRONG))))
@@ -69,7 +71,9 @@ def test_wrong_categories_in_what_pycocotools_holds_are_found_and_corrected(tmp_
     assert len(tool.COCO(str(tmp_path / "new.json")).anns) == len(shapes)
 
 
+@pytest.mark.meets("pycocotools")
 def test_the_boxes_of_a_model_as_pycocotools_loads_them_keep_their_scores(tmp_path):
+    """Boxes out of `loadRes` keep their scores when their categories are corrected."""
     tool = pytest.importorskip("pycocotools.coco")
     shapes = draw_shapes(tmp_path, 2)
     known = tool.COCO(str(written(tmp_path / "made.json", coco(shapes))))

@@ -30,7 +30,9 @@ def content(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.meets("datasets")
 def test_from_a_folder_to_a_ranking_and_back_into_a_folder(tmp_path):
+    """A folder of `save_to_disk` is ranked and corrected, and `load_from_disk` reads it."""
     _, labels, wrong = planted()
     data_set().save_to_disk(tmp_path / "t", num_shards=3)
     data = read_data(tmp_path / "t", size=8)

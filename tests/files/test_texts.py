@@ -92,7 +92,9 @@ def model(tmp_path_factory):
     return f"model2vec:{folder}"
 
 
+@pytest.mark.meets("model2vec", "wordllama")
 def test_a_model_finds_wrong_labels_of_texts_without_a_word_in_common(run, page, tmp_path, model):
+    """A scan of texts by a `StaticModel` in a folder: exchanged labels are among the first five."""
     animals = ["cat", "dog", "horse", "lion", "tiger", "wolf", "rabbit", "cow", "sheep", "goat", "fox", "mouse"]
     food = ["bread", "cheese", "rice", "apple", "soup", "butter", "cake", "sugar", "pasta", "pizza", "honey", "milk"]
     texts = [f"the {word} was there" for word in [*animals, *food]]

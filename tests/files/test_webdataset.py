@@ -48,9 +48,11 @@ def as_json(name):
     return b'{ "caption": "x", "label":"%b",  "more": {"label": [1]} }\n' % name.encode()
 
 
+@pytest.mark.meets("webdataset")
 @pytest.mark.parametrize("tar", ["USTAR_FORMAT", "PAX_FORMAT", "GNU_FORMAT"])
 @pytest.mark.parametrize("entries", [{"cls": str.encode}, {"json": as_json}], ids=["cls", "json"])
 def test_from_a_file_to_a_ranking_and_back_into_a_file(tmp_path, entries, tar):
+    """Shards that `TarWriter` wrote are ranked and corrected, and webdataset reads the corrected shard."""
     pictures, labels, wrong = planted()
     path = write_tar(tmp_path / "t.tar", samples(**entries), mtime=1234.5, format=tar)
     data = read_data(path, size=8)

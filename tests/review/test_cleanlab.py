@@ -38,7 +38,9 @@ def fitted(named=False):
     return LossDetector(quick_net(), **FAST).fit(X, NAMES if named else LABELS)
 
 
+@pytest.mark.meets("cleanlab")
 def test_the_frame_is_like_cleanlabs_own_and_says_what_the_detector_says():
+    """`label_issues` has the columns and types of the frame of `CleanLearning`."""
     theirs = CleanLearning(LogisticRegression(max_iter=50), cv_n_folds=2, seed=0).find_label_issues(X, LABELS)
     detector = fitted()
     frame, flagged = label_issues(detector), detector.labels_ == 1

@@ -322,7 +322,9 @@ def test_a_picture_within_a_cell_is_read(tmp_path):
 # ---- Label Studio's own code ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.meets("label-studio-sdk")
 def test_label_studio_takes_the_tasks_and_writes_what_is_read(tmp_path):
+    """Label Studio's own code accepts tasks and settings that a scan wrote; `apply_verdicts` reads what it converts."""
     interfaces = pytest.importorskip("label_studio_sdk.label_interface", reason="label-studio-sdk is not installed")
     from label_studio_sdk.converter import Converter
 
