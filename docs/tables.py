@@ -21,7 +21,8 @@ Several tables are put side by side, under names or those of their folders, and 
 these words. A row is named by its first cell, or by its first two where the first is that of other rows too
 (``uniform, 5.0``), and shown under another name where one follows an arrow (``Margin (AUM) => AUM``).
 
-The table of detectors is that of the package, between ``<!-- detectors -->`` and ``<!-- end -->``.
+The table of detectors is that of the package, between ``<!-- detectors -->`` and ``<!-- end -->``. That of packages
+which tests use together with this one is between ``<!-- meets -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+
+from works_with import table as met
 
 from curvdetect.detectors.registry import DETECTORS
 
@@ -39,6 +42,7 @@ SLOT = re.compile(
 )
 
 LISTED = re.compile(r"(<!-- detectors -->\n).*?(<!-- end -->)", re.DOTALL)
+MET = re.compile(r"(<!-- meets -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def detectors() -> str:
@@ -123,6 +127,7 @@ def filled(page: str, depth: int) -> str:
         return f"{slot[1]}\n{text}\n{slot[5]}"
 
     page = LISTED.sub(lambda slot: f"{slot[1]}\n{detectors()}\n\n{slot[2]}", page)
+    page = MET.sub(lambda slot: f"{slot[1]}\n{met()}\n\n{slot[2]}", page)
     return SLOT.sub(fill, page)
 
 
