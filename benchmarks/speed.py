@@ -36,6 +36,7 @@ from harness.memory import megabytes
 from harness.options import add_run, command_line, started
 from harness.quiet import quietly
 from harness.records import Records
+from harness.schedules import scored_by_default
 from tqdm import tqdm
 
 from curvdetect import (
@@ -80,7 +81,8 @@ def main(argv: list[str] | None = None) -> None:
             for row in measure():
                 records.add({"layout": layout, **row, "environment": environment})
     rows = [row for row in records.rows.values() if row["layout"] in {layout for layout, _ in parts}]
-    costs.write(rows, args.layouts, args.repeats, args.out)
+    scored = {layout: len(scored_by_default(costs.EPOCHS, *LAYOUTS[layout][:2])) for layout in args.layouts}
+    costs.write(rows, scored, args.repeats, args.out)
 
 
 def samples_of(layout: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +111,8 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
 
     def of_later_epochs(detector: Any, key: str, without: str | None = None) -> Callable[[], float]:
         def run() -> float:
-            records = detector.fit(X, y).history_[1:]
+            # scoring took 0 s in an epoch that was not scored
+            records = [record for record in detector.fit(X, y).history_[1:] if record[key]]
             return statistics.median(record[key] - (record[without] if without else 0) for record in records)
 
         return run
@@ -138,6 +141,7 @@ def side_by_side(layout: str, args: argparse.Namespace) -> list[dict[str, Any]]:
         "epoch, unwatched": of_later_epochs(LossDetector(net, **trained), "seconds_training", "seconds_watching"),
         "epoch, bfloat16": of_later_epochs(LossDetector(half, **trained), "seconds_training"),
         **{f"pass n={n}": of_later_epochs(curvature[n], "seconds_scoring") for n in costs.PROBES},
+        "default pass": of_later_epochs(CurvatureNoiseDetector(net, **common), "seconds_scoring"),
         "authors' pass n=1": timed(loops.authors_pass(contiguous, inputs, labels, n=1, batch_size=rows)),
         "authors' pass n=10": timed(loops.authors_pass(contiguous, inputs, labels, n=10, batch_size=rows)),
         "cross-validation": timed(lambda: ConfidentLearningDetector(net, cv=costs.FOLDS, **common).fit(X, y)),

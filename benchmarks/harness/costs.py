@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from curvdetect import memorizing_net
+
 from . import written
 from .environment import command
 from .fits import FOLDS
-from .schedules import scored_by_default
 from .written import markdown
 
-#: Length of the run that is put together.
-EPOCHS = 100
+#: Length of the run that is put together: that of a detector unless told otherwise.
+EPOCHS = memorizing_net(None).max_epochs
 #: Probes of the passes that are timed.
 PROBES = (1, 5, 10)
+#: Jobs that are a curvature pass, in the order of tables and chart.
+PASSES = ["default pass", *(f"pass n={n}" for n in PROBES)]
 CAPTIONS = {
     "raw epoch": "A training epoch, plain PyTorch loop",
     "raw epoch, contiguous": "The same, channels not last",
@@ -26,7 +29,8 @@ CAPTIONS = {
     "epoch": "A training epoch under skorch, loss and margin watched",
     "epoch, unwatched": "The same, without what the watching takes",
     "epoch, bfloat16": 'Under skorch and watched, `precision="bfloat16"`',
-    **{f"pass n={n}": f"A curvature pass, n = {n}" for n in PROBES},
+    "default pass": "A curvature pass of `CurvatureNoiseDetector()`, with label contrast",
+    **{f"pass n={n}": f"A curvature pass, `contrast=False`, n = {n}" for n in PROBES},
     "authors' pass n=1": "The authors' loop, n = 1",
     "authors' pass n=10": "The authors' loop, n = 10",
     "cross-validation": f"Cleanlab's {FOLDS} folds, for each epoch of theirs",
@@ -35,14 +39,16 @@ CAPTIONS = {
 #: What the chart calls them, where the job's own name is too long.
 WORDS = {
     "epoch": "training\nunder skorch",
+    "default pass": "default pass,\ncontrast",
     "authors' pass n=1": "authors' loop\nn = 1",
     "authors' pass n=10": "authors' loop\nn = 10",
     "cross-validation": "cleanlab\n5 folds",
 }
 
 
-def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Path) -> None:
-    """Print the tables and write them, and the chart, beside the records."""
+def write(rows: list[dict[str, Any]], scored: dict[str, int], repeats: int, out: Path) -> None:
+    """Print the tables and write them, and the chart; ``scored`` is the number of scored epochs in each layout."""
+    layouts = list(scored)
     timed = pd.DataFrame([row for row in rows if row["job"] in CAPTIONS])
     order = [job for job in CAPTIONS if job in set(timed["job"])]
 
@@ -51,7 +57,6 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         words = cells.map(lambda v: "" if pd.isna(v) else f"{v:,.{digits}f}")
         return markdown(words.rename(index=CAPTIONS))
 
-    passes = [f"pass n={n}" for n in PROBES]
     peak = {
         layout: {
             row["job"].removeprefix("memory "): f"{row['peak_mib']:,.0f}"
@@ -77,11 +82,11 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
         "",
         "## How many times faster than the authors' loop at n = 10",
         "",
-        table("speedup", passes, 1),
+        table("speedup", PASSES, 1),
         "",
         f"## A whole run of {EPOCHS} epochs, in plain trainings of as many",
         "",
-        markdown(whole_run(timed, layouts)),
+        markdown(whole_run(timed, scored)),
         "",
         "Put together from the medians above. The authors' recipe trains and measures with the channels not last.",
         "",
@@ -96,30 +101,32 @@ def write(rows: list[dict[str, Any]], layouts: list[str], repeats: int, out: Pat
     written.write(lines, rows, out)
 
 
-def whole_run(timed: pd.DataFrame, layouts: list[str]) -> pd.DataFrame:
-    """Return what a run of the default, of the paper's setting and of the authors' recipe costs."""
-    r = timed.pivot(index="job", columns="layout", values="ratio")[layouts].T
-    scored = len(scored_by_default(EPOCHS))
-    ours = scored / EPOCHS * r["pass n=1"]
-    theirs = r["authors' pass n=10"]
+def whole_run(timed: pd.DataFrame, scored: dict[str, int]) -> pd.DataFrame:
+    """Return what a run of the default, of the paper's setting and of the authors' recipe costs in each layout."""
+    r = timed.pivot(index="job", columns="layout", values="ratio")[list(scored)].T
+    n_scored = pd.Series(scored)
+    added = n_scored / EPOCHS * r["default pass"]
+    default, theirs = r["epoch"] + added, r["authors' pass n=10"]
     rows = {
         "`LossDetector()`": r["epoch"],
-        f"`CurvatureNoiseDetector(contrast=False)`, {scored} epochs scored": r["epoch"] + ours,
-        "what the curvature adds to it": ours,
+        "`CurvatureNoiseDetector(contrast=False)`": r["epoch"] + n_scored / EPOCHS * r["pass n=1"],
+        "`CurvatureNoiseDetector()`": default,
+        "what the curvature adds to it": added,
         "`CurvatureNoiseDetector.paper()`": r["epoch"] + r["pass n=10"],
         "the authors' recipe": r["raw epoch, contiguous"] + theirs,
-        "the authors' recipe over `CurvatureNoiseDetector(contrast=False)`": (r["raw epoch, contiguous"] + theirs)
-        / (r["epoch"] + ours),
-        "the same, measuring alone": theirs / ours,
+        "the authors' recipe over `CurvatureNoiseDetector()`": (r["raw epoch, contiguous"] + theirs) / default,
+        "the same, measuring alone": theirs / added,
     }
-    return pd.DataFrame(rows).T.map(lambda v: f"{v:,.2f}")
+    words = pd.DataFrame(rows).map(lambda v: f"{v:,.2f}")
+    words.insert(3, f"epochs that these two score, of {EPOCHS}", n_scored.astype(str))
+    return words.T
 
 
 def chart(timed: Any, layouts: list[str], path: Path) -> None:
     """Draw the ratios as bars, a group for each layout."""
     from matplotlib.figure import Figure
 
-    jobs = ["epoch", *(f"pass n={n}" for n in PROBES), "authors' pass n=1", "authors' pass n=10", "cross-validation"]
+    jobs = ["epoch", *PASSES, "authors' pass n=1", "authors' pass n=10", "cross-validation"]
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     ax = figure.subplots()
     width = 0.8 / len(layouts)

@@ -45,10 +45,14 @@ def automatic(values: np.ndarray) -> np.ndarray:
 
 
 @cache
-def scored_by_default(n_epochs: int) -> list[int]:
-    """Return the epochs, counted from 0, that a detector scores unless told otherwise."""
-    X, y = np.eye(8, dtype=np.float32), np.arange(8) % 2
-    detector = CurvatureNoiseDetector(nn.Linear(8, 2), max_epochs=n_epochs, device="cpu", random_state=0)
+def scored_by_default(n_epochs: int, shape: tuple[int, ...] | None = None, net: str | None = None) -> list[int]:
+    """Return the epochs, counted from 0, that a detector scores unless told otherwise.
+
+    For samples of a shape, with the default or a named network; without a shape, with a network of the user's own.
+    """
+    module = nn.Linear(8, 2) if shape is None else net
+    X, y = np.random.default_rng(0).random((8, *(shape or (8,))), dtype=np.float32), np.arange(8) % 2
+    detector = CurvatureNoiseDetector(module, max_epochs=n_epochs, device="cpu", random_state=0)
     with quietly():
         history = detector.fit(X, y).history_
     return [epoch for epoch, record in enumerate(history) if record["scored"]]

@@ -50,7 +50,7 @@ TINY = {
     "witnesses": ("--kinds iris --noises group --seeds 0 --rates 0.1 --epochs 2 --device cpu", 1),
     "scan": ("--per-class 10 --epochs 1 --size 16 --device cpu --work WORK", None),
     "scored_epochs": ("--kinds iris --seeds 0 --noises uniform:0.1 --epochs 12 --device cpu", 1),
-    "speed": (f"--layouts table --samples 64 --repeats 1 {CPU}", 17),
+    "speed": (f"--layouts table --samples 64 --repeats 1 {CPU}", 18),
     "tables": ("--rows 60", 1),
     "texts": ("--packages click skorch --each 30 --encoders parts/30 --seeds 0", 1),
     "top_samples": (f"--subset 100 --epochs 1 --pairs 4 --top 10 --shown 4 --weight-decay 0 {CPU}", 3),
