@@ -95,8 +95,8 @@ class ConfidentLearningDetector(Trained, TakesProbabilities):
         signals = {name: 1 - get_label_quality_scores(labels, probabilities, method=name) for name in METHODS}
         if alone := samples.classes[np.bincount(labels) == 1].tolist():
             warn(
-                f"{named(alone)} in y has one sample each, which cleanlab never flags. Its score is in scores_ all the "
-                "same, but little tells whether its label is wrong: add samples, or leave it out."
+                f"y has classes of one sample, which cleanlab never flags: {named(alone)}. Their scores are in scores_ "
+                "all the same, but little tells whether the labels are wrong: add samples, or leave these out."
             )
         with warnings.catch_warnings():  # which would give the class by its number
             warnings.filterwarnings("ignore", "May not flag all label issues", UserWarning)

@@ -33,7 +33,9 @@ MISSING = {"", "?", "nan", "<na>", "n/a", "#n/a", "null"}
 #: Marks behind a word, and quotes around it, which name no other class.
 _AROUND = re.compile(r"(?<=[^\W\d_])[.,;:'\"\u2018-\u201d]+$|^['\"\u2018-\u201d]+(?=[^\W\d_])")
 #: Marks between several labels in one text, and how a list or a record of them begins.
-_BETWEEN, _LIST = ("|", ";", ",", "#", "/", "&", "+"), re.compile(r"\s*[\[{]\s*['\"]")
+_BETWEEN, _LIST = ("|", ";", ",", "#"), re.compile(r"\s*[\[{]\s*['\"]")
+#: Marks of samples without a label, and how many classes there have to be beside them.
+_BESIDE = {"-1": 3, "-100": 2}
 #: Characters of names of classes that are shown.
 _WIDTH = 180
 
@@ -187,7 +189,7 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
             f"{_shown(alike)}. Each is a class of its own. Where they are one class, give it one name (str.strip, "
             "str.casefold, unicodedata.normalize)."
         )
-    if several := [name for name in names if isinstance(name, str) and _LIST.match(name)] or names_joined(names):
+    if several := names_listed(names) or names_joined(names):
         doubts.append(
             f"y holds class names that read as several labels: {named(several)}. Each combination is a class of its "
             f"own. Where a sample has several labels, {ONE_EACH}, where lists holds those of each "
@@ -198,10 +200,10 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
             f"y holds a class of the name {' and one of '.join(missing)}, as missing labels are written. If they are "
             "missing, leave these samples out: the network learns them as a class like any other."
         )
-    if (mark := _unlabelled(classes)) is not None:
+    for mark in _unlabelled(classes):
         doubts.append(
             f"y holds the class {mark} beside {brief([name for name in names if name != mark])}: {mark} often marks "
-            f"samples without a label. If it does here, leave them out (y != {mark}): the network learns them as a "
+            f"samples without a label. If it does here, leave them out (y != {mark!r}): the network learns them as a "
             "class like any other."
         )
     if n_samples < FEW * len(names):
@@ -214,13 +216,14 @@ def warn_of_classes(classes: Array, n_samples: int) -> None:
         warnings.warn(doubt, UserWarning, stacklevel=callers_level())
 
 
-def _unlabelled(classes: Array) -> int | None:
-    """Return the number by which scikit-learn, datasets or torch mark samples without a label, if one is a class.
+def _unlabelled(classes: Array) -> list[int | str]:
+    """Return by what scikit-learn, datasets or torch mark samples without a label, if it is a class.
 
     Of -1, 0 and 1 it is more likely a class.
     """
-    below = classes[classes < 0].tolist() if classes.dtype.kind in "if" else []
-    return int(below[0]) if len(below) == 1 and below[0] in (-1, -100) and len(classes) > 3 else None
+    known = {int(one) if isinstance(one, float) and one % 1 == 0 else one for one in classes.tolist()}
+    below = [one for one in known if str(one).startswith("-")]
+    return [one for one in below if len(below) == 1 and len(known) > _BESIDE.get(str(one), len(known))]
 
 
 def names_alike(names: list[object]) -> list[list[str | bytes]]:
@@ -245,12 +248,20 @@ def names_joined(names: list[object]) -> list[str]:
     ['cat|dog', 'cat; dog']
     """
     known = {name.strip() for name in names if isinstance(name, str)}
-    return [
-        name
-        for name in names
-        if isinstance(name, str)
-        and any(mark in name and known.issuperset(map(str.strip, name.split(mark))) for mark in _BETWEEN)
+    split = [
+        (name, set(map(str.strip, name.split(mark)))) for name in names if isinstance(name, str) for mark in _BETWEEN
     ]
+    return list(dict.fromkeys(name for name, parts in split if len(parts) > 1 and parts <= known))
+
+
+def names_listed(names: list[object]) -> list[str]:
+    """Return the names that are lists or records of labels, unless each holds one label alone.
+
+    >>> names_listed(["['cat']", "['cat', 'dog']"]), names_listed(["['cat']", "['dog']"])
+    (["['cat']", "['cat', 'dog']"], [])
+    """
+    found = [name for name in names if isinstance(name, str) and _LIST.match(name)]
+    return found if len(found) < len(names) or any("," in name for name in found) else []
 
 
 def _bare(name: str | bytes) -> str:

@@ -71,7 +71,7 @@ class CocoFile(BoxesFile):
         tried = [names[i] for i in used[:: max(1, len(used) // _TRIED)]]
         found = {place: sum((place / name).is_file() for name in tried) for place in self._folders()}
         best = max(found, key=found.__getitem__)
-        if not found[best]:
+        if tried and not found[best]:
             raise ArgumentError(
                 "root",
                 f"{listed(tried, 60)} of '{short(self.path.name, 40)}' are not in '{short(next(iter(found)))}', nor in "

@@ -19,6 +19,8 @@ from curvdetect.files.tables import READERS, is_label, readable
 
 #: Names of lists, without their ends. The first that names pictures is taken.
 _LISTS = ("labels", "metadata", "train")
+#: Names of columns that say which part of the data a picture is in.
+_PARTS = ("split", "part", "fold", "subset")
 #: Rows by which captions are told from labels, at most.
 _LOOKED_AT = 1000
 
@@ -62,7 +64,7 @@ class ListedFolder(PictureTable):
 def _list_in(folder: Path) -> Path | None:
     """Return the first list that names pictures; or the first one, if subfolders of pictures are no classes.
 
-    Beside folders of classes, a list that has a caption for each picture is none of labels.
+    Beside folders of classes, a list counts that has labels by name, or else one column of few texts.
     """
     named = (folder / f"{name}{end}" for name, end in product(_LISTS, chain(*READERS)))
     lists = [path for path in named if path.is_file()]
@@ -72,21 +74,24 @@ def _list_in(folder: Path) -> Path | None:
     classes = sum(map(holds_pictures, folders_in(folder))) >= 2
     if found is None:
         return None if classes else lists[0]
-    return None if classes and _holds_captions(found) else found
+    return found if not classes or _holds_labels(found) else None
 
 
-def _holds_captions(path: Path) -> bool:
-    """Say whether a list has one column beside that of pictures, not named as labels are, mostly of different texts."""
+def _holds_labels(path: Path) -> bool:
+    """Say whether a list has a column named as labels are, or one beside that of pictures, of a few different texts.
+
+    The parts of the data are none of labels.
+    """
     table = PictureTable(path, Asked())
     try:
         others = table.candidates()
-        if len(others) != 1 or is_label(others[0]):
-            return False
+        if any(map(is_label, others)) or len(others) != 1 or others[0].strip().lower() in _PARTS:
+            return any(map(is_label, others))
         with readable(path):
             entries = table.table.head(_LOOKED_AT)[others[0]].map(str)
     except ContentError:  # which is raised again by what reads the list
-        return False
-    return len(entries) > 2 and entries.nunique() > len(entries) / 2
+        return True
+    return len(entries) < 3 or 1 < entries.nunique() <= len(entries) / 2
 
 
 def _names_pictures(path: Path) -> bool:

@@ -96,7 +96,11 @@ class SavedDataset(ArrowPictures):
         if not picture_columns(found):
             raise ContentError(
                 f"'{short(self.path)}' has no column of pictures. Write it as a table that can be read: "
-                'load_from_disk(path).to_parquet("table.parquet").'
+                + (
+                    'datasets.concatenate_datasets(list(load_from_disk(path).values())).to_parquet("table.parquet").'
+                    if len(self._folders) > 1
+                    else 'load_from_disk(path).to_parquet("table.parquet").'
+                )
             )
         return found
 

@@ -155,6 +155,8 @@ def label_column(
     """
     if label is not None and label in columns:
         return label
+    if label is not None and len(bare := [name for name in columns if str(name).strip() == label.strip()]) == 1:
+        return bare[0]
     found = list(filter(is_label, columns)) or [name for name in columns if name in coded]
     if not columns:
         raise ContentError(f"'{short(path)}' has no column left that may hold the labels.")
@@ -192,14 +194,19 @@ def _labels(table: Table, name: str, path: Path) -> Array:
 
 def _refuse_second_header(table: TextFile, name: str, labels: Array, path: Path) -> None:
     """Raise where a row is the line of the names again, as in files that were joined: it would be a class."""
-    rows = np.flatnonzero(labels == name) if labels.dtype.kind in "OUT" else ()
+    rows = np.flatnonzero([_bare(label) == _bare(name) for label in labels])
     others = [other for other in table.columns if other != name]
     for row in rows:
-        if others and table.labels(others[0])[row] == others[0]:
+        if others and _bare(table.labels(others[0])[row]) == _bare(others[0]):
             raise ContentError(
                 f"row {row} (counted from 0) of '{short(path)}' is the line of names again, as where files were "
                 "joined. Leave it out."
             )
+
+
+def _bare(cell: object) -> str:
+    """Return the text of a cell without blanks around it, and without the mark that some programs begin a file with."""
+    return str(cell).strip("\ufeff \t")
 
 
 def complete(labels: Array | Column, name: str) -> Array:

@@ -128,7 +128,20 @@ def test_a_class_of_several_labels_is_warned_of(name):
         warn_of_classes(np.array(["cat", "dog", name]), 100)
 
 
-@pytest.mark.parametrize("names", [["C", "C#"], ["cat", "cat/dog"], ["1", "1,5"], ["|", "a|", "a"], ["[old]", "{x}"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["C", "C#"],
+        ["C", "C++", "C/C++"],
+        ["1", "2", "1/2"],
+        ["a", "a|a"],
+        ["['a']", "['b']"],
+        ["cat", "cat/dog"],
+        ["1", "1,5"],
+        ["|", "a|", "a"],
+        ["[old]", "{x}"],
+    ],
+)
 def test_names_with_marks_are_not_several_labels(names):
     assert names_joined(names) == []
     with warnings.catch_warnings():
@@ -136,13 +149,20 @@ def test_names_with_marks_are_not_several_labels(names):
         warn_of_classes(np.array(names), 100)
 
 
-@pytest.mark.parametrize("classes", [[-1, 0, 1, 2], [-100, 0, 2, 9], [-1.0, 0.0, 1.0, 2.0, 3.0]])
-def test_a_number_that_marks_samples_without_a_label_is_warned_of(classes):
-    with pytest.warns(UserWarning, match=rf"y holds the class {classes[0]:.0f} beside .* leave them out \(y != -1"):
+@pytest.mark.parametrize(
+    "classes", [[-1, 0, 1, 2], [-100, 0, 1], [-100, 0, 2, 9], [-1.0, 0.0, 1.0, 2.0, 3.0], ["-1", "a", "b", "c"]]
+)
+def test_what_marks_samples_without_a_label_is_warned_of(classes):
+    with pytest.warns(
+        UserWarning, match=rf"y holds the class {float(classes[0]):.0f} beside .* leave them out \(y != '?-1"
+    ):
         warn_of_classes(np.array(classes), 100)
 
 
-@pytest.mark.parametrize("classes", [[-1, 1], [-1, 0, 1], [-2, -1, 0, 1, 2], [0, 1, 2, 3], [-5, 0, 1, 2]])
+@pytest.mark.parametrize(
+    "classes",
+    [[-1, 1], [-1, 0, 1], ["-1", "0", "1"], ["-", "a", "b", "c"], [-2, -1, 0, 1, 2], [0, 1, 2, 3], [-5, 0, 1, 2]],
+)
 def test_other_numbers_below_zero_are_classes(classes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

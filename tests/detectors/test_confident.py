@@ -123,7 +123,7 @@ def test_a_class_of_one_sample_is_warned_of_by_its_name():
     names = np.array([f"digit {label}" for label in y], dtype=object)
     names[7] = "astray"
     pred_probs = np.full((60, 11), 1 / 11)
-    with pytest.warns(UserWarning, match="'astray' in y has one sample each, which cleanlab never flags") as caught:
+    with pytest.warns(UserWarning, match="y has classes of one sample, which cleanlab never flags: 'astray'") as caught:
         detector = ConfidentLearningDetector(device="cpu").fit(X, names, pred_probs=pred_probs)
     assert not [warning for warning in caught if "min_examples_per_class" in str(warning.message)]
     assert not detector.label_issues_[7]

@@ -244,7 +244,7 @@ def test_names_of_several_categories_get_their_ids(tmp_path):
     ("change", "asked", "said"),
     [
         ("{", {}, "none of these: .*json\\.$"),
-        ('{"images": [], "annotations": []}', {}, r"none of these: .* Of a COCO file it lacks 'categories'\."),
+        ('{"images": [], "annotations": []}', {}, r"none of these: .* Of a COCO file it lacks 'categories': copy"),
         ('{"images": [], "annotations": [], "categories": [}', {}, "can't be read as JSON: Expecting value"),
         ('["images", "annotations", "categories"]', {}, "'images' of '.*' is not a list of objects"),
         ({"categories": {}}, {}, "'categories' of '.*' is not a list of objects"),

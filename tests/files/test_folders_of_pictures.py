@@ -142,7 +142,11 @@ def test_captions_are_no_labels_beside_folders_of_classes(tmp_path, name):
     data = rewritten(caption=frame["label"])
     assert (data.file, sorted(set(data.y))) == (None, ["cat", "dog"])
     assert name in data.skipped
+    some = ["a", "b"] * (len(names) // 2)
+    for columns in ({}, {"split": some}, {"width": [4] * len(names)}, {"id": range(len(names)), "photographer": some}):
+        assert sorted(set(rewritten(**columns).y)) == ["cat", "dog"]
     assert set(rewritten(label=frame["label"]).y) == set(frame["label"])
+    assert set(rewritten(photographer=some, target=frame["label"]).y) == set(frame["label"])
     assert set(rewritten(breed=["a", "b"] * (len(names) // 2)).y) == {"a", "b"}
 
 

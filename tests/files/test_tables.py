@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from curvdetect import read_data
 from curvdetect.files.tables import _refuse_pictures
 from tests.files.tables import read_table
 
@@ -106,3 +107,19 @@ def refused(columns, path):
 def test_files_within_a_table_that_are_no_pictures_are_named(tmp_path):
     message = refused({"a": [1.0, 2.0], "picture": [{"bytes": b"PNG", "path": None}] * 2}, tmp_path / "t.csv")
     assert message.startswith("column 'picture' of 't.csv' holds contents of files, and the first of them")
+
+
+@pytest.mark.parametrize("again", ["a,label,b", " a , label,b ", "\ufeffa,label,b"])
+def test_the_line_of_names_is_no_row_as_it_is_where_files_are_joined(tmp_path, again):
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,label,b\n1,x,2\n3,y,4\n{again}\n5,x,6\n")
+    with pytest.raises(ValueError, match=r"row 2 \(counted from 0\) of '.*t\.csv' is the line of names again"):
+        read_data(path)
+    path.write_text("a,label,b\n1,x,2\n3,label,4\n5,x,6\n")
+    assert read_data(path).y.tolist() == ["x", "label", "x"]
+
+
+def test_a_column_is_chosen_without_the_blanks_around_its_name(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a, kind \n1,x\n3,y\n")
+    assert read_data(path, label="kind").y.tolist() == ["x", "y"]
