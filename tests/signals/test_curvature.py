@@ -182,7 +182,7 @@ def test_scores_are_those_of_evaluation_mode_and_nothing_of_the_callers_is_chang
     before, x, y = copy.deepcopy(net), X.clone().requires_grad_(True), Y.clone()
     expected = input_curvature(before.eval(), X, Y)
     with torch.no_grad(), untouched_rng():
-        assert torch.equal(input_curvature(net.train(), x, y, batch_size=10), expected)
+        assert torch.equal(input_curvature(net.train(), x, y), expected)
     assert all(torch.equal(value, before.state_dict()[name]) for name, value in net.state_dict().items())
     assert torch.equal(x, X)
     assert torch.equal(y, Y)
