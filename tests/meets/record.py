@@ -44,6 +44,10 @@ def pytest_collection_modifyitems(config, items):
         if missing := [name for name, there in packages.items() if there is None]:
             reason = f"{', '.join(missing)} not installed: python -m pip install {' '.join(missing)}"
             item.add_marker(pytest.mark.skip(reason=reason))
+        if not config.getoption("--record-meets", None) and any(
+            mark.kwargs.get("outside") for mark in item.iter_markers("meets")
+        ):
+            item.add_marker(pytest.mark.skip(reason="it takes long: .ci/meets runs it"))
         item.user_properties.append(("meets", packages))
         if known.get(item.nodeid, {}).get("outcome") == "passed":
             left.append(item)

@@ -70,7 +70,7 @@ def test_an_exported_net_gives_the_same_logits(tmp_path):
     assert np.array_equal(detector.classes_[logits.argmax(1)], detector.classes_[detector.net_.predict(X)])
 
 
-@pytest.mark.meets("torch")
+@pytest.mark.meets("torch", outside=True)
 def test_a_compiled_net_gives_the_same_scores():
     """A skorch net with `compile=True`, and a module of `torch.compile`, get the scores of the same net as it is."""
     expected = trained().scores_
