@@ -93,7 +93,7 @@ def best_of_each(
         column = []
         for method, m, text in zip(present, mean.loc[rate], texts.loc[rate], strict=True):
             known = (beside or {}).get(method, {}).get(rate)
-            shown = f"**{text}**" if round(m, 2) == round(mean.loc[rate].max(), 2) else text
+            shown = f"**{text}**" if f"{m:.2f}" == f"{mean.loc[rate].max():.2f}" else text  # as they are shown
             column.append(shown if known is None else f"{shown} ({known})")
         cells[f"{100 * rate:g} % wrong"] = column
     return cells

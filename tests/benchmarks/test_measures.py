@@ -144,3 +144,14 @@ def test_of_a_grid_the_best_of_each_cell_is_shown_and_paired(load):
     )
     assert embeddings.best(values, "k/").tolist() == [1.0, 9.0, 2.0, 3.0]
     assert embeddings.best(values, "l").tolist() == [0.0, 1.0, 5.0, 5.0]
+
+
+def test_the_best_is_bold_as_it_is_shown(load):
+    tables = load("corruption", "tables")
+    index = pd.MultiIndex.from_tuples([(0.1, 0)], names=["rate", "seed"])
+    values = pd.DataFrame([{"a": 98.745, "b": 98.7371, "c": 98.7449}], index)
+    cells = tables.best_of_each(values, {name: name for name in values}).iloc[:, 0]
+    bold = {name: cell.strip("*") for name, cell in cells.items() if cell.startswith("**")}
+    assert bold == {
+        name: cell.strip("*") for name, cell in cells.items() if cell.strip("*") == max(cells.str.strip("*"))
+    }
