@@ -151,8 +151,7 @@ def opened(path: Path, asked: Asked) -> LabelledFile:
         # any folder would be one of classes
         kinds = "; ".join(one.kind for one in FORMATS if one is ImageFolder or not one.kind.startswith("a folder"))
         lacks = lacking(path)
-        hint = f" Of a COCO file it lacks {listed(lacks)}: copy that from the complete file."
-        hint = hint if len(lacks) < 3 else ""
+        hint = f" Of a COCO file it lacks {listed(lacks)}: copy that from the complete file." if len(lacks) < 3 else ""
         raise ArgumentError("path", f"'{short(path)}' is none of these: {kinds}.{hint}")
     file = found.opened(path, asked)
     foreign = [name for name in asked.given() if name not in file.takes]
