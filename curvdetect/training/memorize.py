@@ -72,6 +72,8 @@ def memorize(
         if device.type == "cpu" and isinstance(net.module_, ResNet):
             # no view in this network depends on the layout
             net.module_.to(memory_format=torch.channels_last)
+        elif device.type == "cpu" and isinstance(net.module_, FineTuned):
+            net.module_.lay_out(samples.shape)
         resident = samples.to(device)
         read = (resident if is_ours(net.iterator_train) else samples).trained
         output = output_kind(net)

@@ -29,6 +29,7 @@ from curvdetect import (
     save,
 )
 from curvdetect.data.samples import as_samples
+from curvdetect.training.finetuning import FineTuned
 from tests.cases import Items, digits, noisy_digits
 from tests.training.trainings import train
 
@@ -220,3 +221,27 @@ def test_a_pretrained_network_that_predicts_all_labels_counts_by_how_much_more_i
     said = detector._witnesses["leave_one_out"].left_out.argmax(1)
     wanted = 1 + 20 * (detector.train_accuracy_ - (said == LABELS).mean())
     assert detector.fused_signals_["loss"] == pytest.approx(np.clip(wanted, 0.1, 5)) != 1.5
+
+
+class Viewed(nn.Module):
+    """A network whose features are a view that only one layout has."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = network()
+
+    def forward(self, x):
+        found = self.layers(x)
+        return found.view(len(found), -1)
+
+
+@pytest.mark.parametrize(("model", "last"), [(network(), True), (Viewed(), False)], ids=["features", "a view"])
+def test_channels_lie_last_where_the_network_bears_it_and_nothing_else_changes(model, last, monkeypatch):
+    net = finetuning_net(model, max_epochs=2, head_epochs=1)
+    found = train(net, as_samples(PICTURES, LABELS)).net.module_
+    assert [p.is_contiguous(memory_format=torch.channels_last) for p in found.parameters() if p.ndim == 4] == [last] * 2
+    monkeypatch.setattr(FineTuned, "lay_out", lambda *args: None)
+    plain = train(net, as_samples(PICTURES, LABELS)).net.module_
+    assert [p.is_contiguous() for p in plain.parameters() if p.ndim == 4] == [True] * 2
+    for (name, value), other in zip(found.state_dict().items(), plain.state_dict().values(), strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-3, atol=1e-4, msg=name)
