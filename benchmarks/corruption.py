@@ -198,13 +198,13 @@ def described(rows: list[dict], args: argparse.Namespace) -> str:
         what = f"Net {args.net or 'default'}, epochs {args.epochs or 'default'}"
     what += ", cropped and flipped" if args.augment else ""
     what += f", {args.precision}" if args.precision else ""
-    seeds = ", ".join(map(str, args.seeds))
+    of = tables.over_seeds(args.seeds).rstrip(".")
     if args.once:
-        seeds += f" ({' and '.join(f'{100 * rate:g} %' for rate in args.once)}: seed {args.seeds[0]})"
+        of += f" ({' and '.join(f'{100 * rate:g} %' for rate in args.once)}: seed {args.seeds[0]})"
     accuracy = [row["train_accuracy"] for row in rows if "train_accuracy" in row]
     return (
-        f"{what}; h = {args.h:g}, n = {args.n}, power = {args.power}, every = {args.every}. Mean ± standard deviation "
-        f"over seeds {seeds}{'; differences with 95 % intervals' * (len(args.seeds) > 1)}."
+        f"{what}; h = {args.h:g}, n = {args.n}, power = {args.power}, every = {args.every}. "
+        f"{of}{'; differences with 95 % intervals' * (len(args.seeds) > 1)}."
         + (f" Training accuracy {min(accuracy):.4f} or more." if accuracy else "")
     )
 

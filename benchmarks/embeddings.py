@@ -35,7 +35,7 @@ from harness.measures import MEASURES, TRUE_COUNT, graded
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
-from harness.tables import by_cell, compared, means
+from harness.tables import by_cell, compared, means, over_seeds
 from harness.written import markdown, write
 from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
@@ -177,13 +177,12 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     cost |= {OTHERS["cleanlab/1"]: seconds["cleanlab/1"], OTHERS["cleanlab/"]: seconds[grid].sum()}
     cost |= {OTHERS[name]: seconds[name] for name in ("neighbours/", "datalab", "ssft")}
     text = pd.Series(cost).map(lambda value: f"{value:.1f}").to_frame("seconds")
-    seeds = ", ".join(map(str, args.seeds))
     lines += [
         "## Seconds, median",
         "",
         markdown(text),
         "",
-        f"Mean ± standard deviation over seeds {seeds}. All defaults.",
+        f"{over_seeds(args.seeds)} All defaults.",
         "",
     ]
     write(lines, rows, args.out)

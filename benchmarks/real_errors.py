@@ -31,7 +31,7 @@ from harness.measures import MEASURES, TRUE_COUNT, graded
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
-from harness.tables import compared, means
+from harness.tables import compared, means, over_seeds
 from harness.written import markdown, write
 from joblib import Parallel, delayed
 from torchvision.datasets import MNIST
@@ -134,10 +134,9 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
         values = pd.DataFrame(flat, index)
         table[caption] = means(values).loc["all"]
         apart += compared(values, CAPTIONS["fused"], caption, across=True)
-    seeds = ", ".join(map(str, args.seeds))
     lines += [
         f"{rows[0]['n_wrong']} labels of MNIST's test pictures that people judged to be wrong; "
-        f"{rows[0]['n_samples']:,} pictures were fitted. Mean ± standard deviation over seeds {seeds}.",
+        f"{rows[0]['n_samples']:,} pictures were fitted. {over_seeds(args.seeds)}",
         "",
         "The first two rows are of one fit, the next four of a training that memorizes the labels.",
         "",

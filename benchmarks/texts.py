@@ -27,7 +27,7 @@ from harness.measures import MEASURES, TRUE_COUNT, graded
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
-from harness.tables import by_cell, compared, means
+from harness.tables import by_cell, compared, means, over_seeds
 from harness.written import markdown, write
 from model2vec import StaticModel
 from safetensors.numpy import load_file
@@ -140,7 +140,7 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
         lines += compared(100 * each, f"{FusedDetector.__name__}()", title)
     lines += [
         f"{rows[0]['texts']:,} first paragraphs of docstrings of {rows[0]['classes']} packages, {100 * args.rate:g} % "
-        f"of the labels replaced. Mean ± standard deviation over seeds {', '.join(map(str, args.seeds))}.",
+        f"of the labels replaced. {over_seeds(args.seeds)}",
         "",
     ]
     write(lines, rows, args.out)

@@ -31,7 +31,7 @@ from harness.measures import MEASURES, TRUE_COUNT, by_measure, difference
 from harness.options import command_line
 from harness.quiet import quietly
 from harness.records import Records
-from harness.tables import by_cell, compared, means
+from harness.tables import by_cell, compared, means, over_seeds
 from harness.written import markdown, write
 from joblib import Parallel, delayed
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -150,7 +150,7 @@ def render(rows: list[dict], args: argparse.Namespace) -> None:
     right = [row["suggested"] for row in rows]
     lines += [
         f"Of the wrong labels flagged, the suggestion is right in {100 * np.nanmean(right):.1f} % (mean of all runs). "
-        f"Mean ± standard deviation over seeds {', '.join(map(str, args.seeds))}. The default net and all other "
+        f"{over_seeds(args.seeds)} The default net and all other "
         f"defaults{', with augmentation' * args.augment}.",
         "",
     ]

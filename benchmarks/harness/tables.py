@@ -6,6 +6,7 @@ each method, in percent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,12 @@ def spread(values: pd.Series) -> str:
     if known.empty:
         return ""
     return f"{known.mean():.2f}" + (f" ± {known.std(ddof=1):.2f}" if len(known) > 1 else "")
+
+
+def over_seeds(seeds: Sequence[int]) -> str:
+    """Return what the numbers of a table are, in words."""
+    named = ", ".join(map(str, seeds))
+    return f"Seed {named}." if len(seeds) == 1 else f"Mean ± standard deviation over seeds {named}."
 
 
 def in_words(gap: Difference) -> str:

@@ -33,7 +33,7 @@ TINY = {
     "dynamics": (f"--subset 60 --held-out 20 --epochs 3 --n 1 --seeds 1 --reference REFERENCE {CPU}", 4),
     "embeddings": ("--data-dir FOLDER --size 16 --input-size 16 --cache CACHE --noises '30 %' --seeds 0", 1),
     "held_out": (f"--subset 100 --epochs 2 --top 10 --shown 4 --rates 0 0.1 {CPU}", 4),
-    "finetuning": ("--data-dir FOLDER --side 16 --noises '30 %' --seeds 0", 4),
+    "finetuning": ("--data-dir FOLDER --side 16 --epochs 2 --noises '30 %' --seeds 0 --checkpoint-dir KEPT", 4),
     "histograms": (f"--subset 100 --epochs 1 --rate 0.1 {CPU}", 1),
     "imagenet": (f"--data-dir FOLDER --epochs 1 --every 1 --batch-size 8 --rate 0.1 --duplicates {CPU}", 1),
     "leave_one_out": ("--samples 200 --columns 12 --growth 300 --regularizations 0.01 1", 4),
