@@ -37,12 +37,14 @@ from joblib import Parallel, delayed
 from torchvision.datasets import MNIST
 from tqdm import tqdm
 
-from curvdetect import CurvatureNoiseDetector, FusedDetector
+from curvdetect import CurvatureNoiseDetector, FusedDetector, SuspectsDisplay
 
 #: Of five people, so many have to stand by a label.
 STAND_BY = 3
 #: Among the first so many the wrong ones are counted.
 FIRST = (50, 100, 500)
+#: Suspects in the picture.
+SHOWN = 40
 #: What the training that memorizes the labels says.
 SIGNALS = ("loss", "margin", "late_loss", "curvature_contrast")
 CAPTIONS = {
@@ -71,6 +73,8 @@ def main(argv: list[str] | None = None) -> None:
             found["measures"] |= theirs
             records.add({**row, "n_wrong": int(wrong.sum()), **found, "environment": environment})
     render([records.matching(**row)[0] for row in wanted], args)
+    if args.keep_scores is not None:
+        draw(load(args)[0], args)
 
 
 def load(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
@@ -112,6 +116,15 @@ def measure(X: np.ndarray, y: np.ndarray, wrong: np.ndarray, seed: int, args: ar
         "train_accuracy": recommended.train_accuracy_,
         "seconds": round(seconds, 1),
     }
+
+
+def draw(X: np.ndarray, args: argparse.Namespace) -> None:
+    """Draw the most suspect of all pictures by the recommended detector of the first seed, as they stand."""
+    with np.load(args.keep_scores / f"{args.seeds[0]}.npz") as kept:
+        display = SuspectsDisplay.from_predictions(
+            X, kept["y"], kept["suggested"], kept["fused"], k=SHOWN, n_columns=SHOWN // 4
+        )
+    display.figure_.savefig(args.out / "suspects.png", dpi=70)
 
 
 def found_by(scores: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
@@ -156,7 +169,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings")
     add("--jobs", type=int, default=1, help="seeds measured at a time, on one thread each")
     add("--device", default="auto")
-    add("--keep-scores", type=Path, help="folder that keeps the scores of all pictures, one file a seed")
+    add("--keep-scores", type=Path, help="folder that keeps all scores, one file a seed; the suspects are drawn too")
     add(
         "--out", type=Path, default=Path(__file__).parent / "runs" / "real-errors", help="folder for records and tables"
     )
