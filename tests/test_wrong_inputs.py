@@ -139,6 +139,15 @@ LABELS = {
     "word": (lambda: _fit(y="label"), "y should be a 1d array"),
     "one_name": (lambda: _fit(y=["x" * 9999] * N), r"y holds one class only \(\['xxx.*xxx'\]\)"),
     "none_among_them": (lambda: _fit(y=[None, *Y[1:]]), "Input y contains NaN .*1 of 40 entries.* index 0"),
+    "infinite": (
+        lambda: _fit(y=[*map(float, Y[:7]), np.inf, *Y[8:]]),
+        "infinity.*1 of 40 entries, the first at index 7",
+    ),
+    "in_a_dict_of_columns": (
+        lambda: _fit(X={"x": X[:, 0], "label": Y}),
+        r"a table of the others, pandas.DataFrame\(X\).drop\(columns='label'\), with y=X\['label'\]",
+        TypeError,
+    ),
     "once_each": (lambda: _fit(y=np.arange(N), kind=SSFTDetector), "y holds every label only once"),
     "once_each_in_folds": (lambda: _fit(y=np.arange(N), kind=ConfidentLearningDetector), "cv=5 .* largest in y has 1"),
     "twice_each_in_folds": (lambda: _fit(y=np.arange(N) // 2, kind=ConfidentLearningDetector), "has 2: pass cv=2"),

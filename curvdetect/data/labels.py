@@ -122,7 +122,7 @@ def refuse_masked(X: object, name: str) -> None:
 
 
 def refuse_missing(labels: Array, name: str = "y") -> None:
-    """Raise where labels are missing: None, NaN, NaT or NA."""
+    """Raise where labels are missing: None, NaN, NaT, NA or infinite."""
     if labels.ndim != 1 or labels.dtype.kind not in "fcmMO":
         return
     missing = np.flatnonzero(pd.isna(labels))
@@ -131,6 +131,12 @@ def refuse_missing(labels: Array, name: str = "y") -> None:
             f"Input {name} contains NaN (or None, or NA): {len(missing)} of {len(labels)} entries are missing, the "
             f"first at index {missing[0]}. Leave these samples out"
             f"{', or give them a label of their own, such as unknown' if name == 'y' else ''}."
+        )
+    endless = np.flatnonzero(np.isinf(labels)) if labels.dtype.kind in "fc" else missing
+    if len(endless):
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for its type: {len(endless)} of {len(labels)} "
+            f"entries, the first at index {endless[0]}. Leave these samples out."
         )
 
 
