@@ -1,7 +1,6 @@
 """Draw the figures of the documentation.
 
 python docs/figures.py score                      # docs/images/score.png, from scikit-learn's digits
-python docs/figures.py suspects --data-dir data   # docs/images/suspects.png, from MNIST as it was published
 python docs/figures.py plots                      # docs/images/plot-*.png, the displays on digits
 
 The picture of the page, docs/images/report.png, is of a scan: benchmarks/scan.py.
@@ -26,7 +25,6 @@ from curvdetect import (
     LabelConfusionDisplay,
     ScoreHistogramDisplay,
     SimilarityCurveDisplay,
-    SuspectsDisplay,
     TrainingCurveDisplay,
     corrupt_labels,
     input_curvature,
@@ -91,16 +89,6 @@ def score() -> Figure:
     return figure
 
 
-def suspects(data_dir: str) -> Figure:
-    """Draw the most suspect of 10,000 MNIST training pictures, labels as published."""
-    from torchvision.datasets import MNIST
-
-    dataset = MNIST(data_dir, train=True)
-    X, y = dataset.data[:10_000, None].numpy(), dataset.targets[:10_000].numpy()
-    detector = CurvatureNoiseDetector(q=24, device="auto", random_state=0, verbose=1).fit(X, y)
-    return SuspectsDisplay.from_estimator(detector, X, k=24, n_columns=8).figure_
-
-
 def plots() -> dict[str, Figure]:
     """Draw the displays of docs/plots.md."""
     X, y = load_digits(return_X_y=True)
@@ -142,13 +130,9 @@ def plots() -> dict[str, Figure]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figure", choices=["score", "suspects", "plots"])
-    parser.add_argument("--data-dir", default="data", help="where torchvision finds MNIST")
+    parser.add_argument("figure", choices=["score", "plots"])
     arguments = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
-    if arguments.figure == "plots":
-        drawn = plots()
-    else:
-        drawn = {arguments.figure: score() if arguments.figure == "score" else suspects(arguments.data_dir)}
+    drawn = plots() if arguments.figure == "plots" else {"score": score()}
     for name, figure in drawn.items():
         figure.savefig(IMAGES / f"{name}.png", dpi=110)
