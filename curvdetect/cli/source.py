@@ -66,6 +66,7 @@ def features_for(path: Path, reading: Record, features: str | None, net: object)
         return None
     from curvdetect.features.backbones import backbone_of
 
+    say(f"loading the weights of {PHOTOS} ...")  # without a network, timm tries for half a minute
     try:
         backbone_of(PHOTOS)
     except OSError as error:  # without a network

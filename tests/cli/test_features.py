@@ -119,6 +119,9 @@ def test_photos_are_looked_at_by_a_pretrained_network_if_it_is_there(
     result = run(*call)
     assert result.exit_code == 0, result.stderr
     assert said.format(model=model) in result.stderr
+    waits = result.stderr.find(f"loading the weights of {source.PHOTOS} ...")
+    assert waits < result.stderr.index(said.format(model=model))
+    assert (waits < 0) == ("find_spec" in changed)
     record = json.loads((tmp_path / "found" / "scan.json").read_text())
     assert (record["features"], record["size"]) == (model if size == 224 else None, size)
     monkeypatch.setattr(source, "find_spec", interrupted)  # what was scanned with is not asked for again
