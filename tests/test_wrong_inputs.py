@@ -144,8 +144,8 @@ LABELS = {
         "infinity.*1 of 40 entries, the first at index 7",
     ),
     "in_a_dict_of_columns": (
-        lambda: _fit(X={"x": X[:, 0], "label": Y}),
-        r"a table of the others, pandas.DataFrame\(X\).drop\(columns='label'\), with y=X\['label'\]",
+        lambda: _fit(X={"label": Y, "x": X[:, 0]}),
+        r"such as X\['x'\], .*; if X\['label'\] holds the labels, leave it out of the table, and pass y=X\['label'\]",
         TypeError,
     ),
     "once_each": (lambda: _fit(y=np.arange(N), kind=SSFTDetector), "y holds every label only once"),

@@ -115,14 +115,14 @@ def is_dataset(X: object, name: str = "X") -> bool:
         keys = list(X)
         parts = all(map(is_hugging_face, X.values()))
         together = f"all of them: datasets.concatenate_datasets(list({name}.values()))"
-        table, labels = f"a table made of all: pandas.DataFrame({name})", [key for key in keys if key in LABELS]
-        if labels:  # which a network would learn from at once
-            own = repr(labels[0])
-            table = f"a table of the others, pandas.DataFrame({name}).drop(columns={own}), with y={name}[{own}]"
+        inputs, labels = [key for key in keys if key not in LABELS], [key for key in keys if key in LABELS]
+        first, own = (inputs or keys or ["train"])[0], f"{name}[{labels[0]!r}]" if labels else ""
+        table = f"a table made of all: pandas.DataFrame({name})"
+        if own and inputs:  # which a network would learn from at once
+            table += f"; if {own} holds the labels, leave it out of the table, and pass y={own}"
         raise TypeError(
             f"{name} is a {type(X).__name__} with keys {', '.join(map(repr, keys[:10]))}. Pass one of its values, "
-            f"such as {name}[{keys[0] if keys else 'train'!r}], or "
-            f"{together if keys and parts else table}."
+            f"such as {name}[{first!r}], or {together if keys and parts else table}."
         )
     if isinstance(X, str | bytes) or hasattr(X, "__fspath__"):
         raise TypeError(

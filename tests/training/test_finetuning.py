@@ -235,7 +235,31 @@ class Viewed(nn.Module):
         return found.view(len(found), -1)
 
 
-@pytest.mark.parametrize(("model", "last"), [(network(), True), (Viewed(), False)], ids=["features", "a view"])
+class Particular(Viewed):
+    """A network that says itself which layout it wants."""
+
+    def forward(self, x):
+        found = self.layers(x)
+        assert found.is_contiguous()
+        return found
+
+
+class Deep(Viewed):
+    """A network with a weight of five dimensions, for which there are no channels last."""
+
+    def __init__(self):
+        super().__init__()
+        self.deep = nn.Conv3d(3, 3, 1)
+
+    def forward(self, x):
+        return self.layers(self.deep(x[:, :, None])[:, :, 0])
+
+
+LAYOUTS = {"features": (network(), True), "a view": (Viewed(), False)}
+LAYOUTS |= {"an assertion": (Particular(), False), "five dimensions": (Deep(), False)}
+
+
+@pytest.mark.parametrize(("model", "last"), LAYOUTS.values(), ids=LAYOUTS)
 def test_channels_lie_last_where_the_network_bears_it_and_nothing_else_changes(model, last, monkeypatch):
     net = finetuning_net(model, max_epochs=2, head_epochs=1)
     found = train(net, as_samples(PICTURES, LABELS)).net.module_
