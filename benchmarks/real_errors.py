@@ -108,7 +108,7 @@ def measure(X: np.ndarray, y: np.ndarray, wrong: np.ndarray, seed: int, args: ar
     scores |= {name: memorizing.signal_scores_[name] for name in SIGNALS}
     if args.keep_scores is not None:
         args.keep_scores.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(args.keep_scores / f"{seed}.npz", y=y, suggested=recommended.suggested_labels_, **scores)
+        np.savez_compressed(kept(args, seed, len(y)), y=y, suggested=recommended.suggested_labels_, **scores)
     return {
         "measures": {name: found_by(values[: len(wrong)], wrong) for name, values in scores.items()},
         "n_samples": len(y),
@@ -118,11 +118,21 @@ def measure(X: np.ndarray, y: np.ndarray, wrong: np.ndarray, seed: int, args: ar
     }
 
 
+def kept(args: argparse.Namespace, seed: int, n: int) -> Path:
+    """Return the file that keeps the scores of a seed and so many pictures."""
+    path: Path = args.keep_scores / f"{n}-{seed}.npz"
+    return path
+
+
 def draw(X: np.ndarray, args: argparse.Namespace) -> None:
     """Draw the most suspect of all pictures by the recommended detector of the first seed, as they stand."""
-    with np.load(args.keep_scores / f"{args.seeds[0]}.npz") as kept:
+    path = kept(args, args.seeds[0], len(X))
+    if not path.exists():
+        print(f"no suspects.png: {path} was not kept as this seed was measured", file=sys.stderr)
+        return
+    with np.load(path) as found:
         display = SuspectsDisplay.from_predictions(
-            X, kept["y"], kept["suggested"], kept["fused"], k=SHOWN, n_columns=SHOWN // 4
+            X, found["y"], found["suggested"], found["fused"], k=SHOWN, n_columns=SHOWN // 4
         )
     display.figure_.savefig(args.out / "suspects.png", dpi=70)
 
