@@ -10,15 +10,15 @@ which labels did it find hard to take?
 # The data
 # --------
 #
-# scikit-learn's digits are pictures of 8 by 8 pixels. ``corrupt_labels`` replaces an exact share of the labels in every
-# class and tells which, so that everything below can be graded.
+# A thousand of scikit-learn's digits, pictures of 8 by 8 pixels. ``corrupt_labels`` replaces an exact share of the
+# labels in every class and tells which, so that everything below can be graded.
 
 from sklearn.datasets import load_digits
 
 from curvdetect import corrupt_labels
 
 X, y = load_digits(return_X_y=True)
-X = (X / 16).astype("float32")
+X, y = (X[:1000] / 16).astype("float32"), y[:1000]
 labels, wrong = corrupt_labels(y, rate=0.05, random_state=0)
 print(f"{wrong.sum()} of {len(labels)} labels are wrong")
 

@@ -74,7 +74,7 @@ display = LabelConfusionDisplay.from_estimator(pipeline)
 # ``fit_resample`` fits and returns the samples that are not flagged (in a pipeline of imbalanced-learn's the detector
 # is a step of this kind, see :doc:`../in-a-pipeline`). ``FusedDetector`` takes the signal that is recommended for its
 # run. Each classifier learns from all labels, from those that were kept, and, as the best that could be hoped for,
-# from the right labels; it is tested on what was set aside. Five times, with other labels wrong each time.
+# from the right labels; it is tested on what was set aside. Three times, with other labels wrong each time.
 
 import warnings
 
@@ -98,7 +98,7 @@ classifiers = {
 scaler = StandardScaler().fit(X_train)
 Z_train, Z_test = scaler.transform(X_train), scaler.transform(X_test)
 accuracies = []
-for seed in range(5):
+for seed in range(3):
     labels, wrong = corrupt_labels(y_train, rate=0.1, random_state=seed)
     learned_from = {
         "all labels": (Z_train, labels),

@@ -22,7 +22,7 @@ from torch import nn
 from curvdetect import corrupt_labels
 
 X, y = load_digits(return_X_y=True)
-X = (X / 16).astype("float32").reshape(-1, 1, 8, 8)
+X, y = (X[:1000] / 16).astype("float32").reshape(-1, 1, 8, 8), y[:1000]
 labels, wrong = corrupt_labels(y, rate=0.1, random_state=0)
 
 

@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 from curvdetect import CurvatureNoiseDetector, CurvatureSearch, corrupt_labels
 
 X, y = load_digits(return_X_y=True)
-X, y = (X[:600] / 16).astype("float32"), y[:600]
+X, y = (X[:400] / 16).astype("float32"), y[:400]
 labels, wrong = corrupt_labels(y, rate=0.1, random_state=0)
 
 grid = {"h": [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0], "n": [1, 2]}

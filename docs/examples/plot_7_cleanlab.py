@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from curvdetect import FusedDetector, corrupt_labels, label_issues
 
 X, y = load_digits(return_X_y=True)
-X = (X / 16).astype("float32")
+X, y = (X[:1000] / 16).astype("float32"), y[:1000]
 labels, wrong = corrupt_labels(y, rate=0.08, random_state=0)
 
 detector = FusedDetector(q=0.08, random_state=0).fit(X, labels)

@@ -25,13 +25,14 @@ from curvdetect import corrupt_labels, input_curvature
 
 device = "cuda" if torch.cuda.is_available() else "cpu"
 X, y = load_digits(return_X_y=True)
+X, y = X[:1000], y[:1000]
 labels, wrong = corrupt_labels(y, rate=0.1, random_state=0)
 inputs = torch.tensor(X / 16, dtype=torch.float32, device=device)
 targets = torch.tensor(labels, device=device)
 
 torch.manual_seed(0)
 module = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)).to(device)
-n_epochs, n_batches = 50, 29
+n_epochs, n_batches = 50, 16
 optimizer = torch.optim.Adam(module.parameters(), lr=0.002)
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.002, total_steps=n_epochs * n_batches)
 

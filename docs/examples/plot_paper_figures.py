@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from curvdetect import CurvatureNoiseDetector, corrupt_labels
 
 X, y = load_digits(return_X_y=True)
-X, X_new, y, y_new = X[:1500] / 16, X[1500:] / 16, y[:1500], y[1500:]
+X, X_new, y, y_new = X[:1000] / 16, X[1500:] / 16, y[:1000], y[1500:]
 pictures = X.reshape(-1, 8, 8)
 labels, wrong = corrupt_labels(y, rate=0.01, random_state=0)
 detector = CurvatureNoiseDetector(q=0.01, contrast=False, every=1, keep_snapshots=30, random_state=0).fit(X, labels)
