@@ -1,6 +1,6 @@
-"""Fit in processes that are killed, again and again; run by the tests in a process without threads, which may fork.
+"""Fits in processes that are killed, again and again; run by the tests in a process without threads, which may fork.
 
-Prints a record of what happened as JSON.
+Prints a record of what happened to each as JSON.
 """
 
 from __future__ import annotations
@@ -102,5 +102,7 @@ def kill(name: str, n_kills: int, seed: int, home: Path) -> dict[str, object]:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    record = kill(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
-    sys.stdout.write(json.dumps(record))
+    n_kills, home = int(sys.argv[1]), Path(sys.argv[2])
+    for name in FITS:
+        (home / name).mkdir()
+    sys.stdout.write(json.dumps({name: kill(name, n_kills, 0, home / name) for name in FITS}))

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,24 @@ ROOT = Path(__file__).parents[2]
 X, LABELS, MASK, _ = noisy_digits(200)
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Return what kills every fit so many times, all in one process, and tells what happened to each."""
+
+    @cache
+    def killed(kills):
+        command = [sys.executable, "-m", "tests.detectors.killing", str(kills), str(tmp_path_factory.mktemp("killed"))]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return killed
+
+
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.full)])
 @pytest.mark.parametrize("fit", ["one_run", "five_runs"])
-def test_killed_at_random_moments_a_fit_ends_with_the_same_scores(tmp_path, fit, kills):
-    command = [sys.executable, "-m", "tests.detectors.killing", fit, str(kills), "0", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
+def test_killed_at_random_moments_a_fit_ends_with_the_same_scores(killed, fit, kills):
+    record = killed(kills)[fit]
     assert record["kills"] == kills
     assert record["with_checkpoint"] >= kills // 4  # not all before there was anything to lose
     assert set(record["ended"]) == {0}
