@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,12 @@ def test_repeats_average_the_signals_over_runs_with_seeds_of_their_own():
     assert np.array_equal(twice.suggested_labels_, once.suggested_labels_)
 
 
+@cache
+def two_repeats():
+    """Return a fit of two runs that nothing interrupted."""
+    return fit(n_repeats=2)
+
+
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(epoch):
     InterruptedTraining.trainings = 0
@@ -116,8 +123,7 @@ def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(epoch):
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X[:200], LABELS[:200])
     assert detector.interrupted_
-    InterruptedTraining.trainings = 10
-    expected = fit(net=net, n_repeats=2)
+    expected = two_repeats()
     assert np.array_equal(detector.scores_, expected.scores_)
     assert detector.n_iter_ == 8
     assert detector.stop_reason_ == "interrupted"
