@@ -29,6 +29,9 @@ for command in ([], *([name] for name in main.commands)):
     assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0
     loaded[f"help of {{command}}"] = sys.modules.keys() & {set(HEAVY)}
 assert not any(loaded.values()), loaded
+from curvdetect import *
+late = sys.modules.keys() & {"torchvision", "torch._dynamo", "matplotlib", "cleanlab", "skrub", "timm"}
+assert not late, late  # each takes seconds, for which rows of numbers need not wait
 """
 
 

@@ -17,8 +17,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize
 
 from curvdetect.data.wording import brief, named
 
@@ -67,6 +65,9 @@ class Backbone(NamedTuple):
         """Return pictures in the size that is wanted."""
         if self.size in (None, tuple(x.shape[2:])):
             return x
+        from torchvision.transforms.v2 import InterpolationMode
+        from torchvision.transforms.v2.functional import resize
+
         return resize(x, list(self.size), InterpolationMode(self.interpolation), antialias=True)
 
     def asked(self, size: object, mean: object, std: object) -> Backbone:
