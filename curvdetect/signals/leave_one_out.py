@@ -135,7 +135,7 @@ class LeaveOneOut:
                 found = LeaveOneOut(some, self.labels, self.n_classes, self.groups).choice.penalty
                 penalty = max(ratio * found, float(self.factors.penalties[0]))
                 return penalty, self._regression(penalty)
-        penalties, likelihoods = self.factors.penalties.tolist(), dict[int, float]()
+        penalties, likelihoods, temperature = self.factors.penalties.tolist(), dict[int, float](), 1.0
         step, wanted = STRIDE, list(range(0, len(penalties), STRIDE))
         if len(self.labels) > N_FIRST:
             first = self._first_penalty()
@@ -143,7 +143,8 @@ class LeaveOneOut:
         while wanted or step > 1:
             for at in wanted:
                 regression = self._regression(penalties[at])
-                _, likelihoods[at] = temperature_of(*self._some_left_out(regression, N_COMPARING))
+                left_out = self._some_left_out(regression, N_COMPARING)
+                temperature, likelihoods[at] = temperature_of(*left_out, start=temperature)
                 best = max(likelihoods, key=lambda at: likelihoods[at])
                 if best == at:
                     kept = regression
@@ -176,17 +177,17 @@ class LeaveOneOut:
         yield from (blocks[start : start + step] for start in range(0, len(blocks), step))
 
 
-def temperature_of(outputs: Tensor, labels: Tensor) -> tuple[float, float]:
+def temperature_of(outputs: Tensor, labels: Tensor, start: float = 1.0) -> tuple[float, float]:
     """Return the temperature by which outputs make labels most likely, and the mean log-probability that they get."""
     at = labels[:, None]
-    own, steepness = outputs.gather(1, at).mean(), outputs.new_ones(())
+    own, steepness = outputs.gather(1, at).mean(), outputs.new_tensor(1 / start)
     for _ in range(N_NEWTON):
         p = (steepness * outputs).softmax(1)
         mean = (p * outputs).sum(1, keepdim=True)
         slope, curved = own - mean.mean(), (p * (outputs - mean).square()).sum(1).mean()
         step = torch.clamp(slope / curved.clamp(min=1e-12), -steepness / 2, steepness)
-        steepness = (steepness + step).clamp(1e-3, 1e4)
-        if step.abs() < 1e-6 * steepness:
+        before, steepness = steepness, (steepness + step).clamp(1e-3, 1e4)
+        if (steepness - before).abs() < 1e-6 * steepness:
             break
     likelihood = (steepness * outputs).log_softmax(1).gather(1, at).mean()
     return float(1 / steepness), float(likelihood)
