@@ -137,7 +137,8 @@ class MappedInputs(Inputs):
         """Raise where a value is not finite; reads the file once, a part at a time."""
         row = int(np.prod(self.shape)) * wanted_dtype(self.array).itemsize
         for index in torch.split(torch.arange(len(self)), max(1, HELD_BYTES // (16 * max(1, row)))):
-            check_finite(self.read(index).numpy(), self.array[int(index[0]) : int(index[-1]) + 1])
+            start, stop = int(index[0]), int(index[-1]) + 1
+            check_finite(self.read(index).numpy(), self.array[start:stop], first=start)
         self.give_back()
 
     def give_back(self) -> None:
@@ -249,16 +250,24 @@ def as_float(x: Tensor) -> Tensor:
     return x.float() / 255 if x.dtype == torch.uint8 and x.ndim >= 3 else x.float()
 
 
-def check_finite(rows: Array, original: Array, name: str = "X") -> None:
-    """Raise where rows are not finite as they were read, and say whether the original was."""
-    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
-        if np.isnan(rows).any():
-            raise ValueError(f"Input {name} contains NaN. Remove or impute such values.")
-        if np.isinf(original).any():
-            raise ValueError(f"Input {name} contains infinity. Remove or impute such values.")
-        raise ValueError(
-            f"{name} holds values too large for float32, the precision of the network. Scale its columns first."
-        )
+def check_finite(rows: Array, original: Array, name: str = "X", first: int | None = None) -> None:
+    """Raise where rows are not finite as they were read; say which one, counted from ``first``, and if it ever was."""
+    if rows.dtype.kind != "f" or np.isfinite(rows).all():
+        return
+
+    def place(wrong: Array) -> str:
+        if first is None:
+            return ""
+        row = np.flatnonzero(wrong.reshape(len(wrong), -1).any(1))[0]
+        return f", the first of them in row {first + row} (counted from 0)"
+
+    for what, of, wrong in (("NaN", rows, np.isnan), ("infinity", original, np.isinf)):
+        if (found := wrong(of)).any():
+            raise ValueError(f"Input {name} contains {what}{place(found)}. Remove or impute such values.")
+    raise ValueError(
+        f"{name} holds values too large for float32, the precision of the network{place(np.isinf(rows))}. Scale its "
+        "columns first."
+    )
 
 
 def columns_of(rows: Tensor) -> Columns:

@@ -170,7 +170,7 @@ def _of_array(X: Array) -> Inputs:
             return mapped
     with np.errstate(over="ignore"):  # looked at below
         inputs = np.array(X, dtype=wanted_dtype(X), order="C")
-    check_finite(inputs, X)
+    check_finite(inputs, X, first=0)
     warn_of_columns(np.asarray(X))
     return HeldInputs(torch.from_numpy(inputs))
 

@@ -250,7 +250,7 @@ def featurized(
             f"features={name} returned {features.shape[1]} column(s) for {len(features)} samples of {len(inputs)}. It "
             "has to return a row of numbers for each sample."
         )
-    check_finite(features, features, f"X, as features={name} returns it,")
+    check_finite(features, features, f"X, as features={name} returns it,", first=0)
     return features
 
 

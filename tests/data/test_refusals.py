@@ -157,9 +157,9 @@ DATASETS = {
     "path": (lambda: is_dataset("photos"), r"X is the str 'photos'.*load_image_folder", TypeError),
 }
 VALUES = {
-    "nan": (np.float32, NAN, "Input X contains NaN"),
-    "infinity": (np.float64, -np.inf, "Input X contains infinity"),
-    "too_large": (np.float64, 1e39, "X holds values too large for float32"),
+    "nan": (np.float32, NAN, r"Input X contains NaN, the first of them in row 59 \(counted from 0\)"),
+    "infinity": (np.float64, -np.inf, "Input X contains infinity, .* row 59"),
+    "too_large": (np.float64, 1e39, "X holds values too large for float32, .* row 59"),
 }
 
 
