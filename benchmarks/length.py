@@ -16,6 +16,7 @@ import argparse
 import time
 from functools import lru_cache
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,8 @@ TABLES = ("wine", "digits", "wide 100", "one-hot", "imbalanced", "spiral")
 LENGTHS = (4, 8, 12, 20, 30)
 #: What the names of pictures begin with that are given to a pretrained network first.
 FEATURES = "features of "
+#: Most data sets whose panels stand side by side in the picture.
+BESIDE = 4
 #: Weights of the loss, where the mean weight of what is left out is 1.
 WEIGHTS = (0.5, 0.75, 1.0, 1.5, 3.0)
 
@@ -146,9 +149,16 @@ def picture(rows: list[dict], args: argparse.Namespace) -> None:
 
     frame = pd.DataFrame([point(row) for row in rows])
     groups = list(frame.groupby("data", sort=False))
-    figure = Figure(figsize=(0.5 + 3.2 * len(groups), 5.4), layout="constrained")
-    for column, (title, of_data) in zip(figure.subplots(2, len(groups), squeeze=False).T, groups, strict=True):
+    beside = min(BESIDE, len(groups))
+    figure = Figure(figsize=(0.5 + 3.2 * beside, 5.4 * -(-len(groups) // beside)), layout="constrained")
+    axes = figure.subplots(2 * -(-len(groups) // beside), beside, squeeze=False)
+    for one in axes.flat:
+        one.set_visible(False)
+    for number, (title, of_data) in enumerate(groups):
+        top = 2 * (number // beside)
+        column = axes[top : top + 2, number % beside]
         for ax, (part, caption) in zip(column, (("auroc", "AUROC, %"), ("ap", "average precision, %")), strict=True):
+            ax.set_visible(True)
             for color, (wrong, some) in enumerate(of_data.groupby("wrong", sort=False)):
                 mean = some.groupby("epochs").mean(numeric_only=True)
                 for name, style in (("loss alone", "--"), ("loss + left out", "-")):
@@ -158,7 +168,7 @@ def picture(rows: list[dict], args: argparse.Namespace) -> None:
                         for epochs in mean.index:
                             ax.annotate(str(epochs), (x[epochs], y[epochs]), fontsize=6)
             ax.set(xlim=(0, None), xlabel="seconds of the processor", ylabel=caption)
-        column[0].set_title(title, fontsize=9)
+        column[0].set_title(fill(title, 36), fontsize=9)
     figure.legend(*column[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     args.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out / "length.png", dpi=110)
