@@ -15,7 +15,7 @@ from curvdetect.cli.options import FITTING, READING, chosen
 from curvdetect.cli.output import CHECKPOINTS, DETECTOR, PAGE, SKIPPED, SUSPECTS, Output
 from curvdetect.cli.source import PHOTOS, asked_of, embedded, features_for, note, read, say_skipped
 from curvdetect.data.types import Record
-from curvdetect.data.wording import safe, short
+from curvdetect.data.wording import listed, safe, short
 from curvdetect.detectors.base import BaseNoiseDetector
 from curvdetect.detectors.inputs import rows_fitted
 from curvdetect.detectors.registry import DETECTORS, scanned
@@ -29,6 +29,7 @@ from curvdetect.signals.registry import SIGNALS
 
 #: How many suspects are printed.
 _TOP = 5
+_TO_JUDGE = "the suspects, to judge; curvdetect apply writes the corrected labels"
 #: Options that may differ when a scan is resumed: they change no score, or only by rounding.
 _FREE = ("q", "device")
 #: The detector by default, and where there are labels and probabilities alone.
@@ -77,6 +78,7 @@ def scan(
         what = "labels" if data.alone else "rows" if data.paths is None else "pictures"
         label = f", labels in column '{short(data.label)}'" if data.label else ""
         label += f" of '{data.file}'" if data.file else ""
+        label += f"; missing entries are filled in {listed(data.gaps)}" if data.gaps else ""
         say(f"{len(data.y)} {what} of {len(np.unique(data.y))} classes{label}")
     fixed = {
         option.opts[0].removeprefix("--"): fitting[str(option.name)] for option in FITTING if option.name not in _FREE
@@ -156,7 +158,7 @@ def report(
     target = out if out is not None else output / PAGE
     named = replace(data, paths=data.called()).at(np.argsort(index))
     _write_page(detector, named, path, target, paths=named.paths, k=k, title=title)
-    tell(f"{safe(target)}: the suspects, to look at")
+    tell(f"{safe(target)}: {_TO_JUDGE}")
 
 
 def _embedded(data: LabelledData, features: str | None, output: Output, device: str, quiet: bool) -> LabelledData:
@@ -235,15 +237,16 @@ def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output
         tell(
             f"Some {100 * rate:.2g} % of the labels are estimated to be wrong ({100 * low:.2g} to {100 * high:.2g} %)."
         )
-    tell(f"{int(detector.labels_.sum())} of {len(data.y)} labels are flagged. The most suspect:")
     names = data.called()
+    counted = ", rows counted from 0" if data.paths is None else ""
+    tell(f"{int(detector.labels_.sum())} of {len(data.y)} labels are flagged. The most suspect{counted}:")
     for suspect in detector.ranking(min(_TOP, len(data.y))).to_dict("records"):
         i = suspect["index"]
         where = names[i] if names is not None else row_name(i)
         given, suggested = (short(suspect[name], 30) for name in ("given", "suggested"))
         tell(f"{suspect['rank']:>3}. {short(where)} is labelled {given}, looks like {suggested}")
     _tell_by_class(detector)
-    whats = {SUSPECTS: "all samples, ranked", PAGE: "the suspects, to look at", DETECTOR: "the detector", **more}
+    whats = {SUSPECTS: "all samples, ranked", PAGE: _TO_JUDGE, DETECTOR: "the detector", **more}
     if data.skipped:
         whats[SKIPPED] = f"{len(data.skipped)} file(s) that are not among the samples, and why"
     for name, what in whats.items():
@@ -251,7 +254,7 @@ def _tell_what_was_found(detector: BaseNoiseDetector, data: LabelledData, output
 
 
 def _tell_by_class(detector: BaseNoiseDetector) -> None:
-    """Print the classes with the most doubtful labels, where there are several with flagged labels."""
+    """Print the classes of which most is flagged, where there are several with flagged labels."""
     table = by_class(detector)
     worst = table[table["flagged"] > 0].head(_TOP).to_dict("records")
     if len(worst) < 2:
@@ -264,6 +267,6 @@ def _tell_by_class(detector: BaseNoiseDetector) -> None:
             "looks mostly like": [short(row["suggested"], 24) for row in worst],
         }
     )
-    tell("The classes with the most doubtful labels:")
+    tell("Flagged labels by class, with the 95 % interval of their share:")
     for line in shown.to_string(index=False).splitlines():
         tell(f"  {line}")

@@ -69,6 +69,8 @@ class LabelledData:
     """What was not read, and why: broken pictures first."""
     columns: dict[str, list[object]] = field(default_factory=dict)
     """What else the file says of each sample, by the name of a column of the results, such as its number there."""
+    gaps: list[str] = field(default_factory=list)
+    """Columns of a table in which entries are missing; in ``X`` they are filled."""
     pred_probs: NDArray[np.float64] | None = None
     """Probabilities of the classes of ``y``, shape (n_samples, n_classes), where some were passed."""
     alone: bool = False

@@ -105,6 +105,7 @@ class TableFile(LabelledFile):
         data = LabelledData(frame.drop(columns=[name, *drop]), self.labels, label=name, shown=frame.drop(columns=name))
         data = data if rows is None else data.at(rows)
         _refuse_pictures(data.X, self.path)
+        data.gaps = [str(column) for column, entries in data.X.items() if entries.isna().any()]
         X = as_numbers(data.X, self.path, self.asked.features)
         if rows is not None:
             X.index = pd.Index(rows)

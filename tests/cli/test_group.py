@@ -58,7 +58,10 @@ def test_a_process_of_its_own_leaves_plain_lines_and_a_page(table, tmp_path):
     call = [sys.executable, "-m", "curvdetect", *map(str, words)]
     done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    lines = ["found/report.html: the suspects, to look at", "found/detector: the detector"]
+    lines = [
+        "found/report.html: the suspects, to judge; curvdetect apply writes the corrected labels",
+        "found/detector: the detector",
+    ]
     assert done.stdout.splitlines()[-2:] == lines
     assert "\r" not in done.stdout + done.stderr
     assert (tmp_path / "found" / "report.html").read_text(encoding="utf-8").startswith("<!")

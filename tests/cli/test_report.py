@@ -15,7 +15,10 @@ from tests.written import write_pictures
 def test_the_page_is_made_of_the_same_things(run, page, first_scan, tmp_path):
     target = tmp_path / "again.html"
     result = run("report", first_scan.out, "--k", 7, "--title", "Mine", "--out", target, "--quiet")
-    assert (result.stdout, result.stderr) == (f"{target}: the suspects, to look at\n", "")
+    assert (result.stdout, result.stderr) == (
+        f"{target}: the suspects, to judge; curvdetect apply writes the corrected labels\n",
+        "",
+    )
     first, (again,) = first_scan.page, page
     assert np.array_equal(again["X"], first["X"])
     assert np.array_equal(again["detector"].scores_, first["detector"].scores_)

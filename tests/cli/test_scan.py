@@ -52,14 +52,14 @@ def test_the_last_lines_name_the_top_five_and_the_files(first_scan):
     top = enumerate(read_csv(out / "suspects.csv")[:5], 1)
     lines = result.stdout.splitlines()
     assert lines[:7] == [
-        "7 of 120 labels are flagged. The most suspect:",
+        "7 of 120 labels are flagged. The most suspect, rows counted from 0:",
         *(f"  {i}. row {r['index']} is labelled {r['given']}, looks like {r['suggested']}" for i, r in top),
-        "The classes with the most doubtful labels:",
+        "Flagged labels by class, with the 95 % interval of their share:",
     ]
     assert lines[7].split() == ["class", "flagged", "share", "looks", "mostly", "like"]
     assert lines[-3:] == [
         f"{out / 'suspects.csv'}: all samples, ranked",
-        f"{out / 'report.html'}: the suspects, to look at",
+        f"{out / 'report.html'}: the suspects, to judge; curvdetect apply writes the corrected labels",
         f"{out / 'detector'}: the detector",
     ]
     assert "120 rows of 10 classes, labels in column 'label'" in result.stderr
@@ -75,7 +75,7 @@ def test_a_choice_of_rows_names_the_rows_of_the_file_and_quiet_leaves_results_an
     assert sorted(int(row["index"]) for row in rows) == list(range(40))
     assert [int(row["given"]) for row in rows] == [y[int(row["row"])] for row in rows]
     assert result.stdout.splitlines()[1].startswith(f"  1. row {rows[0]['row']} is labelled")
-    assert result.stdout.splitlines()[6] == "The classes with the most doubtful labels:"
+    assert result.stdout.splitlines()[6] == "Flagged labels by class, with the 95 % interval of their share:"
     (line,) = result.stderr.splitlines()
     assert line.startswith("warning: the net did not memorize the labels: training accuracy")
     assert run("report", out).exit_code == 0

@@ -99,7 +99,7 @@ function describeOverview() {
   $("gist").append(`${count(flagged)} of ${count(report.n_samples)} flagged, ${share}; most often `, given, " → ", suggested, ` (${count(n)})`);
   const part = flagged === everyone.length ? "" : ` Numbers are of the ${count(everyone.length)} suspects on this page.`;
   $("legend").append(
-    "Share of each class, with a 95 % interval", el("span", { class: "dashed" }, "; dashed: of all classes"),
+    "Share of each class that is flagged, with a 95 % interval", el("span", { class: "dashed" }, "; dashed: of all classes"),
     `. Press a number or a name for its suspects, again for all.${part}`);
 }
 
