@@ -67,6 +67,16 @@ def test_the_last_lines_name_the_top_five_and_the_files(first_scan):
     assert "\r" not in result.output
 
 
+def test_columns_in_which_entries_are_missing_are_named(run, page, table, tmp_path):
+    frame = pd.read_csv(table)
+    frame.loc[[3, 5], "0"] = np.nan
+    frame["note"] = ["a", None, "b"] * 40
+    frame.to_csv(table, index=False)
+    result = run("scan", table, "--out", tmp_path / "found", "--detector", "loss", *QUICK)
+    (line,) = (one for one in result.stderr.splitlines() if "of 10 classes" in one)
+    assert line.endswith("labels in column 'label'; missing entries are filled in '0', 'note'")
+
+
 def test_a_choice_of_rows_names_the_rows_of_the_file_and_quiet_leaves_results_and_warnings(run, page, table, tmp_path):
     out = tmp_path / "found"
     result = run("scan", table, "--out", out, "--limit", 40, "--detector", "loss", "--quiet", *QUICK)
