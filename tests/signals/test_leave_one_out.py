@@ -65,7 +65,7 @@ def _with_all(X, y, k, choice):
     return torch.from_numpy(logits / choice.temperature).log_softmax(1).numpy()
 
 
-@pytest.mark.parametrize("shape", [(60, 8), (30, 50)])
+@pytest.mark.parametrize("shape", [(40, 8), (20, 30)])
 def test_choice_is_the_best_of_a_grid_of_refits(shape):
     X, y = made(*shape, 3, 0)
     ridge = LeaveOneOut(Factors(X), y, 3)
@@ -122,10 +122,12 @@ def test_some_of_many_columns_that_are_alike_choose_a_penalty_that_is_as_good(gr
     assert tried.count(240) == 1 < tried.count(50)
     assert everywhere.choice.penalty / 10 <= some.choice.penalty <= 10 * everywhere.choice.penalty
     assert some.choice.likelihood > everywhere.choice.likelihood - 0.01
-    parts = list(blocks_of(groups)[0]) if grouped else [np.array([i]) for i in range(len(X))]
+    parts = (list(blocks_of(groups)[0]) if grouped else [np.array([i]) for i in range(len(X))])[::10]
+    checked = np.concatenate(parts)
     plain = some.choice._replace(scales=np.ones(1), offsets=np.zeros(1))
     found = LeaveOneOut(Factors(X), y, 3, groups, plain)
-    np.testing.assert_allclose(np.exp(in_order(found)[0]), np.exp(refitted(X, y, 3, plain, parts)), atol=1e-6)
+    expected = refitted(X, y, 3, plain, parts)
+    np.testing.assert_allclose(np.exp(in_order(found)[0][checked]), np.exp(expected[checked]), atol=1e-6)
     other = LeaveOneOut(Factors(X), y, 3, groups)  # columns of all kinds: the one that tells may not be among some
     assert other.choice[:3] == everywhere.choice[:3]
 
