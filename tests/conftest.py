@@ -23,6 +23,12 @@ def few_chains(monkeypatch):
         monkeypatch.setattr(f"curvdetect.detectors.noise_rate.{name}", 8)
 
 
+@pytest.fixture
+def few_trees(monkeypatch):
+    """Grow a fifth of the forest, where it is not its quality that is tested."""
+    monkeypatch.setattr("curvdetect.detectors.trees.N_TREES", 30)
+
+
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request):
     """Every device there is; a GPU test says so where there is none."""
