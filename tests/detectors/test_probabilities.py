@@ -13,6 +13,7 @@ from cleanlab.rank import get_label_quality_scores
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -187,7 +188,7 @@ def test_samples_that_were_not_fitted_are_ranked_by_the_other_witnesses(fitted, 
 
 
 def test_a_fit_goes_on_with_the_same_probabilities_alone(tmp_path, probs):
-    detector = FusedDetector(checkpoint_dir=tmp_path, **QUICK)
+    detector = FusedDetector(signals=["loss", "pred_probs"], checkpoint_dir=tmp_path, **QUICK)
     scores = detector.fit(X, LABELS, pred_probs=probs).scores_
     assert np.array_equal(detector.fit(X, LABELS, pred_probs=probs.tolist()).scores_, scores)
     for other in (None, probs[:, ::-1]):
@@ -196,20 +197,21 @@ def test_a_fit_goes_on_with_the_same_probabilities_alone(tmp_path, probs):
 
 
 def test_a_pipeline_passes_them_on(probs):
-    scaled = StandardScaler().fit_transform(X)
-    expected = FusedDetector(**QUICK).fit(scaled, LABELS, pred_probs=probs)
-    pipeline = make_pipeline(StandardScaler(), FusedDetector(**QUICK))
+    scaled, detector = StandardScaler().fit_transform(X), FusedDetector(signals=["loss", "pred_probs"], **QUICK)
+    expected = clone(detector).fit(scaled, LABELS, pred_probs=probs)
+    pipeline = make_pipeline(StandardScaler(), clone(detector))
     pipeline.fit(X, LABELS, fuseddetector__pred_probs=probs)
     assert np.array_equal(pipeline[-1].scores_, expected.scores_)
-    flags = FusedDetector(**QUICK).fit_predict(scaled, LABELS, pred_probs=probs)
+    flags = clone(detector).fit_predict(scaled, LABELS, pred_probs=probs)
     assert np.array_equal(flags, expected.labels_)
-    rows, _ = FusedDetector(**QUICK).fit_resample(scaled, LABELS, pred_probs=probs)
+    rows, _ = clone(detector).fit_resample(scaled, LABELS, pred_probs=probs)
     assert np.array_equal(rows, scaled[expected.labels_ == 0])
     with sklearn.config_context(enable_metadata_routing=True):
-        routed = make_pipeline(StandardScaler(), FusedDetector(**QUICK).set_fit_request(pred_probs=True))
+        routed = make_pipeline(StandardScaler(), clone(detector).set_fit_request(pred_probs=True))
         assert np.array_equal(routed.fit(X, LABELS, pred_probs=probs)[-1].scores_, expected.scores_)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_only_some_are_scored(probs):
     some = np.arange(0, 240, 3)
     detector = FusedDetector(score_on=some, **QUICK).fit(X, LABELS, pred_probs=probs)
