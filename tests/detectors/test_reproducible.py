@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from curvdetect import ConfidentLearningDetector, CurvatureNoiseDetector, CurvSS
 from tests.cases import draw_from_every_generator, noisy_digits, untouched_rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-X, LABELS, *_ = noisy_digits(200)
+X, LABELS, *_ = noisy_digits(120)
 PICTURES = X.reshape(-1, 1, 8, 8)
 KINDS = {
     "curvature": (CurvatureNoiseDetector, {"contrast": True}),
@@ -35,22 +36,32 @@ def _scores(kind=CurvatureNoiseDetector, net=None, X=X, threads=1, **options):
     return np.stack([detector.scores_, *detector.signal_scores_.values()])
 
 
-@pytest.mark.parametrize(("kind", "options"), KINDS.values(), ids=KINDS)
-def test_the_same_seed_leads_to_the_same_scores_and_another_to_others(kind, options):
-    expected = _scores(kind, **options)
+@cache
+def _expected(name, seed=0):
+    """Return the scores of one of `KINDS`, fitted alone."""
+    kind, options = KINDS[name]
+    return _scores(kind, random_state=seed, **options)
+
+
+@pytest.mark.usefixtures("few_trees")
+@pytest.mark.parametrize("name", KINDS)
+def test_the_same_seed_leads_to_the_same_scores_and_another_to_others(name):
+    expected, (kind, options) = _expected(name), KINDS[name]
     draw_from_every_generator()
     with untouched_rng():
         assert np.array_equal(_scores(kind, **options), expected)
-    assert not np.array_equal(_scores(kind, random_state=1, **options), expected)
+    assert not np.array_equal(_expected(name, seed=1), expected)
 
 
-@pytest.mark.parametrize(("kind", "options"), [KINDS["fused"], KINDS["confident"]], ids=["fused", "confident"])
-def test_in_threads_beside_each_other_scores_are_the_same(kind, options):
+@pytest.mark.usefixtures("few_trees")
+@pytest.mark.parametrize("name", ["fused", "confident"])
+def test_in_threads_beside_each_other_scores_are_the_same(name):
+    kind, options = KINDS[name]
     with ThreadPoolExecutor(3) as pool, untouched_rng():
         together = list(pool.map(lambda seed: _scores(kind, random_state=seed, **options), [0, 1, 0]))
     assert np.array_equal(together[0], together[2])
-    assert np.array_equal(together[0], _scores(kind, **options))
-    assert np.array_equal(together[1], _scores(kind, random_state=1, **options))
+    assert np.array_equal(together[0], _expected(name))
+    assert np.array_equal(together[1], _expected(name, seed=1))
 
 
 def test_pictures_are_scored_alike_on_one_and_two_threads_where_that_is_asked_for():
@@ -60,8 +71,8 @@ def test_pictures_are_scored_alike_on_one_and_two_threads_where_that_is_asked_fo
         try:
             net = memorizing_net(None, deterministic=True)
             detector = CurvatureNoiseDetector(net, keep_snapshots=2, max_epochs=2, device="cpu", random_state=0)
-            detector.fit(PICTURES[:150], LABELS[:150])
-            return *detector.signal_scores_.values(), detector.score_samples(PICTURES[150:], LABELS[150:])
+            detector.fit(PICTURES[:90], LABELS[:90])
+            return *detector.signal_scores_.values(), detector.score_samples(PICTURES[90:], LABELS[90:])
         finally:
             torch.set_num_threads(before)
 
