@@ -96,21 +96,20 @@ def test_nothing_is_fitted_again(detector, monkeypatch):
     fits = []
     witness = detector._witness
     monkeypatch.setattr(detector, "_witness", lambda self, *args: fits.append(self) or witness(self, *args))
-    X, y = digits(600)
+    X, y = digits(300)
     labels, mask = corrupt_labels(y, 0.1, random_state=0)
-    X = X.reshape(600, -1)
     found = [detector(q="auto", device="cpu", random_state=0).fit(X, labels) for _ in range(2)]
     assert len(fits) == 2
     assert found[0].noise_rate_ == pytest.approx(mask.mean(), abs=0.03)
-    assert found[0].labels_.sum() == int(found[0].noise_rate_ * 600 + 0.5)
+    assert found[0].labels_.sum() == int(found[0].noise_rate_ * 300 + 0.5)
     assert found[0].noise_rate_interval_ == found[1].noise_rate_interval_
-    groups = np.r_[np.arange(300), np.arange(300)]
+    groups = np.r_[np.arange(150), np.arange(150)]
     if detector is LeaveOneOutDetector:
         grouped = detector(q="auto", groups=groups, device="cpu", random_state=0).fit(X, labels)
         assert grouped.noise_rate_ == pytest.approx(mask.mean(), abs=0.05)
 
 
-@pytest.mark.usefixtures("few_chains")
+@pytest.mark.usefixtures("few_chains", "few_trees")
 @pytest.mark.filterwarnings("ignore:q='auto'", "ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("signals", "trainings"), [("auto", 1), (["loss", "out_of_bag"], 1), (["loss"], 2)])
 def test_a_detector_with_a_witness_trains_once(signals, trainings):
