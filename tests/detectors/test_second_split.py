@@ -69,9 +69,9 @@ def test_repeats_are_the_mean_of_splits_with_seeds_of_their_own():
     assert len(np.unique(times)) > len(np.unique(once.signal_scores_["forgetting_time"]))
 
 
-def test_parts_of_the_combination_are_the_two_detectors_to_the_last_bit(fitted):
-    both = fitted(CurvSSFT)
-    curvature, forgetting = fitted(CurvatureNoiseDetector), fitted(SSFTDetector)
+def test_parts_of_the_combination_are_the_two_detectors_to_the_last_bit():
+    kinds, settings = (CurvSSFT, CurvatureNoiseDetector, SSFTDetector), {"device": "cpu", "random_state": 0}
+    both, curvature, forgetting = (kind(quick_net(), **settings).fit(X[:100], LABELS[:100]) for kind in kinds)
     for name, scores in (curvature.signal_scores_ | forgetting.signal_scores_).items():
         assert np.array_equal(both.signal_scores_[name], scores), name
     assert np.array_equal(both.scores_, fuse(curvature.scores_, forgetting.scores_, combine="rank_mean"))
