@@ -106,11 +106,11 @@ def test_what_is_left_is_of_the_same_kind_and_order(data, labels):
 @pytest.mark.meets("imbalanced-learn")
 def test_a_step_of_an_imbalanced_learn_pipeline_cleans_what_the_model_is_fitted_on():
     """As a step of its pipeline, a detector cleans the labels that the model is fitted on."""
-    X, labels, mask, true = noisy_digits(600, rate=0.2)
+    X, labels, mask, true = noisy_digits(300, rate=0.2)
     detector = LossDetector(q=0.25, device="cpu", random_state=0)
     nearest = KNeighborsClassifier(1)  # as good as the labels it is given
     model = cleaning_pipeline(StandardScaler(), detector, nearest).fit(X, labels)
     assert model.score(X, true) > 0.95 > make_pipeline(StandardScaler(), nearest).fit(X, labels).score(X, true)
     detector = model[1]
     assert mask[detector.sample_indices_].mean() < 0.05
-    assert model.predict(X).shape == (600,)  # nothing is dropped where nothing is fitted
+    assert model.predict(X).shape == (300,)  # nothing is dropped where nothing is fitted
