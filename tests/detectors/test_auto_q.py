@@ -56,6 +56,7 @@ def test_a_rate_of_nothing_is_no_flag(monkeypatch):
     assert detector.threshold_ == detector.offset_ == np.nextafter(detector.scores_.max(), np.inf)
 
 
+@pytest.mark.usefixtures("few_chains")
 def test_scores_are_those_of_the_first_training():
     labels, _ = corrupt_labels(digits(N)[1], 0.1, random_state=0)
     plain, found = fit(labels, q=0.1), fit(labels)
@@ -68,7 +69,7 @@ def test_scores_are_those_of_the_first_training():
     assert not hasattr(plain, "noise_rate_")
 
 
-@pytest.mark.usefixtures("few_chains")
+@pytest.mark.usefixtures("few_chains", "few_trees")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda c: c.__name__)
 def test_every_detector_finds_a_rate(detector):
