@@ -70,7 +70,7 @@ LOSS, CURVATURE = (kind(max_epochs=1, device="cpu", random_state=0) for kind in 
     ],
     expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL,
 )
-@pytest.mark.usefixtures("few_chains")
+@pytest.mark.usefixtures("few_chains", "few_trees")
 def test_sklearn_check(estimator, check):
     check(estimator)
 
