@@ -88,6 +88,7 @@ def test_signals_asked_for_are_fused_as_asked(combine):
     assert np.array_equal(detector.scores_, fuse(*parts, combine=combine))
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_curvature_is_measured_only_where_it_is_asked_for():
     assert not any(record["scored"] for record in fit().history_)
     detector = fit(signals=["loss", "curvature"], h=0.1, n=2, every=2)
@@ -115,6 +116,7 @@ def two_repeats():
     return fit(n_repeats=2)
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_interrupt_in_a_later_repeat_keeps_those_that_were_complete(epoch):
     InterruptedTraining.trainings = 0
@@ -220,9 +222,10 @@ OWN = {
 }
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("params", OWN.values(), ids=OWN)
 def test_a_training_that_is_asked_for_has_the_length_of_its_net(params):
-    few = FusedDetector(device="cpu", random_state=0, **params).fit(X[:60], LABELS[:60])
+    few = FusedDetector(device="cpu", random_state=0, **params).fit(X[:40], LABELS[:40])
     assert few.net_.max_epochs == 30
 
 
@@ -244,6 +247,7 @@ def test_a_default_training_is_not_said_to_fall_apart_where_it_did_not(recwarn):
     assert not [one for one in recwarn.list if "fell apart" in str(one.message)]
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_what_is_recorded_anyway_changes_nothing_beside():
     plain, beside = (FusedDetector(device="cpu", random_state=0, beside=names) for names in ((), ["loss"]))
     assert np.array_equal(plain.fit(X[:60], LABELS[:60]).scores_, beside.fit(X[:60], LABELS[:60]).scores_)
