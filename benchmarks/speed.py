@@ -9,7 +9,7 @@ several repeats, and medians are reported, as ratios to an epoch of a plain PyTo
 Or whole rankings of real data with planted wrong labels, beside those of other packages, in seconds and by how well
 they rank:
 
-    pip install "curvdetect[peers]" && pip install --no-deps "pydvl>=0.10"
+    pip install ".[peers]" && pip install --no-deps "pydvl>=0.10"
     python benchmarks/speed.py --peers digits mnist --samples 2000 --threads 1
 
 Written to OUT: records.jsonl, table.md and speed.png; the same command again measures what is not yet there.

@@ -3,7 +3,7 @@
 The texts are the first paragraphs of docstrings in installed packages, without the packages' names, and the labels are
 the packages. The model is that of the wheel of wordllama, read by model2vec; nothing else is downloaded.
 
-    pip install "curvdetect[model2vec]" wordllama
+    pip install ".[model2vec]" wordllama
     python benchmarks/texts.py
 """
 

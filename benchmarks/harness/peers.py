@@ -44,7 +44,7 @@ from .tables import compared, means
 from .written import markdown, write
 
 #: pyDVL asks for numpy below 2, and what is used of it runs with 2.
-INSTALL = """    pip install "curvdetect[peers]"
+INSTALL = """    pip install ".[peers]"
     pip install --no-deps "pydvl>=0.10"
 """
 #: What is loaded of the packages.

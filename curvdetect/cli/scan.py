@@ -79,7 +79,9 @@ def scan(
         label = f", labels in column '{short(data.label)}'" if data.label else ""
         label += f" of '{data.file}'" if data.file else ""
         label += f"; missing entries are filled in {listed(data.gaps)}" if data.gaps else ""
-        say(f"{len(data.y)} {what} of {len(np.unique(data.y))} classes{label}")
+        classes = np.unique(data.y)
+        of = f"of {len(classes)} classes" if len(classes) > 1 else f"of class '{short(classes[0])}' alone"
+        say(f"{len(data.y)} {what} {of}{label}")
     fixed = {
         option.opts[0].removeprefix("--"): fitting[str(option.name)] for option in FITTING if option.name not in _FREE
     }

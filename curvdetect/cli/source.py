@@ -61,7 +61,7 @@ def features_for(path: Path, reading: Record, features: str | None, net: object)
     if find_spec("timm") is None:
         say(
             f"the photos are shrunk to {SIDE} pixels. {way} looks at them as they are, which finds far more: "
-            "pip install 'curvdetect[timm]'"
+            "pip install timm"
         )
         return None
     from curvdetect.features.backbones import backbone_of

@@ -158,7 +158,7 @@ def _from_timm(model: str, name: str, file: Path | None) -> Backbone:
     try:
         import timm
     except ImportError as error:
-        raise ImportError(f'model={model!r} needs timm: pip install "curvdetect[timm]".') from error
+        raise ImportError(f"model={model!r} needs timm: pip install timm") from error
     if ":" not in name:  # where it isn't in timm's own list but on a hub
         _check_known(model, name, [*timm.list_models(), *timm.list_pretrained()])
     module = _downloaded(model, lambda: timm.create_model(name, pretrained=file is None, num_classes=0))

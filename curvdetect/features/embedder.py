@@ -41,7 +41,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     Parameters
     ----------
     model : str or nn.Module
-        ``"timm:NAME"`` (``pip install "curvdetect[timm]"``) or ``"torchvision:NAME"``: the network of this name
+        ``"timm:NAME"`` (``pip install timm``) or ``"torchvision:NAME"``: the network of this name
         without its last layer, with its pretrained weights, which are downloaded once. ``"timm:NAME@FILE"`` takes the
         weights from a file of `torch.save` or safetensors instead. A module has no last layer, or a method
         ``extract_features``, which is called instead. Features (n, channels, h, w) are averaged over h and w, and

@@ -86,7 +86,7 @@ def encoder_of(model: str) -> Encode:
     try:
         return _MODELS[library](name)
     except ImportError as error:
-        raise ImportError(f'{given} needs {library}: pip install "curvdetect[{library}]".') from error
+        raise ImportError(f"{given} needs {library}: pip install {library}") from error
     except Exception as error:  # of the libraries below, too
         why = short(error, 150).rstrip(".")
         raise ContentError(

@@ -24,6 +24,9 @@ from curvdetect.files.tables import READERS
 #: Where a folder of pictures has COCO files, as COCO itself and Roboflow have them.
 _COCO = ("annotations/*.json", "*/_annotations*.json", "*.json")
 
+#: How messages of `load_image_folder` begin, whose argument has another name here.
+_ROOT = "root="
+
 
 class ImageFolder(PicturesFile):
     """A folder with one subfolder of pictures a class, whose corrected labels are a list: no picture is moved."""
@@ -58,7 +61,7 @@ class ImageFolder(PicturesFile):
 
     def doubts(self, places: NDArray[np.int64]) -> Iterator[str]:
         """Yield what to warn of about the subfolders, and boxes beside them."""
-        yield from doubts_of_classes(self.path, self._found[0])
+        yield from (doubt.removeprefix(_ROOT) for doubt in doubts_of_classes(self.path, self._found[0]))
         files = chain.from_iterable(map(self.path.glob, _COCO))
         if coco := next(filter(CocoFile.fits, files), None):
             yield (
@@ -76,7 +79,7 @@ class ImageFolder(PicturesFile):
             return pictures_in(self.path)
         except FileNotFoundError as error:
             if not (tables := shards_in(self.path, tuple(chain(*READERS)))):
-                raise
+                raise FileNotFoundError(str(error).removeprefix(_ROOT)) from error
             some = ", ".join(f"'{short(table)}'" for table in tables[:2])
             raise ContentError(
                 f"'{short(self.path)}' has no pictures and {len(tables)} table(s), of which one is read at a time. "

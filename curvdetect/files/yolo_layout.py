@@ -124,7 +124,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         import yaml
     except ImportError as error:
-        raise ImportError(f"'{path.name}' is read by PyYAML: pip install pyyaml, or 'curvdetect[yolo]'.") from error
+        raise ImportError(f"'{path.name}' is read by PyYAML: pip install pyyaml") from error
     try:
         content = yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)  # which makes no False of "no"
     except (yaml.YAMLError, RecursionError) as error:

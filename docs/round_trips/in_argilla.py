@@ -1,6 +1,6 @@
 """Suspects through Argilla's client, without a server: it reads settings and records, answers are added, and exported.
 
-    pip install "curvdetect[test]"
+    pip install ".[test]"
     python docs/round_trips/in_argilla.py WORK
 
 WORK is a new folder. The client is installed into WORK/tool, or taken from the environment that --tool names.

@@ -1,6 +1,6 @@
 """A round trip through FiftyOne: it imports suspects, they are tagged on its page, and its exports are applied.
 
-    pip install "curvdetect[test]"
+    pip install ".[test]"
     python docs/round_trips/in_fiftyone.py WORK --picture docs/images/fiftyone.png
 
 WORK is a new folder. FiftyOne is installed into WORK/tool, or taken from the environment that --tool names. It brings

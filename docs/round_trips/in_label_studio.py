@@ -1,6 +1,6 @@
 """A round trip through Label Studio: it starts, two people judge suspects on its page, and their answers are applied.
 
-    pip install "curvdetect[test]"
+    pip install ".[test]"
     python docs/round_trips/in_label_studio.py WORK --picture docs/images/label-studio.png
 
 WORK is a new folder. Label Studio is installed into WORK/tool, or taken from the environment that --tool names.

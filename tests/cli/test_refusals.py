@@ -106,6 +106,7 @@ CALLS = {
         2,
         "--label does not belong to a folder",
     ),
+    "an empty folder": ("scan empty --out found", 1, "Error: 'empty' has no subfolder. It needs one subfolder of pic"),
     "resume and overwrite": ("scan few.csv --out found --resume --overwrite", 2, "starts anew: choose one."),
     "DIR is PATH": ("scan photos --out photos/../photos --resume", 2, "lies within PATH, where it would be a class"),
     "DIR within PATH": ("scan photos --out photos/cat/found", 2, "lies within PATH, where it would be a class"),
@@ -175,6 +176,7 @@ def test_arrays(refused, tmp_path, content, message):
 @pytest.mark.parametrize(("words", "code", "message"), CALLS.values(), ids=CALLS)
 def test_a_call(refused, tmp_path, words, code, message):
     write_pictures(tmp_path / "photos", n=2)
+    (tmp_path / "empty").mkdir()
     (tmp_path / "pets.csv").write_text(PETS)
     (tmp_path / "few.csv").write_text("x,label\n1,0\n2,0\n3,1\n5,1\n")
     (tmp_path / "open.csv").write_text('a,label\n1,x\n2,"y\n3,x\n')

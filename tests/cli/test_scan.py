@@ -77,6 +77,11 @@ def test_columns_in_which_entries_are_missing_are_named(run, page, table, tmp_pa
     assert line.endswith("labels in column 'label'; missing entries are filled in '0', 'note'")
 
 
+def test_a_single_class_is_named(run, tmp_path):
+    (tmp_path / "t.csv").write_text("x,label\n1,cat\n2,cat\n")
+    assert "2 rows of class 'cat' alone, labels in" in run("scan", tmp_path / "t.csv", "--out", tmp_path / "f").stderr
+
+
 def test_a_choice_of_rows_names_the_rows_of_the_file_and_quiet_leaves_results_and_warnings(run, page, table, tmp_path):
     out = tmp_path / "found"
     result = run("scan", table, "--out", out, "--limit", 40, "--detector", "loss", "--quiet", *QUICK)

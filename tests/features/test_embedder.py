@@ -291,7 +291,7 @@ def test_a_download_that_fails_names_the_way_without(monkeypatch):
 
 def test_timm_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(ImportError, match=r'pip install "curvdetect\[timm\]"'):
+    with pytest.raises(ImportError, match="needs timm: pip install timm"):
         embedder("timm:resnet18").fit(PICTURES)
 
 

@@ -204,7 +204,7 @@ def test_the_only_part_with_labels_needs_no_choice(parts):
 def test_classes_that_are_called_like_parts_are_classes(tmp_path):
     for name in ("train", "test"):
         write_numbered(tmp_path / name, range(3))
-    with pytest.warns(UserWarning, match="which are parts of a data set by name"):
+    with pytest.warns(UserWarning, match="^'.*' has the classes .*, which are parts of a data set by name"):
         assert set(read_data(tmp_path, size=4).y) == {"test", "train"}
     write_pictures(tmp_path / "train", n=1)
     write_pictures(tmp_path / "plane", n=1)

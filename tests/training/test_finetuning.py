@@ -136,7 +136,7 @@ def test_the_last_layer_is_trained_on_what_the_embedder_returns(tmp_path, make, 
 FAULTS = {
     "no library": ("resnet18", PICTURES, {}, ValueError, "model='resnet18' names no network. Pass 'timm:NAME'"),
     "no name": ("torchvision:resnet19", PICTURES, {}, ValueError, "'torchvision:resnet19' is not known"),
-    "no timm": ("timm:resnet18", PICTURES, {}, ImportError, r'pip install "curvdetect\[timm\]"'),
+    "no timm": ("timm:resnet18", PICTURES, {}, ImportError, "needs timm: pip install timm"),
     "no model": (3, PICTURES, {}, TypeError, "model must be a name, such as .* or an nn.Module, got 3"),
     "rows": (network(), PICTURES.reshape(N, -1), {}, ValueError, r"X has samples of shape \(270,\).*X.reshape"),
     "two channels": (network(), PICTURES[:, :2], {}, ValueError, r"takes 3 channel\(s\), or one that is repeated"),
