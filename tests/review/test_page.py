@@ -6,6 +6,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -211,6 +212,24 @@ def test_thousands_of_suspects_scroll_like_ten(browser, tmp_path, most):
         page.select_option("#sort", "index")
         page.fill("#find", str(detector.ranking_[1_000]))
         assert numbers(page) == [1_000]
+
+
+def test_numbers_in_rows_are_shown_whole(browser, tmp_path):
+    detector, X, _ = fitted((40,))
+    frame = pd.DataFrame(np.clip(X / 10, 0.001, None) * -1, columns=[f"mean of the measured {i}" for i in range(40)])
+    fits = "e.scrollWidth <= e.clientWidth && range.getClientRects().length === 1"
+    whole = f"(e) => {{ const range = document.createRange(); range.selectNodeContents(e); return {fits}; }}"
+    path = write_report(detector, X, tmp_path / "suspects.html", X_display=frame)
+    with opened(browser, path, viewport={"width": 1200, "height": 800}) as page:
+        for size in (56, 112, 256):
+            page.locator("#size").fill(str(size))
+            card = page.locator("[data-number='0'] .look")
+            lines = card.locator("b").all()
+            assert len(lines) >= 2
+            assert all(line.evaluate(whole) for line in lines)
+            below = "(e) => e.getBoundingClientRect().bottom - e.lastChild.getBoundingClientRect().bottom"
+            assert card.evaluate(below) >= 8
+        assert all(one.evaluate(whole) for one in page.locator("#detail tbody td").all())
 
 
 @pytest.mark.parametrize("kind", ["rows", "texts", "neither"])

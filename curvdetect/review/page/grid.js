@@ -2,6 +2,8 @@
 
 const GAP = 12;
 const CAPTION = 74; // height of the text below a thumbnail
+const LINE = 18; // height of a line of a row
+const AROUND = 17; // height around these lines
 const BEYOND = 2; // rows drawn above and below those in sight
 const SIZE = "curvdetect:size";
 const cards = new Map(); // from number to the card that is drawn
@@ -16,8 +18,10 @@ const rowHeight = () => lookHeight() + CAPTION + GAP;
 function lookHeight() {
   if (report.kind === "texts") return size;
   if (report.kind !== "rows") return cardWidth;
-  return Math.min(size, 18 + 18 * report.columns.length);
+  return AROUND + LINE * linesShown();
 }
+// No line of a row is cut.
+const linesShown = () => Math.min(report.columns.length, Math.max(1, Math.floor((size - AROUND) / LINE)));
 // Height of what scrolls above the cards.
 const above = () => $("grid").offsetTop - GAP;
 const placeOf = (number) => shown.indexOf(number);

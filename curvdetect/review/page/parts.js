@@ -14,7 +14,7 @@ function look(index, alt) {
   if (text !== undefined) return el("span", { class: "look text" }, el("bdi", {}, text.split(/\r?\n/).map(visible).join("\n")));
   const row = rowOf(index);
   if (!row) return el("span", { class: "look empty" }, `sample ${index}`);
-  const lines = row.slice(0, 12).map((value, i) => el("span", {}, bdi(report.columns[i]), " ", el("b", {}, String(value))));
+  const lines = row.slice(0, linesShown()).map((value, i) => el("span", {}, bdi(report.columns[i]), " ", el("b", {}, String(value))));
   return el("span", { class: "look row" }, ...lines);
 }
 
