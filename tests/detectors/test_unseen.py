@@ -128,6 +128,13 @@ def test_wrong_labels_that_were_never_fitted_are_found(fitted, kind):
     assert np.array_equal(detector.predict(X[NEW], LABELS[NEW]), scores >= detector.threshold_)
 
 
+@pytest.mark.parametrize("kind", ONE_RUN[1:], ids=lambda kind: kind.__name__)  # the first draws a direction by position
+def test_a_score_does_not_depend_on_what_else_is_scored(fitted, kind):
+    together = fitted(kind).score_samples(X[NEW], LABELS[NEW])
+    alone = [fitted(kind).score_samples(X[[i]], LABELS[[i]])[0] for i in range(300, 303)]
+    np.testing.assert_allclose(together[:3], alone, rtol=1e-3, atol=1e-6)
+
+
 def test_detectors_of_several_trainings_say_which_ones_can():
     detector = SSFTDetector(quick_net(), device="cpu").fit(X[:80], LABELS[:80])
     with pytest.raises(ValueError, match="use a detector that has keep_snapshots, such as CurvatureNoiseDetector"):
