@@ -36,6 +36,7 @@ X, Y = digits(N)
 FRAME = pd.DataFrame(X[:, 20:24], columns=list("abcd"))
 DAY = pd.Timestamp("2024-01-01")
 NAN = float("nan")
+SPARSE = r"X has sparse columns, but dense data is required\. Pass X\.sparse\.to_dense\(\)"
 
 
 def _fit(X=X, y=Y, kind=LossDetector, net=None, **params):
@@ -82,6 +83,10 @@ SAMPLES = {
     "numbers_as_text": (lambda: _fit(X.astype(str)), r"X holds numbers as text\..*dtype=float"),
     "one_name_twice": (lambda: _fit(pd.concat([FRAME, FRAME["a"].map(str)], axis=1)), "of the name 'a'|no number in"),
     "texts": (lambda: _fit(["a cat", "a dog"] * 20), r"words \('a cat', \.\.\.\).*vectors.*load_image_folder"),
+    **{
+        f"sparse_frame_{fill}": (lambda fill=fill: _fit(FRAME.astype(pd.SparseDtype(float, fill))), SPARSE, TypeError)
+        for fill in (0.0, np.nan)
+    },
     "sparse": (lambda: _fit(csr_array(X)), "Sparse data was passed for X.*toarray.*TruncatedSVD", TypeError),
     "missing_in_frame": (
         lambda: _fit(FRAME.assign(b=pd.array([1, pd.NA, pd.NA] + [1] * (N - 3)))),

@@ -45,6 +45,8 @@ def in_words(error: Exception, X: object, y: object) -> Exception:
     text = str(error)
     if "Complex data" in text:
         return ValueError("X is complex. Complex data not supported: pass its real and imaginary parts.")
+    if hasattr(X, "columns") and ("Sparse data" in text or "fill value" in text):
+        return TypeError("X has sparse columns, but dense data is required. Pass X.sparse.to_dense().")
     if "Sparse data" in text:
         return TypeError(f"{text} In a pipeline, TruncatedSVD before the detector makes it dense.")
     wrong = _wrong(X, y, text) or no_number(X) or _unequal(X)
