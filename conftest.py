@@ -6,6 +6,10 @@ import os
 import sys
 
 import pytest
+
+# read when numpy is loaded: workers that multiply with as many threads as there are cores wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no window opens
